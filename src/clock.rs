@@ -1,0 +1,118 @@
+//! The only place that reads the wall clock.
+//!
+//! Operations take a [`Clock`], so tests decide what time it is and next-run, retention and
+//! deadlines stay pure functions of `now`.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+
+/// A point in time, UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// Tells the time.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// Returns the current time.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of this machine.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
+    fn now(&self) -> Timestamp {
+        Utc::now()
+    }
+}
+
+/// A clock that stands still until it is told to move; for tests and for `--as-of`.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<Timestamp>);
+
+impl ManualClock {
+    /// Returns a clock that shows `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self(Mutex::new(now))
+    }
+
+    /// Moves the clock by `by`, which may be negative.
+    pub fn advance(&self, by: TimeDelta) {
+        *self.0.lock().expect("no holder of this lock can panic") += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+/// Formats as RFC 3339 in UTC with whole seconds, the form of every file of a vault.
+pub fn rfc3339(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Formats as `20261121T020000Z`, the first half of a snapshot id.
+pub fn compact(at: Timestamp) -> String {
+    at.format("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Parses what people type for a point in time, relative to `now`: RFC 3339
+/// (`2026-11-20T12:00:00Z`), the compact form, a date (`2026-11-20`, meaning its end), or an age
+/// (`3d`, `12h`, `2w`, `30m`).
+///
+/// Returns `None` for anything else.
+pub fn parse_when(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.with_timezone(&Utc));
+    }
+    if let Ok(at) = NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ") {
+        return Some(at.and_utc());
+    }
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(date.and_hms_opt(23, 59, 59)?.and_utc());
+    }
+    let unit = text.chars().last()?;
+    let count: i64 = text.strip_suffix(unit)?.parse().ok().filter(|n| *n >= 0)?;
+    let age = match unit {
+        'm' => TimeDelta::try_minutes(count)?,
+        'h' => TimeDelta::try_hours(count)?,
+        'd' => TimeDelta::try_days(count)?,
+        'w' => TimeDelta::try_weeks(count)?,
+        _ => return None,
+    };
+    now.checked_sub_signed(age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a test writes valid times")
+    }
+
+    #[test]
+    fn points_in_time_are_read_as_people_type_them() {
+        let now = at("2026-11-21T02:00:00Z");
+        for (typed, expected) in [
+            ("2026-11-20T12:00:00Z", Some("2026-11-20T12:00:00Z")),
+            ("2026-11-20T12:00:00+01:00", Some("2026-11-20T11:00:00Z")),
+            ("20261120T120000Z", Some("2026-11-20T12:00:00Z")),
+            ("2026-11-20", Some("2026-11-20T23:59:59Z")),
+            ("3d", Some("2026-11-18T02:00:00Z")),
+            ("90m", Some("2026-11-21T00:30:00Z")),
+            ("-3d", None),
+            ("d", None),
+            ("3x", None),
+            ("", None),
+            ("99999999999999999d", None),
+            ("2026-13-01", None),
+        ] {
+            assert_eq!(parse_when(typed, now), expected.map(at), "{typed}");
+        }
+    }
+}

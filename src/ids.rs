@@ -1,0 +1,314 @@
+//! Identities: digests and names that cannot be mistaken for one another.
+//!
+//! Every id of a vault is a type of its own, so a pack's id cannot be passed where an item's is
+//! wanted. Names that become part of object keys and file paths are checked once, here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// What [`FromStr`] of an id says about text that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct InvalidId {
+    text: String,
+    expected: &'static str,
+}
+
+impl InvalidId {
+    fn new(text: &str, expected: &'static str) -> Self {
+        let text = text.chars().take(80).collect();
+        Self { text, expected }
+    }
+}
+
+/// Writes bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+/// Reads exactly `N` bytes of lower-case hexadecimal; `None` for anything else.
+pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(bytes)
+}
+
+macro_rules! binary_id {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                unhex(text).map(Self).ok_or_else(|| InvalidId::new(text, $expected))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+binary_id!(
+    /// SHA-256 of the stored bytes of an object: the name of packs, headers and index objects.
+    Digest,
+    32,
+    "a SHA-256 in 64 hexadecimal digits"
+);
+binary_id!(
+    /// Id of an item: SHA-256 of its salt and its bytes.
+    ItemId,
+    32,
+    "an item id of 64 hexadecimal digits"
+);
+binary_id!(
+    /// Random bytes that are hashed before an item's bytes, so that its id confirms no guess.
+    Salt,
+    16,
+    "a salt of 32 hexadecimal digits"
+);
+binary_id!(
+    /// Keyed fingerprint of an item's kind and bytes; decides whether it is known.
+    Mac,
+    16,
+    "a fingerprint of 32 hexadecimal digits"
+);
+binary_id!(
+    /// Random id of a vault, in `vault.json` and in every signed file.
+    VaultId,
+    16,
+    "a vault id of 32 hexadecimal digits"
+);
+binary_id!(
+    /// Random id of one replica of a vault.
+    ReplicaId,
+    16,
+    "a replica id of 32 hexadecimal digits"
+);
+
+impl Digest {
+    /// Returns the digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl ItemId {
+    /// Returns the id of an item with these bytes under this salt.
+    pub fn of(salt: &Salt, bytes: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(salt.0).chain_update(bytes).finalize().into())
+    }
+}
+
+/// Returns `N` bytes from the operating system's random number generator.
+///
+/// # Panics
+///
+/// When the operating system cannot give random bytes: nothing secure can be done then.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// Id of a snapshot: `20261121T020000Z-1a2b3c4d`, the time of its start and 32 random bits.
+///
+/// Ids sort by time as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SnapshotId(String);
+
+impl SnapshotId {
+    /// Returns a new id for a snapshot started at `at`.
+    pub fn new(at: crate::clock::Timestamp) -> Self {
+        Self(format!("{}-{}", crate::clock::compact(at), hex(&random::<4>())))
+    }
+
+    /// Returns the id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the time in the id.
+    pub fn time(&self) -> crate::clock::Timestamp {
+        chrono::NaiveDateTime::parse_from_str(&self.0[..16], "%Y%m%dT%H%M%SZ")
+            .expect("checked when the id was made")
+            .and_utc()
+    }
+}
+
+impl FromStr for SnapshotId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let valid = text.is_ascii()
+            && text.len() == 25
+            && text.as_bytes()[16] == b'-'
+            && chrono::NaiveDateTime::parse_from_str(&text[..16], "%Y%m%dT%H%M%SZ").is_ok()
+            && unhex::<4>(&text[17..]).is_some();
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidId::new(text, "a snapshot id")) }
+    }
+}
+
+impl TryFrom<String> for SnapshotId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<SnapshotId> for String {
+    fn from(id: SnapshotId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for SnapshotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A name that people give (a repository, a space, a replica) and that becomes part of keys and
+/// paths: 1 to 63 of `A-Z a-z 0-9 . _ -`, beginning with a letter or digit.
+///
+/// Two names that differ only in case are different names but would share a directory on some
+/// file systems; configuration refuses such pairs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let valid = (1..=63).contains(&text.len())
+            && text.as_bytes()[0].is_ascii_alphanumeric()
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId::new(
+                text,
+                "a name (1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit)",
+            ))
+        }
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_text_and_json() {
+        let id = ItemId::of(&Salt(random()), b"bytes");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let json = serde_json::to_string(&id).expect("ids serialise");
+        assert_eq!(serde_json::from_str::<ItemId>(&json).expect("and read back"), id);
+    }
+
+    #[test]
+    fn the_salt_is_part_of_the_id() {
+        let bytes = b"the same bytes";
+        assert_ne!(ItemId::of(&Salt([0; 16]), bytes), ItemId::of(&Salt([1; 16]), bytes));
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused() {
+        for text in ["", "zz", "AB", "é", &"a".repeat(63), &"A".repeat(64)] {
+            assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+        for text in ["20261121T020000Z-1a2b3c4", "20261321T020000Z-1a2b3c4d", "../../../../../../../etc1"] {
+            assert!(text.parse::<SnapshotId>().is_err(), "{text}");
+        }
+        for text in ["", ".", "..", "a/b", "-x", "é", "a b", &"a".repeat(64)] {
+            assert!(text.parse::<Name>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_id_tells_its_time() {
+        let at = "2026-11-21T02:00:00Z".parse().expect("a valid time");
+        let id = SnapshotId::new(at);
+        assert_eq!(id.time(), at);
+        assert_eq!(id.as_str().parse(), Ok(id));
+    }
+}

@@ -1,0 +1,17 @@
+//! Backup, export and disaster recovery for repositories of the headless CMS Prismic.
+//!
+//! The house has floors; a module imports from its own floor sparingly and from floors below
+//! freely, never from above (`tests/it/tidy.rs` watches).
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
+//! | 1 | [`objects`]: flat storage of whole objects |
+
+pub mod clock;
+pub mod ids;
+pub mod limits;
+pub mod objects;
+pub mod progress;
+pub mod retry;
+pub mod secret;

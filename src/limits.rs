@@ -1,0 +1,123 @@
+//! Every bound in one place.
+//!
+//! A number that limits a queue, a fan-out, a retry or a size stands here with its reason, so
+//! that nobody has to search for it and tests can shrink it.
+
+use std::time::Duration;
+
+/// The bounds of one process. [`Limits::default`] are the values of the documentation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Content API requests a second and host. Prismic answers 429 above 200 uncached requests a
+    /// second and repository.
+    pub content_requests: f64,
+    /// Asset API requests a second and host. Prismic allows one.
+    pub asset_requests: f64,
+    /// Types API requests a second and host. Prismic publishes no limit.
+    pub types_requests: f64,
+    /// Search pages requested at once.
+    pub content_concurrency: usize,
+    /// Documents a search page holds; Prismic's maximum is 100.
+    pub page_size: u32,
+    /// Assets a page of the media library holds.
+    pub asset_page_size: u32,
+    /// Asset files downloaded at once.
+    pub asset_downloads: usize,
+    /// Bytes of an asset kept in memory before it goes to a temporary file.
+    pub asset_memory_bytes: usize,
+    /// Largest answer of an API that is kept in memory. A page of 100 documents of 250 KB each
+    /// fits.
+    pub answer_bytes_max: u64,
+    /// Largest asset; Prismic takes 100 MB, a download that goes on for ever must end.
+    pub asset_bytes_max: u64,
+    /// Longest address sent to the Content API; Prismic refuses 2,048 characters and more.
+    pub url_bytes_max: usize,
+
+    /// Attempts of one request to Prismic, the first included.
+    pub request_attempts: u32,
+    /// First pause between attempts; doubles each time, with jitter.
+    pub backoff_min: Duration,
+    /// Longest pause between attempts that we choose.
+    pub backoff_max: Duration,
+    /// Longest `Retry-After` that is obeyed; a longer one fails the request.
+    pub retry_after_max: Duration,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Time in which an answer must make progress.
+    pub read_timeout: Duration,
+    /// Times a run starts again at a new ref when the pinned one is refused.
+    pub ref_restarts: u32,
+
+    /// Size at which a pack of documents or assets is closed.
+    pub pack_bytes: u64,
+    /// Uncompressed bytes of items that go into one zstd frame.
+    pub frame_bytes: usize,
+    /// Zstandard level.
+    pub zstd_level: i32,
+    /// Fewest entries of a catalog page.
+    pub page_entries_min: usize,
+    /// Most entries of a catalog page.
+    pub page_entries_max: usize,
+    /// Stored bytes after which a running snapshot writes an index object, so that a killed run
+    /// goes on from there.
+    pub checkpoint_bytes: u64,
+    /// Time after which it does.
+    pub checkpoint_every: Duration,
+    /// A run that takes longer does not commit: pruning counts on it.
+    pub max_run: Duration,
+    /// Largest difference between this clock and a store's.
+    pub clock_skew_max: Duration,
+
+    /// Objects sent to or read from one replica at once.
+    pub store_concurrency: usize,
+    /// Attempts of one request to a replica, the first included.
+    pub store_attempts: u32,
+    /// Time for one request to a replica without its body.
+    pub store_timeout: Duration,
+    /// Bytes read from a replica by one range request when a whole object is streamed.
+    pub range_bytes: u64,
+    /// Largest object that is read whole into memory: manifests, trust, ledger, headers.
+    pub small_object_bytes_max: u64,
+    /// Largest index object that is read.
+    pub index_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            content_requests: 150.0,
+            asset_requests: 1.0,
+            types_requests: 4.0,
+            content_concurrency: 8,
+            page_size: 100,
+            asset_page_size: 1000,
+            asset_downloads: 16,
+            asset_memory_bytes: 1 << 20,
+            answer_bytes_max: 64 << 20,
+            asset_bytes_max: 1 << 30,
+            url_bytes_max: 2000,
+            request_attempts: 6,
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(30),
+            retry_after_max: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(15),
+            read_timeout: Duration::from_secs(60),
+            ref_restarts: 3,
+            pack_bytes: 32 << 20,
+            frame_bytes: 1 << 20,
+            zstd_level: 3,
+            page_entries_min: 32,
+            page_entries_max: 256,
+            checkpoint_bytes: 1 << 30,
+            checkpoint_every: Duration::from_mins(15),
+            max_run: Duration::from_hours(24),
+            clock_skew_max: Duration::from_mins(5),
+            store_concurrency: 8,
+            store_attempts: 5,
+            store_timeout: Duration::from_mins(5),
+            range_bytes: 8 << 20,
+            small_object_bytes_max: 16 << 20,
+            index_bytes_max: 1 << 30,
+        }
+    }
+}

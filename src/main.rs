@@ -1,0 +1,3 @@
+//! The `prismvault` program.
+
+fn main() {}

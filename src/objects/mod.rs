@@ -1,0 +1,261 @@
+//! Flat storage of whole objects: directory, S3, memory, and wrappers around any of them.
+//!
+//! The trait is written against what object stores really guarantee, not against a file system:
+//! there is no rename, no append, no directory. Every line of the contract below is a test in
+//! `objects::contract`, run on every implementation and every wrapper.
+//!
+//! **Contract**
+//! - `put` is atomic and durable on return: a reader sees all of the body or nothing, also after
+//!   a power cut.
+//! - `put` with [`PutMode::CreateOnly`] on an existing key is [`ErrorKind::AlreadyExists`] and
+//!   leaves the first content, *where the store can do that* ([`Abilities::create_only`]); where
+//!   it cannot, the call is refused with [`ErrorKind::Unsupported`] before anything is written.
+//! - `put` whose body does not have the announced SHA-256 fails and leaves nothing behind.
+//! - `get`, `get_range` and `head` after `put` see it; `list` does too.
+//! - `list` is complete, sorted by key, and by path segment: `list("a/b")` gives `a/b` and
+//!   `a/b/…`, never `a/bc`.
+//! - `delete` of a missing key succeeds.
+//! - A put or delete that failed with [`ErrorKind::Unknown`] may have happened.
+//! - `Display` names the place, without credentials.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+use crate::ids::Digest;
+
+/// How a put treats an object that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutMode {
+    /// Refuse when the key exists.
+    CreateOnly,
+    /// Replace.
+    Overwrite,
+}
+
+/// The bytes of a put. Cheap to clone, so that one body goes to many replicas.
+#[derive(Debug, Clone)]
+pub struct Body {
+    source: BodySource,
+    len: u64,
+    sha256: Digest,
+}
+
+/// Where the bytes of a [`Body`] are.
+#[derive(Debug, Clone)]
+pub enum BodySource {
+    /// In memory.
+    Bytes(Bytes),
+    /// In a file that the holder keeps until the last clone is gone; large packs are spooled.
+    File(Arc<SpoolFile>),
+}
+
+/// A finished spool file; removed when the last holder drops it.
+#[derive(Debug)]
+pub struct SpoolFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    _guard: tempfile::TempPath,
+}
+
+impl SpoolFile {
+    /// Takes over a temporary file.
+    pub fn new(file: tempfile::TempPath) -> Self {
+        Self { path: file.to_path_buf(), _guard: file }
+    }
+}
+
+impl Body {
+    /// Returns a body of bytes in memory.
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { len: bytes.len() as u64, sha256: Digest::of(&bytes), source: BodySource::Bytes(bytes) }
+    }
+
+    /// Returns a body from a file with a known length and digest.
+    pub fn file(file: Arc<SpoolFile>, len: u64, sha256: Digest) -> Self {
+        Self { source: BodySource::File(file), len, sha256 }
+    }
+
+    /// Where the bytes are.
+    pub fn source(&self) -> &BodySource {
+        &self.source
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// SHA-256 that the stored bytes must have.
+    pub fn sha256(&self) -> Digest {
+        self.sha256
+    }
+}
+
+/// What a store knows of an object without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// Key of the object.
+    pub key: String,
+    /// Number of bytes.
+    pub size: u64,
+    /// SHA-256 that the store itself keeps with the object; `None` where it keeps none or does
+    /// not tell in this call (listings never do).
+    pub sha256: Option<Digest>,
+    /// When it was last written, by the store's clock, where it tells.
+    pub modified: Option<Timestamp>,
+}
+
+/// What a store can do; known from its kind, or probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Whether [`PutMode::CreateOnly`] is honoured.
+    pub create_only: bool,
+    /// Whether `head` returns a stored SHA-256 that the store checked at the put.
+    pub stored_checksums: bool,
+}
+
+/// Flat storage of whole objects. See the [module](self) for the contract.
+///
+/// There are no default methods on purpose: a wrapper that forgets to forward one would silently
+/// change behaviour.
+#[async_trait]
+pub trait ObjectStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// Says what this store can do.
+    fn abilities(&self) -> Abilities;
+
+    /// Stores an object; returns once it is durable.
+    async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta>;
+
+    /// Reads a whole object of at most `max` bytes; a larger one is [`ErrorKind::TooLarge`], and
+    /// no more than `max` bytes of it are read.
+    async fn get(&self, key: &str, max: u64) -> Result<Bytes>;
+
+    /// Reads part of an object. A range that does not lie within it is
+    /// [`ErrorKind::OutOfRange`]; an empty range returns no bytes.
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes>;
+
+    /// Asks for size and stored checksum.
+    async fn head(&self, key: &str) -> Result<ObjectMeta>;
+
+    /// Lists `prefix` itself and everything below it, sorted by key; `""` lists all.
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>>;
+
+    /// Removes an object; one that is not there counts as removed.
+    async fn delete(&self, key: &str) -> Result<()>;
+
+    /// Reads the store's own clock, where it has one.
+    async fn server_time(&self) -> Result<Option<Timestamp>>;
+}
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What a caller can decide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No object under this key (or no such bucket or directory).
+    NotFound,
+    /// A create-only put met an object.
+    AlreadyExists,
+    /// The store refuses this client: credentials, permissions, a read-only directory.
+    Denied,
+    /// The disk or quota is full.
+    NoSpace,
+    /// Refused or failed for a reason that passes: throttling, 5xx, cut connections on reads.
+    Transient,
+    /// A write timed out or lost its answer: it may have happened.
+    Unknown,
+    /// The bytes are not what their digest says, or what came is shorter than announced.
+    Corrupt,
+    /// Larger than the caller accepts.
+    TooLarge,
+    /// A range outside the object.
+    OutOfRange,
+    /// The store cannot do this.
+    Unsupported,
+    /// Anything else; trying again does not help.
+    Permanent,
+}
+
+/// A failed store operation: what, on which key, where and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} {key} on {place}: {reason}")]
+pub struct StoreError {
+    /// What a caller can decide by.
+    pub kind: ErrorKind,
+    operation: &'static str,
+    key: String,
+    place: String,
+    reason: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// Returns an error. `operation` is a verb (`"write"`), `reason` a phrase in lower case.
+    pub fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        key: &str,
+        place: &dyn fmt::Display,
+        reason: impl Into<String>,
+    ) -> Self {
+        let key = if key.is_empty() { "objects" } else { key }.to_owned();
+        Self { kind, operation, key, place: place.to_string(), reason: reason.into(), source: None }
+    }
+
+    /// Adds the cause; its own text is shown as a further line, so `reason` does not repeat it.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Key the operation was about.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, ErrorKind::Transient | ErrorKind::Unknown)
+    }
+}
+
+/// Whether `key` may be used: relative segments of visible ASCII, none empty, `.` or `..`, each
+/// at most 255 bytes, 1,024 in all (the limits of S3 and of common file systems).
+pub fn is_valid_key(key: &str) -> bool {
+    key.len() <= 1024
+        && key.split('/').all(|segment| {
+            !matches!(segment, "" | "." | "..")
+                && segment.len() <= 255
+                && segment.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_leave_the_store_are_invalid() {
+        for key in ["", "/", "a//b", "../x", "a/..", ".", "a\\b", "a b", "é", &"x".repeat(256)] {
+            assert!(!is_valid_key(key), "{key:?}");
+        }
+        for key in ["vault.json", "packs/blog/00ff", ".hidden/x"] {
+            assert!(is_valid_key(key), "{key:?}");
+        }
+    }
+}
