@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
+//! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 
 pub mod clock;
 pub mod ids;
@@ -15,3 +16,4 @@ pub mod objects;
 pub mod progress;
 pub mod retry;
 pub mod secret;
+pub mod vault;
