@@ -39,8 +39,8 @@ pub struct Draft {
     pub source: Source,
     /// What it holds, sorted by path.
     pub entries: Vec<CatalogEntry>,
-    /// Who refers to whom, sorted by path.
-    pub links: Vec<LinkEntry>,
+    /// Who refers to whom.
+    pub links: LinksPart,
     /// Expected and stored numbers.
     pub counts: Counts,
     /// How the parts hang together.
@@ -51,6 +51,28 @@ pub struct Draft {
     pub accepted_gaps: Vec<Problem>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
+}
+
+/// Who refers to whom, in a draft.
+pub enum LinksPart {
+    /// As in an earlier snapshot, whose pages are all held.
+    Same {
+        /// The tree.
+        root: TreeRoot,
+        /// All its pages.
+        pages: Vec<ItemId>,
+    },
+    /// These, sorted by path.
+    New(Box<dyn Iterator<Item = LinkEntry> + Send>),
+}
+
+impl std::fmt::Debug for LinksPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Same { .. } => "Same",
+            Self::New(_) => "New",
+        })
+    }
 }
 
 /// A snapshot that exists.
@@ -88,8 +110,14 @@ impl Writer {
                 shared.finish_lanes(&[PackKind::Content, PackKind::Assets])?;
                 let key = vault.item_key()?;
                 let mut pages = Vec::new();
-                let catalog = build(&shared, &entries, key, bounds, &mut pages)?;
-                let links = build(&shared, &links, key, bounds, &mut pages)?;
+                let catalog = build(&shared, entries, key, bounds, &mut pages)?;
+                let links = match links {
+                    LinksPart::Same { root, pages: same } => {
+                        pages.extend(same);
+                        root
+                    }
+                    LinksPart::New(links) => build(&shared, links, key, bounds, &mut pages)?,
+                };
                 Ok::<_, VaultError>((catalog, links, pages))
             });
             match built.await.expect("building trees does not panic") {
@@ -272,7 +300,7 @@ impl Writer {
 
 fn build<E: Entry>(
     shared: &Shared,
-    entries: &[E],
+    entries: impl IntoIterator<Item = E>,
     key: &super::item::ItemKey,
     bounds: PageBounds,
     pages: &mut Vec<ItemId>,

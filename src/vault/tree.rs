@@ -24,7 +24,7 @@ pub struct PageBounds {
 }
 
 /// Cuts sorted entries into pages and pages into levels; gives every page to `store`, which
-/// returns its id.
+/// returns its id. Entries are taken one by one, so they need not be in memory at once.
 ///
 /// # Errors
 ///
@@ -34,27 +34,27 @@ pub struct PageBounds {
 ///
 /// When the entries are not strictly sorted by path: that would be a bug of the caller.
 pub fn build<E: Entry>(
-    entries: &[E],
+    entries: impl IntoIterator<Item = E>,
     key: &ItemKey,
     bounds: PageBounds,
     mut store: impl FnMut(Bytes) -> Result<ItemId>,
 ) -> Result<TreeRoot> {
-    assert!(entries.is_sorted_by(|a, b| a.path() < b.path()), "entries of a tree are unique and sorted");
     let mut pages = cut(entries, 1, key, bounds, |_| 1, &mut store)?;
+    let count = pages.iter().map(|page| page.entries).sum();
     let mut levels = 1;
     while pages.len() > 1 {
         levels += 1;
-        pages = cut(&pages, levels, key, bounds, |page| page.entries, &mut store)?;
+        pages = cut(pages, levels, key, bounds, |page| page.entries, &mut store)?;
     }
     let root = match pages.first() {
         Some(page) => page.page,
         None => store(Bytes::new())?,
     };
-    Ok(TreeRoot { root, levels, entries: entries.len() as u64 })
+    Ok(TreeRoot { root, levels, entries: count })
 }
 
 fn cut<E: Entry>(
-    entries: &[E],
+    entries: impl IntoIterator<Item = E>,
     level: u32,
     key: &ItemKey,
     bounds: PageBounds,
@@ -62,30 +62,46 @@ fn cut<E: Entry>(
     store: &mut impl FnMut(Bytes) -> Result<ItemId>,
 ) -> Result<Vec<PageEntry>> {
     let mut pages = Vec::new();
-    let mut rest = entries;
-    while let Some(first) = rest.first() {
-        let len = rest
-            .iter()
-            .take(bounds.max)
-            .enumerate()
-            .position(|(at, entry)| at + 1 >= bounds.min && key.is_boundary(level, entry.path()))
-            .map_or(rest.len().min(bounds.max), |at| at + 1);
-        let (page, after) = rest.split_at(len);
-        let mut bytes = Vec::new();
-        for entry in page {
-            serde_json::to_writer(&mut bytes, entry).expect("structures of the format always serialise");
-            bytes.push(b'\n');
+    let mut page = Page::default();
+    let mut last: Option<Box<str>> = None;
+    for entry in entries {
+        assert!(last.as_deref().is_none_or(|last| last < entry.path()), "entries of a tree are unique and sorted");
+        last = Some(entry.path().into());
+        page.add(&entry, weight(&entry));
+        if page.len >= bounds.max || page.len >= bounds.min && key.is_boundary(level, entry.path()) {
+            pages.push(std::mem::take(&mut page).finish(store)?);
         }
-        let size = bytes.len() as u64;
-        pages.push(PageEntry {
-            first: first.path().into(),
-            page: store(bytes.into())?,
-            size,
-            entries: page.iter().map(&weight).sum(),
-        });
-        rest = after;
+    }
+    if page.len > 0 {
+        pages.push(page.finish(store)?);
     }
     Ok(pages)
+}
+
+/// A page in the making.
+#[derive(Default)]
+struct Page {
+    first: Box<str>,
+    bytes: Vec<u8>,
+    len: usize,
+    entries: u64,
+}
+
+impl Page {
+    fn add<E: Entry>(&mut self, entry: &E, weight: u64) {
+        if self.len == 0 {
+            self.first = entry.path().into();
+        }
+        serde_json::to_writer(&mut self.bytes, entry).expect("structures of the format always serialise");
+        self.bytes.push(b'\n');
+        self.len += 1;
+        self.entries += weight;
+    }
+
+    fn finish(self, store: &mut impl FnMut(Bytes) -> Result<ItemId>) -> Result<PageEntry> {
+        let size = self.bytes.len() as u64;
+        Ok(PageEntry { first: self.first, page: store(self.bytes.into())?, size, entries: self.entries })
+    }
 }
 
 /// Reads pages by id.
@@ -213,7 +229,7 @@ mod tests {
     }
 
     fn store(entries: &[CatalogEntry], pages: &mut Pages) -> TreeRoot {
-        build(entries, &ItemKey([7; 32]), BOUNDS, |bytes| {
+        build(entries.iter().cloned(), &ItemKey([7; 32]), BOUNDS, |bytes| {
             let id = ItemId::of(&Salt([0; 16]), &bytes);
             pages.0.insert(id, bytes);
             Ok(id)

@@ -1,0 +1,264 @@
+//! Assets: what the media library lists, what documents refer to besides, and their bytes.
+//!
+//! An asset whose metadata is as in the snapshot before, or as a killed run had stored it, is not
+//! downloaded again. One that cannot be had is a gap with its name; it does not end the run.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use url::Url;
+
+use super::error::Result;
+use super::names;
+use super::run::Run;
+use crate::prismic::asset_url::{asset_id, comparison_key};
+use crate::prismic::{Asset, AssetBytes, AssetData, AssetHost, AssetList, Document, ErrorKind as SourceErrorKind};
+use crate::progress::{Phase, Problem};
+use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::format::manifest::Tally;
+use crate::vault::item::{ItemKey, ItemKind};
+use crate::vault::pack::ItemData;
+use crate::vault::writer::{NewItem, StoredItem};
+
+/// Assets of the media library, to match references against.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    ids: HashSet<String>,
+    by_address: HashMap<String, String>,
+}
+
+impl Listed {
+    pub(super) fn new(list: &AssetList) -> Self {
+        let by_address = list.assets.iter().filter_map(|asset| Some((comparison_key(asset.url.as_ref()?), asset.id.clone()))).collect();
+        Self { ids: list.assets.iter().map(|asset| asset.id.clone()).collect(), by_address }
+    }
+}
+
+/// Assets that documents refer to and the media library does not list.
+#[derive(Debug, Default)]
+pub(super) struct AssetWishes {
+    pub(super) listed: Listed,
+    wishes: Vec<Wish>,
+    by_address: HashMap<String, String>,
+    taken: HashSet<String>,
+    pub(super) external: BTreeSet<String>,
+    pub(super) unusable: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Wish {
+    id: String,
+    url: Url,
+    size: Option<u64>,
+    name: Option<String>,
+    pasted: bool,
+}
+
+impl AssetWishes {
+    /// Notes what a document refers to; returns the ids under which its assets are stored.
+    pub(super) fn add(&mut self, run: &Run<'_>, path: &str, document: &Document) -> Vec<String> {
+        for unusable in &document.references.unusable_assets {
+            let subject = format!("{path}#{}", unusable.at);
+            self.unusable.push(Problem::new("asset-address-unusable", subject, unusable.why.to_string()));
+        }
+        let mut ids = Vec::new();
+        for asset in &document.references.assets {
+            if run.downloader.hosts().classify(&asset.url) == AssetHost::External {
+                self.external.insert(asset.url.to_string());
+                continue;
+            }
+            let address = comparison_key(&asset.url);
+            let listed = asset.id.as_ref().filter(|id| self.listed.ids.contains(*id)).or_else(|| self.listed.by_address.get(&address));
+            let id = match listed.or_else(|| self.by_address.get(&address)) {
+                Some(id) => id.clone(),
+                None => {
+                    // Two files under one id: the second is known by its address.
+                    let told = asset.id.clone().or_else(|| asset_id(&asset.url)).filter(|id| !self.taken.contains(id));
+                    let id = told.unwrap_or_else(|| run.key().name(&address));
+                    self.taken.insert(id.clone());
+                    self.by_address.insert(address, id.clone());
+                    self.wishes.push(Wish {
+                        id: id.clone(),
+                        url: asset.url.clone(),
+                        size: asset.size,
+                        name: asset.name.clone(),
+                        pasted: asset.pasted,
+                    });
+                    id
+                }
+            };
+            ids.push(id);
+        }
+        ids
+    }
+}
+
+/// Assets as they go into the catalog.
+#[derive(Debug, Default)]
+pub(super) struct Assets {
+    pub(super) entries: Vec<CatalogEntry>,
+    pub(super) tally: Tally,
+    pub(super) gaps: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// One asset to be had.
+struct Wanted {
+    id: String,
+    url: Option<Url>,
+    size: Option<u64>,
+    pasted: bool,
+    metadata: StoredItem,
+}
+
+impl Run<'_> {
+    /// Stores the metadata of the media library and the bytes of each asset.
+    pub(super) async fn read_library(&self, list: &AssetList) -> Result<Assets> {
+        let items = list.assets.iter().map(|asset| metadata_item(self.key(), asset)).collect();
+        let stored = self.store(items).await?;
+        let wanted = list.assets.iter().zip(stored).map(|(asset, metadata)| Wanted {
+            id: asset.id.clone(),
+            url: asset.url.clone(),
+            size: asset.size,
+            pasted: false,
+            metadata,
+        });
+        let mut assets = self.read_assets(wanted.collect()).await?;
+        assets.tally.reported = list.total.or(Some(list.assets.len() as u64));
+        if list.missing() > 0 {
+            let listed = list.assets.len();
+            assets.gaps.push(Problem::new(
+                "assets-missing",
+                "assets",
+                format!("the Asset API counts {} assets and lists {listed}", listed as u64 + list.missing()),
+            ));
+        }
+        Ok(assets)
+    }
+
+    /// Stores the assets that documents refer to and the library does not list.
+    pub(super) async fn read_wishes(&self, wishes: &mut AssetWishes) -> Result<Assets> {
+        let wishes = std::mem::take(&mut wishes.wishes);
+        let items = wishes.iter().map(|wish| NewItem {
+            kind: ItemKind::AssetMetadata,
+            path: names::asset_metadata(self.key(), &wish.id),
+            data: ItemData::Memory(wish_metadata(wish)),
+        });
+        let stored = self.store(items.collect()).await?;
+        let wanted = wishes.into_iter().zip(stored).map(|(wish, metadata)| Wanted {
+            id: wish.id,
+            url: Some(wish.url),
+            size: wish.size,
+            pasted: wish.pasted,
+            metadata,
+        });
+        self.read_assets(wanted.collect()).await
+    }
+
+    async fn read_assets(&self, wanted: Vec<Wanted>) -> Result<Assets> {
+        self.progress.start(Phase::Assets, Some(wanted.len() as u64));
+        let mut assets = Assets::default();
+        for asset in &wanted {
+            let path = names::asset_metadata(self.key(), &asset.id);
+            assets.entries.push(CatalogEntry { path: path.into(), item: asset.metadata.id, size: asset.metadata.size });
+        }
+        let mut reads = stream::iter(wanted).map(|asset| self.read_asset(asset)).buffer_unordered(self.limits().asset_downloads.max(1));
+        while let Some(read) = reads.next().await {
+            let read = read?;
+            let bytes = read.original.as_ref().map_or(0, |entry| entry.size);
+            self.progress.advance(Phase::Assets, 1, bytes);
+            if let Some(entry) = read.original {
+                assets.tally.stored += 1;
+                assets.tally.bytes += entry.size;
+                assets.entries.push(entry);
+            }
+            if let Some(problem) = read.problem {
+                self.progress.problem(&problem);
+                if read.is_gap { &mut assets.gaps } else { &mut assets.warnings }.push(problem);
+            }
+        }
+        self.progress.finish(Phase::Assets);
+        Ok(assets)
+    }
+
+    async fn read_asset(&self, asset: Wanted) -> Result<ReadAsset> {
+        self.check_cancelled()?;
+        let path = names::asset_original(self.key(), &asset.id);
+        let entry = |item, size| Some(CatalogEntry { path: path.clone().into(), item, size });
+        if let Some((item, size)) = self.original_before(&asset) {
+            return Ok(ReadAsset { original: entry(item, size), problem: None, is_gap: false });
+        }
+        let missing = |why: String, is_gap| {
+            let problem = Problem::new("asset-missing", path.clone(), why);
+            Ok(ReadAsset { original: None, problem: Some(problem), is_gap })
+        };
+        let Some(url) = &asset.url else { return missing("the media library gives no address for it".to_owned(), true) };
+        let downloaded = match self.downloader.download(url, asset.size).await {
+            Ok(downloaded) => downloaded,
+            Err(error) if *error.kind() == SourceErrorKind::Local => return Err(self.source_error(error)),
+            // A file behind a link that an editor pasted may be another repository's, long gone.
+            Err(error) => return missing(error.to_string(), !asset.pasted),
+        };
+        let problem = downloaded.size_mismatch().map(|expected| {
+            let why = format!("{} bytes came, the metadata says {expected}; what came is stored", downloaded.len);
+            Problem::new("asset-size-differs", path.clone(), why)
+        });
+        let mismatch = problem.is_some();
+        let item = NewItem { kind: ItemKind::Asset, path: path.clone(), data: item_data(downloaded) };
+        let stored = self.store(vec![item]).await?[0];
+        if !mismatch {
+            self.note_original(asset.metadata.id, stored);
+        }
+        Ok(ReadAsset { original: entry(stored.id, stored.size), problem, is_gap: mismatch })
+    }
+
+    /// The bytes of an asset whose metadata did not change, from the snapshot before, this run's
+    /// earlier attempt, or a run that was killed.
+    fn original_before(&self, asset: &Wanted) -> Option<(crate::ids::ItemId, u64)> {
+        let base = || {
+            let base = self.base.as_ref()?;
+            let metadata = base.find(&names::asset_metadata(self.key(), &asset.id))?;
+            let path = names::asset_original(self.key(), &asset.id);
+            // What was stored with another length than its metadata says is fetched again.
+            let flawed = base.manifest.gaps.iter().chain(&base.manifest.accepted_gaps).any(|gap| gap.subject == path);
+            let original = base.find(&path).filter(|_| metadata.item == asset.metadata.id && !flawed)?;
+            Some((original.item, original.size))
+        };
+        self.noted_original(&asset.metadata.id).or_else(base).filter(|(item, _)| self.writer.holds(item) || self.noted_original(&asset.metadata.id).is_some()).or_else(|| self.writer.original(&asset.metadata.id))
+    }
+}
+
+struct ReadAsset {
+    original: Option<CatalogEntry>,
+    problem: Option<Problem>,
+    is_gap: bool,
+}
+
+fn metadata_item(key: &ItemKey, asset: &Asset) -> NewItem {
+    NewItem {
+        kind: ItemKind::AssetMetadata,
+        path: names::asset_metadata(key, &asset.id),
+        data: ItemData::Memory(asset.bytes.clone()),
+    }
+}
+
+/// What is known of an asset that the media library does not list, in the form of its entries.
+fn wish_metadata(wish: &Wish) -> bytes::Bytes {
+    let mut metadata = serde_json::json!({ "id": wish.id, "url": wish.url.as_str(), "listed": false });
+    if let Some(name) = &wish.name {
+        metadata["filename"] = name.as_str().into();
+    }
+    if let Some(size) = wish.size {
+        metadata["size"] = size.into();
+    }
+    metadata.to_string().into()
+}
+
+fn item_data(downloaded: AssetBytes) -> ItemData {
+    let len = downloaded.len;
+    match downloaded.data {
+        AssetData::Memory(bytes) => ItemData::Memory(bytes),
+        AssetData::File(file) => ItemData::File(file, len),
+    }
+}

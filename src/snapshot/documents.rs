@@ -1,0 +1,279 @@
+//! Reading documents at one pinned ref, and checking that they are all.
+//!
+//! Pages are read at once, so nothing but the ref holds them together; the API promises that a
+//! ref is one immutable version. Still nothing is believed: ids must be unique, their number must
+//! be `total_results_size`, the same on every page. Where numbered pages fall short, the whole is
+//! read again by `after`; what is missing then is a gap.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::assets::AssetWishes;
+use super::links::Links;
+use super::run::Run;
+use super::{error::Result, names};
+use crate::ids::ItemId;
+use crate::prismic::{Document, PrismicError, Root, Search, SearchPage, predicate};
+use crate::progress::{Phase, Problem};
+use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::format::manifest::Tally;
+use crate::vault::item::ItemKind;
+use crate::vault::pack::ItemData;
+use crate::vault::writer::NewItem;
+
+/// Documents at the master ref, and what was learnt from reading them.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    pub(super) entries: Vec<CatalogEntry>,
+    pub(super) tally: Tally,
+    pub(super) by_type: BTreeMap<String, Tally>,
+    pub(super) by_language: BTreeMap<String, Tally>,
+    pub(super) links: Links,
+    pub(super) wishes: AssetWishes,
+    pub(super) gaps: Vec<Problem>,
+    pub(super) dangling: Vec<String>,
+    /// Id of each document and of its item, to tell what a release changes.
+    pub(super) items: HashMap<Box<str>, ItemId>,
+    targets: HashSet<Box<str>>,
+}
+
+impl Documents {
+    fn add(&mut self, run: &Run<'_>, document: &Document, id: ItemId) {
+        let size = document.bytes.len() as u64;
+        let path = names::document(run.key(), None, &document.lang, &document.type_, &document.id);
+        for tally in [
+            &mut self.tally,
+            self.by_type.entry(document.type_.clone()).or_default(),
+            self.by_language.entry(document.lang.clone()).or_default(),
+        ] {
+            tally.stored += 1;
+            tally.bytes += size;
+        }
+        let assets = self.wishes.add(run, &path, document);
+        self.links.add(&path, document, assets);
+        for target in &document.references.documents {
+            if !self.targets.contains(target.id.as_str()) {
+                self.targets.insert(target.id.as_str().into());
+            }
+        }
+        self.items.insert(document.id.as_str().into(), id);
+        self.entries.push(CatalogEntry { path: path.into(), item: id, size });
+    }
+}
+
+impl Run<'_> {
+    /// Reads all documents at the master ref of `root`.
+    pub(super) async fn read_documents(&self, root: &Root) -> Result<Documents> {
+        let mut documents = Documents::default();
+        let search = self.everything(&root.master_ref, root);
+        let total = self
+            .read_all(&search, Phase::Documents, async |page: Vec<Document>| {
+                let fresh: Vec<Document> = {
+                    let mut seen = HashSet::new();
+                    page.into_iter().filter(|document| !documents.items.contains_key(document.id.as_str()) && seen.insert(document.id.clone())).collect()
+                };
+                let stored = self.store_documents(&fresh, None).await?;
+                for (document, id) in fresh.iter().zip(stored) {
+                    documents.add(self, document, id);
+                }
+                Ok(documents.entries.len() as u64)
+            })
+            .await?;
+        documents.tally.reported = Some(total);
+        self.progress.finish(Phase::Documents);
+        self.check_tallies(root, &search, &mut documents).await?;
+        self.check_links(&search, &mut documents).await?;
+        Ok(documents)
+    }
+
+    /// Reads the documents that differ from master at the ref of a release, and returns their
+    /// entries, with a gap if they are not all.
+    pub(super) async fn read_release(&self, root: &Root, release: &str, reference: &str, documents: &mut Documents) -> Result<Tally> {
+        let search = self.everything(reference, root);
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut tally = Tally::default();
+        let total = self
+            .read_all(&search, Phase::Releases, async |page: Vec<Document>| {
+                let mut differing = Vec::new();
+                for document in page {
+                    if seen.insert(document.id.clone()) {
+                        let known = self.known(ItemKind::Document, &document.bytes).await;
+                        if known.is_none() || known != documents.items.get(document.id.as_str()).copied() {
+                            differing.push(document);
+                        }
+                    }
+                }
+                let stored = self.store_documents(&differing, Some(release)).await?;
+                for (document, id) in differing.iter().zip(stored) {
+                    let size = document.bytes.len() as u64;
+                    let path = names::document(self.key(), Some(release), &document.lang, &document.type_, &document.id);
+                    let assets = documents.wishes.add(self, &path, document);
+                    documents.links.add(&path, document, assets);
+                    documents.entries.push(CatalogEntry { path: path.into(), item: id, size });
+                    tally.stored += 1;
+                    tally.bytes += size;
+                }
+                Ok(seen.len() as u64)
+            })
+            .await?;
+        if seen.len() as u64 != total {
+            documents.gaps.push(Problem::new(
+                "documents-missing",
+                names::release_prefix(self.key(), release),
+                format!("the API counts {total} documents at the ref of this release and gave {}", seen.len()),
+            ));
+        }
+        Ok(tally)
+    }
+
+    fn everything(&self, reference: &str, root: &Root) -> Search {
+        let mut search = Search::everything(reference, self.limits().page_size);
+        search.integration_fields_ref.clone_from(&root.integration_fields_ref);
+        search
+    }
+
+    /// Gives every page to `take`, which returns how many different documents it has by now.
+    /// Returns how many the API says there are.
+    async fn read_all(&self, search: &Search, phase: Phase, mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>) -> Result<u64> {
+        let first = self.page(search.clone()).await?;
+        let (total, pages) = (first.total_results_size, first.total_pages);
+        self.progress.start(phase, Some(total));
+        let mut steady = true;
+        let mut have = self.take_page(phase, first, &mut take).await?;
+        let mut rest = stream::iter(2..=pages)
+            .map(|page| self.page(Search { page, ..search.clone() }))
+            .buffer_unordered(self.limits().content_concurrency);
+        while let Some(page) = rest.next().await {
+            let page = page?;
+            steady &= page.total_results_size == total;
+            have = self.take_page(phase, page, &mut take).await?;
+        }
+        drop(rest);
+        if have == total && steady {
+            return Ok(total);
+        }
+        tracing::info!(have, total, steady, "numbered pages do not add up; reading again by `after`");
+        self.read_after(search, phase, take).await
+    }
+
+    /// Reads page by page, each after the last document of the one before.
+    async fn read_after(&self, search: &Search, phase: Phase, mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>) -> Result<u64> {
+        let total = self.page(Search { page_size: 1, ..search.clone() }).await?.total_results_size;
+        let mut after: Option<String> = None;
+        let mut visited = HashSet::new();
+        loop {
+            let page = self.page(Search { after: after.clone(), page: 1, ..search.clone() }).await?;
+            let Some(last) = page.documents.last().map(|document| document.id.clone()) else { return Ok(total) };
+            // An API that ignores `after` would give the same page for ever.
+            if !visited.insert(last.clone()) {
+                return Ok(total);
+            }
+            after = Some(last);
+            self.take_page(phase, page, &mut take).await?;
+        }
+    }
+
+    async fn take_page(&self, phase: Phase, page: SearchPage, take: &mut impl AsyncFnMut(Vec<Document>) -> Result<u64>) -> Result<u64> {
+        let count = page.documents.len() as u64;
+        let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();
+        let have = take(page.documents).await?;
+        self.progress.advance(phase, count, bytes);
+        Ok(have)
+    }
+
+    async fn page(&self, search: Search) -> Result<SearchPage> {
+        self.check_cancelled()?;
+        self.content.search(&search).await.map_err(|error| self.source_error(error))
+    }
+
+    async fn store_documents(&self, documents: &[Document], release: Option<&str>) -> Result<Vec<ItemId>> {
+        let items = documents
+            .iter()
+            .map(|document| NewItem {
+                kind: ItemKind::Document,
+                path: names::document(self.key(), release, &document.lang, &document.type_, &document.id),
+                data: ItemData::Memory(document.bytes.clone()),
+            })
+            .collect();
+        Ok(self.store(items).await?.into_iter().map(|stored| stored.id).collect())
+    }
+
+    /// Asks the API how many documents it has of each type and language, and compares.
+    async fn check_tallies(&self, root: &Root, everything: &Search, documents: &mut Documents) -> Result<()> {
+        let count = Search { page_size: 1, ..everything.clone() };
+        let types = root.types.keys().map(|type_| (type_.clone(), Search { predicates: vec![predicate::at("document.type", type_)], ..count.clone() }));
+        let languages = root.languages.iter().map(|language| (language.id.clone(), Search { lang: language.id.clone(), ..count.clone() }));
+        self.progress.start(Phase::Completeness, Some((root.types.len() + root.languages.len()) as u64));
+        if documents.tally.stored != documents.tally.reported.unwrap_or(0) {
+            documents.gaps.push(shortfall("documents", "documents", documents.tally));
+        }
+        for (what, tallies, asked) in [
+            ("type", &mut documents.by_type, types.collect::<Vec<_>>()),
+            ("language", &mut documents.by_language, languages.collect()),
+        ] {
+            let reported: Vec<(String, Result<SearchPage>)> = stream::iter(asked)
+                .map(|(name, search)| async move { (name, self.page(search).await) })
+                .buffered(self.limits().content_concurrency)
+                .collect()
+                .await;
+            for (name, page) in reported {
+                let tally = tallies.entry(name.clone()).or_default();
+                tally.reported = Some(page?.total_results_size);
+                self.progress.advance(Phase::Completeness, 1, 0);
+                if tally.stored != tally.reported.unwrap_or(0) {
+                    documents.gaps.push(shortfall(&format!("documents of {what} {name}"), &format!("documents/{what}/{name}"), *tally));
+                }
+            }
+        }
+        self.progress.finish(Phase::Completeness);
+        Ok(())
+    }
+
+    /// Asks by id for every target of a link that was not among the documents. What the API has
+    /// is stored; what it does not have is dangling at the source.
+    async fn check_links(&self, everything: &Search, documents: &mut Documents) -> Result<()> {
+        let mut missing: Vec<String> =
+            documents.targets.iter().filter(|target| !documents.items.contains_key(*target)).map(|target| target.to_string()).collect();
+        documents.targets = HashSet::new();
+        missing.sort_unstable();
+        let batches = self.content.in_ids_batches(everything, &missing);
+        let mut answers = stream::iter(batches).map(|batch| self.page(batch.search)).buffer_unordered(self.limits().content_concurrency);
+        let mut found = Vec::new();
+        while let Some(page) = answers.next().await {
+            found.extend(page?.documents);
+        }
+        drop(answers);
+        for document in &found {
+            let id = self.store_documents(std::slice::from_ref(document), None).await?[0];
+            documents.gaps.push(Problem::new(
+                "document-not-listed",
+                names::document(self.key(), None, &document.lang, &document.type_, &document.id),
+                "the API has this document and left it out of its list; it is stored",
+            ));
+            documents.add(self, document, id);
+        }
+        documents.targets = HashSet::new();
+        missing.retain(|target| !documents.items.contains_key(target.as_str()));
+        documents.dangling = missing;
+        Ok(())
+    }
+
+    pub(super) fn source_error(&self, error: PrismicError) -> super::SnapshotError {
+        super::SnapshotError::Source { repository: self.target.name.to_string(), error }
+    }
+}
+
+fn shortfall(what: &str, subject: &str, tally: Tally) -> Problem {
+    let reported = tally.reported.unwrap_or(0);
+    Problem::new("documents-missing", subject, format!("the API counts {reported} {what} and gave {}", tally.stored))
+}
+
+/// A JSON list, one entry a line, as it is stored.
+pub(super) fn json_list(entries: &[String]) -> Bytes {
+    let mut bytes = serde_json::to_vec_pretty(entries).expect("a list of texts always serialises");
+    bytes.push(b'\n');
+    bytes.into()
+}

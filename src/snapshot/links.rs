@@ -1,0 +1,71 @@
+//! Who refers to whom, in little memory: 200,000 documents with their links must fit.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::prismic::Document;
+use crate::vault::format::catalog::LinkEntry;
+
+/// Links of all documents, ids interned.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    numbers: HashMap<Box<str>, u32>,
+    flat: Vec<u32>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    path: Box<str>,
+    links: Range<u32>,
+    translations: u32,
+    assets: u32,
+}
+
+impl Links {
+    /// Adds the references of a document. `assets` are the ids under which its assets are stored.
+    pub(super) fn add(&mut self, path: &str, document: &Document, assets: Vec<String>) {
+        let mut part = |mut ids: Vec<&str>| {
+            ids.sort_unstable();
+            ids.dedup();
+            for id in &ids {
+                let number = self.number(id);
+                self.flat.push(number);
+            }
+            u32::try_from(self.flat.len()).expect("four thousand million links do not fit into memory")
+        };
+        let start = part(Vec::new());
+        let links = part(document.references.documents.iter().map(|link| link.id.as_str()).collect());
+        let translations = part(document.alternate_languages.iter().map(|other| other.id.as_str()).collect());
+        let assets = part(assets.iter().map(String::as_str).collect());
+        self.rows.push(Row { path: path.into(), links: start..links, translations, assets });
+    }
+
+    fn number(&mut self, id: &str) -> u32 {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
+        }
+        let number = u32::try_from(self.numbers.len()).expect("ids fit into memory, so they are fewer");
+        self.numbers.insert(id.into(), number);
+        number
+    }
+
+    /// Returns the entries of the links tree, sorted by path, made one by one.
+    pub(super) fn into_entries(mut self) -> impl Iterator<Item = LinkEntry> + Send {
+        let mut names: Vec<Box<str>> = vec![Box::default(); self.numbers.len()];
+        for (name, number) in self.numbers {
+            names[number as usize] = name;
+        }
+        self.rows.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let flat = self.flat;
+        self.rows.into_iter().map(move |row| {
+            let ids = |range: Range<u32>| flat[range.start as usize..range.end as usize].iter().map(|number| names[*number as usize].clone()).collect();
+            LinkEntry {
+                path: row.path,
+                links: ids(row.links.clone()),
+                translations: ids(row.links.end..row.translations),
+                assets: ids(row.translations..row.assets),
+            }
+        })
+    }
+}

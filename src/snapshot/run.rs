@@ -1,0 +1,467 @@
+//! One run: from the root of the repository to the manifest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::assets::{Assets, Listed};
+use super::documents::{Documents, json_list};
+use super::error::{Result, SnapshotError};
+use super::models::Models;
+use super::{Target, names};
+use crate::clock::Timestamp;
+use crate::ids::{Digest, ItemId, SnapshotId};
+use crate::limits::Limits;
+use crate::prismic::{AssetApi, AssetHosts, AssetList, ContentApi, Downloader, Http, Root, TypesApi};
+use crate::progress::{Phase, Problem, Progress};
+use crate::secret::SafeUrl;
+use crate::vault::commit::{Committed, Draft, LinksPart};
+use crate::vault::error::ErrorKind as VaultErrorKind;
+use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
+use crate::vault::item::{ItemKey, ItemKind};
+use crate::vault::ledger::Ledger;
+use crate::vault::open::Vault;
+use crate::vault::reader::Reader;
+use crate::vault::replica::with_causes;
+use crate::vault::snapshots::Snapshots;
+use crate::vault::space::Space;
+use crate::vault::tree;
+use crate::vault::writer::{NewItem, StoredItem, Writer};
+
+/// How a snapshot is taken.
+#[derive(Clone)]
+pub struct SnapshotOptions<'a> {
+    /// What started it: `manual`, or a job's name.
+    pub trigger: String,
+    /// Hears how far it is.
+    pub progress: &'a dyn Progress,
+    /// Ends it between two units of work.
+    pub cancel: CancellationToken,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone)]
+pub struct SnapshotReport {
+    /// The snapshot.
+    pub committed: Committed,
+    /// Whether documents were carried over because the master ref was that of the snapshot
+    /// before.
+    pub documents_unchanged: bool,
+    /// Signs that the vault lost something: manifests that others or this client remember.
+    pub lost: Vec<Problem>,
+    /// What people should know of the vault.
+    pub vault_warnings: Vec<Problem>,
+    /// Requests to each API, retries included.
+    pub requests: BTreeMap<&'static str, u64>,
+    /// Time that each pacer held the run up.
+    pub pacer_waits: Vec<(String, Duration)>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The snapshot before, to carry over from.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) manifest: Manifest,
+    entries: Vec<CatalogEntry>,
+    link_pages: Vec<ItemId>,
+}
+
+impl Base {
+    pub(super) fn find(&self, path: &str) -> Option<&CatalogEntry> {
+        let at = self.entries.binary_search_by(|entry| (*entry.path).cmp(path)).ok()?;
+        self.entries.get(at)
+    }
+
+    fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a CatalogEntry> {
+        let from = self.entries.partition_point(|entry| &*entry.path < prefix);
+        self.entries[from..].iter().take_while(move |entry| entry.path.starts_with(prefix))
+    }
+}
+
+/// What all parts of a run share.
+pub(super) struct Run<'a> {
+    pub(super) target: &'a Target,
+    pub(super) vault: &'a Arc<Vault>,
+    pub(super) writer: Writer,
+    pub(super) content: ContentApi,
+    pub(super) types: Option<TypesApi>,
+    pub(super) library: Option<AssetApi>,
+    pub(super) downloader: Downloader,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) base: Option<Base>,
+    cancel: CancellationToken,
+    originals: Mutex<HashMap<ItemId, (ItemId, u64)>>,
+}
+
+/// What was read in one go at one ref.
+struct Reading {
+    root: Root,
+    models: Option<Models>,
+    list: Option<AssetList>,
+    content: Content,
+    library: Assets,
+}
+
+/// Documents: read, or those of the snapshot before.
+enum Content {
+    Unchanged,
+    Read { documents: Box<Documents>, releases: BTreeMap<String, Tally>, wished: Assets },
+}
+
+/// Takes a snapshot of a repository into a vault.
+///
+/// # Errors
+///
+/// When the source or the vault fail; nothing that was stored before is harmed then, and what
+/// this run stored is used by the next. Losses that do not end a run are in the manifest.
+pub async fn take(vault: &Arc<Vault>, http: &Http, target: &Target, options: SnapshotOptions<'_>) -> Result<SnapshotReport> {
+    let began = std::time::Instant::now();
+    let started = vault.now();
+    let progress = options.progress;
+    progress.start(Phase::OpenVault, None);
+    let snapshots = Snapshots::load(vault, Some(&target.name)).await?;
+    let ledger = Ledger::load(vault, &target.space).await?;
+    let lost = snapshots.missing(vault)?;
+    let space = Space::load(vault, &target.space).await?;
+    let mut vault_warnings = space.unreadable.clone();
+    vault_warnings.extend(snapshots.unreadable.iter().cloned());
+    let base = match snapshots.of(&target.name).last() {
+        Some(snapshot) => load_base(vault, &space, snapshot.manifest.clone(), &mut vault_warnings).await?,
+        None => None,
+    };
+    let writer = Writer::new(Arc::clone(vault), space)?;
+    let token = |token: &crate::secret::Secret| token.clone();
+    let run = Run {
+        target,
+        vault,
+        writer,
+        content: ContentApi::new(http.clone(), target.endpoints.content_api.clone(), target.access_token.as_ref().map(token)),
+        types: target.write_token.as_ref().map(|token| TypesApi::new(http.clone(), target.endpoints.types_api.clone(), &target.repository, token.clone())),
+        library: target.write_token.as_ref().map(|token| AssetApi::new(http.clone(), target.endpoints.asset_api.clone(), &target.repository, token.clone())),
+        downloader: Downloader::new(http.clone(), AssetHosts::new(&target.endpoints, &target.asset_hosts), vault.spool()),
+        progress,
+        base,
+        cancel: options.cancel.clone(),
+        originals: Mutex::default(),
+    };
+    progress.finish(Phase::OpenVault);
+    let (reading, restarts) = run.read_with_restarts().await?;
+    let documents_unchanged = matches!(reading.content, Content::Unchanged);
+    let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
+    run.check_cancelled()?;
+    progress.start(Phase::Commit, None);
+    let committed = run.writer.commit(draft, &snapshots, &ledger).await?;
+    progress.finish(Phase::Commit);
+    vault_warnings.extend(vault.warnings());
+    Ok(SnapshotReport {
+        committed,
+        documents_unchanged,
+        lost,
+        vault_warnings,
+        requests: http.request_counts().into_iter().map(|(api, count)| (api.label(), count)).collect(),
+        pacer_waits: http.pacer_waits(),
+        took: began.elapsed(),
+    })
+}
+
+/// Reads the catalog of the snapshot before. One that cannot be read is not carried over from;
+/// the run then reads and stores everything anew, which heals the vault.
+async fn load_base(vault: &Vault, space: &Space, manifest: Manifest, warnings: &mut Vec<Problem>) -> Result<Option<Base>> {
+    let reader = Reader::new(vault, space);
+    let read = async {
+        let entries = tree::read_all(&reader, &manifest.catalog).await?;
+        let link_pages = tree::all_pages(&reader, &manifest.links).await?;
+        Ok::<_, crate::vault::error::VaultError>((entries, link_pages))
+    };
+    match read.await {
+        Ok((entries, link_pages)) => Ok(Some(Base { manifest, entries, link_pages })),
+        Err(error) if error.kind == VaultErrorKind::Integrity => {
+            let why = format!("its catalog cannot be read, so nothing is carried over from it: {}", with_causes(&error));
+            warnings.push(Problem::new("base-unreadable", manifest.key, why));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn key(&self) -> &ItemKey {
+        self.vault.item_key().expect("the writer was made with it")
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        self.vault.limits()
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(SnapshotError::Cancelled) } else { Ok(()) }
+    }
+
+    pub(super) async fn store(&self, items: Vec<NewItem>) -> Result<Vec<StoredItem>> {
+        Ok(self.writer.store(items).await?)
+    }
+
+    pub(super) fn note_original(&self, metadata: ItemId, stored: StoredItem) {
+        self.originals.lock().expect("no holder of this lock can panic").insert(metadata, (stored.id, stored.size));
+        self.writer.note_original(metadata, stored.id);
+    }
+
+    pub(super) fn noted_original(&self, metadata: &ItemId) -> Option<(ItemId, u64)> {
+        self.originals.lock().expect("no holder of this lock can panic").get(metadata).copied()
+    }
+
+    /// Reads everything; starts again at the new ref when the pinned one is refused.
+    async fn read_with_restarts(&self) -> Result<(Reading, u32)> {
+        let mut restarts = 0;
+        loop {
+            match self.read().await {
+                Err(SnapshotError::Source { repository, error }) if error.is_ref_unavailable() => {
+                    if restarts >= self.limits().ref_restarts {
+                        return Err(SnapshotError::RefKeepsMoving { repository, times: restarts + 1, error });
+                    }
+                    restarts += 1;
+                    tracing::info!(restarts, "the pinned ref was refused; starting again at the new one");
+                }
+                other => return Ok((other?, restarts)),
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Reading> {
+        self.check_cancelled()?;
+        let root = self.content.root().await.map_err(|error| self.source_error(error))?;
+        let (models, list) = futures_util::try_join!(self.list_models(), self.list_library())?;
+        if self.is_unchanged(&root) {
+            let library = match &list {
+                Some(list) => self.read_library(list).await?,
+                None => Assets::default(),
+            };
+            return Ok(Reading { root, models, list, content: Content::Unchanged, library });
+        }
+        let content = async {
+            let mut documents = self.read_documents(&root, list.as_ref().map(Listed::new).unwrap_or_default()).await?;
+            let releases = self.read_releases(&root, &mut documents).await?;
+            Ok::<_, SnapshotError>((documents, releases))
+        };
+        let library = async {
+            match &list {
+                Some(list) => self.read_library(list).await,
+                None => Ok(Assets::default()),
+            }
+        };
+        let ((mut documents, releases), library) = futures_util::try_join!(content, library)?;
+        let wished = self.read_wishes(&mut documents.wishes).await?;
+        let content = Content::Read { documents: Box::new(documents), releases, wished };
+        Ok(Reading { root, models, list, content, library })
+    }
+
+    async fn list_library(&self) -> Result<Option<AssetList>> {
+        let Some(library) = &self.library else { return Ok(None) };
+        self.check_cancelled()?;
+        let mut before = 0;
+        let list = library
+            .list(|listed, total| {
+                self.progress.start(Phase::AssetList, total);
+                self.progress.advance(Phase::AssetList, listed.saturating_sub(before), 0);
+                before = listed;
+            })
+            .await
+            .map_err(|error| self.source_error(error))?;
+        self.progress.finish(Phase::AssetList);
+        Ok(Some(list))
+    }
+
+    /// Whether the documents of the snapshot before can be carried over: read at the same refs,
+    /// nothing missing, and every item of them still held.
+    fn is_unchanged(&self, root: &Root) -> bool {
+        let Some(base) = &self.base else { return false };
+        let releases: BTreeMap<_, _> = root.releases.iter().map(|release| (release.id.clone(), release.reference.clone())).collect();
+        let source = &base.manifest.source;
+        base.manifest.gaps.is_empty()
+            && source.content_api == self.content_address()
+            && source.master_ref == root.master_ref
+            && source.integration_fields_ref == root.integration_fields_ref
+            && source.releases == releases
+            && source.write_token == self.library.is_some()
+            && base.link_pages.iter().all(|page| self.writer.holds(page))
+            && base.entries.iter().all(|entry| self.writer.holds(&entry.item))
+    }
+
+    fn content_address(&self) -> String {
+        SafeUrl(self.content.endpoint()).to_string()
+    }
+
+    async fn read_releases(&self, root: &Root, documents: &mut Documents) -> Result<BTreeMap<String, Tally>> {
+        let mut tallies = BTreeMap::new();
+        for release in &root.releases {
+            let tally = self.read_release(root, &release.id, &release.reference, documents).await?;
+            tallies.insert(release.id.clone(), tally);
+        }
+        if !root.releases.is_empty() {
+            self.progress.finish(Phase::Releases);
+        }
+        Ok(tallies)
+    }
+
+    /// Puts together what goes into the manifest; reads models, library and root once more to see
+    /// what changed meanwhile.
+    async fn draft(&self, reading: Reading, restarts: u32, started: Timestamp, trigger: String, ledger: &Ledger) -> Result<Draft> {
+        let Reading { root, mut models, list, content, mut library } = reading;
+        let mut consistency = Consistency { restarts, ..Consistency::default() };
+        let mut files = self.repository_files(&root).await?;
+        if matches!(content, Content::Read { .. }) {
+            consistency.changed_during_run = self.read_again(&mut models, list.as_ref(), &mut library).await?;
+        }
+        let at_end = self.content.root().await.map_err(|error| self.source_error(error))?;
+        consistency.master_ref_moved = at_end.master_ref != root.master_ref;
+
+        let mut counts = Counts::default();
+        let (mut gaps, mut warnings) = (library.gaps, library.warnings);
+        let (mut entries, links) = match content {
+            Content::Unchanged => self.carry_over(list.is_some(), &mut counts, &mut gaps, &mut warnings),
+            Content::Read { documents, releases, wished } => {
+                let documents = *documents;
+                counts.release_documents = releases;
+                counts.documents = documents.tally;
+                counts.documents_by_type = documents.by_type;
+                counts.documents_by_language = documents.by_language;
+                counts.external_assets = documents.wishes.external.len() as u64;
+                counts.assets = add(counts.assets, wished.tally);
+                gaps.extend(documents.gaps.into_iter().chain(documents.wishes.unusable).chain(wished.gaps));
+                warnings.extend(wished.warnings);
+                if !documents.dangling.is_empty() {
+                    let count = documents.dangling.len();
+                    warnings.push(Problem::new("dangling-links", names::repository("dangling-links.json"), format!("{count} targets of links do not exist at the source")));
+                    files.push((names::repository("dangling-links.json"), json_list(&documents.dangling)));
+                }
+                if !documents.wishes.external.is_empty() {
+                    let external: Vec<_> = documents.wishes.external.into_iter().collect();
+                    files.push((names::repository("external-assets.json"), json_list(&external)));
+                }
+                let mut entries = documents.entries;
+                entries.extend(wished.entries);
+                (entries, LinksPart::New(Box::new(documents.links.into_entries())))
+            }
+        };
+        counts.assets = add(counts.assets, library.tally);
+        entries.extend(library.entries);
+        if let Some(models) = models {
+            let (stored, tally) = self.store_files(ItemKind::Model, models).await?;
+            counts.models = tally;
+            entries.extend(stored);
+        } else {
+            warnings.push(Problem::new("no-write-token", "models", "models and the media library cannot be read without write token; assets are those that documents refer to"));
+        }
+        let (stored, tally) = self.store_files(ItemKind::Repository, files).await?;
+        counts.repository = add(counts.repository, tally);
+        entries.extend(stored);
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        entries.dedup_by(|a, b| a.path == b.path);
+
+        let accepted = ledger.accepted_gaps(&self.target.name);
+        let (accepted_gaps, gaps) = gaps.into_iter().partition(|gap: &Problem| accepted.contains_key(gap.subject.as_str()));
+        Ok(Draft {
+            repository: self.target.name.clone(),
+            snapshot: SnapshotId::new(started),
+            started,
+            trigger,
+            source: Source {
+                repository: self.target.repository.clone(),
+                content_api: self.content_address(),
+                master_ref: root.master_ref,
+                integration_fields_ref: root.integration_fields_ref,
+                releases: root.releases.into_iter().map(|release| (release.id, release.reference)).collect(),
+                write_token: self.library.is_some(),
+            },
+            entries,
+            links,
+            counts,
+            consistency,
+            gaps: sorted(gaps),
+            accepted_gaps: sorted(accepted_gaps),
+            warnings: sorted(warnings),
+        })
+    }
+
+    /// Carries the documents of the snapshot before over, and without write token its assets.
+    fn carry_over(&self, has_library: bool, counts: &mut Counts, gaps: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> (Vec<CatalogEntry>, LinksPart) {
+        let base = self.base.as_ref().expect("nothing is unchanged without a snapshot before");
+        let before = &base.manifest;
+        let mut entries: Vec<CatalogEntry> = base.below("documents/").chain(base.below("releases/")).cloned().collect();
+        for file in ["dangling-links.json", "external-assets.json"] {
+            if let Some(entry) = base.find(&names::repository(file)) {
+                counts.repository = add(counts.repository, Tally { reported: Some(1), stored: 1, bytes: entry.size });
+                entries.push(entry.clone());
+            }
+        }
+        *counts = Counts {
+            documents: before.counts.documents,
+            documents_by_type: before.counts.documents_by_type.clone(),
+            documents_by_language: before.counts.documents_by_language.clone(),
+            release_documents: before.counts.release_documents.clone(),
+            external_assets: before.counts.external_assets,
+            repository: counts.repository,
+            ..Counts::default()
+        };
+        warnings.extend(before.warnings.iter().filter(|warning| warning.code == "dangling-links" || warning.code == "asset-missing").cloned());
+        // Assets that documents refer to and the library does not list: all, without library.
+        let referred = base.below("assets/").filter(|entry| !has_library || before.counts.assets.reported.is_none());
+        let assets: Vec<_> = referred.cloned().collect();
+        let originals = assets.iter().filter(|entry| entry.path.ends_with("/original"));
+        for entry in originals {
+            counts.assets.stored += 1;
+            counts.assets.bytes += entry.size;
+        }
+        if !has_library {
+            gaps.extend(before.accepted_gaps.iter().cloned());
+        }
+        entries.extend(assets);
+        (entries, LinksPart::Same { root: before.links.clone(), pages: base.link_pages.clone() })
+    }
+
+    /// Lists models and library again; stores the later state and returns what changed.
+    async fn read_again(&self, models: &mut Option<Models>, list: Option<&AssetList>, library: &mut Assets) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
+        if let (Some(before), Some(after)) = (models.as_ref(), self.list_models().await?) {
+            let paths = before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path));
+            changed.extend(paths.cloned());
+            *models = Some(after);
+        }
+        if let (Some(before), Some(after)) = (list, self.list_library().await?) {
+            let state = |list: &AssetList| -> HashMap<String, Digest> { list.assets.iter().map(|asset| (asset.id.clone(), Digest::of(&asset.bytes))).collect() };
+            let (old, new) = (state(before), state(&after));
+            let differing: Vec<_> = old.keys().chain(new.keys()).filter(|id| old.get(*id) != new.get(*id)).collect();
+            if !differing.is_empty() {
+                changed.extend(differing.iter().map(|id| names::asset_metadata(self.key(), id)));
+                *library = self.read_library(&after).await?;
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        Ok(changed)
+    }
+}
+
+fn add(a: Tally, b: Tally) -> Tally {
+    let reported = match (a.reported, b.reported) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+    };
+    Tally { reported, stored: a.stored + b.stored, bytes: a.bytes + b.bytes }
+}
+
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_unstable();
+    problems.dedup();
+    problems
+}
+
+impl From<LinkEntry> for Box<str> {
+    fn from(entry: LinkEntry) -> Self {
+        entry.path
+    }
+}
