@@ -93,6 +93,23 @@ pub fn asset_id(url: &Url) -> Option<String> {
     (shaped && file.as_bytes().get(16) == Some(&b'_')).then(|| id.to_owned())
 }
 
+/// Returns an address as it may be shown in errors and logs: host and asset id, with the name of
+/// the file left out, because names are what people chose and can be personal.
+pub fn shown(url: &Url) -> String {
+    match asset_id(url) {
+        Some(id) => format!("{}/…/{id}_…", place(url)),
+        None => {
+            // A uuid says nothing and helps to find the file.
+            let file = file_segment(url);
+            let uuid = file.get(..36).filter(|text| {
+                text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+                    && file.as_bytes().get(36) == Some(&b'_')
+            });
+            uuid.map_or_else(|| format!("{}/…", place(url)), |uuid| format!("{}/…/{uuid}_…", place(url)))
+        }
+    }
+}
+
 /// Whose host an asset lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AssetHost {
@@ -297,6 +314,23 @@ mod tests {
             ("https://images.prismic.io/acme%2F", NoFile),
         ] {
             assert_eq!(original(sent), Err(why), "{sent}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_the_name_of_the_file() {
+        for (sent, expected) in [
+            (
+                "https://images.prismic.io/acme/ZoQE4h5LeNNTwtnO_Jane.jpg",
+                "images.prismic.io/…/ZoQE4h5LeNNTwtnO_…",
+            ),
+            (
+                "https://images.prismic.io/acme%2F2927805a-18c8-4c5a-9c5c-4fb9ffe1e2d5_Jane.jpg",
+                "images.prismic.io/…/2927805a-18c8-4c5a-9c5c-4fb9ffe1e2d5_…",
+            ),
+            ("http://127.0.0.1:8080/Jane.jpg", "127.0.0.1:8080/…"),
+        ] {
+            assert_eq!(shown(&original(sent).expect("usable")), expected);
         }
     }
 
