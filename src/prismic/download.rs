@@ -132,6 +132,7 @@ impl Downloader {
             PrismicError::new(ErrorKind::BadRequest, format!("the file at {shown}"), "cannot be fetched")
                 .with_source(error)
         })?;
+        let url = secured(url);
         let subject = format!("the file at {shown}");
         self.check_host(&url, &subject)?;
         self.check_size(expected_size.unwrap_or_default(), &subject)?;
@@ -144,7 +145,7 @@ impl Downloader {
             let (error, bytes) = match outcome {
                 Ok(bytes) if bytes.size_mismatch().is_none() => return Ok(bytes),
                 // Worth another attempt: a page of some proxy has another length too.
-                Ok(bytes) => (self.mismatch(&bytes, &subject), Some(bytes)),
+                Ok(bytes) => (mismatch(&bytes, &subject), Some(bytes)),
                 Err(error) => (error, None),
             };
             failed += 1;
@@ -281,16 +282,25 @@ impl Downloader {
         Err(PrismicError::new(ErrorKind::TooLarge, subject, why))
     }
 
-    #[expect(clippy::unused_self, reason = "reads as one of the outcomes of an attempt")]
-    fn mismatch(&self, bytes: &AssetBytes, subject: &str) -> PrismicError {
-        let why = format!("has {} bytes and not {}", bytes.len, bytes.expected.unwrap_or_default());
-        PrismicError::new(ErrorKind::BadAnswer, subject, why).with_patience(Patience::Brief)
-    }
-
     fn spool_error(&self, error: io::Error) -> PrismicError {
         let subject = format!("a temporary file in {}", self.spool.display());
         PrismicError::new(ErrorKind::Local, subject, "cannot be written").with_source(error)
     }
+}
+
+fn mismatch(bytes: &AssetBytes, subject: &str) -> PrismicError {
+    let why = format!("has {} bytes and not {}", bytes.len, bytes.expected.unwrap_or_default());
+    PrismicError::new(ErrorKind::BadAnswer, subject, why).with_patience(Patience::Brief)
+}
+
+/// Old documents hold `http` addresses of hosts that have long spoken `https`. Read over the
+/// latter, nobody on the way can change a backup.
+fn secured(mut url: Url) -> Url {
+    if url.scheme() == "http" && asset_url::is_prismic(&url) {
+        // Cannot fail between these two schemes; if it did, the address would stay usable.
+        let _unchanged = url.set_scheme("https");
+    }
+    url
 }
 
 fn is_web_page(content_type: Option<&str>) -> bool {
@@ -307,6 +317,17 @@ mod tests {
     use std::io::{Read as _, Write as _};
 
     use super::*;
+
+    #[test]
+    fn only_prismics_own_hosts_are_asked_over_https_instead_of_http() {
+        for (sent, expected) in [
+            ("http://images.prismic.io/a/b.png", "https://images.prismic.io/a/b.png"),
+            ("http://127.0.0.1:8080/a/b.png", "http://127.0.0.1:8080/a/b.png"),
+            ("http://assets.acme.example/b.png", "http://assets.acme.example/b.png"),
+        ] {
+            assert_eq!(secured(asset_url::original(sent).expect("usable")).as_str(), expected);
+        }
+    }
 
     #[test]
     fn readers_of_memory_and_of_files_give_the_same_and_do_not_disturb_one_another() {

@@ -123,8 +123,8 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// Kept for what a platform may refuse; connections and certificates are first needed by
-    /// requests, which report them.
+    /// [`ErrorKind::Local`] when this machine refuses the set-up. Certificates are first needed by
+    /// requests, which report their absence.
     pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
         // An error means that the process has a provider already, which serves as well.
         let _installed = rustls::crypto::ring::default_provider().install_default();
@@ -179,7 +179,7 @@ impl Http {
                     match tokio::task::spawn_blocking(move || parse(answer)).await {
                         Ok(outcome) => outcome,
                         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                        Err(_) => return Err(self.shutting_down(call)),
+                        Err(_) => return Err(stopping(call)),
                     }
                 }
                 Ok(answer) => parse(answer),
@@ -348,18 +348,18 @@ impl Http {
     fn pacers(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Api, String), Arc<Pacer>>> {
         self.0.pacers.lock().expect("no holder of this lock can panic")
     }
-
-    #[expect(clippy::unused_self, reason = "reads as one of the outcomes of a call")]
-    fn shutting_down(&self, call: &Call<'_>) -> PrismicError {
-        let subject = format!("the {} at {}", call.api.label(), SafeUrl(&call.url));
-        PrismicError::new(ErrorKind::Local, subject, "was not read to the end: the program is stopping")
-    }
 }
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("requests", &self.request_counts()).finish_non_exhaustive()
     }
+}
+
+/// Says that the runtime ended while an answer was being read.
+fn stopping(call: &Call<'_>) -> PrismicError {
+    let subject = format!("the {} at {}", call.api.label(), SafeUrl(&call.url));
+    PrismicError::new(ErrorKind::Local, subject, "was not read to the end: the program is stopping")
 }
 
 /// Says that there were too many requests, and for how long.

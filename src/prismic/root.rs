@@ -27,7 +27,7 @@ pub struct Root {
     pub integration_fields_ref: Option<String>,
     /// Custom types: id and label. A type is known here only once a document of it was published.
     pub types: BTreeMap<String, String>,
-    /// Languages, the master first.
+    /// Languages in the order of the API, which puts the master first.
     pub languages: Vec<Language>,
     /// Where the tags are.
     pub tags_url: Option<Url>,

@@ -7,7 +7,7 @@ use prismvault::prismic::{Api, ContentApi, ErrorKind, Root, Search, TypesApi};
 use prismvault::secret::Secret;
 use serde_json::json;
 
-use super::server::{Answering, Reply, Server, cut, gzip, http, json, limits, reply, shown};
+use super::server::{Answering, Reply, Server, cut, gzip, http, impatient, json, limits, reply, shown};
 
 const TOKEN: &str = "s3cret/tok+en";
 
@@ -97,11 +97,10 @@ async fn requests_are_spaced_over_all_clients_of_a_host() {
 #[tokio::test]
 async fn failures_that_pass_are_tried_again() {
     let document_page = page(1);
-    let failures: [(&str, Answering); 9] = [
+    let failures: [(&str, Answering); 8] = [
         ("500", || reply(500, &[], "oops")),
         ("503", || reply(503, &[("Retry-After", "0.01")], "<html>")),
         ("408", || reply(408, &[], "")),
-        ("hang", || Reply::Hang),
         ("hang up", || Reply::Raw(Vec::new())),
         ("garbage", || Reply::Raw(b"\0\0\0\r\n\r\n".to_vec())),
         ("cut", || cut(page(1))),
@@ -116,6 +115,13 @@ async fn failures_that_pass_are_tried_again() {
         assert_eq!(found.expect(name).documents[0].id, "D", "{name}");
         assert_eq!(server.count(), 2, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answering_is_asked_again() {
+    let server = once(|| Reply::Hang).await;
+    assert_eq!(client(&server, impatient()).root().await.expect("another attempt").master_ref, "m1");
+    assert!(server.count() >= 2);
 }
 
 #[tokio::test]
@@ -155,6 +161,17 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let error = api.root().await.expect_err("nobody listens");
     assert_eq!(*error.kind(), ErrorKind::Unreachable);
     assert!(!shown(&error).contains("s3cret"), "{error:?}");
+}
+
+#[tokio::test]
+async fn encryption_is_set_up_or_its_absence_told() {
+    let server = Server::start(|_| Reply::Hang).await;
+    let mut url = server.url("api/v2");
+    url.set_scheme("https").expect("also a web scheme");
+    drop(server);
+    let error = ContentApi::new(http(limits()), url, None).root().await.expect_err("nobody listens");
+    // The second on a machine without certificates.
+    assert!(matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Local), "{error:?}");
 }
 
 #[tokio::test]
@@ -301,7 +318,7 @@ async fn a_write_token_that_is_refused_is_told_without_its_text() {
 #[tokio::test]
 async fn a_dropped_request_leaves_the_client_usable() {
     let server = once(|| Reply::Hang).await;
-    let api = client(&server, Limits { read_timeout: Duration::from_secs(30), ..limits() });
+    let api = client(&server, limits());
     assert!(tokio::time::timeout(Duration::from_millis(50), api.root()).await.is_err());
     assert_eq!(api.root().await.expect("the next one").master_ref, "m1");
 }

@@ -183,13 +183,19 @@ pub(super) fn limits() -> Limits {
         backoff_max: Duration::from_millis(4),
         retry_after_max: Duration::from_millis(500),
         connect_timeout: Duration::from_secs(2),
-        read_timeout: Duration::from_millis(300),
+        // A busy machine must not look like a server that hangs; see `impatient`.
+        read_timeout: Duration::from_secs(30),
         answer_bytes_max: 64 << 10,
         asset_memory_bytes: 1 << 10,
         asset_bytes_max: 256 << 10,
         asset_downloads: 3,
         ..Limits::default()
     }
+}
+
+/// Limits for a server that hangs.
+pub(super) fn impatient() -> Limits {
+    Limits { read_timeout: Duration::from_millis(200), request_attempts: 20, ..limits() }
 }
 
 /// A client whose clock stands 50 ms before a full second.
