@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prismvault::limits::Limits;
 use prismvault::prismic::{
-    AssetApi, AssetBytes, AssetData, AssetHosts, AssetList, Downloader, Endpoints, ErrorKind, Result,
+    AssetApi, AssetBytes, AssetData, AssetHosts, AssetList, ContentApi, Downloader, Endpoints, ErrorKind,
+    Result, Search,
 };
 use prismvault::secret::Secret;
 use serde_json::json;
@@ -319,4 +320,21 @@ async fn a_missing_spool_directory_is_named_and_not_tried_again() {
     let error = downloader.download(&server.url("a.bin"), None).await.expect_err("no directory");
     assert_eq!((error.kind(), server.count()), (&ErrorKind::Local, 1));
     assert!(error.to_string().contains("/nonexistent/spool"), "{error}");
+}
+
+#[tokio::test]
+async fn every_request_can_run_in_a_task_of_its_own() {
+    let server = Server::start(|request| match request.parameter("limit") {
+        Some(_) => library(request, 2, 3, Some(2)),
+        None => json("{}"),
+    })
+    .await;
+    let (downloader, url) = (downloader(&server, limits()), server.url("a.bin"));
+    let assets = AssetApi::new(http(limits()), server.url(""), "acme", Secret::new("tok"));
+    let content = ContentApi::new(http(limits()), server.url("api/v2"), None);
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { assets.list(|_, _| {}).await.is_ok() });
+    tasks.spawn(async move { content.search(&Search::everything("m", 1)).await.is_err() });
+    tasks.spawn(async move { downloader.download(&url, None).await.is_ok() });
+    assert!(tasks.join_all().await.into_iter().all(|as_expected| as_expected));
 }
