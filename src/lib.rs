@@ -8,11 +8,13 @@
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
+//! | 1 | [`prismic`]: clients for the APIs of Prismic, and the model of its documents |
 
 pub mod clock;
 pub mod ids;
 pub mod limits;
 pub mod objects;
+pub mod prismic;
 pub mod progress;
 pub mod retry;
 pub mod secret;

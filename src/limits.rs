@@ -45,6 +45,11 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Time in which an answer must make progress.
     pub read_timeout: Duration,
+    /// Time for one whole answer of an API, however steadily it trickles.
+    pub answer_timeout: Duration,
+    /// Times a listing of the media library starts again because its cursor was refused: the
+    /// asset it named was deleted meanwhile.
+    pub asset_list_restarts: u32,
     /// Times a run starts again at a new ref when the pinned one is refused.
     pub ref_restarts: u32,
 
@@ -105,6 +110,8 @@ impl Default for Limits {
             retry_after_max: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(60),
+            answer_timeout: Duration::from_mins(10),
+            asset_list_restarts: 3,
             ref_restarts: 3,
             pack_bytes: 32 << 20,
             packs_in_flight: 2,

@@ -1,0 +1,158 @@
+//! What can go wrong with Prismic, by what the caller can do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+/// What kind of failure it was: the part that callers decide by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// There is no such repository, or nothing that speaks the API at its address.
+    RepositoryNotFound,
+    /// The API wants a token and got none, or not the right one.
+    Unauthorized,
+    /// The token is known and does not allow this.
+    Forbidden,
+    /// The ref is unknown, expired, or no longer public. Reading starts again at a new one.
+    RefUnavailable {
+        /// The master ref that the API named in its answer.
+        current: Option<String>,
+    },
+    /// The API does not understand the request.
+    BadRequest,
+    /// Too many requests, also after waiting.
+    RateLimited,
+    /// No answer: name not found, refused, timed out, or cut.
+    Unreachable,
+    /// The API failed (5xx), also after waiting.
+    ServerError,
+    /// The answer is not what this API answers.
+    BadAnswer,
+    /// The answer or file is larger than allowed.
+    TooLarge,
+    /// The host is none that files may come from.
+    NotAllowedHost,
+    /// The thing asked for does not exist.
+    NotFound,
+    /// This machine failed: no certificates, no room for a temporary file.
+    Local,
+}
+
+/// How often a failed request is worth trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It will not change.
+    None,
+    /// It will hardly change: a complete answer of the wrong form. A gateway's hiccup looks the
+    /// same, so a few attempts, but nobody waits half a minute for a mistyped address.
+    Brief,
+    /// It is expected to pass.
+    Full,
+}
+
+/// A failed request to Prismic. `Display` names the API and the address, never tokens, queries or
+/// file names.
+#[derive(Debug)]
+pub struct PrismicError {
+    kind: ErrorKind,
+    subject: String,
+    why: String,
+    patience: Patience,
+    retry_after: Option<Duration>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The outcome of a request to Prismic.
+pub type Result<T, E = PrismicError> = std::result::Result<T, E>;
+
+impl PrismicError {
+    /// `why` goes on where `subject` (`the Content API at https://…`) began the sentence.
+    pub(super) fn new(kind: ErrorKind, subject: impl Into<String>, why: impl Into<String>) -> Self {
+        let patience = match kind {
+            ErrorKind::RateLimited | ErrorKind::Unreachable | ErrorKind::ServerError => Patience::Full,
+            ErrorKind::BadAnswer => Patience::Brief,
+            _ => Patience::None,
+        };
+        Self { kind, subject: subject.into(), why: why.into(), patience, retry_after: None, source: None }
+    }
+
+    pub(super) fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(super) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    pub(super) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// What a caller decides by.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// Whether the same request may succeed later. All attempts that the limits allow were made
+    /// already.
+    pub fn is_transient(&self) -> bool {
+        self.patience != Patience::None
+    }
+
+    /// Whether reading has to start again at another ref.
+    pub fn is_ref_unavailable(&self) -> bool {
+        matches!(self.kind, ErrorKind::RefUnavailable { .. })
+    }
+
+    /// What a person can do next, as a sentence without full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self.kind {
+            ErrorKind::RepositoryNotFound => {
+                "check `repository` (the name before .prismic.io) and `content_api` in the configuration"
+            }
+            ErrorKind::Unauthorized => {
+                "set `access_token` (Content API) or `write_token` (Asset and Types API); both are made in the \
+                 repository under Settings > API & Security"
+            }
+            ErrorKind::Forbidden => {
+                "check that the token belongs to this repository and has the scope master+releases, or is a write token"
+            }
+            ErrorKind::RefUnavailable { .. } => {
+                "set an access token: without one a superseded ref may not be readable to the end"
+            }
+            ErrorKind::RateLimited => "lower the request rates under [limits], or run at a quieter time",
+            ErrorKind::Unreachable => "check the network, the proxy settings and https://status.prismic.io",
+            ErrorKind::ServerError => "see https://status.prismic.io and try again later",
+            ErrorKind::BadAnswer => "check that the endpoint in the configuration is that of the API",
+            ErrorKind::NotAllowedHost => {
+                "add the host to `asset_hosts` if its files belong to the repository"
+            }
+            ErrorKind::TooLarge | ErrorKind::BadRequest | ErrorKind::NotFound | ErrorKind::Local => {
+                return None;
+            }
+        })
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for PrismicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.subject, self.why)
+    }
+}
+
+impl StdError for PrismicError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

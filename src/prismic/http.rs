@@ -1,0 +1,419 @@
+//! The one HTTP client of a process: pacing, retries, size bounds, and where tokens may go.
+//!
+//! Every request to Prismic goes through [`Http`], so that one place keeps the promises: rates
+//! are per API host and process, a `Retry-After` stops everybody, a failed request is tried again
+//! a bounded number of times, no answer outgrows memory, and a token is attached only to a
+//! request whose address was built from the endpoint that the token belongs to.
+//!
+//! Invariants:
+//! - API calls follow no redirect: it would carry the token elsewhere.
+//! - What is on this machine (loopback) is reached without a proxy, and plain `http` to it needs
+//!   no certificates of the system.
+//! - Errors hold no query: tokens and search terms are in it.
+//!
+//! Dropping any future here leaves nothing behind but a used slot of a pacer.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::ErrorKind as IoErrorKind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, redirect};
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+use super::answer::Answer;
+use super::error::{ErrorKind, Patience, PrismicError, Result};
+use super::pacer::Pacer;
+use crate::clock::Clock;
+use crate::limits::Limits;
+use crate::retry::{Backoff, parse_retry_after};
+use crate::secret::{SafeUrl, Secret};
+
+/// Attempts at an answer that will hardly change; see [`Patience::Brief`].
+const BRIEF_ATTEMPTS: u32 = 3;
+
+/// Bodies above this size are parsed off the async threads.
+const INLINE_PARSE_BYTES_MAX: usize = 64 << 10;
+
+/// One of the services behind a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Api {
+    /// Documents.
+    Content,
+    /// The media library.
+    Assets,
+    /// Custom types and slices.
+    Types,
+    /// The files of the media library, which a content delivery network serves without limits.
+    Files,
+}
+
+impl Api {
+    /// The words that errors and reports use.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Content => "Content API",
+            Self::Assets => "Asset API",
+            Self::Types => "Types API",
+            Self::Files => "file",
+        }
+    }
+
+    fn rate(self, limits: &Limits) -> Option<f64> {
+        match self {
+            Self::Content => Some(limits.content_requests),
+            Self::Assets => Some(limits.asset_requests),
+            Self::Types => Some(limits.types_requests),
+            Self::Files => None,
+        }
+    }
+}
+
+/// The HTTP client; one per process, cheap to clone.
+#[derive(Clone)]
+pub struct Http(Arc<Inner>);
+
+struct Inner {
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    pacers: Mutex<BTreeMap<(Api, String), Arc<Pacer>>>,
+    counts: [AtomicU64; 4],
+    downloads: Semaphore,
+    /// By [`Route`]; made at first use, because reading the system's certificates takes time and
+    /// fails where there are none.
+    clients: [OnceLock<Client>; 4],
+}
+
+/// What kind of client a request needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    loopback: bool,
+    decode: bool,
+}
+
+/// What a request carries to prove who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Credentials<'a> {
+    None,
+    /// As query parameter, for the Content API.
+    Access(&'a Secret),
+    /// As headers, for the Asset and Types API.
+    Write {
+        token: &'a Secret,
+        repository: &'a str,
+    },
+}
+
+/// One request to an API.
+#[derive(Debug, Clone)]
+pub(super) struct Call<'a> {
+    pub(super) api: Api,
+    /// Without token.
+    pub(super) url: Url,
+    pub(super) credentials: Credentials<'a>,
+}
+
+impl Http {
+    /// Returns the client of a process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Local`] when this machine refuses the set-up. Certificates are first needed by
+    /// requests, which report their absence.
+    pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
+        // An error means that the process has a provider already, which serves as well.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let http = Self(Arc::new(Inner {
+            downloads: Semaphore::new(limits.asset_downloads.clamp(1, Semaphore::MAX_PERMITS)),
+            limits,
+            clock,
+            pacers: Mutex::default(),
+            counts: Default::default(),
+            clients: Default::default(),
+        }));
+        http.client(Route { loopback: true, decode: true }, "the HTTP client")?;
+        Ok(http)
+    }
+
+    /// The bounds that it keeps.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// How long each pacer held the process up, with its name; longest first.
+    pub fn pacer_waits(&self) -> Vec<(String, Duration)> {
+        let mut waits: Vec<_> =
+            self.pacers().values().map(|pacer| (pacer.name().to_owned(), pacer.waited())).collect();
+        waits.sort_by_key(|(_, waited)| std::cmp::Reverse(*waited));
+        waits
+    }
+
+    /// How many requests went to each API, retries included.
+    pub fn request_counts(&self) -> BTreeMap<Api, u64> {
+        [Api::Content, Api::Assets, Api::Types, Api::Files]
+            .into_iter()
+            .map(|api| (api, self.0.counts[api as usize].load(Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// Sends a request until `parse` is content with the answer or patience ends.
+    ///
+    /// `parse` sees every status but 408, 429 and 5xx; its errors are retried by their patience.
+    pub(super) async fn call<T, P>(&self, call: &Call<'_>, parse: P) -> Result<T>
+    where
+        T: Send + 'static,
+        P: Fn(Answer) -> Result<T> + Clone + Send + 'static,
+    {
+        let pacer = self.pacer(call.api, &call.url);
+        let mut failed = 0;
+        loop {
+            let outcome = match self.answer(call, &pacer).await {
+                Ok(answer) if answer.body.len() > INLINE_PARSE_BYTES_MAX => {
+                    let parse = parse.clone();
+                    match tokio::task::spawn_blocking(move || parse(answer)).await {
+                        Ok(outcome) => outcome,
+                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                        Err(_) => return Err(stopping(call)),
+                    }
+                }
+                Ok(answer) => parse(answer),
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(value) => return Ok(value),
+                Err(error) => {
+                    failed += 1;
+                    self.wait_before_retry(error, failed, &pacer).await?;
+                }
+            }
+        }
+    }
+
+    /// Waits as long as `error` asks for, or returns it when it is not worth another attempt.
+    pub(super) async fn wait_before_retry(
+        &self,
+        error: PrismicError,
+        failed: u32,
+        pacer: &Pacer,
+    ) -> Result<()> {
+        let limits = self.limits();
+        let attempts = match error.patience() {
+            Patience::None => 1,
+            Patience::Brief => limits.request_attempts.min(BRIEF_ATTEMPTS),
+            Patience::Full => limits.request_attempts,
+        };
+        let backoff = Backoff { min: limits.backoff_min, max: limits.backoff_max, attempts };
+        let asked = error.retry_after().unwrap_or_default();
+        if asked > limits.retry_after_max {
+            return Err(error);
+        }
+        let Some(pause) = backoff.pause(failed) else {
+            // This request gives up; what the server asked for holds for all others.
+            pacer.pause(asked);
+            return Err(error);
+        };
+        let pause = pause.max(asked);
+        tracing::info!(attempt = failed, of = attempts, ?pause, "{error}; trying again");
+        if error.retry_after().is_some() || *error.kind() == ErrorKind::RateLimited {
+            // The next attempt, and everybody else's, waits at the pacer.
+            pacer.pause(pause);
+        } else {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    /// The pacer of an API on the host of `url`.
+    pub(super) fn pacer(&self, api: Api, url: &Url) -> Arc<Pacer> {
+        let host = url.host_str().unwrap_or_default();
+        let place = match url.port_or_known_default() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let mut pacers = self.pacers();
+        let pacer = pacers.entry((api, place)).or_insert_with_key(|(api, place)| {
+            Arc::new(Pacer::new(format!("{} at {place}", api.label()), api.rate(self.limits())))
+        });
+        Arc::clone(pacer)
+    }
+
+    /// The permits for downloads at once, for the whole process.
+    pub(super) fn downloads(&self) -> &Semaphore {
+        &self.0.downloads
+    }
+
+    /// Sends one request and waits for the beginning of the answer. `subject` is for errors.
+    pub(super) async fn send(
+        &self,
+        api: Api,
+        url: &Url,
+        headers: HeaderMap,
+        decode: bool,
+        subject: &str,
+        pacer: &Pacer,
+    ) -> Result<Response> {
+        let client = self.client(Route { loopback: is_plain_loopback(url), decode }, subject)?;
+        let mut request = client.get(url.clone()).headers(headers);
+        if api != Api::Files {
+            request = request.timeout(self.limits().answer_timeout);
+        }
+        let pass = pacer.pass().await;
+        self.0.counts[api as usize].fetch_add(1, Ordering::Relaxed);
+        let outcome = request.send().await;
+        drop(pass);
+        outcome.map_err(|error| transport_error(subject, error))
+    }
+
+    /// Reads `Retry-After`; nonsense is as good as nothing.
+    pub(super) fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+        parse_retry_after(text, self.0.clock.now())
+    }
+
+    async fn answer(&self, call: &Call<'_>, pacer: &Pacer) -> Result<Answer> {
+        let subject = format!("the {} at {}", call.api.label(), SafeUrl(&call.url));
+        let mut url = call.url.clone();
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let secret = match call.credentials {
+            Credentials::None => None,
+            Credentials::Access(token) => {
+                url.query_pairs_mut().append_pair("access_token", token.expose());
+                Some(token)
+            }
+            Credentials::Write { token, repository } => {
+                headers.insert(AUTHORIZATION, header(&format!("Bearer {}", token.expose()), &subject)?);
+                headers.insert("repository", header(repository, &subject)?);
+                Some(token)
+            }
+        };
+        let mut response = self.send(call.api, &url, headers, true, &subject, pacer).await?;
+        let status = response.status();
+        let retry_after = self.retry_after(response.headers());
+        let body = self.body(&mut response, &subject).await?;
+        let answer = Answer { subject, status, body, secret: secret.cloned(), retry_after };
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(answer.error(ErrorKind::RateLimited, too_many(answer.retry_after)));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
+            let why = format!("failed with status {}{}", status.as_u16(), answer.said());
+            return Err(answer.error(ErrorKind::ServerError, why));
+        }
+        Ok(answer)
+    }
+
+    async fn body(&self, response: &mut Response, subject: &str) -> Result<Bytes> {
+        let max = self.limits().answer_bytes_max;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(subject, error))? {
+            if (body.len() + chunk.len()) as u64 > max {
+                let why = format!("answered with more than the {max} bytes that are read");
+                return Err(PrismicError::new(ErrorKind::TooLarge, subject, why));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    fn client(&self, route: Route, subject: &str) -> Result<&Client> {
+        let slot = &self.0.clients[usize::from(route.loopback) * 2 + usize::from(route.decode)];
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        let limits = self.limits();
+        let mut builder = Client::builder()
+            .user_agent(concat!("prismvault/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .gzip(route.decode)
+            .connect_timeout(limits.connect_timeout)
+            .read_timeout(limits.read_timeout);
+        if route.loopback {
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| {
+            let why = "cannot be reached: this machine has no usable TLS set-up (CA certificates?)";
+            PrismicError::new(ErrorKind::Local, subject, why).with_source(error.without_url())
+        })?;
+        // Two threads may build at once; the first one's stays.
+        Ok(slot.get_or_init(|| client))
+    }
+
+    fn pacers(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Api, String), Arc<Pacer>>> {
+        self.0.pacers.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("requests", &self.request_counts()).finish_non_exhaustive()
+    }
+}
+
+/// Says that the runtime ended while an answer was being read.
+fn stopping(call: &Call<'_>) -> PrismicError {
+    let subject = format!("the {} at {}", call.api.label(), SafeUrl(&call.url));
+    PrismicError::new(ErrorKind::Local, subject, "was not read to the end: the program is stopping")
+}
+
+/// Says that there were too many requests, and for how long.
+pub(super) fn too_many(retry_after: Option<Duration>) -> String {
+    match retry_after {
+        Some(wait) => format!("has had too many requests and asks to wait {} s", wait.as_secs()),
+        None => "has had too many requests".to_owned(),
+    }
+}
+
+/// Says what happened to a connection, without the query of the address.
+pub(super) fn transport_error(subject: &str, error: reqwest::Error) -> PrismicError {
+    let (kind, why) = if error.is_timeout() {
+        (ErrorKind::Unreachable, "did not answer in time")
+    } else if error.is_connect() {
+        (ErrorKind::Unreachable, "cannot be reached")
+    } else if error.is_builder() {
+        (ErrorKind::BadRequest, "cannot be asked: the request is not valid")
+    } else if is_undecodable(&error) {
+        (ErrorKind::BadAnswer, "sent a body that cannot be decoded")
+    } else {
+        (ErrorKind::Unreachable, "cut the connection")
+    };
+    let error = PrismicError::new(kind, subject, why).with_source(error.without_url());
+    if *error.kind() == ErrorKind::BadAnswer { error.with_patience(Patience::Full) } else { error }
+}
+
+/// Whether the decompressor is to blame: `reqwest` calls a cut connection a decoding error too.
+fn is_undecodable(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return matches!(error.kind(), IoErrorKind::InvalidData | IoErrorKind::InvalidInput);
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn header(text: &str, subject: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        let why = "cannot be asked: the token or repository name holds characters that no header may hold";
+        PrismicError::new(ErrorKind::Unauthorized, subject, why)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn is_plain_loopback(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    loopback && url.scheme() == "http"
+}

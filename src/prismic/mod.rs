@@ -1,0 +1,45 @@
+//! Prismic: clients for its APIs, and the model of its documents.
+//!
+//! The only floor that speaks HTTP to Prismic. Facts about the service (forms of URLs, error
+//! bodies, paging) are encoded here and nowhere above.
+//!
+//! - [`http::Http`]: one per process. Paces, retries, bounds.
+//! - [`content::ContentApi`], [`assets::AssetApi`], [`types::TypesApi`]: one per repository.
+//!   [`download::Downloader`] fetches files.
+//! - [`document::Document`]: the bytes of the API, less what changes without the content changing.
+//!   [`walk`] and [`references`] look into it.
+//!
+//! Invariants: a token is sent to its own API only; no token, query or file name is in an error;
+//! what is stored are bytes that were received, never printed again. Nothing here writes to a
+//! repository or keeps anything on disk beyond unnamed temporary files, so a crash leaves nothing.
+
+mod answer;
+pub mod asset_url;
+pub mod assets;
+pub mod content;
+pub mod cut;
+pub mod document;
+pub mod download;
+pub mod endpoints;
+pub mod error;
+pub mod http;
+mod pacer;
+pub mod references;
+pub mod root;
+pub mod search;
+mod tolerant;
+pub mod types;
+pub mod walk;
+
+pub use asset_url::{AssetHost, AssetHosts};
+pub use assets::{Asset, AssetApi, AssetList};
+pub use content::{ContentApi, Tags};
+pub use document::{AlternateLanguage, Document};
+pub use download::{AssetBytes, AssetData, AssetReader, Downloader};
+pub use endpoints::Endpoints;
+pub use error::{ErrorKind, PrismicError, Result};
+pub use http::{Api, Http};
+pub use references::{AssetRef, DocumentRef, References, UnusableAsset};
+pub use root::{Language, Release, Root};
+pub use search::{IdBatch, Search, SearchPage, predicate};
+pub use types::{Model, TypesApi};

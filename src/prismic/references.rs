@@ -1,0 +1,240 @@
+//! What a document refers to: other documents and files.
+//!
+//! A snapshot must hold the target of every link and the bytes of every image; without a write
+//! token this is also the only way to learn which files there are. Built on [`walk`](super::walk).
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use url::Url;
+
+use super::asset_url::{self, AssetUrlError};
+use super::walk::{Image, Link, Pointer, Visitor, walk_document};
+
+/// What a document refers to, each target once, in the order of first appearance.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct References {
+    /// Documents.
+    pub documents: Vec<DocumentRef>,
+    /// Files with an address that can be fetched, on any host.
+    pub assets: Vec<AssetRef>,
+    /// Files whose address cannot be used. Without this list they would be lost silently.
+    pub unusable_assets: Vec<UnusableAsset>,
+}
+
+/// A document that is linked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentRef {
+    /// Its id.
+    pub id: String,
+    /// Whether every link to it says that it does not exist.
+    pub broken: bool,
+}
+
+/// A file that is shown or linked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetRef {
+    /// Id of the asset, where the document or the address tells it.
+    pub id: Option<String>,
+    /// Address of the original: without query. `%2F` is as sent; compare with
+    /// [`asset_url::comparison_key`].
+    pub url: Url,
+    /// Bytes, where a link to media tells them.
+    pub size: Option<u64>,
+    /// File name, where a link to media tells it.
+    pub name: Option<String>,
+    /// Whether it is only known from the address of a web link that an editor typed. Such a file
+    /// may belong to another repository or be gone, without anything being wrong here.
+    pub pasted: bool,
+}
+
+/// A file whose address cannot be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableAsset {
+    /// Id of the asset, where the document tells it.
+    pub id: Option<String>,
+    /// JSON pointer in the document.
+    pub at: String,
+    /// What is wrong with the address.
+    pub why: AssetUrlError,
+}
+
+/// Returns what a whole document refers to. Translations (`alternate_languages`) are not
+/// included, and neither is what embedded copies of other documents refer to.
+pub fn references(document: &Value) -> References {
+    let mut collector = Collector::default();
+    walk_document(document, &mut collector);
+    collector.found
+}
+
+#[derive(Default)]
+struct Collector {
+    found: References,
+    documents: HashMap<String, usize>,
+    assets: HashMap<String, usize>,
+}
+
+impl Collector {
+    fn asset(
+        &mut self,
+        at: &Pointer,
+        url: Option<&str>,
+        new: impl FnOnce(Url) -> AssetRef,
+        id: Option<&str>,
+    ) {
+        let url = match url.map_or(Err(AssetUrlError::Invalid), asset_url::original) {
+            Ok(url) => url,
+            Err(why) => {
+                let unusable = UnusableAsset { id: id.map(str::to_owned), at: at.as_str().to_owned(), why };
+                self.found.unusable_assets.push(unusable);
+                return;
+            }
+        };
+        let key = asset_url::comparison_key(&url);
+        let mut new = new(url);
+        match self.assets.get(&key).and_then(|&index| self.found.assets.get_mut(index)) {
+            Some(known) => {
+                known.id = known.id.take().or(new.id);
+                known.size = known.size.or(new.size);
+                known.name = known.name.take().or(new.name);
+                known.pasted &= new.pasted;
+            }
+            None => {
+                if asset_url::is_prismic(&new.url) {
+                    new.id = new.id.or_else(|| asset_url::asset_id(&new.url));
+                }
+                self.assets.insert(key, self.found.assets.len());
+                self.found.assets.push(new);
+            }
+        }
+    }
+}
+
+impl Visitor for Collector {
+    fn link(&mut self, at: &Pointer, link: Link<'_>) {
+        match link {
+            Link::Document { id, broken, .. } => {
+                match self.documents.get(id).and_then(|&index| self.found.documents.get_mut(index)) {
+                    Some(known) => known.broken &= broken,
+                    None => {
+                        self.documents.insert(id.to_owned(), self.found.documents.len());
+                        self.found.documents.push(DocumentRef { id: id.to_owned(), broken });
+                    }
+                }
+            }
+            Link::Media { id, url, name, size, .. } => {
+                let new = |url| AssetRef {
+                    id: id.map(str::to_owned),
+                    url,
+                    size,
+                    name: name.map(str::to_owned),
+                    pasted: false,
+                };
+                self.asset(at, url, new, id);
+            }
+            Link::Web { url, .. } => {
+                if asset_url::original(url).is_ok_and(|url| asset_url::is_file_of_prismic(&url)) {
+                    let new = |url| AssetRef { id: None, url, size: None, name: None, pasted: true };
+                    self.asset(at, Some(url), new, None);
+                }
+            }
+            Link::Empty { .. } => {}
+        }
+    }
+
+    fn image(&mut self, at: &Pointer, image: Image<'_>) {
+        if image.url.is_none() && image.id.is_none() {
+            return;
+        }
+        let id = image.id.map(str::to_owned);
+        let new = |url| AssetRef { id, url, size: None, name: None, pasted: false };
+        self.asset(at, image.url, new, image.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn image(id: Value, url: &str) -> Value {
+        json!({ "id": id, "url": url, "dimensions": { "width": 1, "height": 1 }, "alt": null, "copyright": null })
+    }
+
+    #[test]
+    fn each_target_is_listed_once_with_all_that_is_known() {
+        let mut thumbnailed = image(
+            json!("ZoQE4h5LeNNTwtnO"),
+            "https://images.prismic.io/acme/ZoQE4h5LeNNTwtnO_a.jpg?auto=compress",
+        );
+        thumbnailed["square"] = image(
+            json!("ZoQE4h5LeNNTwtnO"),
+            "https://images.prismic.io/acme/ZoQE4h5LeNNTwtnO_a.jpg?rect=0,0,1,1",
+        );
+        thumbnailed["wide"] =
+            image(json!("ZoQE4h5LeNNTwtnP"), "https://images.prismic.io/acme/ZoQE4h5LeNNTwtnP_b.jpg");
+        let found = references(&json!({ "data": {
+            "a": thumbnailed,
+            "old": image(Value::Null, "https://images.prismic.io/acme%2F2927805a-18c8-4c5a-9c5c-4fb9ffe1e2d5_k.jpg?w=1"),
+            "same": { "link_type": "Media", "id": "WXiuMSoAAPowiXmg", "name": "k.jpg", "size": "12",
+                      "url": "https://images.prismic.io/acme/2927805a-18c8-4c5a-9c5c-4fb9ffe1e2d5_k.jpg" },
+            "stock": image(json!("x"), "https://images.unsplash.com/p-1?ixid=2"),
+            "l": [ { "link_type": "Document", "id": "D1", "isBroken": true },
+                   { "link_type": "Document", "id": "D2", "isBroken": true },
+                   { "link_type": "Document", "id": "D1", "isBroken": false } ],
+        } }));
+        let documents: Vec<_> = found.documents.iter().map(|d| (d.id.as_str(), d.broken)).collect();
+        assert_eq!(documents, [("D1", false), ("D2", true)]);
+        let assets: Vec<_> =
+            found.assets.iter().map(|a| (a.id.as_deref().unwrap_or("-"), a.url.as_str(), a.size)).collect();
+        assert_eq!(
+            assets,
+            [
+                ("ZoQE4h5LeNNTwtnO", "https://images.prismic.io/acme/ZoQE4h5LeNNTwtnO_a.jpg", None),
+                ("ZoQE4h5LeNNTwtnP", "https://images.prismic.io/acme/ZoQE4h5LeNNTwtnP_b.jpg", None),
+                (
+                    "WXiuMSoAAPowiXmg",
+                    "https://images.prismic.io/acme%2F2927805a-18c8-4c5a-9c5c-4fb9ffe1e2d5_k.jpg",
+                    Some(12)
+                ),
+                ("x", "https://images.unsplash.com/p-1", None),
+            ]
+        );
+        assert_eq!(found.assets[2].name.as_deref(), Some("k.jpg"));
+        assert!(found.assets.iter().all(|a| !a.pasted) && found.unusable_assets.is_empty());
+    }
+
+    #[test]
+    fn a_pasted_address_of_a_file_is_an_asset_and_one_of_a_page_is_not() {
+        let web = |url: &str| json!({ "link_type": "Web", "url": url });
+        let found = references(&json!({ "data": {
+            "a": web("https://acme.cdn.prismic.io/acme/ZoQE4h5LeNNTwtnO_plan.pdf"),
+            "b": web("https://acme.cdn.prismic.io/api/v2"),
+            "c": web("https://acme.example/plan.pdf"),
+            "d": web("mailto:a@acme.example"),
+        } }));
+        assert_eq!(found.assets.len(), 1);
+        assert!(found.assets[0].pasted);
+        assert_eq!(found.assets[0].id.as_deref(), Some("ZoQE4h5LeNNTwtnO"));
+    }
+
+    #[test]
+    fn a_file_with_an_unusable_address_is_named() {
+        let found = references(&json!({ "data": {
+            "a": image(json!("A"), "file:///etc/passwd"),
+            "b": { "link_type": "Media", "id": "B" },
+            "c": image(json!("C"), "https://u:p@images.prismic.io/a.png"),
+        } }));
+        let named: Vec<_> = found.unusable_assets.iter().map(|a| (a.at.as_str(), a.why)).collect();
+        assert_eq!(
+            named,
+            [
+                ("/data/a", AssetUrlError::Scheme),
+                ("/data/b", AssetUrlError::Invalid),
+                ("/data/c", AssetUrlError::Credentials),
+            ]
+        );
+        assert!(found.assets.is_empty());
+    }
+}
