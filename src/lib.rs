@@ -7,8 +7,12 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
+//! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
+//! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod ids;
 pub mod limits;
 pub mod objects;
