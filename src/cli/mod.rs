@@ -61,8 +61,8 @@ pub struct Cli {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalOptions {
-    /// Configuration file [default: ./prismvault.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "PRISMVAULT_CONFIG", hide_env_values = true)]
+    /// Configuration file [env: PRISMVAULT_CONFIG] [default: ./prismvault.toml]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON on standard output: one document, or one object a line
     #[arg(long, global = true)]
@@ -200,8 +200,7 @@ fn execute(
         .build()
         .map_err(failed("cannot start the runtime"))?;
     let context = Context {
-        // An empty variable is an unset one, as for most tools.
-        config: global.config.clone().filter(|file| !file.as_os_str().is_empty()),
+        config: global.config.clone().or_else(config_of_environment),
         output: Arc::clone(output),
         progress: progress_for(global, screen, output),
         cancel: CancellationToken::new(),
@@ -217,6 +216,12 @@ fn execute(
     // What a command left behind must not keep the process: it is cancelled or of no use.
     runtime.shutdown_background();
     result
+}
+
+/// Returns the file that the environment names. An empty variable is an unset one, as for most
+/// tools; clap would refuse it.
+fn config_of_environment() -> Option<PathBuf> {
+    std::env::var_os("PRISMVAULT_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
 fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -> Arc<dyn Progress> {

@@ -1,1 +1,7 @@
 //! One test binary; a module a subject.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
+mod cli;
+mod config;
+mod tidy;
+mod workplace;
