@@ -8,6 +8,7 @@
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
+//! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod cli;
@@ -19,3 +20,4 @@ pub mod objects;
 pub mod progress;
 pub mod retry;
 pub mod secret;
+pub mod vault;

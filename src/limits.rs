@@ -50,6 +50,9 @@ pub struct Limits {
 
     /// Size at which a pack of documents or assets is closed.
     pub pack_bytes: u64,
+    /// Finished packs that are being sent at once; more wait, and so do those who make them. Each
+    /// takes its size on the disk of the spool directory, not in memory.
+    pub packs_in_flight: usize,
     /// Uncompressed bytes of items that go into one zstd frame.
     pub frame_bytes: usize,
     /// Zstandard level.
@@ -111,6 +114,7 @@ impl Default for Limits {
             read_timeout: Duration::from_secs(60),
             ref_restarts: 3,
             pack_bytes: 32 << 20,
+            packs_in_flight: 2,
             frame_bytes: 1 << 20,
             zstd_level: 3,
             page_entries_min: 32,

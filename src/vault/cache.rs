@@ -1,0 +1,72 @@
+//! A local cache of immutable objects as they are stored, encrypted.
+//!
+//! It answers what an object holds, never whether it is there. Deleting it loses nothing; what
+//! is damaged in it is read again from a replica.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::layout;
+use crate::ids::Digest;
+
+/// A directory with copies of objects; or nothing, where caching is off.
+#[derive(Debug, Clone, Default)]
+pub struct Cache(Option<PathBuf>);
+
+impl Cache {
+    /// Returns a cache in `dir`, which is made when the first object is kept.
+    pub fn new(dir: &Path) -> Self {
+        Self(Some(dir.to_owned()))
+    }
+
+    /// Returns a cache that keeps nothing.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Returns a cached object. One whose name promises a digest is checked against it; others
+    /// are signed files, which their readers check.
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        let bytes = std::fs::read(self.0.as_ref()?.join(key)).ok()?;
+        match layout::promised_digest(key) {
+            Some(promised) if Digest::of(&bytes) != promised => None,
+            _ => Some(bytes.into()),
+        }
+    }
+
+    /// Keeps an object. A cache that cannot be written is slow, not wrong: failures are logged.
+    pub fn keep(&self, key: &str, bytes: &[u8]) {
+        let Some(dir) = &self.0 else { return };
+        let path = dir.join(key);
+        let parent = path.parent().unwrap_or(dir);
+        let result = std::fs::create_dir_all(parent)
+            .and_then(|()| tempfile::NamedTempFile::new_in(parent))
+            .and_then(|mut file| file.write_all(bytes).map(|()| file))
+            .and_then(|file| file.persist(&path).map(drop).map_err(|error| error.error));
+        if let Err(error) = result {
+            tracing::debug!(%error, path = %path.display(), "cannot write the cache");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_in_the_cache_is_not_returned() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(&dir.path().join("made when needed"));
+        let space = "blog".parse().unwrap();
+        let key = layout::pack(&space, &Digest::of(b"body"));
+        assert_eq!(cache.get(&key), None);
+        cache.keep(&key, b"body");
+        assert_eq!(cache.get(&key).as_deref(), Some(&b"body"[..]));
+        cache.keep(&key, b"bodi");
+        assert_eq!(cache.get(&key), None);
+        Cache::off().keep(&key, b"body");
+        assert_eq!(Cache::off().get(&key), None);
+    }
+}

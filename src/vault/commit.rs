@@ -1,0 +1,290 @@
+//! Committing a snapshot: trees, index, and last the manifest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::catalog::{CatalogEntry, Entry, LinkEntry};
+use super::format::index::PackKind;
+use super::format::manifest::{Added, Consistency, Counts, KIND, Manifest, Source, Status, TreeRoot};
+use super::format::{VERSION, to_json};
+use super::item::ItemKind;
+use super::layout;
+use super::ledger::Ledger;
+use super::pack::ItemData;
+use super::replica::{Replica, with_causes};
+use super::snapshots::Snapshots;
+use super::tree::{self, PageBounds};
+use super::writer::{NewItem, Shared, Writer, write_index};
+use crate::clock::{Timestamp, rfc3339};
+use crate::ids::{Digest, ItemId, Name, SnapshotId};
+use crate::objects::Body;
+use crate::progress::Problem;
+
+/// What a snapshot says, before the vault adds its part.
+#[derive(Debug)]
+pub struct Draft {
+    /// Repository, by the name of the configuration.
+    pub repository: Name,
+    /// Id of the snapshot.
+    pub snapshot: SnapshotId,
+    /// When the run began.
+    pub started: Timestamp,
+    /// What started it.
+    pub trigger: String,
+    /// Where it was read.
+    pub source: Source,
+    /// What it holds, sorted by path.
+    pub entries: Vec<CatalogEntry>,
+    /// Who refers to whom, sorted by path.
+    pub links: Vec<LinkEntry>,
+    /// Expected and stored numbers.
+    pub counts: Counts,
+    /// How the parts hang together.
+    pub consistency: Consistency,
+    /// What is missing.
+    pub gaps: Vec<Problem>,
+    /// What is missing and was accepted.
+    pub accepted_gaps: Vec<Problem>,
+    /// What is worth knowing.
+    pub warnings: Vec<Problem>,
+}
+
+/// A snapshot that exists.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest.
+    pub digest: Digest,
+    /// Names of the replicas that hold it.
+    pub on: Vec<String>,
+    /// Replicas that do not hold it, and why.
+    pub behind: BTreeMap<String, String>,
+}
+
+impl Writer {
+    /// Commits the snapshot. It exists when this returns, and not before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFewReplicas`] when fewer than `min_copies` confirmed everything,
+    /// [`ErrorKind::Refused`] when the run took too long or a clock is off. No manifest is
+    /// written then, except where a replica failed in the very moment of writing it.
+    pub async fn commit(mut self, draft: Draft, snapshots: &Snapshots, ledger: &Ledger) -> Result<Committed> {
+        let bounds =
+            PageBounds { min: self.vault.limits.page_entries_min, max: self.vault.limits.page_entries_max };
+        let (added_items, added_bytes) = self.added();
+        let mut needed: Vec<ItemId> = draft.entries.iter().map(|entry| entry.item).collect();
+        let (catalog, links, pages) = {
+            let shared = Arc::clone(&self.shared);
+            let vault = Arc::clone(&self.vault);
+            let (entries, links) = (draft.entries, draft.links);
+            let built = tokio::task::spawn_blocking(move || {
+                // Packs before catalog packs.
+                shared.finish_lanes(&[PackKind::Content, PackKind::Assets])?;
+                let key = vault.item_key()?;
+                let mut pages = Vec::new();
+                let catalog = build(&shared, &entries, key, bounds, &mut pages)?;
+                let links = build(&shared, &links, key, bounds, &mut pages)?;
+                Ok::<_, VaultError>((catalog, links, pages))
+            });
+            match built.await.expect("building trees does not panic") {
+                Ok(built) => built,
+                // The reason is the uploader's.
+                Err(error) => return Err(self.finish_packs().await.err().unwrap_or(error)),
+            }
+        };
+        needed.extend(pages);
+        let mut uploaded = self.finish_packs().await?;
+        let vault = &self.vault;
+        if !uploaded.unindexed.is_empty() {
+            let packs = std::mem::take(&mut uploaded.unindexed);
+            uploaded.bytes += write_index(vault, &self.space_name(), packs, Vec::new()).await?;
+        }
+        ledger.bring_up_to_date(vault).await;
+        let behind = self.behind(&needed);
+        let holders: Vec<&Replica> =
+            vault.replicas.live().filter(|replica| !behind.contains_key(&replica.name)).collect();
+        self.require_copies(holders.len(), &behind)?;
+        self.check_clocks(&holders, draft.started).await?;
+
+        let key = layout::manifest(&draft.repository, &draft.snapshot);
+        let manifest = Manifest {
+            kind: KIND.to_owned(),
+            format: VERSION,
+            vault: vault.file.vault,
+            key: key.clone(),
+            space: self.space_name(),
+            parents: snapshots.heads(&draft.repository),
+            repository: draft.repository,
+            snapshot: draft.snapshot,
+            status: if draft.gaps.is_empty() { Status::Complete } else { Status::Partial },
+            source: draft.source,
+            started: rfc3339(draft.started),
+            finished: rfc3339(vault.clock.now()),
+            trigger: draft.trigger,
+            catalog,
+            links,
+            counts: draft.counts,
+            added: Added {
+                items: added_items,
+                bytes: added_bytes,
+                packs: uploaded.packs,
+                stored_bytes: uploaded.bytes,
+            },
+            consistency: draft.consistency,
+            gaps: draft.gaps,
+            accepted_gaps: draft.accepted_gaps,
+            warnings: draft.warnings,
+            ledger: ledger.heads(),
+            trust: vault.trust.n,
+            tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        self.write_manifest(manifest, holders, behind).await
+    }
+
+    fn space_name(&self) -> Name {
+        self.shared.space.lock().expect("no holder of this lock can panic").name.clone()
+    }
+
+    /// Returns the live replicas that lack a pack that the snapshot needs, with the number.
+    fn behind(&self, needed: &[ItemId]) -> BTreeMap<String, String> {
+        let space = self.shared.space.lock().expect("no holder of this lock can panic");
+        let mut behind = BTreeMap::new();
+        for (at, replica) in self.vault.replicas.all().iter().enumerate() {
+            match replica.failure() {
+                Some(failure) => drop(behind.insert(replica.name.clone(), failure.why)),
+                None => {
+                    let has: Vec<bool> = space
+                        .index
+                        .packs()
+                        .iter()
+                        .map(|pack| space.listing(at).is_some_and(|listing| listing.has_pack(pack)))
+                        .collect();
+                    let lacking = needed
+                        .iter()
+                        .filter(|id| !space.index.is_present(id, |pack| has[pack as usize]))
+                        .count();
+                    if lacking > 0 {
+                        behind.insert(
+                            replica.name.clone(),
+                            format!("it lacks {lacking} older items that this snapshot needs"),
+                        );
+                    }
+                }
+            }
+        }
+        behind
+    }
+
+    fn require_copies(&self, holders: usize, behind: &BTreeMap<String, String>) -> Result<()> {
+        let min = self.vault.replicas.min_copies;
+        if holders >= min {
+            return Ok(());
+        }
+        let reasons: Vec<_> = behind.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        Err(VaultError::new(
+            ErrorKind::TooFewReplicas,
+            format!("{holders} of the {min} replicas that must hold a snapshot could take it ({}); no snapshot was made", reasons.join("; ")),
+        )
+        .hint("mend the named replicas and run the same command again; what was stored so far is used then"))
+    }
+
+    async fn check_clocks(&self, holders: &[&Replica], started: Timestamp) -> Result<()> {
+        let limits = &self.vault.limits;
+        let now = self.vault.clock.now();
+        if now.signed_duration_since(started).to_std().is_ok_and(|took| took > limits.max_run) {
+            return Err(VaultError::new(
+                ErrorKind::Refused,
+                format!(
+                    "the run took longer than {} hours, so it may not commit",
+                    limits.max_run.as_secs() / 3600
+                ),
+            )
+            .hint("run it again: it goes on from what was stored; pruning relies on this limit"));
+        }
+        let clocks = join_all(
+            holders.iter().map(|replica| async move { (replica, replica.store.server_time().await) }),
+        )
+        .await;
+        for (replica, time) in clocks {
+            let Some(time) = time? else { continue };
+            let offset = self.vault.clock.now().signed_duration_since(time).abs();
+            if offset.to_std().is_ok_and(|offset| offset > limits.clock_skew_max) {
+                return Err(VaultError::new(
+                    ErrorKind::Refused,
+                    format!(
+                        "the clock here and that of {} differ by {} s, so nothing is committed",
+                        replica.store,
+                        offset.num_seconds()
+                    ),
+                )
+                .hint("set the clock (NTP): snapshots, retention and locks depend on it"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_manifest(
+        &self,
+        manifest: Manifest,
+        holders: Vec<&Replica>,
+        mut behind: BTreeMap<String, String>,
+    ) -> Result<Committed> {
+        let vault = &self.vault;
+        let bytes = to_json(&manifest);
+        let signature = vault.signing_key()?.sign(&bytes, &manifest.key);
+        let signature_key = layout::signature(&manifest.key);
+        let mut on = holders;
+        for (key, body) in [
+            (&signature_key, Body::bytes(signature.clone().into_bytes())),
+            (&manifest.key, Body::bytes(bytes.clone())),
+        ] {
+            let results = join_all(on.iter().map(|replica| replica.store_new(key, body.clone()))).await;
+            let mut stored = Vec::new();
+            for (replica, result) in on.into_iter().zip(results) {
+                match result {
+                    Ok(()) => stored.push(replica),
+                    Err(error) => {
+                        behind.insert(replica.name.clone(), with_causes(&error));
+                        replica.fail(error);
+                    }
+                }
+            }
+            on = stored;
+            self.require_copies(on.len(), &behind)?;
+        }
+        vault.cache.keep(&manifest.key, &bytes);
+        vault.cache.keep(&signature_key, signature.as_bytes());
+        let digest = Digest::of(&bytes);
+        let mut remembered = vault.memory.recall()?;
+        remembered.heads.insert(manifest.repository.clone(), (manifest.snapshot.clone(), digest));
+        remembered.ledger.insert(manifest.space.clone(), manifest.ledger.clone());
+        vault.memory.remember(&remembered)?;
+        let on = on.into_iter().map(|replica| replica.name.clone()).collect();
+        Ok(Committed { manifest, digest, on, behind })
+    }
+}
+
+fn build<E: Entry>(
+    shared: &Shared,
+    entries: &[E],
+    key: &super::item::ItemKey,
+    bounds: PageBounds,
+    pages: &mut Vec<ItemId>,
+) -> Result<TreeRoot> {
+    tree::build(entries, key, bounds, |page: Bytes| {
+        let item = NewItem {
+            kind: ItemKind::Page,
+            path: "catalog/page.jsonl".to_owned(),
+            data: ItemData::Memory(page),
+        };
+        let stored = shared.store(item)?;
+        pages.push(stored.id);
+        Ok(stored.id)
+    })
+}

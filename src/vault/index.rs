@@ -1,0 +1,215 @@
+//! The index in memory: all index objects of a space, and which packs are where.
+//!
+//! Caches answer what an object holds, never whether it is there: presence comes from listings
+//! made afresh for each run.
+
+use std::collections::HashMap;
+
+use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
+use crate::ids::{Digest, ItemId, Mac};
+
+/// Number of a pack within an [`Index`].
+pub type PackNumber = u32;
+
+/// A pack, less its items.
+#[derive(Debug, Clone)]
+pub struct Pack {
+    /// SHA-256 of its body.
+    pub id: Digest,
+    /// What it holds.
+    pub kind: PackKind,
+    /// Bytes of its body.
+    pub size: u64,
+    /// Header written with it.
+    pub header: Option<(Digest, u64)>,
+    /// Its zstd frames.
+    pub frames: Box<[Frame]>,
+    /// Index objects that describe it.
+    pub indexed_by: Vec<Digest>,
+}
+
+/// Where an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// Its pack.
+    pub pack: PackNumber,
+    /// Frame in which its tar header begins.
+    pub frame: u32,
+    /// Offset of that header in the decompressed frame.
+    pub offset: u32,
+    /// Bytes of the item.
+    pub length: u64,
+}
+
+/// All index objects of a space, merged. About 150 bytes of memory an item.
+#[derive(Debug, Default)]
+pub struct Index {
+    packs: Vec<Pack>,
+    numbers: HashMap<Digest, PackNumber>,
+    items: HashMap<ItemId, Location>,
+    macs: HashMap<Mac, ItemId>,
+    /// Further places of items that are in several packs, because a replica had lost the first.
+    further: HashMap<ItemId, Vec<Location>>,
+    originals: HashMap<ItemId, ItemId>,
+}
+
+impl Index {
+    /// Takes a pack and its items in, from the index object `indexed_by`; a pack that is there
+    /// already only learns of the further index object.
+    pub fn insert(&mut self, record: &PackRecord, indexed_by: Option<Digest>) -> PackNumber {
+        if let Some(number) = self.numbers.get(&record.id) {
+            self.packs[*number as usize].indexed_by.extend(indexed_by);
+            return *number;
+        }
+        let number = PackNumber::try_from(self.packs.len()).expect("a vault holds fewer packs");
+        self.numbers.insert(record.id, number);
+        self.packs.push(Pack {
+            id: record.id,
+            kind: record.kind,
+            size: record.size,
+            header: record.header,
+            frames: record.frames.clone().into(),
+            indexed_by: indexed_by.into_iter().collect(),
+        });
+        self.items.reserve(record.items.len());
+        for ItemRecord { mac, id, frame, offset, length } in record.items.iter().copied() {
+            self.macs.insert(mac, id);
+            let location = Location { pack: number, frame, offset, length };
+            if let Some(first) = self.items.insert(id, location) {
+                self.further.entry(id).or_default().push(first);
+            }
+        }
+        number
+    }
+
+    /// Remembers that the asset with this metadata has these bytes.
+    pub fn insert_original(&mut self, metadata: ItemId, original: ItemId) {
+        self.originals.insert(metadata, original);
+    }
+
+    /// Returns the bytes of the asset with this metadata, if a killed run had stored them.
+    pub fn original(&self, metadata: &ItemId) -> Option<ItemId> {
+        self.originals.get(metadata).copied()
+    }
+
+    /// Returns the packs, by number.
+    pub fn packs(&self) -> &[Pack] {
+        &self.packs
+    }
+
+    /// Returns a pack by its id.
+    pub fn pack(&self, id: &Digest) -> Option<&Pack> {
+        self.numbers.get(id).map(|number| &self.packs[*number as usize])
+    }
+
+    /// Returns every place of an item, the newest first.
+    pub fn locations(&self, id: &ItemId) -> impl Iterator<Item = Location> + '_ {
+        let further = self.further.get(id).map(Vec::as_slice).unwrap_or_default();
+        self.items.get(id).copied().into_iter().chain(further.iter().rev().copied())
+    }
+
+    /// Returns the item with this fingerprint, if one of its packs satisfies `present`.
+    pub fn known(&self, mac: &Mac, present: impl Fn(PackNumber) -> bool) -> Option<ItemId> {
+        let id = self.macs.get(mac)?;
+        self.is_present(id, present).then_some(*id)
+    }
+
+    /// Whether any pack with the item satisfies `present`.
+    pub fn is_present(&self, id: &ItemId, present: impl Fn(PackNumber) -> bool) -> bool {
+        self.locations(id).any(|location| present(location.pack))
+    }
+
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// What a listing of one replica found in a space.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Sizes of bodies.
+    pub bodies: HashMap<Digest, u64>,
+    /// Headers of packs: digest of the header and its size.
+    pub headers: HashMap<Digest, Vec<(Digest, u64)>>,
+    /// Index objects and their sizes.
+    pub indexes: HashMap<Digest, u64>,
+    /// Keys that are no object of the format.
+    pub strangers: Vec<String>,
+}
+
+impl Listing {
+    /// Whether this replica holds the pack: the body of the right size, and a header.
+    pub fn has_pack(&self, pack: &Pack) -> bool {
+        self.bodies.get(&pack.id) == Some(&pack.size)
+            && pack.header.is_none_or(|(header, size)| {
+                self.headers.get(&pack.id).is_some_and(|there| {
+                    there.iter().any(|one| *one == (header, size) || one.0 != header && one.1 > 0)
+                })
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(n: u8, item: u8) -> PackRecord {
+        let item = ItemRecord {
+            mac: Mac([item; 16]),
+            id: ItemId([item; 32]),
+            frame: 0,
+            offset: 0,
+            length: u64::from(n),
+        };
+        PackRecord {
+            id: Digest([n; 32]),
+            kind: PackKind::Content,
+            size: 10,
+            header: Some((Digest([n + 100; 32]), 300)),
+            frames: vec![],
+            items: vec![item],
+        }
+    }
+
+    #[test]
+    fn an_item_in_two_packs_is_known_by_either() {
+        let mut index = Index::default();
+        let (first, second) = (index.insert(&record(1, 9), None), index.insert(&record(2, 9), None));
+        index.insert(&record(1, 9), None);
+        assert_eq!(index.packs().len(), 2);
+        let (mac, id) = (Mac([9; 16]), ItemId([9; 32]));
+        assert_eq!(index.locations(&id).map(|l| l.pack).collect::<Vec<_>>(), [second, first]);
+        for only in [first, second] {
+            assert_eq!(index.known(&mac, |pack| pack == only), Some(id));
+        }
+        assert_eq!(index.known(&mac, |_| false), None);
+        assert_eq!(index.known(&Mac([8; 16]), |_| true), None);
+    }
+
+    #[test]
+    fn a_pack_is_there_only_with_its_whole_body_and_a_header() {
+        let mut index = Index::default();
+        index.insert(&record(1, 9), None);
+        let pack = &index.packs()[0];
+        let (body, header) = (Digest([1; 32]), Digest([101; 32]));
+        let mut listing = Listing::default();
+        assert!(!listing.has_pack(pack));
+        listing.bodies.insert(body, 10);
+        assert!(!listing.has_pack(pack), "no header");
+        listing.headers.insert(body, vec![(header, 299)]);
+        assert!(!listing.has_pack(pack), "header cut short");
+        listing.headers.insert(body, vec![(header, 300)]);
+        assert!(listing.has_pack(pack));
+        listing.bodies.insert(body, 9);
+        assert!(!listing.has_pack(pack), "body cut short");
+        listing.bodies.insert(body, 10);
+        listing.headers.insert(body, vec![(Digest([7; 32]), 512)]);
+        assert!(listing.has_pack(pack), "a header for other recipients opens it as well");
+    }
+}

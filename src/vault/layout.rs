@@ -1,0 +1,93 @@
+//! The keys of a vault's objects; nowhere else is one spelled.
+
+use crate::ids::{Digest, Name, SnapshotId};
+
+/// Says what this place is: format, vault id, features.
+pub const VAULT: &str = "vault.json";
+/// Says which replica this is; the only object whose bytes differ between replicas.
+pub const REPLICA: &str = "replica.json";
+/// Below it: trust records.
+pub const TRUST: &str = "trust";
+/// Below it: bodies of packs.
+pub const PACKS: &str = "packs";
+/// Below it: headers of packs.
+pub const KEYS: &str = "keys";
+/// Below it: index objects.
+pub const INDEX: &str = "index";
+/// Below it: manifests and their signatures.
+pub const SNAPSHOTS: &str = "snapshots";
+/// Below it: ledger entries and their signatures.
+pub const LEDGER: &str = "ledger";
+
+/// Key of trust record `n`.
+pub fn trust(n: u32) -> String {
+    format!("{TRUST}/{n}.json")
+}
+
+/// Key of a pack's body.
+pub fn pack(space: &Name, id: &Digest) -> String {
+    format!("{PACKS}/{space}/{id}")
+}
+
+/// Key of a pack's header: the pack's id and the header's own digest, so that it can be verified
+/// by name like everything else and a pack can have several.
+pub fn header(space: &Name, pack: &Digest, header: &Digest) -> String {
+    format!("{KEYS}/{space}/{pack}.{header}")
+}
+
+/// Key of an index object.
+pub fn index(space: &Name, id: &Digest) -> String {
+    format!("{INDEX}/{space}/{id}")
+}
+
+/// Key of a manifest.
+pub fn manifest(repository: &Name, id: &SnapshotId) -> String {
+    format!("{SNAPSHOTS}/{repository}/{id}.json")
+}
+
+/// Key of a ledger entry; entry ids look like snapshot ids.
+pub fn ledger(space: &Name, id: &SnapshotId) -> String {
+    format!("{LEDGER}/{space}/{id}.json")
+}
+
+/// Key of the signature of a signed file.
+pub fn signature(of: &str) -> String {
+    format!("{of}.minisig")
+}
+
+/// Returns the digest that names an object `packs/<space>/<sha256>` or `index/<space>/<sha256>`.
+pub fn parse_digest(key: &str) -> Option<Digest> {
+    key.rsplit('/').next()?.parse().ok()
+}
+
+/// Returns pack and own digest from the key of a header.
+pub fn parse_header(key: &str) -> Option<(Digest, Digest)> {
+    let (pack, own) = key.rsplit('/').next()?.split_once('.')?;
+    Some((pack.parse().ok()?, own.parse().ok()?))
+}
+
+/// Returns the id from the key of a manifest or ledger entry, `None` for signatures and others.
+pub fn parse_entry(key: &str) -> Option<SnapshotId> {
+    key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// Returns the number from the key of a trust record.
+pub fn parse_trust(key: &str) -> Option<u32> {
+    key.strip_prefix(TRUST)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
+}
+
+/// Returns the SHA-256 that the name of an object promises for its bytes, for those named by it.
+pub fn promised_digest(key: &str) -> Option<Digest> {
+    match key.split('/').next()? {
+        PACKS | INDEX => parse_digest(key),
+        KEYS => parse_header(key).map(|(_, own)| own),
+        _ => None,
+    }
+}
+
+/// Returns the second segment of a key: its space or repository.
+pub fn scope(key: &str) -> Option<&str> {
+    let mut segments = key.split('/');
+    let (_, scope, rest) = (segments.next()?, segments.next()?, segments.next());
+    rest.map(|_| scope)
+}

@@ -1,0 +1,166 @@
+//! The ledger of a space: signed entries that only accumulate.
+//!
+//! It is the union of what all replicas hold. Entries name the entries before them, manifests
+//! and clients name its heads, so none can be dropped unseen: when one is missing, reading
+//! content fails closed.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::ledger::{Decision, KIND, LedgerEntry};
+use super::format::{self, trust::Role};
+use super::layout;
+use super::open::Vault;
+use super::replica::in_parallel;
+use crate::ids::{Digest, Name, SnapshotId};
+use crate::objects::Body;
+
+/// The entries of one space.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// By id, with the bytes and the signature as stored.
+    entries: BTreeMap<SnapshotId, Stored>,
+}
+
+#[derive(Debug)]
+struct Stored {
+    entry: LedgerEntry,
+    bytes: Vec<u8>,
+    signature: Vec<u8>,
+    /// Names of replicas that hold it.
+    on: HashSet<String>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a space from every live replica.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotTrusted`] or [`ErrorKind::Integrity`] when no replica has a good copy of
+    /// an entry that any of them lists.
+    pub async fn load(vault: &Vault, space: &Name) -> Result<Self> {
+        let mut holders: BTreeMap<SnapshotId, HashSet<String>> = BTreeMap::new();
+        for replica in vault.replicas.live() {
+            match replica.store.list(&format!("{}/{space}", layout::LEDGER)).await {
+                Ok(objects) => {
+                    for id in objects.iter().filter_map(|object| layout::parse_entry(&object.key)) {
+                        holders.entry(id).or_default().insert(replica.name.clone());
+                    }
+                }
+                Err(error) => replica.fail(error),
+            }
+        }
+        let read = in_parallel(holders, vault.limits.store_concurrency, |(id, on)| async move {
+            let key = layout::ledger(space, &id);
+            let (bytes, signature) =
+                vault.read_signed(&key, KIND, &[Role::Snapshot, Role::Maintenance, Role::Privacy]).await?;
+            let entry: LedgerEntry = serde_json::from_slice(&bytes)
+                .map_err(|error| VaultError::damaged(&key, &"all replicas", error))?;
+            Ok::<_, VaultError>((
+                id,
+                Stored { entry, bytes: bytes.to_vec(), signature: signature.to_vec(), on },
+            ))
+        })
+        .await;
+        Ok(Self { entries: read.into_iter().collect::<Result<_>>()? })
+    }
+
+    /// Entries, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = &LedgerEntry> {
+        self.entries.values().map(|stored| &stored.entry)
+    }
+
+    /// SHA-256 of the entries that no other names.
+    pub fn heads(&self) -> Vec<Digest> {
+        let named: HashSet<_> = self.entries().flat_map(|entry| &entry.parents).collect();
+        let mut heads: Vec<_> = self.digests().filter(|digest| !named.contains(digest)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.entries.values().map(|stored| Digest::of(&stored.bytes))
+    }
+
+    /// Checks that no entry that is named by another, by a manifest or by this client's memory is
+    /// missing, and that none decides what this program does not understand.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Integrity`] or [`ErrorKind::UnknownFormat`]; content must not be read then.
+    pub fn require_whole<'a>(&'a self, named: impl IntoIterator<Item = &'a Digest>) -> Result<()> {
+        let there: HashSet<_> = self.digests().collect();
+        let parents = self.entries().flat_map(|entry| &entry.parents);
+        if let Some(missing) = parents.chain(named).find(|digest| !there.contains(digest)) {
+            return Err(VaultError::new(
+                ErrorKind::Integrity,
+                format!("the ledger lacks an entry with the SHA-256 {missing}, which others name"),
+            )
+            .hint("bring back the replica that holds it; until then content is not read, because the entry may forbid it"));
+        }
+        match self.entries().find(|entry| entry.critical && entry.decision == Decision::Unknown) {
+            Some(entry) => Err(VaultError::new(
+                ErrorKind::UnknownFormat,
+                format!("{} decides something that this prismvault does not know", entry.key),
+            )
+            .hint("use a newer prismvault to read content from this vault")),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the accepted gaps of a repository: path and reason.
+    pub fn accepted_gaps(&self, of: &Name) -> BTreeMap<&str, &str> {
+        self.entries()
+            .filter_map(|entry| match &entry.decision {
+                Decision::AcceptedGap { repository, path, reason } if repository == of => {
+                    Some((path.as_str(), reason.as_str()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Writes a decision to every live replica.
+    ///
+    /// # Errors
+    ///
+    /// Without signing key, or when fewer than `min_copies` replicas take it.
+    pub async fn append(&self, vault: &Vault, space: &Name, decision: Decision) -> Result<LedgerEntry> {
+        let signer = vault.signing_key()?;
+        let id = SnapshotId::new(vault.clock.now());
+        let entry = LedgerEntry {
+            kind: KIND.to_owned(),
+            format: format::VERSION,
+            vault: vault.file.vault,
+            key: layout::ledger(space, &id),
+            space: space.clone(),
+            id,
+            parents: self.heads(),
+            critical: false,
+            decision,
+        };
+        let bytes = format::to_json(&entry);
+        let signature = signer.sign(&bytes, &entry.key);
+        self.bring_up_to_date(vault).await;
+        // The signature first: an entry without one would be refused by every reader.
+        vault.replicas.store_everywhere(&layout::signature(&entry.key), &Body::bytes(signature)).await?;
+        vault.replicas.store_everywhere(&entry.key, &Body::bytes(bytes)).await?;
+        Ok(entry)
+    }
+
+    /// Copies entries to live replicas that lack them; a replica that refuses leaves the run.
+    pub async fn bring_up_to_date(&self, vault: &Vault) {
+        for stored in self.entries.values() {
+            for replica in vault.replicas.live().filter(|replica| !stored.on.contains(&replica.name)) {
+                let key = &stored.entry.key;
+                let result = async {
+                    replica.store_new(&layout::signature(key), Body::bytes(stored.signature.clone())).await?;
+                    replica.store_new(key, Body::bytes(stored.bytes.clone())).await
+                };
+                if let Err(error) = result.await {
+                    replica.fail(error);
+                }
+            }
+        }
+    }
+}

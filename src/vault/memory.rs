@@ -1,0 +1,91 @@
+//! What this client remembers of a vault, to notice that its newest end was cut off.
+//!
+//! The chain of manifests shows whatever is dropped from its middle; only who saw a later head
+//! can notice that the end is gone everywhere. The file is small, holds no secrets, and losing
+//! it loses that one warning.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Result, VaultError};
+use super::signing::VerifyingKey;
+use crate::ids::{Digest, Name, SnapshotId, VaultId};
+
+/// Remembered heads of one vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// Root key of trust record 1, as first seen or pinned.
+    pub root: Option<VerifyingKey>,
+    /// Highest number of a trust record.
+    #[serde(default)]
+    pub trust: u32,
+    /// Newest manifest of each repository: id and SHA-256.
+    #[serde(default)]
+    pub heads: BTreeMap<Name, (SnapshotId, Digest)>,
+    /// Heads of each space's ledger.
+    #[serde(default)]
+    pub ledger: BTreeMap<Name, Vec<Digest>>,
+}
+
+/// The file that keeps it, or nothing for clients without state.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Option<PathBuf>);
+
+impl Memory {
+    /// Returns the memory of the vault in directory `dir`.
+    pub fn new(dir: &Path, vault: &VaultId) -> Self {
+        Self(Some(dir.join(format!("{vault}.json"))))
+    }
+
+    /// Returns a memory that forgets.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Reads what is remembered; nothing when there is no file yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is a file that cannot be read: silently starting anew would hide an attack.
+    pub fn recall(&self) -> Result<Remembered> {
+        let Some(path) = &self.0 else { return Ok(Remembered::default()) };
+        match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                VaultError::local(
+                    format!("cannot read what this client remembers in {}", path.display()),
+                    error.into(),
+                )
+                .hint("if the file is damaged, remove it: the next run remembers anew")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Remembered::default()),
+            Err(error) => Err(VaultError::local(
+                format!("cannot read what this client remembers in {}", path.display()),
+                error,
+            )),
+        }
+    }
+
+    /// Remembers, durably and atomically.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn remember(&self, remembered: &Remembered) -> Result<()> {
+        let Some(path) = &self.0 else { return Ok(()) };
+        let write = || {
+            let parent = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(parent)?;
+            let mut file = tempfile::NamedTempFile::new_in(parent)?;
+            file.write_all(&super::format::to_json(remembered))?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)?;
+            std::fs::File::open(parent)?.sync_all()
+        };
+        write().map_err(|error: std::io::Error| {
+            VaultError::local(format!("cannot write {}", path.display()), error)
+        })
+    }
+}

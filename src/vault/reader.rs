@@ -1,0 +1,472 @@
+//! Reading items: location → range read → decrypt → frame → item, its id checked on every read.
+//!
+//! A copy that is missing or damaged is read around: every place of an item on every replica is
+//! tried, and what was wrong is remembered as a warning of the vault.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Read, Write};
+use std::ops::Range;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
+
+use super::envelope::{self, HeaderError, PayloadKey};
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::index::{Frame, PackKind};
+use super::index::{Location, Pack, PackNumber};
+use super::open::Vault;
+use super::pack::{ItemData, read_entry_header};
+use super::replica::{Replica, with_causes};
+use super::space::Space;
+use super::{layout, tree};
+use crate::ids::{Digest, ItemId};
+use crate::progress::Problem;
+
+/// Decoded frames kept: pages of a tree lie side by side.
+const FRAMES_KEPT: usize = 24;
+/// Bytes of catalog packs kept in memory.
+const BODIES_KEPT: u64 = 64 << 20;
+
+/// Reads items of one space.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    vault: &'a Vault,
+    space: &'a Space,
+    keys: Mutex<HashMap<Digest, Option<PayloadKeyBox>>>,
+    frames: Mutex<Vec<((PackNumber, usize, u32), Bytes)>>,
+    bodies: Mutex<HashMap<Digest, Bytes>>,
+}
+
+#[derive(Clone)]
+struct PayloadKeyBox(PayloadKey);
+
+impl std::fmt::Debug for PayloadKeyBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PayloadKey(…)")
+    }
+}
+
+/// Why one copy could not be used.
+enum Failure {
+    /// It is damaged or missing; another may be good.
+    Bad(VaultError),
+    /// No other copy would help.
+    Final(VaultError),
+}
+
+type Attempt<T> = std::result::Result<T, Failure>;
+
+impl<'a> Reader<'a> {
+    /// Returns a reader.
+    pub fn new(vault: &'a Vault, space: &'a Space) -> Self {
+        Self { vault, space, keys: Mutex::default(), frames: Mutex::default(), bodies: Mutex::default() }
+    }
+
+    /// Reads one item: in memory when small, else in an anonymous temporary file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Integrity`] when no good copy is left, [`ErrorKind::Identity`] when the
+    /// identities that are here do not open it.
+    pub async fn item(&self, id: ItemId) -> Result<ItemData> {
+        let mut last = None;
+        for location in self.space.index.locations(&id) {
+            for at in self.space.holders(location.pack) {
+                match self.read_at(&location, at, id, None).await {
+                    Ok(data) => {
+                        if let Some(error) = last {
+                            self.note(&error);
+                        }
+                        return Ok(data);
+                    }
+                    Err(Failure::Final(error)) => return Err(error),
+                    Err(Failure::Bad(error)) => last = Some(error),
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.lost(id)))
+    }
+
+    /// Reads one small item into memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`item`](Self::item).
+    pub async fn bytes(&self, id: ItemId) -> Result<Bytes> {
+        match self.item(id).await? {
+            ItemData::Memory(bytes) => Ok(bytes),
+            mut data @ ItemData::File(..) => {
+                let mut bytes = Vec::new();
+                data.reader()
+                    .and_then(|mut reader| reader.read_to_end(&mut bytes))
+                    .map_err(|error| VaultError::local("cannot read a temporary file", error))?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    /// Reads many items, pack by pack and in order within a pack, so that each pack is read once
+    /// from front to back. `each` gets every id once, with its data or why it could not be read.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `each`.
+    pub async fn for_each<E>(
+        &self,
+        ids: impl IntoIterator<Item = ItemId>,
+        mut each: impl AsyncFnMut(ItemId, Result<ItemData>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let mut packs: BTreeMap<PackNumber, Vec<(Location, ItemId)>> = BTreeMap::new();
+        let mut lost = Vec::new();
+        for id in ids {
+            let there = |location: &Location| self.space.copies(location.pack) > 0;
+            match self.space.index.locations(&id).find(there) {
+                Some(location) => packs.entry(location.pack).or_default().push((location, id)),
+                None => lost.push(id),
+            }
+        }
+        for id in lost {
+            each(id, Err(self.lost(id))).await?;
+        }
+        for (number, mut items) in packs {
+            items.sort_unstable_by_key(|(location, id)| (location.frame, location.offset, *id));
+            items.dedup_by_key(|(_, id)| *id);
+            let mut window = Window::default();
+            let last_frame = items.last().map(|(location, _)| location.frame);
+            let at = self.space.holders(number).next();
+            for (location, id) in items {
+                window.last_frame = last_frame;
+                let data = match at {
+                    Some(at) => match self.read_at(&location, at, id, Some(&mut window)).await {
+                        Ok(data) => Ok(data),
+                        Err(Failure::Final(error)) => Err(error),
+                        // Any other copy, read by itself.
+                        Err(Failure::Bad(_)) => self.item(id).await,
+                    },
+                    None => self.item(id).await,
+                };
+                each(id, data).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lost(&self, id: ItemId) -> VaultError {
+        let known = self
+            .space
+            .index
+            .locations(&id)
+            .next()
+            .map(|location| self.space.index.packs()[location.pack as usize].id);
+        let what = match known {
+            Some(pack) => {
+                format!("the pack {pack}, which holds the item {id}, is on no replica that can be read")
+            }
+            None => format!("no index object says where the item {id} is"),
+        };
+        VaultError::new(ErrorKind::Integrity, what).hint("run `prismvault verify` to see what is missing, `prismvault repair` to bring it from a good replica")
+    }
+
+    fn note(&self, error: &VaultError) {
+        self.vault.warn(Problem::new("bad-copy", self.space.name.as_str(), with_causes(error)));
+    }
+
+    async fn read_at(
+        &self,
+        location: &Location,
+        at: usize,
+        id: ItemId,
+        window: Option<&mut Window>,
+    ) -> Attempt<ItemData> {
+        let pack = &self.space.index.packs()[location.pack as usize];
+        let replica = &self.vault.replicas.all()[at];
+        let mut own = Window::default();
+        let window = window.unwrap_or(&mut own);
+        let mut frame = location.frame;
+        let first = self.frame(location.pack, pack, at, frame, location, window).await?;
+        let bad = |why: String| {
+            Failure::Bad(VaultError::damaged(&layout::pack(&self.space.name, &pack.id), &replica.store, why))
+        };
+        let mut rest =
+            first.get(location.offset as usize..).ok_or_else(|| bad("its index does not fit it".into()))?;
+        let (name, length) = read_entry_header(&mut rest).map_err(&bad)?;
+        if name.id != id || length != location.length {
+            return Err(bad(format!("it holds another item where {id} should be")));
+        }
+        let mut digest = Sha256::new().chain_update(name.salt.0);
+        let data = if rest.len() as u64 >= length {
+            let start = first.len() - rest.len();
+            let bytes = first.slice(start..start + length as usize);
+            digest.update(&bytes);
+            ItemData::Memory(bytes)
+        } else {
+            let local = |error| Failure::Final(VaultError::local("cannot write a temporary file", error));
+            let mut file = tempfile::tempfile_in(&self.vault.spool).map_err(local)?;
+            let mut left = length;
+            let mut part = first.slice(first.len() - rest.len()..);
+            loop {
+                part.truncate(part.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+                digest.update(&part);
+                file.write_all(&part).map_err(local)?;
+                left -= part.len() as u64;
+                if left == 0 {
+                    break;
+                }
+                frame += 1;
+                if frame as usize >= pack.frames.len() {
+                    return Err(bad(format!("it ends within the item {id}")));
+                }
+                part = self.frame(location.pack, pack, at, frame, location, window).await?;
+            }
+            ItemData::File(file, length)
+        };
+        if ItemId(digest.finalize().into()) != id {
+            return Err(bad(format!("the item {id} in it has other bytes")));
+        }
+        Ok(data)
+    }
+
+    /// Returns a decompressed frame.
+    async fn frame(
+        &self,
+        number: PackNumber,
+        pack: &Pack,
+        at: usize,
+        frame: u32,
+        wanted: &Location,
+        window: &mut Window,
+    ) -> Attempt<Bytes> {
+        let slot = (number, at, frame);
+        {
+            let kept = self.frames.lock().expect("no holder of this lock can panic");
+            if let Some((_, bytes)) = kept.iter().find(|(kept, _)| *kept == slot) {
+                return Ok(bytes.clone());
+            }
+        }
+        let key = layout::pack(&self.space.name, &pack.id);
+        let place = &self.vault.replicas.all()[at].store;
+        let bad = |why: &str| Failure::Bad(VaultError::damaged(&key, place, why));
+        let place_in_pack =
+            frame_range(&pack.frames, frame).ok_or_else(|| bad("its index does not fit it"))?;
+        if !window.covers(slot, &place_in_pack) {
+            let end = frame_range(
+                &pack.frames,
+                window.last_frame.unwrap_or(frame).max(last_frame(&pack.frames, wanted)),
+            )
+            .map_or(place_in_pack.end, |last| last.end)
+            .min(place_in_pack.start + self.vault.limits.range_bytes)
+            .max(place_in_pack.end);
+            let plain = self.plain(pack, at, place_in_pack.start..end).await?;
+            window.fill(slot, place_in_pack.start, plain);
+        }
+        let stored = window.slice(&place_in_pack);
+        let raw = pack.frames[frame as usize].raw as usize;
+        let decoded = tokio::task::spawn_blocking(move || zstd::bulk::decompress(&stored, raw))
+            .await
+            .expect("decompressing does not panic");
+        let decoded: Bytes = decoded.map_err(|_| bad("a frame does not decompress"))?.into();
+        if decoded.len() != raw {
+            return Err(bad("a frame is shorter than its index says"));
+        }
+        let mut kept = self.frames.lock().expect("no holder of this lock can panic");
+        if kept.len() >= FRAMES_KEPT {
+            kept.remove(0);
+        }
+        kept.push((slot, decoded.clone()));
+        Ok(decoded)
+    }
+
+    /// Returns part of a pack's compressed stream, decrypted.
+    async fn plain(&self, pack: &Pack, at: usize, range: Range<u64>) -> Attempt<Bytes> {
+        if !self.vault.is_encrypted() {
+            return self.stored(pack, at, range).await;
+        }
+        let key = self.payload_key(pack).await?;
+        let (sealed, first) = envelope::sealed_range(&range, pack.size);
+        let bytes = self.stored(pack, at, sealed).await?;
+        let size = pack.size;
+        let plain = tokio::task::spawn_blocking(move || key.open_chunks(&bytes, first, size))
+            .await
+            .expect("decrypting does not panic");
+        let bad = |why: &str| {
+            let place = &self.vault.replicas.all()[at].store;
+            Failure::Bad(VaultError::damaged(&layout::pack(&self.space.name, &pack.id), place, why))
+        };
+        let plain = Bytes::from(plain.ok_or_else(|| bad("it does not decrypt"))?);
+        let start = (range.start - first * envelope::CHUNK) as usize;
+        let end = start + (range.end - range.start) as usize;
+        if plain.len() < end {
+            return Err(bad("its index does not fit it"));
+        }
+        Ok(plain.slice(start..end))
+    }
+
+    /// Returns part of a pack's body as it is stored. Bodies of catalog packs are kept whole, in
+    /// memory and in the cache: their pages are read again and again.
+    async fn stored(&self, pack: &Pack, at: usize, range: Range<u64>) -> Attempt<Bytes> {
+        let key = layout::pack(&self.space.name, &pack.id);
+        let store = &self.vault.replicas.all()[at].store;
+        let bad = |error: crate::objects::StoreError| Failure::Bad(error.into());
+        if pack.kind != PackKind::Catalog || pack.size > BODIES_KEPT / 2 {
+            return store.get_range(&key, range).await.map_err(bad);
+        }
+        let within = range.start as usize..range.end as usize;
+        let kept = self.bodies.lock().expect("no holder of this lock can panic").get(&pack.id).cloned();
+        let body = match kept.or_else(|| self.vault.cache.get(&key)) {
+            Some(body) => body,
+            None => {
+                let body = store.get(&key, pack.size).await.map_err(bad)?;
+                if Digest::of(&body) == pack.id {
+                    self.vault.cache.keep(&key, &body);
+                } else {
+                    // Damaged somewhere: the frame that is wanted may still be good.
+                    return body
+                        .get(within)
+                        .map(|part| body.slice_ref(part))
+                        .ok_or_else(|| Failure::Bad(VaultError::damaged(&key, store, "it is cut short")));
+                }
+                body
+            }
+        };
+        let part = body.get(within).map(|part| body.slice_ref(part));
+        let mut bodies = self.bodies.lock().expect("no holder of this lock can panic");
+        if bodies.values().map(|body| body.len() as u64).sum::<u64>() + pack.size > BODIES_KEPT {
+            bodies.clear();
+        }
+        bodies.insert(pack.id, body);
+        part.ok_or_else(|| Failure::Bad(VaultError::damaged(&key, store, "it is cut short")))
+    }
+
+    /// Opens any header of the pack on any replica.
+    async fn payload_key(&self, pack: &Pack) -> Attempt<PayloadKey> {
+        if let Some(Some(key)) = self.keys.lock().expect("no holder of this lock can panic").get(&pack.id) {
+            return Ok(key.0.clone());
+        }
+        let mut last = None;
+        for (at, replica) in self.vault.replicas.all().iter().enumerate() {
+            for (header, size) in
+                self.space.listing(at).and_then(|listing| listing.headers.get(&pack.id)).into_iter().flatten()
+            {
+                match self.open_header(replica, pack, header, *size).await {
+                    Ok(key) => {
+                        self.keys
+                            .lock()
+                            .expect("no holder of this lock can panic")
+                            .insert(pack.id, Some(PayloadKeyBox(key.clone())));
+                        return Ok(key);
+                    }
+                    Err(error) if error.kind == ErrorKind::Identity => last = Some(error),
+                    Err(error) => {
+                        self.note(&error);
+                        last.get_or_insert(error);
+                    }
+                }
+            }
+        }
+        Err(Failure::Final(last.unwrap_or_else(|| {
+            VaultError::new(
+                ErrorKind::Integrity,
+                format!(
+                    "no header of the pack {} is on any replica that can be read, so nobody can decrypt it",
+                    pack.id
+                ),
+            )
+            .hint("run `prismvault repair` when a replica that has it is reachable")
+        })))
+    }
+
+    async fn open_header(
+        &self,
+        replica: &Replica,
+        pack: &Pack,
+        header: &Digest,
+        size: u64,
+    ) -> Result<PayloadKey> {
+        let key = layout::header(&self.space.name, &pack.id, header);
+        let bytes = match self.vault.cache.get(&key) {
+            Some(bytes) => bytes,
+            None => {
+                let bytes =
+                    replica.store.get(&key, size.min(self.vault.limits.small_object_bytes_max)).await?;
+                if Digest::of(&bytes) != *header {
+                    return Err(VaultError::damaged(
+                        &key,
+                        &replica.store,
+                        "its bytes do not have the digest of its name",
+                    ));
+                }
+                if pack.kind == PackKind::Catalog {
+                    self.vault.cache.keep(&key, &bytes);
+                }
+                bytes
+            }
+        };
+        PayloadKey::open(&bytes, &self.vault.keys.identities).map_err(|error| match error {
+            HeaderError::Damaged => {
+                VaultError::damaged(&key, &replica.store, "it is no age header, or its MAC is wrong")
+            }
+            HeaderError::NotARecipient => VaultError::new(
+                ErrorKind::Identity,
+                format!("the identities that are here do not open the pack {}", pack.id),
+            )
+            .hint("content needs the recovery identity: set `recovery` in [keys] to its file"),
+        })
+    }
+}
+
+impl tree::PageSource for Reader<'_> {
+    fn page(&self, id: ItemId) -> BoxFuture<'_, Result<Bytes>> {
+        Box::pin(self.bytes(id))
+    }
+}
+
+/// A decrypted stretch of a pack's compressed stream.
+#[derive(Default)]
+struct Window {
+    of: Option<(PackNumber, usize)>,
+    start: u64,
+    plain: Bytes,
+    /// Last frame that the caller will want: what is read in one go ends there.
+    last_frame: Option<u32>,
+}
+
+impl Window {
+    fn covers(&self, slot: (PackNumber, usize, u32), range: &Range<u64>) -> bool {
+        self.of == Some((slot.0, slot.1))
+            && self.start <= range.start
+            && range.end <= self.start + self.plain.len() as u64
+    }
+
+    fn fill(&mut self, slot: (PackNumber, usize, u32), start: u64, plain: Bytes) {
+        self.of = Some((slot.0, slot.1));
+        self.start = start;
+        self.plain = plain;
+    }
+
+    fn slice(&self, range: &Range<u64>) -> Bytes {
+        self.plain.slice((range.start - self.start) as usize..(range.end - self.start) as usize)
+    }
+}
+
+/// Where a frame is in the compressed stream.
+fn frame_range(frames: &[Frame], number: u32) -> Option<Range<u64>> {
+    let frame = frames.get(number as usize)?;
+    let start: u64 = frames[..number as usize].iter().map(|frame| u64::from(frame.stored)).sum();
+    Some(start..start + u64::from(frame.stored))
+}
+
+/// Last frame that an item reaches into.
+fn last_frame(frames: &[Frame], item: &Location) -> u32 {
+    let mut left = u64::from(item.offset) + 512 + item.length;
+    let mut number = item.frame;
+    while let Some(frame) = frames.get(number as usize) {
+        if left <= u64::from(frame.raw) {
+            return number;
+        }
+        left -= u64::from(frame.raw);
+        number += 1;
+    }
+    number.saturating_sub(1)
+}

@@ -1,0 +1,270 @@
+//! Replicas of a vault, and sending objects to all of them.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::layout;
+use crate::ids::Digest;
+use crate::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode, StoreError};
+
+/// One copy of the vault.
+#[derive(Debug)]
+pub struct Replica {
+    /// Name from the configuration.
+    pub name: String,
+    /// Where it lies.
+    pub store: Arc<dyn ObjectStore>,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// Why a replica no longer takes part in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Kind of the error that ended it.
+    pub kind: ErrorKind,
+    /// What happened, with its causes, in one line.
+    pub why: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Replica {
+    /// Returns a replica that takes part.
+    pub fn new(name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
+        Self { name: name.into(), store, failure: Mutex::new(None) }
+    }
+
+    /// Why it no longer takes part; `None` while it does.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.lock().expect("no holder of this lock can panic").clone()
+    }
+
+    /// Whether it takes part.
+    pub fn is_live(&self) -> bool {
+        self.failure.lock().expect("no holder of this lock can panic").is_none()
+    }
+
+    /// Ends its part in this run; the first reason stays.
+    pub fn fail(&self, error: impl Into<VaultError>) {
+        let error = error.into();
+        let why = with_causes(&error);
+        tracing::info!(replica = %self.name, %why, "replica leaves this run");
+        self.failure
+            .lock()
+            .expect("no holder of this lock can panic")
+            .get_or_insert(Failure { kind: error.kind, why });
+    }
+
+    /// Stores an object that must not replace another, and confirms it: the size, and the
+    /// checksum where the store keeps one.
+    ///
+    /// An object that is there already with the right size (and checksum) counts as stored: for
+    /// names made of digests somebody did the work before. One of another size is the rest of a
+    /// failure that the store should have prevented; it is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`ErrorKind::Integrity`] when what is there afterwards is not it.
+    pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
+        let mode = if self.store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
+        match self.store.put(key, body.clone(), mode).await {
+            Ok(_) => {}
+            Err(error) if error.kind == StoreKind::AlreadyExists => {
+                if self.confirm(key, &body).await.is_ok() {
+                    return Ok(());
+                }
+                self.store.put(key, body.clone(), PutMode::Overwrite).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.confirm(key, &body).await
+    }
+
+    async fn confirm(&self, key: &str, body: &Body) -> Result<()> {
+        let meta = self.store.head(key).await?;
+        if meta.size != body.len() {
+            return Err(VaultError::damaged(
+                key,
+                &self.store,
+                format!("it has {} bytes, {} were sent", meta.size, body.len()),
+            ));
+        }
+        match meta.sha256 {
+            Some(stored) if stored != body.sha256() => {
+                Err(VaultError::damaged(key, &self.store, format!("the store's checksum is {stored}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a small object whole; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn find_small(&self, key: &str, max: u64) -> Result<Option<Bytes>> {
+        match self.store.get(key, max).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind == StoreKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a whole object by ranges into a hash, without keeping it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn digest(
+        &self,
+        key: &str,
+        size: u64,
+        range_bytes: u64,
+    ) -> std::result::Result<Digest, StoreError> {
+        use sha2::{Digest as _, Sha256};
+        let mut digest = Sha256::new();
+        let mut at = 0;
+        while at < size {
+            let end = size.min(at + range_bytes);
+            let bytes = self.store.get_range(key, at..end).await?;
+            digest = tokio::task::spawn_blocking(move || digest.chain_update(&bytes))
+                .await
+                .expect("hashing does not panic");
+            at = end;
+        }
+        Ok(Digest(digest.finalize().into()))
+    }
+}
+
+/// All replicas of a vault.
+#[derive(Debug, Clone)]
+pub struct Replicas {
+    all: Arc<[Replica]>,
+    /// Replicas that must hold a snapshot before it counts.
+    pub min_copies: usize,
+}
+
+impl Replicas {
+    /// Returns the set; `min_copies` defaults to 2, or 1 with one replica.
+    pub fn new(replicas: Vec<Replica>, min_copies: Option<usize>) -> Self {
+        let min_copies = min_copies.unwrap_or(2).clamp(1, replicas.len().max(1));
+        Self { all: replicas.into(), min_copies }
+    }
+
+    /// Returns all of them.
+    pub fn all(&self) -> &[Replica] {
+        &self.all
+    }
+
+    /// Returns those that take part.
+    pub fn live(&self) -> impl Iterator<Item = &Replica> {
+        self.all.iter().filter(|replica| replica.is_live())
+    }
+
+    /// Returns name and reason of those that do not.
+    pub fn failed(&self) -> Vec<(String, Failure)> {
+        self.all.iter().filter_map(|replica| Some((replica.name.clone(), replica.failure()?))).collect()
+    }
+
+    /// Checks that enough take part.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFewReplicas`] with the reason of each that does not.
+    pub fn require_enough(&self) -> Result<()> {
+        let live = self.live().count();
+        if live >= self.min_copies {
+            return Ok(());
+        }
+        let reasons: Vec<_> = self.failed().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        Err(VaultError::new(
+            ErrorKind::TooFewReplicas,
+            format!("{live} of {} replicas can be used, {} must hold a snapshot ({})", self.all.len(), self.min_copies, reasons.join("; ")),
+        )
+        .hint("mend the named replicas and run the same command again; `min_copies` in [vault] says how many must hold a snapshot"))
+    }
+
+    /// Stores an object on every live replica at once; one that fails leaves the run.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFewReplicas`] when too few are left.
+    pub async fn store_everywhere(&self, key: &str, body: &Body) -> Result<()> {
+        join_all(self.live().map(|replica| async move {
+            if let Err(error) = replica.store_new(key, body.clone()).await {
+                replica.fail(error);
+            }
+        }))
+        .await;
+        self.require_enough()
+    }
+
+    /// Reads an object from the first replica whose copy `accept` takes; `accept` returns what
+    /// the caller wants of it, or what is wrong. Objects named by their digest are checked first.
+    ///
+    /// # Errors
+    ///
+    /// The last failure, when no replica has a good copy.
+    pub async fn read_any<T>(
+        &self,
+        key: &str,
+        max: u64,
+        accept: impl Fn(&Replica, Bytes) -> Result<T>,
+    ) -> Result<T> {
+        let mut last = None;
+        for replica in self.live() {
+            let result = match replica.store.get(key, max).await {
+                Ok(bytes) => match layout::promised_digest(key) {
+                    Some(promised) if Digest::of(&bytes) != promised => Err(VaultError::damaged(
+                        key,
+                        &replica.store,
+                        "its bytes do not have the digest of its name",
+                    )),
+                    _ => accept(replica, bytes),
+                },
+                Err(error) => Err(error.into()),
+            };
+            match result {
+                Ok(value) => return Ok(value),
+                // Damage is worth more to know than that another replica has no copy.
+                Err(error)
+                    if last.as_ref().is_none_or(|last: &VaultError| last.kind != ErrorKind::Integrity) =>
+                {
+                    last = Some(error)
+                }
+                Err(_) => {}
+            }
+        }
+        Err(last.unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
+    }
+}
+
+/// Runs `read` over `keys`, at most `concurrency` at once, results in order.
+pub(super) async fn in_parallel<K: Send, T, F: Future<Output = T>>(
+    keys: impl IntoIterator<Item = K>,
+    concurrency: usize,
+    read: impl Fn(K) -> F,
+) -> Vec<T> {
+    stream::iter(keys).map(read).buffered(concurrency).collect().await
+}
+
+/// Returns an error and its causes in one line, for reasons that are shown later.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

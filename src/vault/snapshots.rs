@@ -1,0 +1,298 @@
+//! The snapshots of a vault: manifests, their chain, and finding one by what people type.
+//!
+//! Each manifest names the SHA-256 of every manifest of its repository that no other named yet.
+//! Two writers at once, or a replica that was away, make a fork, which the next run joins; so the
+//! chain needs no lock. It is whole when every named parent is there. Cutting off its newest end
+//! everywhere is noticed by whoever remembers a later head: see [`super::memory`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::manifest::{KIND, Manifest, Status};
+use super::format::trust::Role;
+use super::layout;
+use super::open::Vault;
+use super::replica::{in_parallel, with_causes};
+use crate::clock::{Timestamp, parse_when};
+use crate::ids::{Digest, Name, SnapshotId};
+use crate::progress::Problem;
+
+/// One snapshot and where it is.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest, by which others name it.
+    pub digest: Digest,
+    /// Names of the replicas that hold the manifest, and so all that it needs.
+    pub on: Vec<String>,
+}
+
+impl Snapshot {
+    /// Its id.
+    pub fn id(&self) -> &SnapshotId {
+        &self.manifest.snapshot
+    }
+
+    /// Whether nothing is missing in it.
+    pub fn is_complete(&self) -> bool {
+        self.manifest.status == Status::Complete
+    }
+}
+
+/// All snapshots of a vault, or of one of its repositories.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    /// By repository, oldest first: by chain, then by time.
+    by_repository: BTreeMap<Name, Vec<Snapshot>>,
+    /// Manifests that no replica has a good copy of.
+    pub unreadable: Vec<Problem>,
+}
+
+impl Snapshots {
+    /// Reads the manifests of all repositories, or of one.
+    ///
+    /// A manifest of which no replica has a good copy is named in
+    /// [`unreadable`](Self::unreadable), so that one bad file does not hide the others.
+    ///
+    /// # Errors
+    ///
+    /// When too few replicas can be listed, or a manifest has a newer format.
+    pub async fn load(vault: &Vault, repository: Option<&Name>) -> Result<Self> {
+        let prefix = match repository {
+            Some(name) => format!("{}/{name}", layout::SNAPSHOTS),
+            None => layout::SNAPSHOTS.to_owned(),
+        };
+        let mut holders: BTreeMap<(Name, SnapshotId), Vec<String>> = BTreeMap::new();
+        for replica in vault.replicas.live() {
+            match replica.store.list(&prefix).await {
+                Ok(objects) => {
+                    for object in objects {
+                        let scope = layout::scope(&object.key).and_then(|scope| scope.parse().ok());
+                        if let Some(entry) = scope.zip(layout::parse_entry(&object.key)) {
+                            holders.entry(entry).or_default().push(replica.name.clone());
+                        }
+                    }
+                }
+                Err(error) => replica.fail(error),
+            }
+        }
+        if vault.replicas.live().next().is_none() {
+            vault.replicas.require_enough()?;
+        }
+        let read = in_parallel(holders, vault.limits.store_concurrency, |((name, id), on)| async move {
+            let key = layout::manifest(&name, &id);
+            let manifest = read_manifest(vault, &key).await;
+            (name, key, on, manifest)
+        })
+        .await;
+        let mut snapshots = Self::default();
+        for (name, key, on, manifest) in read {
+            match manifest {
+                Ok((manifest, digest)) => {
+                    snapshots.by_repository.entry(name).or_default().push(Snapshot { manifest, digest, on })
+                }
+                Err(error) if error.kind == ErrorKind::UnknownFormat => return Err(error),
+                Err(error) => {
+                    snapshots.unreadable.push(Problem::new("manifest-unreadable", key, with_causes(&error)))
+                }
+            }
+        }
+        snapshots.by_repository.values_mut().for_each(|list| sort_by_chain(list));
+        Ok(snapshots)
+    }
+
+    /// Returns the snapshots of a repository, oldest first.
+    pub fn of(&self, repository: &Name) -> &[Snapshot] {
+        self.by_repository.get(repository).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns all snapshots, by repository, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Snapshot> {
+        self.by_repository.values().flatten()
+    }
+
+    /// Returns the repositories that have snapshots.
+    pub fn repositories(&self) -> impl Iterator<Item = &Name> {
+        self.by_repository.keys()
+    }
+
+    /// SHA-256 of the manifests of a repository that no other names: parents of the next one.
+    pub fn heads(&self, repository: &Name) -> Vec<Digest> {
+        let list = self.of(repository);
+        let named: HashSet<_> = list.iter().flat_map(|snapshot| &snapshot.manifest.parents).collect();
+        let mut heads: Vec<_> =
+            list.iter().map(|snapshot| snapshot.digest).filter(|digest| !named.contains(digest)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Returns the newest snapshot of a repository that is complete, to build the next one on.
+    pub fn newest_complete(&self, repository: &Name) -> Option<&Snapshot> {
+        self.of(repository).iter().rev().find(|snapshot| snapshot.is_complete())
+    }
+
+    /// Returns what the chain of manifests and this client's memory say is missing.
+    ///
+    /// # Errors
+    ///
+    /// When the memory cannot be read.
+    pub fn missing(&self, vault: &Vault) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
+        for (repository, list) in &self.by_repository {
+            let there: HashSet<_> = list.iter().map(|snapshot| snapshot.digest).collect();
+            for snapshot in list {
+                for parent in snapshot.manifest.parents.iter().filter(|parent| !there.contains(parent)) {
+                    problems.push(Problem::new(
+                        "manifest-missing",
+                        format!("{}/{repository}", layout::SNAPSHOTS),
+                        format!(
+                            "{} names a manifest before it (SHA-256 {parent}) that no replica holds",
+                            snapshot.id()
+                        ),
+                    ));
+                }
+            }
+        }
+        for (repository, (id, digest)) in vault.memory.recall()?.heads {
+            let unreadable = |problem: &Problem| problem.subject == layout::manifest(&repository, &id);
+            let there = self.of(&repository).iter().any(|snapshot| snapshot.digest == digest);
+            if !there && !self.unreadable.iter().any(unreadable) {
+                problems.push(Problem::new(
+                    "newest-missing",
+                    layout::manifest(&repository, &id),
+                    "this client saw this snapshot, and now no replica that can be read holds it",
+                ));
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Finds one snapshot by what people type: an id, a unique prefix of one, `latest`, or
+    /// `REPOSITORY@WHEN`: the newest complete one at or before that time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] with what there is instead.
+    pub fn select(&self, typed: &str, now: Timestamp) -> Result<&Snapshot> {
+        if let Some((repository, when)) = typed.split_once('@') {
+            return self.at_time(repository, when, now);
+        }
+        if typed == "latest" {
+            let mut names = self.by_repository.keys();
+            return match (names.next(), names.next()) {
+                (Some(only), None) => self.at_time(only.as_str(), "latest", now),
+                (None, _) => Err(self.nothing("the vault holds no snapshots")),
+                _ => Err(not_found(
+                    "the vault holds several repositories, so `latest` is ambiguous".to_owned(),
+                )
+                .hint(format!(
+                    "name one: {}",
+                    self.names().map(|name| format!("{name}@latest")).collect::<Vec<_>>().join(", ")
+                ))),
+            };
+        }
+        let mut matching =
+            self.iter().filter(|snapshot| snapshot.id().as_str().starts_with(typed) && !typed.is_empty());
+        match (matching.next(), matching.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(first), Some(second)) => {
+                Err(not_found(format!("{typed} begins more than one id: {}, {}, …", first.id(), second.id()))
+                    .hint("type more of it"))
+            }
+            (None, _) => Err(self.nothing(&format!("no snapshot has an id that begins with {typed:?}"))),
+        }
+    }
+
+    fn at_time(&self, repository: &str, when: &str, now: Timestamp) -> Result<&Snapshot> {
+        let list = self.by_repository.get(repository).ok_or_else(|| {
+            let known: Vec<_> = self.names().collect();
+            let hint = if known.is_empty() {
+                "take one with `prismvault snapshot`".to_owned()
+            } else {
+                format!("repositories with snapshots: {}", known.join(", "))
+            };
+            not_found(format!("the vault holds no snapshot of a repository named {repository:?}")).hint(hint)
+        })?;
+        let until = if when == "latest" {
+            Timestamp::MAX_UTC
+        } else {
+            parse_when(when, now).ok_or_else(|| {
+                not_found(format!("{when:?} is not a point in time"))
+                    .hint("write `latest`, 2026-11-20T12:00:00Z, 2026-11-20, 12h or 3d")
+            })?
+        };
+        let earlier = list.iter().rev().filter(|snapshot| snapshot.id().time() <= until);
+        earlier.clone().find(|snapshot| snapshot.is_complete()).ok_or_else(|| {
+            let hint = match (earlier.clone().next(), list.first()) {
+                (Some(partial), _) => {
+                    format!("only partial ones are there; name it by its id: {}", partial.id())
+                }
+                (None, Some(oldest)) => format!("the oldest is {}", oldest.id()),
+                (None, None) => "take one with `prismvault snapshot`".to_owned(),
+            };
+            not_found(format!("no complete snapshot of {repository} is that old")).hint(hint)
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_repository.keys().map(Name::as_str)
+    }
+
+    fn nothing(&self, what: &str) -> VaultError {
+        let newest = self.iter().map(Snapshot::id).max();
+        not_found(what.to_owned()).hint(match newest {
+            Some(id) => format!("`prismvault list` shows all; the newest is {id}"),
+            None => "take one with `prismvault snapshot`".to_owned(),
+        })
+    }
+}
+
+fn not_found(what: String) -> VaultError {
+    VaultError::new(ErrorKind::NotFound, what)
+}
+
+async fn read_manifest(vault: &Vault, key: &str) -> Result<(Manifest, Digest)> {
+    let (bytes, _) = vault.read_signed(key, KIND, &[Role::Snapshot]).await?;
+    let manifest = parse_manifest(&bytes, key, &"all replicas")?;
+    Ok((manifest, Digest::of(&bytes)))
+}
+
+/// Parses a manifest whose signature and claims were checked.
+pub(super) fn parse_manifest(bytes: &[u8], key: &str, place: &dyn std::fmt::Display) -> Result<Manifest> {
+    let manifest: Manifest =
+        serde_json::from_slice(bytes).map_err(|error| VaultError::damaged(key, place, error))?;
+    if layout::manifest(&manifest.repository, &manifest.snapshot) != key {
+        return Err(VaultError::damaged(key, place, "it names another repository or id than its key"));
+    }
+    Ok(manifest)
+}
+
+/// Sorts oldest first: a manifest after all that it names, else by time.
+fn sort_by_chain(list: &mut Vec<Snapshot>) {
+    list.sort_by(|a, b| a.id().cmp(b.id()));
+    let at: HashMap<Digest, usize> =
+        list.iter().enumerate().map(|(at, snapshot)| (snapshot.digest, at)).collect();
+    let mut waiting: Vec<usize> = vec![0; list.len()];
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); list.len()];
+    for (child, snapshot) in list.iter().enumerate() {
+        for parent in snapshot.manifest.parents.iter().filter_map(|parent| at.get(parent)) {
+            waiting[child] += 1;
+            children[*parent].push(child);
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..list.len()).filter(|at| waiting[*at] == 0).collect();
+    let mut order = Vec::with_capacity(list.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next);
+        for child in &children[next] {
+            waiting[*child] -= 1;
+            if waiting[*child] == 0 {
+                ready.insert(*child);
+            }
+        }
+    }
+    // Digests cannot form a cycle, so every snapshot was ready once.
+    let mut slots: Vec<Option<Snapshot>> = std::mem::take(list).into_iter().map(Some).collect();
+    list.extend(order.into_iter().filter_map(|at| slots[at].take()));
+}

@@ -1,0 +1,312 @@
+//! Trees of pages: the catalog and the links of a snapshot.
+//!
+//! Entries sorted by path are cut into pages of JSON lines; the pages, by their first paths, are
+//! entries of the next level, up to one root. A page ends where a keyed hash of its last path
+//! says so, within bounds of size, so equal stretches of two snapshots give equal pages, which
+//! the vault stores once: changed content moves no boundary, an insertion one or two.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::catalog::{Entry, PageEntry};
+use super::format::manifest::TreeRoot;
+use super::item::ItemKey;
+use crate::ids::ItemId;
+
+/// Bounds of a page's entries.
+#[derive(Debug, Clone, Copy)]
+pub struct PageBounds {
+    /// Fewest, except for the last page of a level.
+    pub min: usize,
+    /// Most.
+    pub max: usize,
+}
+
+/// Cuts sorted entries into pages and pages into levels; gives every page to `store`, which
+/// returns its id.
+///
+/// # Errors
+///
+/// Those of `store`.
+///
+/// # Panics
+///
+/// When the entries are not strictly sorted by path: that would be a bug of the caller.
+pub fn build<E: Entry>(
+    entries: &[E],
+    key: &ItemKey,
+    bounds: PageBounds,
+    mut store: impl FnMut(Bytes) -> Result<ItemId>,
+) -> Result<TreeRoot> {
+    assert!(entries.is_sorted_by(|a, b| a.path() < b.path()), "entries of a tree are unique and sorted");
+    let mut pages = cut(entries, 1, key, bounds, |_| 1, &mut store)?;
+    let mut levels = 1;
+    while pages.len() > 1 {
+        levels += 1;
+        pages = cut(&pages, levels, key, bounds, |page| page.entries, &mut store)?;
+    }
+    let root = match pages.first() {
+        Some(page) => page.page,
+        None => store(Bytes::new())?,
+    };
+    Ok(TreeRoot { root, levels, entries: entries.len() as u64 })
+}
+
+fn cut<E: Entry>(
+    entries: &[E],
+    level: u32,
+    key: &ItemKey,
+    bounds: PageBounds,
+    weight: impl Fn(&E) -> u64,
+    store: &mut impl FnMut(Bytes) -> Result<ItemId>,
+) -> Result<Vec<PageEntry>> {
+    let mut pages = Vec::new();
+    let mut rest = entries;
+    while let Some(first) = rest.first() {
+        let len = rest
+            .iter()
+            .take(bounds.max)
+            .enumerate()
+            .position(|(at, entry)| at + 1 >= bounds.min && key.is_boundary(level, entry.path()))
+            .map_or(rest.len().min(bounds.max), |at| at + 1);
+        let (page, after) = rest.split_at(len);
+        let mut bytes = Vec::new();
+        for entry in page {
+            serde_json::to_writer(&mut bytes, entry).expect("structures of the format always serialise");
+            bytes.push(b'\n');
+        }
+        let size = bytes.len() as u64;
+        pages.push(PageEntry {
+            first: first.path().into(),
+            page: store(bytes.into())?,
+            size,
+            entries: page.iter().map(&weight).sum(),
+        });
+        rest = after;
+    }
+    Ok(pages)
+}
+
+/// Reads pages by id.
+pub trait PageSource: Sync {
+    /// Returns the bytes of a page, checked against its id.
+    fn page(&self, id: ItemId) -> BoxFuture<'_, Result<Bytes>>;
+}
+
+/// Reads all entries of a tree, in order.
+///
+/// # Errors
+///
+/// [`ErrorKind::Integrity`] when a page is missing, damaged, or out of order.
+pub async fn read_all<E: Entry>(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<E>> {
+    // The number of a manifest is not trusted with memory.
+    let mut entries: Vec<E> = Vec::with_capacity(root.entries.min(1 << 20) as usize);
+    for page in leaf_pages(source, root).await? {
+        parse_into(&source.page(page).await?, page, &mut entries)?;
+    }
+    if entries.len() as u64 != root.entries || !entries.is_sorted_by(|a, b| a.path() < b.path()) {
+        return Err(disorder(root.root, "its entries are not those it counts, or not in order"));
+    }
+    Ok(entries)
+}
+
+/// Returns the ids of all pages of a tree, of every level, the lowest last and in order.
+///
+/// # Errors
+///
+/// As [`read_all`].
+pub async fn all_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<ItemId>> {
+    let mut all = vec![root.root];
+    let mut level = vec![root.root];
+    for _ in 1..levels(root)? {
+        level = children(source, &level).await?;
+        all.extend(&level);
+    }
+    Ok(all)
+}
+
+async fn leaf_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<ItemId>> {
+    let mut level = vec![root.root];
+    for _ in 1..levels(root)? {
+        level = children(source, &level).await?;
+    }
+    Ok(level)
+}
+
+async fn children(source: &dyn PageSource, pages: &[ItemId]) -> Result<Vec<ItemId>> {
+    let mut below = Vec::new();
+    for page in pages {
+        let mut entries: Vec<PageEntry> = Vec::new();
+        parse_into(&source.page(*page).await?, *page, &mut entries)?;
+        below.extend(entries.into_iter().map(|entry| entry.page));
+    }
+    Ok(below)
+}
+
+/// 256 entries a page: nine levels hold more than there are atoms to write them with.
+fn levels(root: &TreeRoot) -> Result<u32> {
+    if (1..=9).contains(&root.levels) {
+        Ok(root.levels)
+    } else {
+        Err(disorder(root.root, "it has an impossible number of levels"))
+    }
+}
+
+/// Finds one entry by its path, reading one page a level.
+///
+/// # Errors
+///
+/// As [`read_all`].
+pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str) -> Result<Option<E>> {
+    let mut page = root.root;
+    for _ in 1..levels(root)? {
+        let mut entries: Vec<PageEntry> = Vec::new();
+        parse_into(&source.page(page).await?, page, &mut entries)?;
+        let after = entries.partition_point(|entry| &*entry.first <= path);
+        match after.checked_sub(1) {
+            Some(at) => page = entries[at].page,
+            None => return Ok(None),
+        }
+    }
+    let mut entries: Vec<E> = Vec::new();
+    parse_into(&source.page(page).await?, page, &mut entries)?;
+    Ok(entries.into_iter().find(|entry| entry.path() == path))
+}
+
+fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        entries.push(
+            serde_json::from_slice(line)
+                .map_err(|error| disorder(page, "it is not a page").because(error))?,
+        );
+    }
+    Ok(())
+}
+
+fn disorder(page: ItemId, why: &str) -> VaultError {
+    VaultError::new(ErrorKind::Integrity, format!("catalog page {page} is damaged: {why}"))
+        .hint("run `prismvault verify --full` to see which snapshots it concerns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Salt;
+    use crate::vault::format::catalog::CatalogEntry;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, HashMap, HashSet};
+
+    const BOUNDS: PageBounds = PageBounds { min: 32, max: 256 };
+
+    #[derive(Default)]
+    struct Pages(HashMap<ItemId, Bytes>);
+
+    impl PageSource for Pages {
+        fn page(&self, id: ItemId) -> BoxFuture<'_, Result<Bytes>> {
+            Box::pin(async move { self.0.get(&id).cloned().ok_or_else(|| disorder(id, "missing")) })
+        }
+    }
+
+    fn entry(path: &str, version: u8) -> CatalogEntry {
+        CatalogEntry { path: path.into(), item: ItemId([version; 32]), size: 1 }
+    }
+
+    fn store(entries: &[CatalogEntry], pages: &mut Pages) -> TreeRoot {
+        build(entries, &ItemKey([7; 32]), BOUNDS, |bytes| {
+            let id = ItemId::of(&Salt([0; 16]), &bytes);
+            pages.0.insert(id, bytes);
+            Ok(id)
+        })
+        .unwrap()
+    }
+
+    fn paths(count: usize) -> BTreeMap<String, u8> {
+        (0..count)
+            .map(|n| {
+                (
+                    format!(
+                        "documents/en-us/page/{:016x}.json",
+                        (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    ),
+                    0,
+                )
+            })
+            .collect()
+    }
+
+    fn entries(paths: &BTreeMap<String, u8>) -> Vec<CatalogEntry> {
+        paths.iter().map(|(path, version)| entry(path, *version)).collect()
+    }
+
+    #[test]
+    fn ten_scattered_changes_in_a_hundred_thousand_entries_cost_few_pages() {
+        let (mut pages, mut paths) = (Pages::default(), paths(100_000));
+        store(&entries(&paths), &mut pages);
+        let before: HashSet<_> = pages.0.keys().copied().collect();
+        for (at, version) in paths.values_mut().enumerate() {
+            *version = u8::from(at % 10_000 == 5_000);
+        }
+        store(&entries(&paths), &mut pages);
+        let new: Vec<_> = pages.0.iter().filter(|(id, _)| !before.contains(id)).collect();
+        assert!(new.len() <= 24, "{}", new.len());
+        let bytes: usize = new.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(bytes <= 320 << 10, "{bytes} before compression");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn every_entry_reads_back_and_is_found(
+            count in 0usize..3000, changes in proptest::collection::vec((0usize..3000, any::<bool>()), 0..20),
+        ) {
+            let mut pages = Pages::default();
+            let mut paths = paths(count);
+            let first = store(&entries(&paths), &mut pages);
+            let before = pages.0.len();
+            prop_assert_eq!(&store(&entries(&paths), &mut pages), &first, "equal content, equal root");
+            prop_assert_eq!(pages.0.len(), before);
+            for (at, insert) in changes {
+                if insert {
+                    paths.insert(format!("documents/en-us/page/{at:016}.json"), 1);
+                } else if let Some(version) = paths.values_mut().nth(at) {
+                    *version = 2;
+                }
+            }
+            let all = entries(&paths);
+            let root = store(&all, &mut pages);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                prop_assert_eq!(&read_all::<CatalogEntry>(&pages, &root).await.unwrap(), &all);
+                for entry in all.iter().step_by(97) {
+                    let found: Option<CatalogEntry> = find(&pages, &root, &entry.path).await.unwrap();
+                    prop_assert_eq!(found.as_ref(), Some(entry));
+                }
+                for missing in ["", "a", "documents/en-us/page/~", "~"] {
+                    prop_assert_eq!(find::<CatalogEntry>(&pages, &root, missing).await.unwrap(), None);
+                }
+                Ok(())
+            })?;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_foreign_page_is_an_integrity_error() {
+        let mut pages = Pages::default();
+        let root = store(&entries(&paths(2000)), &mut pages);
+        let victim = all_pages(&pages, &root).await.unwrap()[3];
+        let original = pages.0.remove(&victim).unwrap();
+        assert_eq!(read_all::<CatalogEntry>(&pages, &root).await.unwrap_err().kind, ErrorKind::Integrity);
+        for wrong in ["garbage\n", "{}\n", ""] {
+            pages.0.insert(victim, Bytes::from(wrong));
+            assert_eq!(
+                read_all::<CatalogEntry>(&pages, &root).await.unwrap_err().kind,
+                ErrorKind::Integrity,
+                "{wrong}"
+            );
+        }
+        pages.0.insert(victim, original);
+        let claims = TreeRoot { levels: 1 << 30, ..root };
+        assert_eq!(read_all::<CatalogEntry>(&pages, &claims).await.unwrap_err().kind, ErrorKind::Integrity);
+    }
+}

@@ -1,0 +1,428 @@
+//! Writing items and committing a snapshot.
+//!
+//! An item is stored only if its space lacks it: known by its fingerprint, in a pack that is on
+//! at least `min_copies` replicas. New items go into packs, a finished pack to every replica at
+//! once. The commit writes catalog packs, index, signature and manifest, in that order, and each
+//! only when what it names was confirmed; the manifest is the one commit point.
+//!
+//! **If we crash here** the vault holds unreferenced packs at worst. Index objects written on the
+//! way make the next run find what this one had stored.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::index::{IndexFile, PackKind, PackRecord};
+use super::item::ItemKind;
+use super::open::Vault;
+use super::pack::{FinishedPack, ItemData, PackBuilder, PackOptions};
+use super::space::Space;
+use super::{envelope, layout};
+use crate::ids::{Digest, ItemId, Mac, Salt, random};
+use crate::objects::Body;
+
+/// An item to be stored.
+#[derive(Debug)]
+pub struct NewItem {
+    /// What it is.
+    pub kind: ItemKind,
+    /// Path it is stored under, if it is new.
+    pub path: String,
+    /// Its bytes.
+    pub data: ItemData,
+}
+
+/// An item that is in the vault, or will be when the snapshot is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredItem {
+    /// Its id.
+    pub id: ItemId,
+    /// Its fingerprint.
+    pub mac: Mac,
+    /// Bytes of it.
+    pub size: u64,
+}
+
+/// Stores the items of one snapshot.
+pub struct Writer {
+    pub(super) vault: Arc<Vault>,
+    pub(super) shared: Arc<Shared>,
+    uploader: JoinSet<Result<Uploaded>>,
+}
+
+/// What the packing threads and the uploader share.
+pub(super) struct Shared {
+    pub(super) space: Mutex<Space>,
+    vault: Arc<Vault>,
+    fresh: Mutex<HashMap<Mac, ItemId>>,
+    originals: Mutex<Vec<(ItemId, ItemId)>>,
+    lanes: [Mutex<Lane>; 3],
+    options: [PackOptions; 3],
+    finished: Mutex<Option<mpsc::Sender<FinishedPack>>>,
+    new_items: AtomicU64,
+    new_bytes: AtomicU64,
+}
+
+/// The pack of one kind that is being filled.
+#[derive(Default)]
+struct Lane(Option<(PackBuilder, Instant)>);
+
+/// What the uploader stored.
+#[derive(Debug, Default)]
+pub(super) struct Uploaded {
+    /// Packs that no index object names yet.
+    pub(super) unindexed: Vec<PackRecord>,
+    /// Packs in all.
+    pub(super) packs: u64,
+    /// Bytes of packs, headers and index objects, on each replica.
+    pub(super) bytes: u64,
+}
+
+fn lane(kind: PackKind) -> usize {
+    match kind {
+        PackKind::Content => 0,
+        PackKind::Assets => 1,
+        PackKind::Catalog => 2,
+    }
+}
+
+impl ItemKind {
+    fn pack_kind(self) -> PackKind {
+        match self {
+            Self::Asset => PackKind::Assets,
+            Self::Page => PackKind::Catalog,
+            Self::Document | Self::Model | Self::AssetMetadata | Self::Repository => PackKind::Content,
+        }
+    }
+}
+
+impl Writer {
+    /// Starts writing into a space, as it was just loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFewReplicas`], or [`ErrorKind::Identity`] when signing key or operator
+    /// identity are missing: before anything is read from the source.
+    pub fn new(vault: Arc<Vault>, space: Space) -> Result<Self> {
+        vault.replicas.require_enough()?;
+        vault.signing_key()?;
+        vault.item_key()?;
+        let options = |recipients: &[envelope::Recipient]| PackOptions {
+            recipients: recipients.to_vec(),
+            frame_bytes: vault.limits.frame_bytes,
+            zstd_level: vault.limits.zstd_level,
+            spool: vault.spool.clone(),
+        };
+        let content = options(&vault.trust.content_recipients);
+        let (sender, receiver) = mpsc::channel(1);
+        let shared = Arc::new(Shared {
+            space: Mutex::new(space),
+            fresh: Mutex::default(),
+            originals: Mutex::default(),
+            lanes: Default::default(),
+            options: [content.clone(), content, options(&vault.trust.catalog_recipients)],
+            finished: Mutex::new(Some(sender)),
+            new_items: AtomicU64::new(0),
+            new_bytes: AtomicU64::new(0),
+            vault: Arc::clone(&vault),
+        });
+        let mut uploader = JoinSet::new();
+        uploader.spawn(upload_all(Arc::clone(&shared), receiver));
+        Ok(Self { vault, shared, uploader })
+    }
+
+    /// Stores items; those that are known cost a fingerprint only. Returns them in order.
+    ///
+    /// # Errors
+    ///
+    /// When the spool disk fails, or too few replicas are left.
+    pub async fn store(&mut self, items: Vec<NewItem>) -> Result<Vec<StoredItem>> {
+        let shared = Arc::clone(&self.shared);
+        let stored = tokio::task::spawn_blocking(move || {
+            items.into_iter().map(|item| shared.store(item)).collect::<Result<Vec<_>>>()
+        })
+        .await
+        .expect("packing does not panic");
+        match stored {
+            Err(error) if error.kind == ErrorKind::Cancelled => Err(self.uploader_error(error).await),
+            other => other,
+        }
+    }
+
+    /// Returns the id of an equal item that the space holds on enough replicas.
+    pub fn known(&self, kind: ItemKind, bytes: &[u8]) -> Option<StoredItem> {
+        let mac = self.vault.item_key().ok()?.fingerprint(kind, bytes);
+        let id = self.shared.known(&mac)?;
+        Some(StoredItem { id, mac, size: bytes.len() as u64 })
+    }
+
+    /// Whether an item that an earlier catalog names is on enough replicas to be carried over.
+    pub fn holds(&self, id: &ItemId) -> bool {
+        self.shared.holds(id)
+    }
+
+    /// Returns the bytes of the asset with this metadata and their length, if a run that was
+    /// killed had stored them.
+    pub fn original(&self, metadata: &ItemId) -> Option<(ItemId, u64)> {
+        let space = self.shared.space.lock().expect("no holder of this lock can panic");
+        let id = space.index.original(metadata).filter(|id| {
+            space.index.is_present(id, |pack| space.copies(pack) >= self.vault.replicas.min_copies)
+        })?;
+        let length = space.index.locations(&id).next()?.length;
+        Some((id, length))
+    }
+
+    /// Notes that the asset with this metadata has these bytes, for the run after a kill.
+    pub fn note_original(&self, metadata: ItemId, original: ItemId) {
+        self.shared.originals.lock().expect("no holder of this lock can panic").push((metadata, original));
+    }
+
+    /// Items and bytes that were new, catalog pages not counted.
+    pub fn added(&self) -> (u64, u64) {
+        (self.shared.new_items.load(Ordering::Relaxed), self.shared.new_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Sends what is still open and waits until every pack is on the replicas.
+    pub(super) async fn finish_packs(&mut self) -> Result<Uploaded> {
+        let shared = Arc::clone(&self.shared);
+        let result =
+            tokio::task::spawn_blocking(move || shared.finish()).await.expect("packing does not panic");
+        let uploaded = match self.uploader.join_next().await {
+            Some(joined) => joined.expect("the uploader does not panic and is not aborted"),
+            None => Err(VaultError::cancelled()),
+        };
+        result.and(uploaded)
+    }
+
+    /// The packing side only knows that the uploader is gone; the uploader knows why.
+    async fn uploader_error(&mut self, error: VaultError) -> VaultError {
+        match self.uploader.join_next().await {
+            Some(Ok(Err(why))) => why,
+            _ => error,
+        }
+    }
+}
+
+impl Shared {
+    fn known(&self, mac: &Mac) -> Option<ItemId> {
+        let min = self.vault.replicas.min_copies;
+        let fresh = self.fresh.lock().expect("no holder of this lock can panic").get(mac).copied();
+        fresh.or_else(|| {
+            let space = self.space.lock().expect("no holder of this lock can panic");
+            space.index.known(mac, |pack| space.copies(pack) >= min)
+        })
+    }
+
+    fn holds(&self, id: &ItemId) -> bool {
+        let space = self.space.lock().expect("no holder of this lock can panic");
+        space.index.is_present(id, |pack| space.copies(pack) >= self.vault.replicas.min_copies)
+    }
+
+    /// Stores one item. Blocks while too many packs wait to be sent.
+    pub(super) fn store(&self, mut item: NewItem) -> Result<StoredItem> {
+        let size = item.data.len();
+        let read_error = |error| VaultError::local("cannot read a temporary file", error);
+        let mut fingerprint = self.vault.item_key()?.start(item.kind);
+        for_each_part(&mut item.data, |part| fingerprint.update(part)).map_err(read_error)?;
+        let mac = fingerprint.finish();
+        if let Some(id) = self.known(&mac) {
+            return Ok(StoredItem { id, mac, size });
+        }
+        let salt = Salt(random());
+        let mut digest = Sha256::new().chain_update(salt.0);
+        for_each_part(&mut item.data, |part| digest.update(part)).map_err(read_error)?;
+        let id = ItemId(digest.finalize().into());
+        // Two threads may have come here with equal items: one of them stores it.
+        let first = *self.fresh.lock().expect("no holder of this lock can panic").entry(mac).or_insert(id);
+        if first != id {
+            return Ok(StoredItem { id: first, mac, size });
+        }
+        self.pack(id, &salt, mac, &mut item)?;
+        if item.kind != ItemKind::Page {
+            self.new_items.fetch_add(1, Ordering::Relaxed);
+            self.new_bytes.fetch_add(size, Ordering::Relaxed);
+        }
+        Ok(StoredItem { id, mac, size })
+    }
+
+    fn pack(&self, id: ItemId, salt: &Salt, mac: Mac, item: &mut NewItem) -> Result<()> {
+        let kind = item.kind.pack_kind();
+        let limits = &self.vault.limits;
+        let mut lane_guard = self.lanes[lane(kind)].lock().expect("no holder of this lock can panic");
+        // A pack is closed before an item that does not fit, so a large asset has its own.
+        if let Some((builder, _)) = lane_guard.0.take_if(|(builder, _)| {
+            builder.stored_bytes() > 0 && builder.stored_bytes() + item.data.len() > limits.pack_bytes
+        }) {
+            self.send(builder.finish()?)?;
+        }
+        let (builder, _) = match &mut lane_guard.0 {
+            Some(open) => open,
+            none => none.insert((PackBuilder::new(kind, &self.options[lane(kind)])?, Instant::now())),
+        };
+        builder.add(id, salt, mac, &item.path, &mut item.data)?;
+        // One that is open for long is closed as well, so that a checkpoint can name it.
+        if let Some((builder, _)) = lane_guard.0.take_if(|(builder, since)| {
+            builder.stored_bytes() >= limits.pack_bytes || since.elapsed() >= limits.checkpoint_every
+        }) {
+            self.send(builder.finish()?)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the packs of these kinds that are being filled.
+    pub(super) fn finish_lanes(&self, kinds: &[PackKind]) -> Result<()> {
+        for kind in kinds {
+            let open = self.lanes[lane(*kind)].lock().expect("no holder of this lock can panic").0.take();
+            if let Some((builder, _)) = open {
+                self.send(builder.finish()?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is left; without sender the uploader ends.
+    fn finish(&self) -> Result<()> {
+        let result = self.finish_lanes(&[PackKind::Content, PackKind::Assets, PackKind::Catalog]);
+        self.finished.lock().expect("no holder of this lock can panic").take();
+        result
+    }
+
+    fn send(&self, pack: FinishedPack) -> Result<()> {
+        let sender = self.finished.lock().expect("no holder of this lock can panic").clone();
+        sender.and_then(|sender| sender.blocking_send(pack).ok()).ok_or_else(VaultError::cancelled)
+    }
+}
+
+fn for_each_part(data: &mut ItemData, mut part: impl FnMut(&[u8])) -> io::Result<()> {
+    if let ItemData::Memory(bytes) = data {
+        part(bytes);
+        return Ok(());
+    }
+    let mut reader = data.reader()?;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => part(&buffer[..read]),
+        }
+    }
+}
+
+/// Sends finished packs to every live replica until the last sender is gone, and writes an index
+/// object from time to time.
+async fn upload_all(shared: Arc<Shared>, mut packs: mpsc::Receiver<FinishedPack>) -> Result<Uploaded> {
+    let limits = &shared.vault.limits;
+    let mut uploaded = Uploaded::default();
+    let (mut since_bytes, mut since) = (0, Instant::now());
+    let mut sending = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            pack = packs.recv(), if sending.len() < limits.packs_in_flight => match pack {
+                Some(pack) => {
+                    // A catalog pack names items of the packs before it.
+                    while pack.record.kind == PackKind::Catalog && !sending.is_empty() {
+                        if let Some(record) = sending.next().await {
+                            note(&shared, record?, &mut uploaded);
+                        }
+                    }
+                    sending.push(upload(&shared, pack));
+                }
+                None if sending.is_empty() => return Ok(uploaded),
+                None => {
+                    while let Some(record) = sending.next().await {
+                        note(&shared, record?, &mut uploaded);
+                    }
+                    return Ok(uploaded);
+                }
+            },
+            Some(record) = sending.next() => {
+                let record = record?;
+                since_bytes += record.0.size;
+                note(&shared, record, &mut uploaded);
+                if since_bytes >= limits.checkpoint_bytes || since.elapsed() >= limits.checkpoint_every {
+                    let originals = std::mem::take(&mut *shared.originals.lock().expect("no holder of this lock can panic"));
+                    let packs = std::mem::take(&mut uploaded.unindexed);
+                    uploaded.bytes += write_index(&shared.vault, &shared.name(), packs, originals).await?;
+                    (since_bytes, since) = (0, Instant::now());
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn name(&self) -> crate::ids::Name {
+        self.space.lock().expect("no holder of this lock can panic").name.clone()
+    }
+}
+
+fn note(shared: &Shared, (record, on): (PackRecord, HashSet<usize>), uploaded: &mut Uploaded) {
+    shared.space.lock().expect("no holder of this lock can panic").add_pack(&record, &on);
+    uploaded.packs += 1;
+    uploaded.bytes += record.size + record.header.map_or(0, |(_, size)| size);
+    uploaded.unindexed.push(record);
+}
+
+async fn upload(shared: &Shared, pack: FinishedPack) -> Result<(PackRecord, HashSet<usize>)> {
+    let name = shared.name();
+    let body_key = layout::pack(&name, &pack.record.id);
+    let stored = join_all(
+        shared.vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()).map(
+            |(at, replica)| {
+                let (pack, name, body_key) = (&pack, &name, &body_key);
+                async move {
+                    let result = async {
+                        if let Some(header) = &pack.header {
+                            replica
+                                .store_new(
+                                    &layout::header(name, &pack.record.id, &header.sha256()),
+                                    header.clone(),
+                                )
+                                .await?;
+                        }
+                        replica.store_new(body_key, pack.body.clone()).await
+                    };
+                    match result.await {
+                        Ok(()) => Some(at),
+                        Err(error) => {
+                            replica.fail(error);
+                            None
+                        }
+                    }
+                }
+            },
+        ),
+    )
+    .await;
+    shared.vault.replicas.require_enough()?;
+    Ok((pack.record, stored.into_iter().flatten().collect()))
+}
+
+/// Writes an index object to every live replica; returns its size.
+pub(super) async fn write_index(
+    vault: &Vault,
+    space: &crate::ids::Name,
+    packs: Vec<PackRecord>,
+    originals: Vec<(ItemId, ItemId)>,
+) -> Result<u64> {
+    let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
+    let plain = file.encode(vault.signing_key()?);
+    let stored =
+        if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
+    let id = Digest::of(&stored);
+    let key = layout::index(space, &id);
+    let body = Body::bytes(stored.clone());
+    vault.replicas.store_everywhere(&key, &body).await?;
+    vault.cache.keep(&key, &stored);
+    Ok(body.len())
+}
