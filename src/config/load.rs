@@ -1,5 +1,6 @@
 //! From files to a checked [`Config`].
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::ids::Name;
@@ -89,7 +90,10 @@ fn included_files(root: &Table<'_>, file: &Path) -> Result<Vec<PathBuf>, ConfigE
     let Some(include) = root.get("include") else {
         return Ok(Vec::new());
     };
-    let mut files: Vec<PathBuf> = Vec::new();
+    // One file has many spellings (`./a.toml`, a link), so they are compared by where they lead.
+    let place = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let mut seen = BTreeSet::from([place(file)]);
+    let mut files = Vec::new();
     for pattern in include.list()? {
         let found = expand(pattern.text()?, directory_of(file)).map_err(|err| match err {
             PatternError::Invalid(reason) => pattern.invalid(reason),
@@ -102,7 +106,7 @@ fn included_files(root: &Table<'_>, file: &Path) -> Result<Vec<PathBuf>, ConfigE
                 let reason = format!("there is no file {}", found.display());
                 return Err(pattern.error(ConfigErrorKind::Missing, reason));
             }
-            if found != file && !files.contains(&found) {
+            if seen.insert(place(&found)) {
                 files.push(found);
             }
         }
