@@ -7,10 +7,14 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
+//! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 1 | [`prismic`]: clients for the APIs of Prismic, and the model of its documents |
+//! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod ids;
 pub mod limits;
 pub mod objects;

@@ -88,6 +88,13 @@ pub struct Limits {
     pub small_object_bytes_max: u64,
     /// Largest index object that is read.
     pub index_bytes_max: u64,
+
+    /// Largest configuration file; two hundred clients need about 100 KiB.
+    pub config_bytes_max: u64,
+    /// Largest secret: a token, or a key file with comments.
+    pub secret_bytes_max: u64,
+    /// Time for a command that prints a secret; long enough to unlock a password manager.
+    pub secret_command_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -129,6 +136,9 @@ impl Default for Limits {
             range_bytes: 8 << 20,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,
+            config_bytes_max: 4 << 20,
+            secret_bytes_max: 64 << 10,
+            secret_command_timeout: Duration::from_mins(1),
         }
     }
 }

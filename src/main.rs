@@ -1,3 +1,7 @@
-//! The `prismvault` program.
+//! The `prismvault` program; all of it is in [`prismvault::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    prismvault::cli::main()
+}

@@ -1,0 +1,203 @@
+//! `prismvault config`: checks the configuration and shows what it means.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::config::{Config, Replica, Repository, SecretRef};
+use crate::secret::SafeUrl;
+
+use super::Context;
+use super::error::CommandError;
+use super::exit::Outcome;
+use super::output::Page;
+use super::text::Table;
+
+/// Arguments of `config`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Repositories to show: names, groups (@clients), all when none is given
+    repositories: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: PathBuf,
+    vault: VaultReport,
+    keys: KeysReport,
+    limits: LimitsReport,
+    repositories: Vec<RepositoryReport>,
+    replicas: Vec<ReplicaReport>,
+}
+
+#[derive(Serialize)]
+struct VaultReport {
+    id: Option<String>,
+    root: Option<String>,
+    min_copies: usize,
+}
+
+#[derive(Serialize)]
+struct KeysReport {
+    operator: Option<String>,
+    signing: Option<String>,
+    recovery: Option<String>,
+    root: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LimitsReport {
+    content_requests: f64,
+    asset_requests: f64,
+    types_requests: f64,
+    asset_downloads: usize,
+}
+
+#[derive(Serialize)]
+struct RepositoryReport {
+    name: String,
+    repository: String,
+    access_token: Option<String>,
+    write_token: Option<String>,
+    groups: Vec<String>,
+    space: String,
+    priority: Option<u32>,
+    asset_hosts: Vec<String>,
+    content_api: Option<String>,
+    asset_api: Option<String>,
+    types_api: Option<String>,
+    migration_api: Option<String>,
+    defined: String,
+}
+
+#[derive(Serialize)]
+struct ReplicaReport {
+    name: String,
+    url: String,
+    region: Option<String>,
+    endpoint: Option<String>,
+    force_path_style: bool,
+    profile: Option<String>,
+    defined: String,
+}
+
+/// Loads the configuration with all it includes, and prints it: references of secrets, never
+/// secrets, and for everything the file and line that define it.
+///
+/// # Errors
+///
+/// The first mistake in the configuration; a repository that it does not have.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let config = context.load_config()?;
+    let repositories = config.select(&args.repositories)?;
+    let report = report(&config, &repositories);
+    context.output.report(&report, || page(&report))?;
+    Ok(Outcome::Complete)
+}
+
+fn report(config: &Config, repositories: &[&Repository]) -> Report {
+    let reference = |secret: &Option<SecretRef>| secret.as_ref().map(ToString::to_string);
+    Report {
+        file: config.file.clone(),
+        vault: VaultReport {
+            id: config.vault.id.map(|id| id.to_string()),
+            root: config.vault.root.clone(),
+            min_copies: config.min_copies(),
+        },
+        keys: KeysReport {
+            operator: reference(&config.keys.operator),
+            signing: reference(&config.keys.signing),
+            recovery: reference(&config.keys.recovery),
+            root: reference(&config.keys.root),
+        },
+        limits: LimitsReport {
+            content_requests: config.limits.content_requests,
+            asset_requests: config.limits.asset_requests,
+            types_requests: config.limits.types_requests,
+            asset_downloads: config.limits.asset_downloads,
+        },
+        repositories: repositories.iter().copied().map(repository_report).collect(),
+        replicas: config.replicas.iter().map(replica_report).collect(),
+    }
+}
+
+fn address(url: Option<&url::Url>) -> Option<String> {
+    url.map(|url| SafeUrl(url).to_string())
+}
+
+fn repository_report(repository: &Repository) -> RepositoryReport {
+    RepositoryReport {
+        name: repository.name.to_string(),
+        repository: repository.repository.clone(),
+        access_token: repository.access_token.as_ref().map(ToString::to_string),
+        write_token: repository.write_token.as_ref().map(ToString::to_string),
+        groups: repository.groups.iter().map(ToString::to_string).collect(),
+        space: repository.space.to_string(),
+        priority: repository.priority,
+        asset_hosts: repository.asset_hosts.clone(),
+        content_api: address(repository.content_api.as_ref()),
+        asset_api: address(repository.asset_api.as_ref()),
+        types_api: address(repository.types_api.as_ref()),
+        migration_api: address(repository.migration_api.as_ref()),
+        defined: repository.defined.to_string(),
+    }
+}
+
+fn replica_report(replica: &Replica) -> ReplicaReport {
+    ReplicaReport {
+        name: replica.name.to_string(),
+        url: SafeUrl(&replica.url).to_string(),
+        region: replica.region.clone(),
+        endpoint: address(replica.endpoint.as_ref()),
+        force_path_style: replica.force_path_style,
+        profile: replica.profile.clone(),
+        defined: replica.defined.to_string(),
+    }
+}
+
+fn page(report: &Report) -> Page {
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let mut repositories =
+        Table::new(["repository", "at Prismic", "space", "groups", "access token", "write token", "defined"]);
+    for repository in &report.repositories {
+        repositories.row([
+            repository.name.clone().into(),
+            repository.repository.clone().into(),
+            repository.space.clone().into(),
+            repository.groups.join(" ").into(),
+            or_none(&repository.access_token).into(),
+            or_none(&repository.write_token).into(),
+            repository.defined.clone().into(),
+        ]);
+    }
+    let mut replicas = Table::new(["replica", "address", "defined"]);
+    for replica in &report.replicas {
+        replicas.row([
+            replica.name.clone().into(),
+            replica.url.clone().into(),
+            replica.defined.clone().into(),
+        ]);
+    }
+    let mut keys = Table::new(["key", "where"]);
+    for (key, place) in [
+        ("operator", &report.keys.operator),
+        ("signing", &report.keys.signing),
+        ("recovery", &report.keys.recovery),
+        ("root", &report.keys.root),
+    ] {
+        if let Some(place) = place {
+            keys.row([key.into(), place.clone().into()]);
+        }
+    }
+    let pinned = match (&report.vault.id, &report.vault.root) {
+        (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
+        (Some(id), None) => format!("vault {id}, root key not pinned"),
+        (None, _) => "vault not pinned".to_owned(),
+    };
+    Page::new()
+        .line(format!("{} is good", report.file.display()))
+        .line(format!("{pinned}; a snapshot counts with {} of its copies", report.vault.min_copies))
+        .table(repositories)
+        .table(replicas)
+        .table(keys)
+}

@@ -1,0 +1,265 @@
+//! The command line: clap, output and exit codes. One file a command.
+//!
+//! A command is `Args` (clap derives; doc comments are the help) and
+//! `pub async fn run(args, &Context) -> Result<Outcome, CommandError>`. It builds options, calls
+//! one function of the library, and hands its report to [`Output`]. The library never prints, and
+//! nothing outside this module knows of clap.
+//!
+//! The environment is read here and nowhere below: `PRISMVAULT_CONFIG`, `NO_COLOR`, `TERM`,
+//! `RUST_LOG` (secrets by reference and AWS credentials are read where they are used).
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::progress::{Progress, Silent};
+
+pub mod error;
+pub mod exit;
+pub mod logging;
+pub mod output;
+pub mod progress;
+pub mod signals;
+pub mod text;
+pub mod units;
+
+pub mod completions;
+pub mod config;
+pub mod manual;
+
+pub use error::{CommandError, ErrorKind};
+pub use exit::Outcome;
+pub use output::{Output, Page};
+
+use logging::{LogFormat, LogOptions};
+use output::{OutputOptions, Screen};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial, 4 integrity, 5 refused, \
+6 objective missed, 130 interrupted. Any other means failure.";
+
+/// Backup, export and disaster recovery for repositories of the headless CMS Prismic
+#[derive(Debug, clap::Parser)]
+#[command(name = "prismvault", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalOptions {
+    /// Configuration file [env: PRISMVAULT_CONFIG] [default: ./prismvault.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON on standard output: one document, or one object a line
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress and no messages, only data, warnings and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Log more; twice for details
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Form of the log on standard error
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Neither read nor write local caches
+    #[arg(long, global = true)]
+    no_cache: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check the configuration and show what it means
+    Config(config::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+    /// Write manual pages
+    Manual(manual::Args),
+}
+
+/// What every command is handed.
+pub struct Context {
+    /// The configuration file that was named, by option or environment.
+    pub config: Option<PathBuf>,
+    /// The printer.
+    pub output: Arc<Output>,
+    /// Where operations tell how far they are.
+    pub progress: Arc<dyn Progress>,
+    /// Cancelled by Ctrl-C.
+    pub cancel: CancellationToken,
+    /// The clock of this machine.
+    pub clock: Arc<dyn Clock>,
+    /// Whether local caches may be used.
+    pub cache: bool,
+}
+
+impl Context {
+    /// Returns the configuration file of this run: the named one, else the one in the working
+    /// directory.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; [`ConfigErrorKind::Missing`](crate::config::ConfigErrorKind::Missing)
+    /// is what a command that can do without one looks for.
+    pub fn config_file(&self) -> Result<PathBuf, crate::config::ConfigError> {
+        Config::find(self.config.as_deref(), Path::new(""))
+    }
+
+    /// Loads the configuration of this run.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it has a mistake.
+    pub fn load_config(&self) -> Result<Config, CommandError> {
+        Ok(Config::load(&self.config_file()?)?)
+    }
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => run(cli).into(),
+        Err(err) => usage(&err, &arguments).into(),
+    }
+}
+
+/// Prints what clap says: help, version, or what is wrong with the command line.
+fn usage(err: &clap::Error, arguments: &[OsString]) -> Outcome {
+    if !err.use_stderr() {
+        // A reader of the help that went away is no error.
+        err.print().ok();
+        return Outcome::Complete;
+    }
+    // The options could not be parsed, so they are looked for by hand.
+    let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
+    if !json {
+        err.print().ok();
+        return Outcome::Usage;
+    }
+    let rendered = err.render().to_string();
+    let mut lines = rendered.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let sentence = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let tips = lines.filter_map(|line| line.strip_prefix("tip: "));
+    let error = tips.fold(CommandError::new(ErrorKind::Usage, sentence), CommandError::hint);
+    Output::new(OutputOptions::detect(true, false), Screen::default()).error(&error);
+    Outcome::Usage
+}
+
+/// Runs a command and reports how it ended.
+fn run(cli: Cli) -> Outcome {
+    let Cli { global, command } = cli;
+    let options = OutputOptions::detect(global.json, global.quiet);
+    let draws = std::io::stderr().is_terminal() && !global.quiet && !output::is_dumb();
+    let screen = if draws { Screen::with_bars() } else { Screen::default() };
+    let output = Arc::new(Output::new(options, screen.clone()));
+    let log = LogOptions {
+        verbose: global.verbose,
+        quiet: global.quiet,
+        format: global.log_format,
+        colour: options.message_colour,
+    };
+    let result = logging::start(log, screen.clone())
+        .and_then(|()| execute(&global, command, &screen, &output))
+        .and_then(|outcome| output.finish().map(|()| outcome));
+    match result {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            output.error(&error);
+            error.kind.outcome()
+        }
+    }
+}
+
+fn execute(
+    global: &GlobalOptions,
+    command: Command,
+    screen: &Screen,
+    output: &Arc<Output>,
+) -> Result<Outcome, CommandError> {
+    let failed = |sentence: &'static str| {
+        move |err: std::io::Error| CommandError::because(ErrorKind::Failed, sentence, err)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failed("cannot start the runtime"))?;
+    let context = Context {
+        config: global.config.clone().or_else(config_of_environment),
+        output: Arc::clone(output),
+        progress: progress_for(global, screen, output),
+        cancel: CancellationToken::new(),
+        clock: Arc::new(SystemClock),
+        cache: !global.no_cache,
+    };
+    let result = runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        signals::watch(&mut tasks, context.cancel.clone(), Arc::clone(output))
+            .map_err(failed("cannot listen for signals"))?;
+        dispatch(command, &context).await
+    });
+    // What a command left behind must not keep the process: it is cancelled or of no use.
+    runtime.shutdown_background();
+    result
+}
+
+/// Returns the file that the environment names. An empty variable is an unset one, as for most
+/// tools; clap would refuse it.
+fn config_of_environment() -> Option<PathBuf> {
+    std::env::var_os("PRISMVAULT_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
+fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -> Arc<dyn Progress> {
+    match screen.bars() {
+        Some(bars) => Arc::new(progress::Bars::new(bars.clone(), Arc::clone(output))),
+        None if global.verbose > 0 => {
+            Arc::new(progress::Lines::new(Arc::clone(output), progress::LINE_EVERY))
+        }
+        None => Arc::new(Silent),
+    }
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<Outcome, CommandError> {
+    match command {
+        Command::Config(args) => config::run(args, context).await,
+        Command::Completions(args) => completions::run(args, context).await,
+        Command::Manual(args) => manual::run(args, context).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_are_understood_before_and_after_the_command() {
+        for line in ["prismvault --json -v config", "prismvault config --json -v"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.global.json && cli.global.verbose == 1, "{line}");
+        }
+        let both = Cli::try_parse_from(["prismvault", "-q", "-v", "config"]).unwrap_err();
+        assert_eq!(both.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
+}

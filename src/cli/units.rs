@@ -1,0 +1,67 @@
+//! Sizes and durations as people read them.
+
+use std::time::Duration;
+
+/// Writes a size in binary units: `0 B`, `999 B`, `1.5 KiB`, `32.0 MiB`.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // 1023.95 would be printed as 1024.0.
+    while size >= 1023.95 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
+/// Writes a duration with its two largest units: `0.3 s`, `42 s`, `3 min 05 s`, `2 h 10 min`,
+/// `3 d 4 h`.
+pub fn human_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (32 << 20, "32.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(human_bytes(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn durations_are_short() {
+        for (seconds, expected) in [
+            (0.0, "0.0 s"),
+            (0.34, "0.3 s"),
+            (9.99, "9.9 s"),
+            (59.9, "59 s"),
+            (185.0, "3 min 05 s"),
+            (7_830.0, "2 h 10 min"),
+            (273_600.0, "3 d 4 h"),
+        ] {
+            assert_eq!(human_duration(Duration::from_secs_f64(seconds)), expected);
+        }
+    }
+}

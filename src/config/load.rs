@@ -1,0 +1,284 @@
+//! From files to a checked [`Config`].
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::ids::Name;
+use crate::limits::Limits;
+
+use super::error::{ConfigError, ConfigErrorKind};
+use super::include::{PatternError, expand};
+use super::read::{Source, Table, Value};
+use super::secret_ref::SecretRef;
+use super::value::{api_address, host, prismic_repository, public_key, replica_address};
+use super::{Config, Keys, Place, Replica, Repository, VaultSettings};
+
+const ROOT_KEYS: &[&str] = &["include", "repositories", "vault", "keys", "limits", "replicas"];
+const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
+const REPOSITORY_KEYS: &[&str] = &[
+    "repository",
+    "access_token",
+    "write_token",
+    "groups",
+    "space",
+    "priority",
+    "asset_hosts",
+    "content_api",
+    "asset_api",
+    "types_api",
+    "migration_api",
+];
+const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
+const KEYS_KEYS: &[&str] = &["operator", "signing", "recovery", "root"];
+const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
+const REPLICA_KEYS: &[&str] = &["name", "url", "region", "endpoint", "force_path_style", "profile"];
+
+/// Highest rate that a file may set, requests a second: a pacer cannot space more exactly.
+const RATE_MAX: f64 = 10_000.0;
+/// Most downloads at once that a file may set: each takes a connection and perhaps a file, and
+/// systems allow a process about a thousand.
+const DOWNLOADS_MAX: u64 = 256;
+
+/// What several files may add to.
+#[derive(Default)]
+struct Collected {
+    repositories: Vec<Repository>,
+    replicas: Vec<Replica>,
+}
+
+/// Loads and checks `file` and what it includes.
+pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
+    let mut limits = Limits::default();
+    let source = Source::read(file, limits.config_bytes_max)?;
+    let parsed = source.parse()?;
+    let root = Table::root(&source, &parsed, ROOT_KEYS)?;
+
+    let mut collected = Collected::default();
+    collected.add(&root, file)?;
+    let vault = root.read("vault", read_vault)?.unwrap_or_default();
+    let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
+    root.read("limits", |value| read_limits(value, &mut limits))?;
+    for included in included_files(&root, file)? {
+        let source = Source::read(&included, limits.config_bytes_max)?;
+        let parsed = source.parse()?;
+        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, &included)?;
+    }
+
+    if let (Some(copies), count @ 1..) = (vault.min_copies, collected.replicas.len())
+        && copies > count
+    {
+        let reason = format!("asks for {copies} copies, but there are {count} replicas");
+        let error = ConfigError::new(ConfigErrorKind::InvalidValue, file, reason);
+        return Err(error.at_key("vault.min_copies"));
+    }
+    let Collected { mut repositories, replicas } = collected;
+    check_spaces(&repositories)?;
+    repositories.sort_by(|a, b| {
+        let order = |r: &Repository| (r.priority.is_none(), r.priority);
+        order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas })
+}
+
+/// Directory from which relative paths of `file` are meant.
+fn directory_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+/// Lists the files of `include`: each once, and never the including file itself.
+fn included_files(root: &Table<'_>, file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let Some(include) = root.get("include") else {
+        return Ok(Vec::new());
+    };
+    // One file has many spellings (`./a.toml`, a link), so they are compared by where they lead.
+    let place = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let mut seen = BTreeSet::from([place(file)]);
+    let mut files = Vec::new();
+    for pattern in include.list()? {
+        let found = expand(pattern.text()?, directory_of(file)).map_err(|err| match err {
+            PatternError::Invalid(reason) => pattern.invalid(reason),
+            PatternError::Unreadable(err) => {
+                pattern.error(ConfigErrorKind::Unreadable, "the directory cannot be listed").because(err)
+            }
+        })?;
+        for found in found {
+            if !found.exists() {
+                let reason = format!("there is no file {}", found.display());
+                return Err(pattern.error(ConfigErrorKind::Missing, reason));
+            }
+            if seen.insert(place(&found)) {
+                files.push(found);
+            }
+        }
+    }
+    Ok(files)
+}
+
+impl Collected {
+    fn add(&mut self, root: &Table<'_>, file: &Path) -> Result<(), ConfigError> {
+        if let Some(repositories) = root.get("repositories") {
+            for (name, value) in repositories.map()?.entries() {
+                let repository = read_repository(name, value, file)?;
+                if let Some(other) =
+                    self.repositories.iter().find(|r| same_directory(&r.name, &repository.name))
+                {
+                    return Err(duplicate(
+                        value,
+                        "repository",
+                        &repository.name,
+                        &other.name,
+                        &other.defined,
+                    ));
+                }
+                self.repositories.push(repository);
+            }
+        }
+        let Some(replicas) = root.get("replicas") else {
+            return Ok(());
+        };
+        for value in replicas.list()? {
+            let replica = read_replica(&value, file)?;
+            for other in &self.replicas {
+                if same_directory(&other.name, &replica.name) {
+                    return Err(duplicate(&value, "replica", &replica.name, &other.name, &other.defined));
+                }
+                let address = |replica: &Replica| replica.url.as_str().trim_end_matches('/').to_owned();
+                if address(other) == address(&replica) && other.endpoint == replica.endpoint {
+                    let reason = format!(
+                        "replica \"{}\" is at the same place as \"{}\" in {}",
+                        replica.name, other.name, other.defined
+                    );
+                    return Err(value.error(ConfigErrorKind::Duplicate, reason));
+                }
+            }
+            self.replicas.push(replica);
+        }
+        Ok(())
+    }
+}
+
+fn same_directory(a: &Name, b: &Name) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
+fn duplicate(value: &Value<'_>, what: &str, name: &Name, other: &Name, defined: &Place) -> ConfigError {
+    let reason = match name == other {
+        true => format!("{what} \"{name}\" is defined a second time, first in {defined}"),
+        false => format!(
+            "{what} \"{name}\" differs only in case from \"{other}\" in {defined}; they would share a directory"
+        ),
+    };
+    value.error(ConfigErrorKind::Duplicate, reason)
+}
+
+/// Refuses spaces that differ only in case: they are directories of the vault as well.
+fn check_spaces(repositories: &[Repository]) -> Result<(), ConfigError> {
+    for (index, repository) in repositories.iter().enumerate() {
+        let clash = repositories[..index]
+            .iter()
+            .find(|other| other.space != repository.space && same_directory(&other.space, &repository.space));
+        if let Some(other) = clash {
+            let reason = format!(
+                "space \"{}\" differs only in case from \"{}\" in {}; they would share a directory",
+                repository.space, other.space, other.defined
+            );
+            let place = &repository.defined;
+            return Err(ConfigError::new(ConfigErrorKind::Duplicate, &place.file, reason)
+                .at_line(place.line)
+                .at_key(&format!("repositories.{}.space", repository.name)));
+        }
+    }
+    Ok(())
+}
+
+fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Repository, ConfigError> {
+    let name: Name = name.parse().map_err(|err: crate::ids::InvalidId| value.invalid(err.to_string()))?;
+    let table = value.table(REPOSITORY_KEYS)?;
+    let directory = directory_of(file);
+    let secret = |value: &Value<'_>| SecretRef::read(value, directory);
+    Ok(Repository {
+        repository: prismic_repository(table.need("repository")?)?,
+        access_token: table.read("access_token", secret)?,
+        write_token: table.read("write_token", secret)?,
+        groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
+        space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
+        priority: table.read("priority", |value| value.integer(0, u64::from(u32::MAX)))?.map(|n| n as u32),
+        asset_hosts: table.read("asset_hosts", |value| each(value, host))?.unwrap_or_default(),
+        content_api: table.read("content_api", api_address)?,
+        asset_api: table.read("asset_api", api_address)?,
+        types_api: table.read("types_api", api_address)?,
+        migration_api: table.read("migration_api", api_address)?,
+        defined: Place { file: file.to_owned(), line: value.line() },
+        name,
+    })
+}
+
+fn group(value: &Value<'_>) -> Result<Name, ConfigError> {
+    value.parse()
+}
+
+fn each<T>(
+    value: &Value<'_>,
+    read: impl Fn(&Value<'_>) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    value.list()?.iter().map(read).collect()
+}
+
+fn read_vault(value: &Value<'_>) -> Result<VaultSettings, ConfigError> {
+    let table = value.table(VAULT_KEYS)?;
+    Ok(VaultSettings {
+        id: table.read("id", Value::parse)?,
+        root: table.read("root", public_key)?,
+        min_copies: table.read("min_copies", |value| value.integer(1, 100))?.map(|n| n as usize),
+    })
+}
+
+fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
+    let table = value.table(KEYS_KEYS)?;
+    let secret = |key| table.read(key, |value| SecretRef::read(value, directory));
+    Ok(Keys {
+        operator: secret("operator")?,
+        signing: secret("signing")?,
+        recovery: secret("recovery")?,
+        root: secret("root")?,
+    })
+}
+
+fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError> {
+    let table = value.table(LIMITS_KEYS)?;
+    for (key, limit) in [
+        ("content_requests", &mut limits.content_requests),
+        ("asset_requests", &mut limits.asset_requests),
+        ("types_requests", &mut limits.types_requests),
+    ] {
+        if let Some(rate) = table.read(key, |value| value.rate(RATE_MAX))? {
+            *limit = rate;
+        }
+    }
+    if let Some(downloads) = table.read("asset_downloads", |value| value.integer(1, DOWNLOADS_MAX))? {
+        limits.asset_downloads = downloads as usize;
+    }
+    Ok(())
+}
+
+fn read_replica(value: &Value<'_>, file: &Path) -> Result<Replica, ConfigError> {
+    let table = value.table(REPLICA_KEYS)?;
+    let text = |value: &Value<'_>| value.text().map(str::to_owned);
+    let replica = Replica {
+        name: table.need("name")?.parse()?,
+        url: replica_address(table.need("url")?)?,
+        region: table.read("region", text)?,
+        endpoint: table.read("endpoint", api_address)?,
+        force_path_style: table.read("force_path_style", Value::flag)?.unwrap_or(false),
+        profile: table.read("profile", text)?,
+        defined: Place { file: file.to_owned(), line: value.line() },
+    };
+    if replica.url.scheme() != "s3" {
+        for key in ["region", "endpoint", "force_path_style", "profile"] {
+            if let Some(value) = table.get(key) {
+                return Err(value.invalid("is for replicas on S3 only"));
+            }
+        }
+    }
+    Ok(replica)
+}
