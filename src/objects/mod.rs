@@ -18,8 +18,17 @@
 //! - A put or delete that failed with [`ErrorKind::Unknown`] may have happened.
 //! - `Display` names the place, without credentials.
 
+pub mod contract;
+pub mod counting;
+pub mod faults;
+pub mod limit;
 pub mod local;
 pub mod memory;
+pub mod operation;
+pub mod prefix;
+pub mod retry;
+pub mod s3;
+pub mod url;
 
 mod copy;
 
@@ -226,6 +235,24 @@ impl StoreError {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Names the key and place that the caller knows instead of those further down.
+    fn seen_as(self, key: &str, place: &dyn fmt::Display) -> Self {
+        Self {
+            kind: self.kind,
+            source: self.source,
+            ..Self::new(self.kind, self.operation, key, place, self.reason)
+        }
+    }
+
+    /// Says that an earlier attempt of this write may have happened, whatever the last one met.
+    fn possibly_done(self) -> Self {
+        if self.kind == ErrorKind::Unknown {
+            return self;
+        }
+        let reason = format!("an earlier attempt may have happened; then: {}", self.reason);
+        Self { kind: ErrorKind::Unknown, reason, ..self }
     }
 
     /// Key the operation was about.
