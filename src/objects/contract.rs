@@ -42,6 +42,8 @@ pub enum Line {
     RangesAreExact,
     /// What is not there is [`ErrorKind::NotFound`], and an empty list.
     MissingIsNotFound,
+    /// So is what is only the beginning of keys, or goes on where a key has ended.
+    PartOfAKeyIsNotFound,
     /// A deleted object is gone for every way of reading, and can be deleted again.
     DeleteIsIdempotent,
     /// Keys that leave the store are refused by every operation.
@@ -54,7 +56,7 @@ pub enum Line {
 
 impl Line {
     /// All lines.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PutIsSeen,
         Self::FilesAreStored,
         Self::CreateKeepsTheFirst,
@@ -66,6 +68,7 @@ impl Line {
         Self::GetIsBounded,
         Self::RangesAreExact,
         Self::MissingIsNotFound,
+        Self::PartOfAKeyIsNotFound,
         Self::DeleteIsIdempotent,
         Self::InvalidKeysAreRefused,
         Self::ErrorsNameKeyAndPlace,
@@ -110,7 +113,8 @@ pub async fn check(store: &Arc<dyn ObjectStore>, line: Line) -> std::result::Res
         Line::ListIsBySegment => list_is_by_segment(&area).await,
         Line::GetIsBounded => get_is_bounded(&area).await,
         Line::RangesAreExact => ranges_are_exact(&area).await,
-        Line::MissingIsNotFound => missing_is_not_found(&area).await,
+        Line::MissingIsNotFound => are_not_found(&area, &["none", "there/b", "no/such/path"]).await,
+        Line::PartOfAKeyIsNotFound => are_not_found(&area, &["there", "there/a/b"]).await,
         Line::DeleteIsIdempotent => delete_is_idempotent(&area).await,
         Line::InvalidKeysAreRefused => invalid_keys_are_refused(&area).await,
         Line::ErrorsNameKeyAndPlace => errors_name_key_and_place(&area).await,
@@ -384,9 +388,9 @@ async fn ranges_are_exact(area: &Area) -> Check {
     Ok(())
 }
 
-async fn missing_is_not_found(area: &Area) -> Check {
+async fn are_not_found(area: &Area, names: &[&str]) -> Check {
     area.put("there/a", Body::bytes("a")).await?;
-    for name in ["none", "there", "there/b", "there/a/b", "no/such/path"] {
+    for name in names {
         let key = area.key(name);
         fails("get", area.store.get(&key, 10).await, ErrorKind::NotFound)?;
         fails("get_range", area.store.get_range(&key, 0..1).await, ErrorKind::NotFound)?;

@@ -126,11 +126,11 @@ impl ObjectStore for LocalStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        self.run("list", prefix, |directory, prefix| directory.list(prefix)).await
+        self.run("list", prefix, Directory::list).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.run("delete", key, |directory, key| directory.delete(key)).await
+        self.run("delete", key, Directory::delete).await
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {

@@ -173,6 +173,8 @@ impl ObjectStore for RetryStore {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::SystemClock;
     use crate::objects::counting::CountingStore;
@@ -187,11 +189,16 @@ mod tests {
         store: RetryStore,
     }
 
+    /// Limits without pauses between attempts.
+    fn impatient() -> Limits {
+        Limits { backoff_min: Duration::ZERO, backoff_max: Duration::ZERO, ..Limits::default() }
+    }
+
     fn setup_with(abilities: Abilities) -> Setup {
         let memory = MemoryStore::new("m", Arc::new(SystemClock)).with_abilities(abilities);
         let faults = FaultStore::new(Arc::new(memory.clone()));
         let counting = CountingStore::new(Arc::new(faults.clone()));
-        let limits = Limits { range_bytes: 3, ..Limits::default() };
+        let limits = Limits { range_bytes: 3, ..impatient() };
         let store = RetryStore::new(Arc::new(counting.clone()), &limits);
         Setup { memory, faults, counting, store }
     }
@@ -200,7 +207,7 @@ mod tests {
         setup_with(Abilities { create_only: true, stored_checksums: true })
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_read_that_fails_for_a_while_succeeds_and_one_that_always_fails_ends() {
         let Setup { memory, faults, counting, store } = setup();
         memory.put("a", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();
@@ -213,7 +220,7 @@ mod tests {
         assert_eq!(counting.counts().of(Operation::Get), 5);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_does_not_pass_is_not_tried_again() {
         for kind in [ErrorKind::Denied, ErrorKind::NoSpace, ErrorKind::Corrupt, ErrorKind::Permanent] {
             let Setup { faults, counting, store, .. } = setup();
@@ -225,7 +232,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_create_whose_answer_was_lost_has_succeeded() {
         for stored_checksums in [true, false] {
             let Setup { faults, store, memory, .. } =
@@ -236,7 +243,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_create_that_met_the_object_of_another_writer_has_not() {
         for stored_checksums in [true, false] {
             let Setup { faults, store, memory, .. } =
@@ -260,7 +267,7 @@ mod tests {
         assert_eq!(counting.counts().calls(), 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_write_that_may_have_happened_is_not_reported_as_one_that_has_not() {
         for mode in [PutMode::CreateOnly, PutMode::Overwrite] {
             let Setup { faults, store, .. } = setup();
@@ -272,7 +279,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_delete_whose_answer_was_lost_is_repeated() {
         let Setup { faults, store, memory, counting } = setup();
         memory.put("a", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();

@@ -147,7 +147,7 @@ impl Directory {
                 match fs::remove_file(entry.path()) {
                     Ok(()) => tracing::info!(file = %entry.path().display(), "removed an unfinished file"),
                     Err(err) => {
-                        tracing::debug!(file = %entry.path().display(), %err, "left an unfinished file")
+                        tracing::debug!(file = %entry.path().display(), %err, "left an unfinished file");
                     }
                 }
             }

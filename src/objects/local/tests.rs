@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "`allow-unwrap-in-tests` covers test functions, not their helpers")]
+
 use std::fs::FileTimes;
 use std::os::unix::fs::{PermissionsExt, symlink};
 

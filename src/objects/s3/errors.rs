@@ -122,7 +122,7 @@ pub(super) fn causes(err: &(dyn Error + 'static)) -> String {
 }
 
 fn is_about_credentials(err: &(dyn Error + 'static)) -> bool {
-    chain(err).any(|err| err.is::<CredentialsError>())
+    chain(err).any(<dyn Error>::is::<CredentialsError>)
 }
 
 fn chain<'a>(err: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
