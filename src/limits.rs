@@ -82,6 +82,9 @@ pub struct Limits {
     pub store_attempts: u32,
     /// Time for one request to a replica without its body.
     pub store_timeout: Duration,
+    /// Slowest rate at which a body is waited for, in bytes a second: it adds to
+    /// `store_timeout`. Half a megabit; a line slower than that cannot carry a backup.
+    pub store_bytes_per_second_min: u64,
     /// Bytes read from a replica by one range request when a whole object is streamed.
     pub range_bytes: u64,
     /// Largest object that is read whole into memory: manifests, trust, ledger, headers.
@@ -133,6 +136,7 @@ impl Default for Limits {
             store_concurrency: 8,
             store_attempts: 5,
             store_timeout: Duration::from_mins(5),
+            store_bytes_per_second_min: 64 << 10,
             range_bytes: 8 << 20,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,

@@ -18,6 +18,20 @@
 //! - A put or delete that failed with [`ErrorKind::Unknown`] may have happened.
 //! - `Display` names the place, without credentials.
 
+pub mod contract;
+pub mod counting;
+pub mod faults;
+pub mod limit;
+pub mod local;
+pub mod memory;
+pub mod operation;
+pub mod prefix;
+pub mod retry;
+pub mod s3;
+pub mod url;
+
+mod copy;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -223,6 +237,24 @@ impl StoreError {
         self
     }
 
+    /// Names the key and place that the caller knows instead of those further down.
+    fn seen_as(self, key: &str, place: &dyn fmt::Display) -> Self {
+        Self {
+            kind: self.kind,
+            source: self.source,
+            ..Self::new(self.kind, self.operation, key, place, self.reason)
+        }
+    }
+
+    /// Says that an earlier attempt of this write may have happened, whatever the last one met.
+    fn possibly_done(self) -> Self {
+        if self.kind == ErrorKind::Unknown {
+            return self;
+        }
+        let reason = format!("an earlier attempt may have happened; then: {}", self.reason);
+        Self { kind: ErrorKind::Unknown, reason, ..self }
+    }
+
     /// Key the operation was about.
     pub fn key(&self) -> &str {
         &self.key
@@ -234,15 +266,44 @@ impl StoreError {
     }
 }
 
+/// First segment that no key has: directory stores keep unfinished files there.
+pub const TEMPORARY: &str = ".tmp";
+
 /// Whether `key` may be used: relative segments of visible ASCII, none empty, `.` or `..`, each
-/// at most 255 bytes, 1,024 in all (the limits of S3 and of common file systems).
+/// at most 255 bytes, 1,024 in all (the limits of S3 and of common file systems), the first not
+/// [`TEMPORARY`].
 pub fn is_valid_key(key: &str) -> bool {
     key.len() <= 1024
+        && key.split('/').next() != Some(TEMPORARY)
         && key.split('/').all(|segment| {
             !matches!(segment, "" | "." | "..")
                 && segment.len() <= 255
                 && segment.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
         })
+}
+
+/// Refuses a key that [`is_valid_key`] does not accept; every store does so before anything else.
+fn check_key(operation: &'static str, key: &str, place: &dyn fmt::Display) -> Result<()> {
+    if is_valid_key(key) {
+        return Ok(());
+    }
+    // The key is hostile or a mistake of ours; it is shown escaped and not at full length.
+    let shown: String = key.chars().take(80).flat_map(char::escape_default).collect();
+    Err(StoreError::new(ErrorKind::Permanent, operation, &shown, place, "this is not a valid key"))
+}
+
+/// Refuses what is neither `""` nor a valid key.
+fn check_prefix(prefix: &str, place: &dyn fmt::Display) -> Result<()> {
+    if prefix.is_empty() { Ok(()) } else { check_key("list", prefix, place) }
+}
+
+/// Refuses a range that does not lie within an object of `size` bytes.
+fn check_range(range: &Range<u64>, size: u64, key: &str, place: &dyn fmt::Display) -> Result<()> {
+    if range.start <= range.end && range.end <= size {
+        return Ok(());
+    }
+    let reason = format!("bytes {} to {} do not lie within its {size} bytes", range.start, range.end);
+    Err(StoreError::new(ErrorKind::OutOfRange, "read", key, place, reason))
 }
 
 #[cfg(test)]
@@ -251,10 +312,12 @@ mod tests {
 
     #[test]
     fn keys_that_leave_the_store_are_invalid() {
-        for key in ["", "/", "a//b", "../x", "a/..", ".", "a\\b", "a b", "é", &"x".repeat(256)] {
+        for key in
+            ["", "/", "a//b", "../x", "a/..", ".", "a\\b", "a b", "é", ".tmp", ".tmp/x", &"x".repeat(256)]
+        {
             assert!(!is_valid_key(key), "{key:?}");
         }
-        for key in ["vault.json", "packs/blog/00ff", ".hidden/x"] {
+        for key in ["vault.json", "packs/blog/00ff", ".hidden/x", ".tmpx", "a/.tmp"] {
             assert!(is_valid_key(key), "{key:?}");
         }
     }

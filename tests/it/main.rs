@@ -7,3 +7,12 @@ mod cli;
 mod config;
 mod tidy;
 mod workplace;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "`allow-unwrap-in-tests` covers test functions, not their helpers"
+)]
+
+mod objects;
+mod objects_s3;
+mod s3_server;

@@ -1,0 +1,102 @@
+//! At most so many requests to one store at once.
+//!
+//! A permit is held for one attempt, so put the limit below [`super::retry`]: a request that
+//! waits for its next attempt keeps no other one out.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{Abilities, Body, ObjectMeta, ObjectStore, PutMode, Result};
+use crate::clock::Timestamp;
+
+/// A store that lets a number of operations through and makes the others wait their turn.
+#[derive(Debug)]
+pub struct LimitStore {
+    inner: Arc<dyn ObjectStore>,
+    permits: Semaphore,
+}
+
+impl LimitStore {
+    /// Returns `inner` with at most `concurrency` operations at once (at least one), usually
+    /// [`crate::limits::Limits::store_concurrency`].
+    pub fn new(inner: Arc<dyn ObjectStore>, concurrency: usize) -> Self {
+        Self { inner, permits: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)) }
+    }
+
+    async fn permit(&self) -> SemaphorePermit<'_> {
+        self.permits.acquire().await.expect("this semaphore is never closed")
+    }
+}
+
+impl fmt::Display for LimitStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LimitStore {
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
+        let _permit = self.permit().await;
+        self.inner.put(key, body, mode).await
+    }
+
+    async fn get(&self, key: &str, max: u64) -> Result<Bytes> {
+        let _permit = self.permit().await;
+        self.inner.get(key, max).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
+        let _permit = self.permit().await;
+        self.inner.get_range(key, range).await
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectMeta> {
+        let _permit = self.permit().await;
+        self.inner.head(key).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        let _permit = self.permit().await;
+        self.inner.list(prefix).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let _permit = self.permit().await;
+        self.inner.delete(key).await
+    }
+
+    async fn server_time(&self) -> Result<Option<Timestamp>> {
+        let _permit = self.permit().await;
+        self.inner.server_time().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::objects::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn one_operation_more_than_the_limit_waits_for_a_permit() {
+        let store = LimitStore::new(Arc::new(MemoryStore::new("m", Arc::new(SystemClock))), 1);
+        let held = store.permit().await;
+        let mut waiting = Box::pin(store.list(""));
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(held);
+        assert_eq!(waiting.await.unwrap(), []);
+        assert_eq!(store.permits.available_permits(), 1);
+    }
+}

@@ -1,0 +1,291 @@
+//! The one layer that tries requests to a replica again.
+//!
+//! Reads, deletes and overwriting puts are simply repeated: doing them twice is doing them once.
+//! A create-only put is not like that. When its answer is lost it may have happened, and then the
+//! next attempt meets its own object. So after an attempt that ended [`ErrorKind::Unknown`], an
+//! [`ErrorKind::AlreadyExists`] is looked into: an object with the size and digest of the body
+//! is what was wanted, whoever wrote it; anything else belongs to another writer.
+//!
+//! Invariant: a write that may have happened is never reported as one that has not. Once an
+//! attempt was unknown, a later failure of whatever kind leaves the whole unknown.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::{Abilities, Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError};
+use crate::clock::Timestamp;
+use crate::ids::Digest;
+use crate::limits::Limits;
+use crate::retry::Backoff;
+
+/// A store that tries again what failed for a reason that passes.
+#[derive(Debug)]
+pub struct RetryStore {
+    inner: Arc<dyn ObjectStore>,
+    backoff: Backoff,
+    /// Most bytes read at once where a stored object must be compared by reading it.
+    range_bytes: u64,
+}
+
+impl RetryStore {
+    /// Returns `inner` with [`Limits::store_attempts`] attempts and the pauses of the limits.
+    pub fn new(inner: Arc<dyn ObjectStore>, limits: &Limits) -> Self {
+        let backoff =
+            Backoff { min: limits.backoff_min, max: limits.backoff_max, attempts: limits.store_attempts };
+        Self { inner, backoff, range_bytes: limits.range_bytes.max(1) }
+    }
+
+    /// Repeats `attempt` until it succeeds, fails for good, or none is left.
+    async fn repeat<T, F>(&self, attempt: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        let mut failed = 0;
+        let mut unknown = false;
+        loop {
+            let err = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(err) => err,
+            };
+            failed += 1;
+            unknown |= err.kind == ErrorKind::Unknown;
+            self.pause(failed, unknown, err).await?;
+        }
+    }
+
+    /// Waits for the next attempt, or returns the error when it cannot help or none is left.
+    async fn pause(&self, failed: u32, unknown: bool, err: StoreError) -> Result<()> {
+        let pause = if err.is_transient() { self.backoff.pause(failed) } else { None };
+        let Some(pause) = pause else {
+            return Err(if unknown { err.possibly_done() } else { err });
+        };
+        tracing::info!(attempt = failed, ?pause, error = %err, "trying again");
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    async fn create(&self, key: &str, body: &Body) -> Result<ObjectMeta> {
+        let mut failed = 0;
+        let mut unknown = false;
+        loop {
+            let err = match self.inner.put(key, body.clone(), PutMode::CreateOnly).await {
+                Ok(meta) => return Ok(meta),
+                Err(err) => err,
+            };
+            failed += 1;
+            if unknown && err.kind == ErrorKind::AlreadyExists {
+                return match self.same(key, body).await {
+                    Ok(Some(meta)) => Ok(meta),
+                    Ok(None) => Err(err),
+                    Err(compared) => Err(compared.possibly_done()),
+                };
+            }
+            unknown |= err.kind == ErrorKind::Unknown;
+            self.pause(failed, unknown, err).await?;
+        }
+    }
+
+    /// Returns the object under `key` when it is the same as `body`.
+    async fn same(&self, key: &str, body: &Body) -> Result<Option<ObjectMeta>> {
+        let meta = self.head(key).await?;
+        if meta.size != body.len() {
+            return Ok(None);
+        }
+        let stored = match meta.sha256 {
+            Some(stored) => stored,
+            None => self.digest(key, meta.size).await?,
+        };
+        Ok((stored == body.sha256()).then_some(meta))
+    }
+
+    /// Reads an object in pieces for its digest.
+    async fn digest(&self, key: &str, size: u64) -> Result<Digest> {
+        let mut hasher = Sha256::new();
+        let mut start = 0;
+        while start < size {
+            let end = size.min(start + self.range_bytes);
+            let piece = self.get_range(key, start..end).await?;
+            // Hashing a piece takes milliseconds: too long for the async threads.
+            let hashed = tokio::task::spawn_blocking(move || hasher.chain_update(&piece)).await;
+            hasher = match hashed {
+                Ok(hasher) => hasher,
+                Err(err) if err.is_panic() => std::panic::resume_unwind(err.into_panic()),
+                Err(_) => {
+                    let reason = "the process is shutting down";
+                    return Err(StoreError::new(ErrorKind::Unknown, "write", key, self, reason));
+                }
+            };
+            start = end;
+        }
+        Ok(Digest(hasher.finalize().into()))
+    }
+}
+
+impl fmt::Display for RetryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for RetryStore {
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
+        match mode {
+            PutMode::CreateOnly => self.create(key, &body).await,
+            PutMode::Overwrite => self.repeat(|| self.inner.put(key, body.clone(), mode)).await,
+        }
+    }
+
+    async fn get(&self, key: &str, max: u64) -> Result<Bytes> {
+        self.repeat(|| self.inner.get(key, max)).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
+        self.repeat(|| self.inner.get_range(key, range.clone())).await
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectMeta> {
+        self.repeat(|| self.inner.head(key)).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
+        self.repeat(|| self.inner.list(prefix)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.repeat(|| self.inner.delete(key)).await
+    }
+
+    async fn server_time(&self) -> Result<Option<Timestamp>> {
+        self.repeat(|| self.inner.server_time()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::objects::counting::CountingStore;
+    use crate::objects::faults::{Fault, FaultRule, FaultStore};
+    use crate::objects::memory::MemoryStore;
+    use crate::objects::operation::Operation;
+
+    struct Setup {
+        memory: MemoryStore,
+        faults: FaultStore,
+        counting: CountingStore,
+        store: RetryStore,
+    }
+
+    /// Limits without pauses between attempts.
+    fn impatient() -> Limits {
+        Limits { backoff_min: Duration::ZERO, backoff_max: Duration::ZERO, ..Limits::default() }
+    }
+
+    fn setup_with(abilities: Abilities) -> Setup {
+        let memory = MemoryStore::new("m", Arc::new(SystemClock)).with_abilities(abilities);
+        let faults = FaultStore::new(Arc::new(memory.clone()));
+        let counting = CountingStore::new(Arc::new(faults.clone()));
+        let limits = Limits { range_bytes: 3, ..impatient() };
+        let store = RetryStore::new(Arc::new(counting.clone()), &limits);
+        Setup { memory, faults, counting, store }
+    }
+
+    fn setup() -> Setup {
+        setup_with(Abilities { create_only: true, stored_checksums: true })
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fails_for_a_while_succeeds_and_one_that_always_fails_ends() {
+        let Setup { memory, faults, counting, store } = setup();
+        memory.put("a", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();
+        faults.add(FaultRule::new(Fault::Fail(ErrorKind::Transient)).on(Operation::Get).times(4));
+        assert_eq!(store.get("a", 9).await.unwrap(), "x");
+        assert_eq!(counting.take_counts().of(Operation::Get), 5);
+
+        faults.add(FaultRule::new(Fault::Fail(ErrorKind::Transient)).on(Operation::Get));
+        assert_eq!(store.get("a", 9).await.unwrap_err().kind, ErrorKind::Transient);
+        assert_eq!(counting.counts().of(Operation::Get), 5);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_pass_is_not_tried_again() {
+        for kind in [ErrorKind::Denied, ErrorKind::NoSpace, ErrorKind::Corrupt, ErrorKind::Permanent] {
+            let Setup { faults, counting, store, .. } = setup();
+            faults.add(FaultRule::new(Fault::Fail(kind)));
+            for mode in [PutMode::CreateOnly, PutMode::Overwrite] {
+                assert_eq!(store.put("a", Body::bytes("x"), mode).await.unwrap_err().kind, kind);
+            }
+            assert_eq!(counting.counts().calls(), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_create_whose_answer_was_lost_has_succeeded() {
+        for stored_checksums in [true, false] {
+            let Setup { faults, store, memory, .. } =
+                setup_with(Abilities { create_only: true, stored_checksums });
+            faults.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Put).times(1));
+            let meta = store.put("a", Body::bytes("mine, all of it"), PutMode::CreateOnly).await.unwrap();
+            assert_eq!((meta.size, memory.len()), (15, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_create_that_met_the_object_of_another_writer_has_not() {
+        for stored_checksums in [true, false] {
+            let Setup { faults, store, memory, .. } =
+                setup_with(Abilities { create_only: true, stored_checksums });
+            memory.put("a", Body::bytes("theirs"), PutMode::CreateOnly).await.unwrap();
+            for body in ["mine..", "of another size"] {
+                faults.add(FaultRule::new(Fault::Fail(ErrorKind::Unknown)).on(Operation::Put).times(1));
+                let err = store.put("a", Body::bytes(body), PutMode::CreateOnly).await.unwrap_err();
+                assert_eq!(err.kind, ErrorKind::AlreadyExists);
+            }
+            assert_eq!(memory.get("a", 9).await.unwrap(), "theirs");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_was_there_before_the_first_attempt_is_refused_at_once() {
+        let Setup { counting, store, memory, .. } = setup();
+        memory.put("a", Body::bytes("same"), PutMode::CreateOnly).await.unwrap();
+        let err = store.put("a", Body::bytes("same"), PutMode::CreateOnly).await.unwrap_err();
+        assert_eq!(err.kind, ErrorKind::AlreadyExists);
+        assert_eq!(counting.counts().calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_may_have_happened_is_not_reported_as_one_that_has_not() {
+        for mode in [PutMode::CreateOnly, PutMode::Overwrite] {
+            let Setup { faults, store, .. } = setup();
+            faults.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Put).times(1));
+            faults.add(FaultRule::new(Fault::Fail(ErrorKind::Denied)).on(Operation::Put).from(2));
+            let err = store.put("a", Body::bytes("x"), mode).await.unwrap_err();
+            assert_eq!(err.kind, ErrorKind::Unknown);
+            assert!(err.to_string().contains("may have happened"), "{err}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_delete_whose_answer_was_lost_is_repeated() {
+        let Setup { faults, store, memory, counting } = setup();
+        memory.put("a", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();
+        faults.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Delete).times(2));
+        store.delete("a").await.unwrap();
+        assert!(memory.is_empty());
+        assert_eq!(counting.counts().of(Operation::Delete), 3);
+    }
+}

@@ -1,0 +1,129 @@
+//! From options to a client: what is refused, and where region and credentials come from.
+
+use aws_config::BehaviorVersion;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls;
+
+use super::errors::causes;
+use super::{S3Credentials, S3Options};
+use crate::limits::Limits;
+use crate::objects::{ErrorKind, Result, StoreError};
+use crate::secret::SafeUrl;
+
+pub(super) fn place_of(options: &S3Options) -> String {
+    let mut place = format!("s3://{}", options.bucket);
+    if !options.prefix.is_empty() {
+        place = format!("{place}/{}", options.prefix);
+    }
+    match &options.endpoint {
+        Some(endpoint) => format!("{place} at {}", SafeUrl(endpoint).to_string().trim_end_matches('/')),
+        None => place,
+    }
+}
+
+pub(super) fn check_options(options: &S3Options, place: &str) -> Result<()> {
+    let refuse = |why: &str| Err(StoreError::new(ErrorKind::Permanent, "open", "", &place, why));
+    let bucket = options.bucket.as_bytes();
+    if !(3..=63).contains(&bucket.len())
+        || !bucket.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        || !bucket[0].is_ascii_alphanumeric()
+    {
+        return refuse("this is not the name of a bucket");
+    }
+    if !options.prefix.is_empty() && !crate::objects::is_valid_key(&options.prefix) {
+        return refuse("the prefix is not a valid key");
+    }
+    if let Some(endpoint) = &options.endpoint {
+        if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host_str().is_none() {
+            return refuse("the endpoint is not an http or https address");
+        }
+        if !endpoint.username().is_empty() || endpoint.password().is_some() || endpoint.query().is_some() {
+            return refuse("the endpoint may have neither user nor password nor query");
+        }
+    }
+    Ok(())
+}
+
+/// Returns a client that sends every request once, with the timeouts of `limits`.
+pub(super) async fn client(options: &S3Options, place: &str, limits: &Limits) -> Result<Client> {
+    let plain = options.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
+    let builder = match &options.credentials {
+        Some(credentials) => {
+            let region = options.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+            aws_sdk_s3::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new(region))
+                .credentials_provider(fixed(credentials))
+        }
+        None => configured(options, place).await?,
+    };
+    let mut config = builder
+        .http_client(if plain { aws_smithy_http_client::Builder::new().build_http() } else { https() })
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(limits.connect_timeout).build())
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().grace_period(limits.read_timeout).build(),
+        )
+        // Puts carry a SHA-256 of ours; what is read is checked by the vault.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    config.set_force_path_style(options.force_path_style.then_some(true));
+    if let Some(endpoint) = &options.endpoint {
+        config.set_endpoint_url(Some(endpoint.as_str().trim_end_matches('/').to_owned()));
+    }
+    Ok(Client::from_conf(config.build()))
+}
+
+fn https() -> SharedHttpClient {
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    aws_smithy_http_client::Builder::new().tls_provider(provider).build_https()
+}
+
+fn fixed(credentials: &S3Credentials) -> Credentials {
+    let S3Credentials { access_key_id, secret_access_key } = credentials;
+    Credentials::new(access_key_id.expose(), secret_access_key.expose(), None, None, "options")
+}
+
+/// Takes region and credentials from the usual AWS sources, and fails now when there are none.
+async fn configured(options: &S3Options, place: &str) -> Result<Builder> {
+    let refused = |why| StoreError::new(ErrorKind::Denied, "open", "", &place, why);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &options.region {
+        loader = loader.region(Region::new(region.clone()));
+    } else if options.endpoint.is_some() {
+        // Not the whole chain: asking a cloud's metadata service takes seconds where there is none.
+        let mut profile = ProfileFileRegionProvider::builder();
+        if let Some(name) = &options.profile {
+            profile = profile.profile_name(name);
+        }
+        let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(profile.build())
+            .or_else(Region::new("us-east-1"));
+        loader = loader.region(chain);
+    }
+    let shared = loader.load().await;
+    if shared.region().is_none() {
+        let why = "no region is configured";
+        return Err(StoreError::new(ErrorKind::Permanent, "open", "", &place, why));
+    }
+    let provider =
+        shared.credentials_provider().ok_or_else(|| refused("no AWS credentials are configured"))?;
+    provider.provide_credentials().await.map_err(|err| {
+        refused("no usable AWS credentials were found in the environment, profiles or instance roles")
+            .because(causes(&err))
+    })?;
+    Ok(Builder::from(&shared))
+}

@@ -1,0 +1,137 @@
+//! What an error of the SDK means, without what it repeats of the request.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::S3Store;
+use crate::objects::{ErrorKind, StoreError};
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub(super) operation: &'static str,
+    pub(super) key: &'a str,
+    pub(super) writes: bool,
+}
+
+impl Call<'_> {
+    /// Kind of an error after which nobody knows whether the store got the request.
+    pub(super) fn interrupted(&self) -> ErrorKind {
+        if self.writes { ErrorKind::Unknown } else { ErrorKind::Transient }
+    }
+}
+
+impl S3Store {
+    /// Returns the error of a request that failed.
+    pub(super) fn failed<E>(&self, call: Call<'_>, err: SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let error = |kind, why: String| self.error(kind, call.operation, call.key, why);
+        match &err {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let code = service.err().code().unwrap_or_default();
+                let kind = classify(status, code, call.writes);
+                let mut why = describe(kind).to_owned();
+                if let Some(region) = service.raw().headers().get("x-amz-bucket-region")
+                    && matches!(status, 301 | 307 | 400)
+                {
+                    why = format!("the bucket is in the region {region}");
+                }
+                let code = if code.is_empty() { String::new() } else { format!(", {code}") };
+                error(kind, format!("{why} (HTTP {status}{code})"))
+            }
+            SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if is_about_credentials(&err) => {
+                error(ErrorKind::Denied, "there are no usable AWS credentials".into()).because(causes(&err))
+            }
+            SdkError::ConstructionFailure(_) => {
+                error(ErrorKind::Permanent, "the request cannot be built".into()).because(causes(&err))
+            }
+            SdkError::DispatchFailure(_) if is_refused(&err) => {
+                error(ErrorKind::Transient, "the store cannot be reached".into()).because(causes(&err))
+            }
+            SdkError::ResponseError(_) => {
+                // Its text could quote the response.
+                error(call.interrupted(), "the answer of the store cannot be understood".into())
+            }
+            _ => error(call.interrupted(), "the connection to the store failed".into()).because(causes(&err)),
+        }
+    }
+}
+
+/// Tells from status and code what a caller can decide by. Codes first: stores differ in status.
+fn classify(status: u16, code: &str, writes: bool) -> ErrorKind {
+    match (status, code) {
+        (_, "NoSuchKey" | "NoSuchBucket" | "NotFound") => ErrorKind::NotFound,
+        (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch") => {
+            ErrorKind::Corrupt
+        }
+        // Another writer is at this key right now; this put has not happened.
+        (_, "ConditionalRequestConflict" | "OperationAborted") => ErrorKind::Transient,
+        // Refused before anything was done.
+        (
+            _,
+            "SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "RequestTimeout",
+        )
+        | (429, _) => ErrorKind::Transient,
+        (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId")
+        | (401 | 403, _) => ErrorKind::Denied,
+        (_, "QuotaExceeded" | "StorageFull" | "XMinioStorageFull") | (507, _) => ErrorKind::NoSpace,
+        (_, "NotImplemented") | (501, _) => ErrorKind::Unsupported,
+        (_, "InvalidRange") | (416, _) => ErrorKind::OutOfRange,
+        (412, _) => ErrorKind::AlreadyExists,
+        (404, _) => ErrorKind::NotFound,
+        // The failure may have come after the work.
+        (408 | 500..=599, _) if writes => ErrorKind::Unknown,
+        (408 | 500..=599, _) => ErrorKind::Transient,
+        _ => ErrorKind::Permanent,
+    }
+}
+
+fn describe(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "there is no such object or bucket",
+        ErrorKind::AlreadyExists => "there is such an object already",
+        ErrorKind::Denied => "the store refuses these credentials",
+        ErrorKind::NoSpace => "the store is full",
+        ErrorKind::Transient => "the store cannot answer now",
+        ErrorKind::Unknown => "the store failed and may have done it",
+        ErrorKind::Corrupt => "the store got other bytes than announced",
+        ErrorKind::OutOfRange => "the range is outside the object",
+        ErrorKind::Unsupported => "the store cannot do this",
+        ErrorKind::TooLarge | ErrorKind::Permanent => "the store refuses the request",
+    }
+}
+
+/// Writes down the causes of an error of the SDK. The error itself is not kept: its debug form
+/// shows the whole response.
+pub(super) fn causes(err: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in chain(err) {
+        let line = cause.to_string();
+        if !text.contains(&line) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&line);
+        }
+    }
+    text
+}
+
+fn is_about_credentials(err: &(dyn Error + 'static)) -> bool {
+    chain(err).any(<dyn Error>::is::<CredentialsError>)
+}
+
+fn chain<'a>(err: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(err), |err: &&'a (dyn Error + 'static)| (*err).source())
+}
+
+/// Whether nothing can have reached the store.
+fn is_refused(err: &(dyn Error + 'static)) -> bool {
+    chain(err)
+        .filter_map(|err| err.downcast_ref::<std::io::Error>())
+        .any(|err| err.kind() == std::io::ErrorKind::ConnectionRefused)
+}

@@ -1,0 +1,238 @@
+//! The requests themselves: one function each.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::primitives::{ByteStream, DateTime, Length};
+use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+
+use super::S3Store;
+use super::errors::{Call, causes};
+use crate::clock::Timestamp;
+use crate::ids::Digest;
+use crate::objects::{Body, BodySource, ErrorKind, ObjectMeta, PutMode, Result, check_range, is_valid_key};
+
+impl S3Store {
+    /// Sends the bytes. `body` holds a spool file until the last byte has been read from it.
+    pub(super) async fn send(
+        &self,
+        call: Call<'_>,
+        full_key: &str,
+        body: &Body,
+        mode: PutMode,
+    ) -> Result<ObjectMeta> {
+        let stream = match body.source() {
+            BodySource::Bytes(bytes) => ByteStream::from(bytes.clone()),
+            BodySource::File(spool) => {
+                let file = ByteStream::read_from().path(&spool.path).length(Length::Exact(body.len()));
+                file.build().await.map_err(|err| {
+                    let why = "the spool file of its body cannot be read";
+                    self.error(ErrorKind::Permanent, call.operation, call.key, why).because(err)
+                })?
+            }
+        };
+        let length = i64::try_from(body.len()).map_err(|_| {
+            self.error(ErrorKind::Permanent, call.operation, call.key, "it is larger than any store takes")
+        })?;
+        let checksum = BASE64.encode(body.sha256().0);
+        let mut request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(full_key)
+            .content_length(length)
+            .checksum_sha256(&checksum)
+            .body(stream);
+        if mode == PutMode::CreateOnly {
+            request = request.if_none_match("*");
+        }
+        let answer = request.send().await.map_err(|err| self.failed(call, err))?;
+        let stored = answer.checksum_sha256();
+        if stored.is_some_and(|stored| stored != checksum) {
+            let why = "the store answers with another checksum than that of the bytes sent";
+            return Err(self.error(ErrorKind::Corrupt, call.operation, call.key, why));
+        }
+        let sha256 = stored.map(|_| body.sha256());
+        Ok(ObjectMeta { key: call.key.to_owned(), size: body.len(), sha256, modified: None })
+    }
+
+    /// Gets an object, or a part of it that is not empty. At most `max` bytes are read.
+    pub(super) async fn fetch(&self, call: Call<'_>, range: Option<Range<u64>>, max: u64) -> Result<Bytes> {
+        let full_key = self.full_key(call.operation, call.key)?;
+        let header = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let request = self.client.get_object().bucket(&self.bucket).key(full_key).set_range(header);
+        let answer = request.send().await.map_err(|err| self.failed(call, err))?;
+        // A range that goes beyond the end is cut by the store; the size is behind the slash.
+        let size = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
+        if let (Some(range), Some(size)) = (&range, size) {
+            check_range(range, size, call.key, self)?;
+        }
+        let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
+        let too_large = |size: u64| {
+            let why = format!("it has {size} bytes or more, at most {max} are accepted");
+            self.error(ErrorKind::TooLarge, call.operation, call.key, why)
+        };
+        if let Some(size) = announced.filter(|size| *size > max) {
+            return Err(too_large(size));
+        }
+        let mut bytes =
+            Vec::with_capacity(announced.and_then(|size| size.try_into().ok()).unwrap_or_default());
+        let mut body = answer.body;
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|err| {
+                let why = format!("the connection failed after {} bytes", bytes.len());
+                self.error(ErrorKind::Transient, call.operation, call.key, why).because(causes(&err))
+            })?;
+            if (bytes.len() + piece.len()) as u64 > max {
+                return Err(too_large((bytes.len() + piece.len()) as u64));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        if let Some(size) = announced.filter(|size| *size != bytes.len() as u64) {
+            let why = format!("the answer ended after {} of {size} bytes", bytes.len());
+            return Err(self.error(ErrorKind::Corrupt, call.operation, call.key, why));
+        }
+        Ok(bytes.into())
+    }
+
+    pub(super) async fn look_up(&self, call: Call<'_>) -> Result<ObjectMeta> {
+        let full_key = self.full_key(call.operation, call.key)?;
+        let request =
+            self.client.head_object().bucket(&self.bucket).key(full_key).checksum_mode(ChecksumMode::Enabled);
+        let answer = request.send().await.map_err(|err| self.failed(call, err))?;
+        let size =
+            answer.content_length().and_then(|length| u64::try_from(length).ok()).ok_or_else(|| {
+                self.error(ErrorKind::Permanent, call.operation, call.key, "the store does not tell its size")
+            })?;
+        // The checksum of a multipart upload is one of checksums: not that of the bytes.
+        let composite = answer.checksum_type() == Some(&ChecksumType::Composite);
+        let sha256 = answer.checksum_sha256().filter(|_| !composite).and_then(decode_checksum);
+        let modified = answer.last_modified().and_then(to_timestamp);
+        Ok(ObjectMeta { key: call.key.to_owned(), size, sha256, modified })
+    }
+
+    /// Lists the object of this name and what is below it.
+    ///
+    /// S3 lists by text: `a/b` gives `a/bc` too, perhaps thousands of pages of it. So only the
+    /// first page is asked for in this way, which is mostly all there is; it begins with the
+    /// object of the very name, because S3 lists in the order of keys. (A `head` would tell that
+    /// too, but stores on a file system fail at one for a directory.)
+    pub(super) async fn list_segment(&self, call: Call<'_>, full_key: &str) -> Result<Vec<ObjectMeta>> {
+        let below = format!("{full_key}/");
+        let page = self.list_page(call, full_key, None).await?;
+        let (itself, others): (Vec<_>, Vec<_>) =
+            page.objects.into_iter().partition(|meta| self.full_key_is(meta, full_key));
+        let others = match page.goes_on {
+            false => others.into_iter().filter(|meta| self.is_below(meta, &below)).collect(),
+            true => self.list_pages(call, &below).await?,
+        };
+        Ok(itself.into_iter().chain(others).collect())
+    }
+
+    /// Lists all keys that begin with this text.
+    pub(super) async fn list_pages(&self, call: Call<'_>, text: &str) -> Result<Vec<ObjectMeta>> {
+        let mut objects = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let page = self.list_page(call, text, token.clone()).await?;
+            objects.extend(page.objects);
+            if !page.goes_on {
+                return Ok(objects);
+            }
+            // A store that promises more and gives no way on, or the same way again, would make
+            // an incomplete list look complete, or never end.
+            if page.token.is_none() || page.token == token {
+                let why = "the store has more objects and does not say how to go on";
+                return Err(self.error(ErrorKind::Permanent, call.operation, call.key, why));
+            }
+            token = page.token;
+        }
+    }
+
+    async fn list_page(&self, call: Call<'_>, text: &str, token: Option<String>) -> Result<Page> {
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .set_prefix(Some(text.to_owned()).filter(|text| !text.is_empty()))
+            .set_continuation_token(token);
+        let send = async { request.send().await.map_err(|err| self.failed(call, err)) };
+        let page = self.within(call, 0, send).await?;
+        let mut objects = Vec::with_capacity(page.contents().len());
+        for object in page.contents() {
+            // What has no valid key was not put here by a store, and none can reach it.
+            let Some(key) = object.key().and_then(|key| key.strip_prefix(&self.prefix)) else { continue };
+            if !is_valid_key(key) {
+                continue;
+            }
+            let size = object.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
+                self.error(ErrorKind::Permanent, call.operation, key, "the store does not tell its size")
+            })?;
+            let modified = object.last_modified().and_then(to_timestamp);
+            objects.push(ObjectMeta { key: key.to_owned(), size, sha256: None, modified });
+        }
+        let token = page.next_continuation_token().map(str::to_owned);
+        Ok(Page { objects, goes_on: page.is_truncated() == Some(true), token })
+    }
+
+    fn full_key_is(&self, meta: &ObjectMeta, full_key: &str) -> bool {
+        full_key.strip_prefix(&self.prefix) == Some(&meta.key)
+    }
+
+    fn is_below(&self, meta: &ObjectMeta, below: &str) -> bool {
+        below.strip_prefix(&self.prefix).is_some_and(|below| meta.key.starts_with(below))
+    }
+}
+
+/// One page of a listing.
+struct Page {
+    objects: Vec<ObjectMeta>,
+    goes_on: bool,
+    token: Option<String>,
+}
+
+/// Keeps the time of the last answer. The SDK's outputs do not have the `Date` header.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DateHeader(Arc<Mutex<Option<Timestamp>>>);
+
+impl DateHeader {
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        *self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl Intercept for DateHeader {
+    fn name(&self) -> &'static str {
+        "DateHeader"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> std::result::Result<(), BoxError> {
+        let answer = context.response();
+        // Something in between may have made a server error, by its own clock.
+        if answer.status().as_u16() < 500 {
+            let time =
+                answer.headers().get("date").and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
+            *self.0.lock().expect("no holder of this lock can panic") = time.map(Into::into);
+        }
+        Ok(())
+    }
+}
+
+fn decode_checksum(text: &str) -> Option<Digest> {
+    Some(Digest(BASE64.decode(text).ok()?.try_into().ok()?))
+}
+
+fn to_timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_timestamp(time.secs(), time.subsec_nanos())
+}
