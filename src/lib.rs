@@ -8,8 +8,9 @@
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
-//! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 1 | [`prismic`]: clients for the APIs of Prismic, and the model of its documents |
+//! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
+//! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod cli;
@@ -22,4 +23,5 @@ pub mod prismic;
 pub mod progress;
 pub mod retry;
 pub mod secret;
+pub mod snapshot;
 pub mod vault;

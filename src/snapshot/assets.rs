@@ -13,7 +13,9 @@ use super::error::Result;
 use super::names;
 use super::run::Run;
 use crate::prismic::asset_url::{asset_id, comparison_key};
-use crate::prismic::{Asset, AssetBytes, AssetData, AssetHost, AssetList, Document, ErrorKind as SourceErrorKind};
+use crate::prismic::{
+    Asset, AssetBytes, AssetData, AssetHost, AssetList, Document, ErrorKind as SourceErrorKind,
+};
 use crate::progress::{Phase, Problem};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Tally;
@@ -30,7 +32,11 @@ pub(super) struct Listed {
 
 impl Listed {
     pub(super) fn new(list: &AssetList) -> Self {
-        let by_address = list.assets.iter().filter_map(|asset| Some((comparison_key(asset.url.as_ref()?), asset.id.clone()))).collect();
+        let by_address = list
+            .assets
+            .iter()
+            .filter_map(|asset| Some((comparison_key(asset.url.as_ref()?), asset.id.clone())))
+            .collect();
         Self { ids: list.assets.iter().map(|asset| asset.id.clone()).collect(), by_address }
     }
 }
@@ -38,7 +44,7 @@ impl Listed {
 /// Assets that documents refer to and the media library does not list.
 #[derive(Debug, Default)]
 pub(super) struct AssetWishes {
-    pub(super) listed: Listed,
+    listed: Listed,
     wishes: Vec<Wish>,
     by_address: HashMap<String, String>,
     taken: HashSet<String>,
@@ -56,6 +62,11 @@ struct Wish {
 }
 
 impl AssetWishes {
+    /// Returns none yet, beside a media library that lists these.
+    pub(super) fn beside(listed: Listed) -> Self {
+        Self { listed, ..Self::default() }
+    }
+
     /// Notes what a document refers to; returns the ids under which its assets are stored.
     pub(super) fn add(&mut self, run: &Run<'_>, path: &str, document: &Document) -> Vec<String> {
         for unusable in &document.references.unusable_assets {
@@ -69,12 +80,20 @@ impl AssetWishes {
                 continue;
             }
             let address = comparison_key(&asset.url);
-            let listed = asset.id.as_ref().filter(|id| self.listed.ids.contains(*id)).or_else(|| self.listed.by_address.get(&address));
+            let listed = asset
+                .id
+                .as_ref()
+                .filter(|id| self.listed.ids.contains(*id))
+                .or_else(|| self.listed.by_address.get(&address));
             let id = match listed.or_else(|| self.by_address.get(&address)) {
                 Some(id) => id.clone(),
                 None => {
                     // Two files under one id: the second is known by its address.
-                    let told = asset.id.clone().or_else(|| asset_id(&asset.url)).filter(|id| !self.taken.contains(id));
+                    let told = asset
+                        .id
+                        .clone()
+                        .or_else(|| asset_id(&asset.url))
+                        .filter(|id| !self.taken.contains(id));
                     let id = told.unwrap_or_else(|| run.key().name(&address));
                     self.taken.insert(id.clone());
                     self.by_address.insert(address, id.clone());
@@ -161,9 +180,15 @@ impl Run<'_> {
         let mut assets = Assets::default();
         for asset in &wanted {
             let path = names::asset_metadata(self.key(), &asset.id);
-            assets.entries.push(CatalogEntry { path: path.into(), item: asset.metadata.id, size: asset.metadata.size });
+            assets.entries.push(CatalogEntry {
+                path: path.into(),
+                item: asset.metadata.id,
+                size: asset.metadata.size,
+            });
         }
-        let mut reads = stream::iter(wanted).map(|asset| self.read_asset(asset)).buffer_unordered(self.limits().asset_downloads.max(1));
+        let mut reads = stream::iter(wanted)
+            .map(|asset| self.read_asset(asset))
+            .buffer_unordered(self.limits().asset_downloads.max(1));
         while let Some(read) = reads.next().await {
             let read = read?;
             let bytes = read.original.as_ref().map_or(0, |entry| entry.size);
@@ -193,7 +218,9 @@ impl Run<'_> {
             let problem = Problem::new("asset-missing", path.clone(), why);
             Ok(ReadAsset { original: None, problem: Some(problem), is_gap })
         };
-        let Some(url) = &asset.url else { return missing("the media library gives no address for it".to_owned(), true) };
+        let Some(url) = &asset.url else {
+            return missing("the media library gives no address for it".to_owned(), true);
+        };
         let downloaded = match self.downloader.download(url, asset.size).await {
             Ok(downloaded) => downloaded,
             Err(error) if *error.kind() == SourceErrorKind::Local => return Err(self.source_error(error)),
@@ -201,7 +228,8 @@ impl Run<'_> {
             Err(error) => return missing(error.to_string(), !asset.pasted),
         };
         let problem = downloaded.size_mismatch().map(|expected| {
-            let why = format!("{} bytes came, the metadata says {expected}; what came is stored", downloaded.len);
+            let why =
+                format!("{} bytes came, the metadata says {expected}; what came is stored", downloaded.len);
             Problem::new("asset-size-differs", path.clone(), why)
         });
         let mismatch = problem.is_some();
@@ -221,11 +249,14 @@ impl Run<'_> {
             let metadata = base.find(&names::asset_metadata(self.key(), &asset.id))?;
             let path = names::asset_original(self.key(), &asset.id);
             // What was stored with another length than its metadata says is fetched again.
-            let flawed = base.manifest.gaps.iter().chain(&base.manifest.accepted_gaps).any(|gap| gap.subject == path);
+            let flawed =
+                base.manifest.gaps.iter().chain(&base.manifest.accepted_gaps).any(|gap| gap.subject == path);
             let original = base.find(&path).filter(|_| metadata.item == asset.metadata.id && !flawed)?;
             Some((original.item, original.size))
         };
-        self.noted_original(&asset.metadata.id).or_else(base).filter(|(item, _)| self.writer.holds(item) || self.noted_original(&asset.metadata.id).is_some()).or_else(|| self.writer.original(&asset.metadata.id))
+        let held = || base().filter(|(item, _)| self.writer.holds(item));
+        let metadata = &asset.metadata.id;
+        self.noted_original(metadata).or_else(held).or_else(|| self.writer.original(metadata))
     }
 }
 

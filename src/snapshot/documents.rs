@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::assets::AssetWishes;
+use super::assets::{AssetWishes, Listed};
 use super::links::Links;
 use super::run::Run;
 use super::{error::Result, names};
@@ -66,14 +66,19 @@ impl Documents {
 
 impl Run<'_> {
     /// Reads all documents at the master ref of `root`.
-    pub(super) async fn read_documents(&self, root: &Root) -> Result<Documents> {
-        let mut documents = Documents::default();
+    pub(super) async fn read_documents(&self, root: &Root, listed: Listed) -> Result<Documents> {
+        let mut documents = Documents { wishes: AssetWishes::beside(listed), ..Documents::default() };
         let search = self.everything(&root.master_ref, root);
         let total = self
             .read_all(&search, Phase::Documents, async |page: Vec<Document>| {
                 let fresh: Vec<Document> = {
                     let mut seen = HashSet::new();
-                    page.into_iter().filter(|document| !documents.items.contains_key(document.id.as_str()) && seen.insert(document.id.clone())).collect()
+                    page.into_iter()
+                        .filter(|document| {
+                            !documents.items.contains_key(document.id.as_str())
+                                && seen.insert(document.id.clone())
+                        })
+                        .collect()
                 };
                 let stored = self.store_documents(&fresh, None).await?;
                 for (document, id) in fresh.iter().zip(stored) {
@@ -91,7 +96,13 @@ impl Run<'_> {
 
     /// Reads the documents that differ from master at the ref of a release, and returns their
     /// entries, with a gap if they are not all.
-    pub(super) async fn read_release(&self, root: &Root, release: &str, reference: &str, documents: &mut Documents) -> Result<Tally> {
+    pub(super) async fn read_release(
+        &self,
+        root: &Root,
+        release: &str,
+        reference: &str,
+        documents: &mut Documents,
+    ) -> Result<Tally> {
         let search = self.everything(reference, root);
         let mut seen: HashSet<String> = HashSet::new();
         let mut tally = Tally::default();
@@ -100,7 +111,8 @@ impl Run<'_> {
                 let mut differing = Vec::new();
                 for document in page {
                     if seen.insert(document.id.clone()) {
-                        let known = self.known(ItemKind::Document, &document.bytes).await;
+                        let known =
+                            self.writer.known(ItemKind::Document, &document.bytes).map(|stored| stored.id);
                         if known.is_none() || known != documents.items.get(document.id.as_str()).copied() {
                             differing.push(document);
                         }
@@ -109,7 +121,13 @@ impl Run<'_> {
                 let stored = self.store_documents(&differing, Some(release)).await?;
                 for (document, id) in differing.iter().zip(stored) {
                     let size = document.bytes.len() as u64;
-                    let path = names::document(self.key(), Some(release), &document.lang, &document.type_, &document.id);
+                    let path = names::document(
+                        self.key(),
+                        Some(release),
+                        &document.lang,
+                        &document.type_,
+                        &document.id,
+                    );
                     let assets = documents.wishes.add(self, &path, document);
                     documents.links.add(&path, document, assets);
                     documents.entries.push(CatalogEntry { path: path.into(), item: id, size });
@@ -123,7 +141,10 @@ impl Run<'_> {
             documents.gaps.push(Problem::new(
                 "documents-missing",
                 names::release_prefix(self.key(), release),
-                format!("the API counts {total} documents at the ref of this release and gave {}", seen.len()),
+                format!(
+                    "the API counts {total} documents at the ref of this release and gave {}",
+                    seen.len()
+                ),
             ));
         }
         Ok(tally)
@@ -137,7 +158,12 @@ impl Run<'_> {
 
     /// Gives every page to `take`, which returns how many different documents it has by now.
     /// Returns how many the API says there are.
-    async fn read_all(&self, search: &Search, phase: Phase, mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>) -> Result<u64> {
+    async fn read_all(
+        &self,
+        search: &Search,
+        phase: Phase,
+        mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>,
+    ) -> Result<u64> {
         let first = self.page(search.clone()).await?;
         let (total, pages) = (first.total_results_size, first.total_pages);
         self.progress.start(phase, Some(total));
@@ -160,13 +186,20 @@ impl Run<'_> {
     }
 
     /// Reads page by page, each after the last document of the one before.
-    async fn read_after(&self, search: &Search, phase: Phase, mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>) -> Result<u64> {
+    async fn read_after(
+        &self,
+        search: &Search,
+        phase: Phase,
+        mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>,
+    ) -> Result<u64> {
         let total = self.page(Search { page_size: 1, ..search.clone() }).await?.total_results_size;
         let mut after: Option<String> = None;
         let mut visited = HashSet::new();
         loop {
             let page = self.page(Search { after: after.clone(), page: 1, ..search.clone() }).await?;
-            let Some(last) = page.documents.last().map(|document| document.id.clone()) else { return Ok(total) };
+            let Some(last) = page.documents.last().map(|document| document.id.clone()) else {
+                return Ok(total);
+            };
             // An API that ignores `after` would give the same page for ever.
             if !visited.insert(last.clone()) {
                 return Ok(total);
@@ -176,7 +209,12 @@ impl Run<'_> {
         }
     }
 
-    async fn take_page(&self, phase: Phase, page: SearchPage, take: &mut impl AsyncFnMut(Vec<Document>) -> Result<u64>) -> Result<u64> {
+    async fn take_page(
+        &self,
+        phase: Phase,
+        page: SearchPage,
+        take: &mut impl AsyncFnMut(Vec<Document>) -> Result<u64>,
+    ) -> Result<u64> {
         let count = page.documents.len() as u64;
         let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();
         let have = take(page.documents).await?;
@@ -204,8 +242,16 @@ impl Run<'_> {
     /// Asks the API how many documents it has of each type and language, and compares.
     async fn check_tallies(&self, root: &Root, everything: &Search, documents: &mut Documents) -> Result<()> {
         let count = Search { page_size: 1, ..everything.clone() };
-        let types = root.types.keys().map(|type_| (type_.clone(), Search { predicates: vec![predicate::at("document.type", type_)], ..count.clone() }));
-        let languages = root.languages.iter().map(|language| (language.id.clone(), Search { lang: language.id.clone(), ..count.clone() }));
+        let types = root.types.keys().map(|type_| {
+            (
+                type_.clone(),
+                Search { predicates: vec![predicate::at("document.type", type_)], ..count.clone() },
+            )
+        });
+        let languages = root
+            .languages
+            .iter()
+            .map(|language| (language.id.clone(), Search { lang: language.id.clone(), ..count.clone() }));
         self.progress.start(Phase::Completeness, Some((root.types.len() + root.languages.len()) as u64));
         if documents.tally.stored != documents.tally.reported.unwrap_or(0) {
             documents.gaps.push(shortfall("documents", "documents", documents.tally));
@@ -224,7 +270,11 @@ impl Run<'_> {
                 tally.reported = Some(page?.total_results_size);
                 self.progress.advance(Phase::Completeness, 1, 0);
                 if tally.stored != tally.reported.unwrap_or(0) {
-                    documents.gaps.push(shortfall(&format!("documents of {what} {name}"), &format!("documents/{what}/{name}"), *tally));
+                    documents.gaps.push(shortfall(
+                        &format!("documents of {what} {name}"),
+                        &format!("documents/{what}/{name}"),
+                        *tally,
+                    ));
                 }
             }
         }
@@ -235,12 +285,18 @@ impl Run<'_> {
     /// Asks by id for every target of a link that was not among the documents. What the API has
     /// is stored; what it does not have is dangling at the source.
     async fn check_links(&self, everything: &Search, documents: &mut Documents) -> Result<()> {
-        let mut missing: Vec<String> =
-            documents.targets.iter().filter(|target| !documents.items.contains_key(*target)).map(|target| target.to_string()).collect();
+        let mut missing: Vec<String> = documents
+            .targets
+            .iter()
+            .filter(|target| !documents.items.contains_key(*target))
+            .map(|target| target.to_string())
+            .collect();
         documents.targets = HashSet::new();
         missing.sort_unstable();
         let batches = self.content.in_ids_batches(everything, &missing);
-        let mut answers = stream::iter(batches).map(|batch| self.page(batch.search)).buffer_unordered(self.limits().content_concurrency);
+        let mut answers = stream::iter(batches)
+            .map(|batch| self.page(batch.search))
+            .buffer_unordered(self.limits().content_concurrency);
         let mut found = Vec::new();
         while let Some(page) = answers.next().await {
             found.extend(page?.documents);
@@ -268,7 +324,11 @@ impl Run<'_> {
 
 fn shortfall(what: &str, subject: &str, tally: Tally) -> Problem {
     let reported = tally.reported.unwrap_or(0);
-    Problem::new("documents-missing", subject, format!("the API counts {reported} {what} and gave {}", tally.stored))
+    Problem::new(
+        "documents-missing",
+        subject,
+        format!("the API counts {reported} {what} and gave {}", tally.stored),
+    )
 }
 
 /// A JSON list, one entry a line, as it is stored.

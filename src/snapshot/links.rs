@@ -59,7 +59,12 @@ impl Links {
         self.rows.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let flat = self.flat;
         self.rows.into_iter().map(move |row| {
-            let ids = |range: Range<u32>| flat[range.start as usize..range.end as usize].iter().map(|number| names[*number as usize].clone()).collect();
+            let ids = |range: Range<u32>| {
+                flat[range.start as usize..range.end as usize]
+                    .iter()
+                    .map(|number| names[*number as usize].clone())
+                    .collect()
+            };
             LinkEntry {
                 path: row.path,
                 links: ids(row.links.clone()),

@@ -23,18 +23,37 @@ impl Run<'_> {
     pub(super) async fn list_models(&self) -> Result<Option<Models>> {
         let Some(types) = &self.types else { return Ok(None) };
         self.check_cancelled()?;
-        let (customtypes, slices) = futures_util::try_join!(types.custom_types(), types.slices()).map_err(|error| self.source_error(error))?;
-        let by_path = |kind: &'static str| move |model: Model| (names::model(self.key(), kind, &model.id), model.bytes);
-        Ok(Some(customtypes.into_iter().map(by_path("customtypes")).chain(slices.into_iter().map(by_path("slices"))).collect()))
+        let (customtypes, slices) = futures_util::try_join!(types.custom_types(), types.slices())
+            .map_err(|error| self.source_error(error))?;
+        let by_path =
+            |kind: &'static str| move |model: Model| (names::model(self.key(), kind, &model.id), model.bytes);
+        Ok(Some(
+            customtypes
+                .into_iter()
+                .map(by_path("customtypes"))
+                .chain(slices.into_iter().map(by_path("slices")))
+                .collect(),
+        ))
     }
 
     /// Stores small files and returns their entries and tally.
-    pub(super) async fn store_files(&self, kind: ItemKind, files: impl IntoIterator<Item = (String, Bytes)>) -> Result<(Vec<CatalogEntry>, Tally)> {
+    pub(super) async fn store_files(
+        &self,
+        kind: ItemKind,
+        files: impl IntoIterator<Item = (String, Bytes)>,
+    ) -> Result<(Vec<CatalogEntry>, Tally)> {
         let files: Vec<_> = files.into_iter().collect();
-        let items = files.iter().map(|(path, bytes)| NewItem { kind, path: path.clone(), data: ItemData::Memory(bytes.clone()) });
+        let items = files.iter().map(|(path, bytes)| NewItem {
+            kind,
+            path: path.clone(),
+            data: ItemData::Memory(bytes.clone()),
+        });
         let stored = self.store(items.collect()).await?;
-        let entries: Vec<_> =
-            files.into_iter().zip(stored).map(|((path, _), stored)| CatalogEntry { path: path.into(), item: stored.id, size: stored.size }).collect();
+        let entries: Vec<_> = files
+            .into_iter()
+            .zip(stored)
+            .map(|((path, _), stored)| CatalogEntry { path: path.into(), item: stored.id, size: stored.size })
+            .collect();
         let count = entries.len() as u64;
         let bytes = entries.iter().map(|entry| entry.size).sum();
         Ok((entries, Tally { reported: Some(count), stored: count, bytes }))
@@ -47,7 +66,10 @@ impl Run<'_> {
         if let Ok(members) = serde_json::from_slice::<BTreeMap<&str, &RawValue>>(&root.bytes) {
             for member in ["languages", "forms"] {
                 if let Some(value) = members.get(member) {
-                    files.push((names::repository(&format!("{member}.json")), Bytes::copy_from_slice(value.get().as_bytes())));
+                    files.push((
+                        names::repository(&format!("{member}.json")),
+                        Bytes::copy_from_slice(value.get().as_bytes()),
+                    ));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! One run: from the root of the repository to the manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::progress::{Phase, Problem, Progress};
 use crate::secret::SafeUrl;
 use crate::vault::commit::{Committed, Draft, LinksPart};
 use crate::vault::error::ErrorKind as VaultErrorKind;
-use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
 use crate::vault::item::{ItemKey, ItemKind};
 use crate::vault::ledger::Ledger;
@@ -118,7 +118,12 @@ enum Content {
 ///
 /// When the source or the vault fail; nothing that was stored before is harmed then, and what
 /// this run stored is used by the next. Losses that do not end a run are in the manifest.
-pub async fn take(vault: &Arc<Vault>, http: &Http, target: &Target, options: SnapshotOptions<'_>) -> Result<SnapshotReport> {
+pub async fn take(
+    vault: &Arc<Vault>,
+    http: &Http,
+    target: &Target,
+    options: SnapshotOptions<'_>,
+) -> Result<SnapshotReport> {
     let began = std::time::Instant::now();
     let started = vault.now();
     let progress = options.progress;
@@ -139,10 +144,22 @@ pub async fn take(vault: &Arc<Vault>, http: &Http, target: &Target, options: Sna
         target,
         vault,
         writer,
-        content: ContentApi::new(http.clone(), target.endpoints.content_api.clone(), target.access_token.as_ref().map(token)),
-        types: target.write_token.as_ref().map(|token| TypesApi::new(http.clone(), target.endpoints.types_api.clone(), &target.repository, token.clone())),
-        library: target.write_token.as_ref().map(|token| AssetApi::new(http.clone(), target.endpoints.asset_api.clone(), &target.repository, token.clone())),
-        downloader: Downloader::new(http.clone(), AssetHosts::new(&target.endpoints, &target.asset_hosts), vault.spool()),
+        content: ContentApi::new(
+            http.clone(),
+            target.endpoints.content_api.clone(),
+            target.access_token.as_ref().map(token),
+        ),
+        types: target.write_token.as_ref().map(|token| {
+            TypesApi::new(http.clone(), target.endpoints.types_api.clone(), &target.repository, token.clone())
+        }),
+        library: target.write_token.as_ref().map(|token| {
+            AssetApi::new(http.clone(), target.endpoints.asset_api.clone(), &target.repository, token.clone())
+        }),
+        downloader: Downloader::new(
+            http.clone(),
+            AssetHosts::new(&target.endpoints, &target.asset_hosts),
+            vault.spool(),
+        ),
         progress,
         base,
         cancel: options.cancel.clone(),
@@ -170,7 +187,12 @@ pub async fn take(vault: &Arc<Vault>, http: &Http, target: &Target, options: Sna
 
 /// Reads the catalog of the snapshot before. One that cannot be read is not carried over from;
 /// the run then reads and stores everything anew, which heals the vault.
-async fn load_base(vault: &Vault, space: &Space, manifest: Manifest, warnings: &mut Vec<Problem>) -> Result<Option<Base>> {
+async fn load_base(
+    vault: &Vault,
+    space: &Space,
+    manifest: Manifest,
+    warnings: &mut Vec<Problem>,
+) -> Result<Option<Base>> {
     let reader = Reader::new(vault, space);
     let read = async {
         let entries = tree::read_all(&reader, &manifest.catalog).await?;
@@ -180,7 +202,10 @@ async fn load_base(vault: &Vault, space: &Space, manifest: Manifest, warnings: &
     match read.await {
         Ok((entries, link_pages)) => Ok(Some(Base { manifest, entries, link_pages })),
         Err(error) if error.kind == VaultErrorKind::Integrity => {
-            let why = format!("its catalog cannot be read, so nothing is carried over from it: {}", with_causes(&error));
+            let why = format!(
+                "its catalog cannot be read, so nothing is carried over from it: {}",
+                with_causes(&error)
+            );
             warnings.push(Problem::new("base-unreadable", manifest.key, why));
             Ok(None)
         }
@@ -206,7 +231,10 @@ impl Run<'_> {
     }
 
     pub(super) fn note_original(&self, metadata: ItemId, stored: StoredItem) {
-        self.originals.lock().expect("no holder of this lock can panic").insert(metadata, (stored.id, stored.size));
+        self.originals
+            .lock()
+            .expect("no holder of this lock can panic")
+            .insert(metadata, (stored.id, stored.size));
         self.writer.note_original(metadata, stored.id);
     }
 
@@ -243,7 +271,8 @@ impl Run<'_> {
             return Ok(Reading { root, models, list, content: Content::Unchanged, library });
         }
         let content = async {
-            let mut documents = self.read_documents(&root, list.as_ref().map(Listed::new).unwrap_or_default()).await?;
+            let mut documents =
+                self.read_documents(&root, list.as_ref().map(Listed::new).unwrap_or_default()).await?;
             let releases = self.read_releases(&root, &mut documents).await?;
             Ok::<_, SnapshotError>((documents, releases))
         };
@@ -279,7 +308,8 @@ impl Run<'_> {
     /// nothing missing, and every item of them still held.
     fn is_unchanged(&self, root: &Root) -> bool {
         let Some(base) = &self.base else { return false };
-        let releases: BTreeMap<_, _> = root.releases.iter().map(|release| (release.id.clone(), release.reference.clone())).collect();
+        let releases: BTreeMap<_, _> =
+            root.releases.iter().map(|release| (release.id.clone(), release.reference.clone())).collect();
         let source = &base.manifest.source;
         base.manifest.gaps.is_empty()
             && source.content_api == self.content_address()
@@ -309,12 +339,20 @@ impl Run<'_> {
 
     /// Puts together what goes into the manifest; reads models, library and root once more to see
     /// what changed meanwhile.
-    async fn draft(&self, reading: Reading, restarts: u32, started: Timestamp, trigger: String, ledger: &Ledger) -> Result<Draft> {
+    async fn draft(
+        &self,
+        reading: Reading,
+        restarts: u32,
+        started: Timestamp,
+        trigger: String,
+        ledger: &Ledger,
+    ) -> Result<Draft> {
         let Reading { root, mut models, list, content, mut library } = reading;
         let mut consistency = Consistency { restarts, ..Consistency::default() };
         let mut files = self.repository_files(&root).await?;
         if matches!(content, Content::Read { .. }) {
-            consistency.changed_during_run = self.read_again(&mut models, list.as_ref(), &mut library).await?;
+            consistency.changed_during_run =
+                self.read_again(&mut models, list.as_ref(), &mut library).await?;
         }
         let at_end = self.content.root().await.map_err(|error| self.source_error(error))?;
         consistency.master_ref_moved = at_end.master_ref != root.master_ref;
@@ -322,7 +360,7 @@ impl Run<'_> {
         let mut counts = Counts::default();
         let (mut gaps, mut warnings) = (library.gaps, library.warnings);
         let (mut entries, links) = match content {
-            Content::Unchanged => self.carry_over(list.is_some(), &mut counts, &mut gaps, &mut warnings),
+            Content::Unchanged => self.carry_over(list.as_ref(), &mut counts, &mut gaps, &mut warnings),
             Content::Read { documents, releases, wished } => {
                 let documents = *documents;
                 counts.release_documents = releases;
@@ -335,7 +373,11 @@ impl Run<'_> {
                 warnings.extend(wished.warnings);
                 if !documents.dangling.is_empty() {
                     let count = documents.dangling.len();
-                    warnings.push(Problem::new("dangling-links", names::repository("dangling-links.json"), format!("{count} targets of links do not exist at the source")));
+                    warnings.push(Problem::new(
+                        "dangling-links",
+                        names::repository("dangling-links.json"),
+                        format!("{count} targets of links do not exist at the source"),
+                    ));
                     files.push((names::repository("dangling-links.json"), json_list(&documents.dangling)));
                 }
                 if !documents.wishes.external.is_empty() {
@@ -363,7 +405,8 @@ impl Run<'_> {
         entries.dedup_by(|a, b| a.path == b.path);
 
         let accepted = ledger.accepted_gaps(&self.target.name);
-        let (accepted_gaps, gaps) = gaps.into_iter().partition(|gap: &Problem| accepted.contains_key(gap.subject.as_str()));
+        let (accepted_gaps, gaps) =
+            gaps.into_iter().partition(|gap: &Problem| accepted.contains_key(gap.subject.as_str()));
         Ok(Draft {
             repository: self.target.name.clone(),
             snapshot: SnapshotId::new(started),
@@ -387,14 +430,25 @@ impl Run<'_> {
         })
     }
 
-    /// Carries the documents of the snapshot before over, and without write token its assets.
-    fn carry_over(&self, has_library: bool, counts: &mut Counts, gaps: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> (Vec<CatalogEntry>, LinksPart) {
+    /// Carries the documents of the snapshot before over, and the assets that they refer to and
+    /// the media library does not list: all of them without write token. One that was deleted
+    /// from the library meanwhile is kept as well, until documents are read again: they may
+    /// refer to it, and its file is still served.
+    fn carry_over(
+        &self,
+        list: Option<&AssetList>,
+        counts: &mut Counts,
+        gaps: &mut Vec<Problem>,
+        warnings: &mut Vec<Problem>,
+    ) -> (Vec<CatalogEntry>, LinksPart) {
         let base = self.base.as_ref().expect("nothing is unchanged without a snapshot before");
         let before = &base.manifest;
-        let mut entries: Vec<CatalogEntry> = base.below("documents/").chain(base.below("releases/")).cloned().collect();
+        let mut entries: Vec<CatalogEntry> =
+            base.below("documents/").chain(base.below("releases/")).cloned().collect();
         for file in ["dangling-links.json", "external-assets.json"] {
             if let Some(entry) = base.find(&names::repository(file)) {
-                counts.repository = add(counts.repository, Tally { reported: Some(1), stored: 1, bytes: entry.size });
+                counts.repository =
+                    add(counts.repository, Tally { reported: Some(1), stored: 1, bytes: entry.size });
                 entries.push(entry.clone());
             }
         }
@@ -407,16 +461,27 @@ impl Run<'_> {
             repository: counts.repository,
             ..Counts::default()
         };
-        warnings.extend(before.warnings.iter().filter(|warning| warning.code == "dangling-links" || warning.code == "asset-missing").cloned());
-        // Assets that documents refer to and the library does not list: all, without library.
-        let referred = base.below("assets/").filter(|entry| !has_library || before.counts.assets.reported.is_none());
-        let assets: Vec<_> = referred.cloned().collect();
-        let originals = assets.iter().filter(|entry| entry.path.ends_with("/original"));
-        for entry in originals {
+        warnings.extend(
+            before
+                .warnings
+                .iter()
+                .filter(|warning| warning.code == "dangling-links" || warning.code == "asset-missing")
+                .cloned(),
+        );
+        let listed: HashSet<String> = list
+            .iter()
+            .flat_map(|list| &list.assets)
+            .flat_map(|asset| {
+                [names::asset_metadata(self.key(), &asset.id), names::asset_original(self.key(), &asset.id)]
+            })
+            .collect();
+        let assets: Vec<_> =
+            base.below("assets/").filter(|entry| !listed.contains(&*entry.path)).cloned().collect();
+        for entry in assets.iter().filter(|entry| entry.path.ends_with("/original")) {
             counts.assets.stored += 1;
             counts.assets.bytes += entry.size;
         }
-        if !has_library {
+        if list.is_none() {
             gaps.extend(before.accepted_gaps.iter().cloned());
         }
         entries.extend(assets);
@@ -424,17 +489,26 @@ impl Run<'_> {
     }
 
     /// Lists models and library again; stores the later state and returns what changed.
-    async fn read_again(&self, models: &mut Option<Models>, list: Option<&AssetList>, library: &mut Assets) -> Result<Vec<String>> {
+    async fn read_again(
+        &self,
+        models: &mut Option<Models>,
+        list: Option<&AssetList>,
+        library: &mut Assets,
+    ) -> Result<Vec<String>> {
         let mut changed = Vec::new();
         if let (Some(before), Some(after)) = (models.as_ref(), self.list_models().await?) {
-            let paths = before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path));
+            let paths =
+                before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path));
             changed.extend(paths.cloned());
             *models = Some(after);
         }
         if let (Some(before), Some(after)) = (list, self.list_library().await?) {
-            let state = |list: &AssetList| -> HashMap<String, Digest> { list.assets.iter().map(|asset| (asset.id.clone(), Digest::of(&asset.bytes))).collect() };
+            let state = |list: &AssetList| -> HashMap<String, Digest> {
+                list.assets.iter().map(|asset| (asset.id.clone(), Digest::of(&asset.bytes))).collect()
+            };
             let (old, new) = (state(before), state(&after));
-            let differing: Vec<_> = old.keys().chain(new.keys()).filter(|id| old.get(*id) != new.get(*id)).collect();
+            let differing: Vec<_> =
+                old.keys().chain(new.keys()).filter(|id| old.get(*id) != new.get(*id)).collect();
             if !differing.is_empty() {
                 changed.extend(differing.iter().map(|id| names::asset_metadata(self.key(), id)));
                 *library = self.read_library(&after).await?;
@@ -458,10 +532,4 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_unstable();
     problems.dedup();
     problems
-}
-
-impl From<LinkEntry> for Box<str> {
-    fn from(entry: LinkEntry) -> Self {
-        entry.path
-    }
 }

@@ -96,7 +96,7 @@ impl Writer {
     /// [`ErrorKind::TooFewReplicas`] when fewer than `min_copies` confirmed everything,
     /// [`ErrorKind::Refused`] when the run took too long or a clock is off. No manifest is
     /// written then, except where a replica failed in the very moment of writing it.
-    pub async fn commit(mut self, draft: Draft, snapshots: &Snapshots, ledger: &Ledger) -> Result<Committed> {
+    pub async fn commit(self, draft: Draft, snapshots: &Snapshots, ledger: &Ledger) -> Result<Committed> {
         let bounds =
             PageBounds { min: self.vault.limits.page_entries_min, max: self.vault.limits.page_entries_max };
         let (added_items, added_bytes) = self.added();

@@ -25,7 +25,7 @@ use super::layout;
 use super::memory::Memory;
 use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey, check_claims};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::ids::VaultId;
 use crate::limits::Limits;
 use crate::objects::ErrorKind as StoreKind;
@@ -150,6 +150,21 @@ impl Vault {
             item_key,
             warnings: Mutex::new(warnings),
         })
+    }
+
+    /// Returns the current time, by the clock that the vault was opened with.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Returns the bounds it was opened with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns the directory for temporary files, which exists.
+    pub fn spool(&self) -> &std::path::Path {
+        &self.spool
     }
 
     /// Whether content is encrypted.

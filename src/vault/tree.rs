@@ -65,7 +65,10 @@ fn cut<E: Entry>(
     let mut page = Page::default();
     let mut last: Option<Box<str>> = None;
     for entry in entries {
-        assert!(last.as_deref().is_none_or(|last| last < entry.path()), "entries of a tree are unique and sorted");
+        assert!(
+            last.as_deref().is_none_or(|last| last < entry.path()),
+            "entries of a tree are unique and sorted"
+        );
         last = Some(entry.path().into());
         page.add(&entry, weight(&entry));
         if page.len >= bounds.max || page.len >= bounds.min && key.is_boundary(level, entry.path()) {

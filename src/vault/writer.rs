@@ -57,7 +57,7 @@ pub struct StoredItem {
 pub struct Writer {
     pub(super) vault: Arc<Vault>,
     pub(super) shared: Arc<Shared>,
-    uploader: JoinSet<Result<Uploaded>>,
+    uploader: tokio::sync::Mutex<JoinSet<Result<Uploaded>>>,
 }
 
 /// What the packing threads and the uploader share.
@@ -138,7 +138,7 @@ impl Writer {
         });
         let mut uploader = JoinSet::new();
         uploader.spawn(upload_all(Arc::clone(&shared), receiver));
-        Ok(Self { vault, shared, uploader })
+        Ok(Self { vault, shared, uploader: tokio::sync::Mutex::new(uploader) })
     }
 
     /// Stores items; those that are known cost a fingerprint only. Returns them in order.
@@ -146,7 +146,7 @@ impl Writer {
     /// # Errors
     ///
     /// When the spool disk fails, or too few replicas are left.
-    pub async fn store(&mut self, items: Vec<NewItem>) -> Result<Vec<StoredItem>> {
+    pub async fn store(&self, items: Vec<NewItem>) -> Result<Vec<StoredItem>> {
         let shared = Arc::clone(&self.shared);
         let stored = tokio::task::spawn_blocking(move || {
             items.into_iter().map(|item| shared.store(item)).collect::<Result<Vec<_>>>()
@@ -193,11 +193,11 @@ impl Writer {
     }
 
     /// Sends what is still open and waits until every pack is on the replicas.
-    pub(super) async fn finish_packs(&mut self) -> Result<Uploaded> {
+    pub(super) async fn finish_packs(&self) -> Result<Uploaded> {
         let shared = Arc::clone(&self.shared);
         let result =
             tokio::task::spawn_blocking(move || shared.finish()).await.expect("packing does not panic");
-        let uploaded = match self.uploader.join_next().await {
+        let uploaded = match self.uploader.lock().await.join_next().await {
             Some(joined) => joined.expect("the uploader does not panic and is not aborted"),
             None => Err(VaultError::cancelled()),
         };
@@ -205,8 +205,8 @@ impl Writer {
     }
 
     /// The packing side only knows that the uploader is gone; the uploader knows why.
-    async fn uploader_error(&mut self, error: VaultError) -> VaultError {
-        match self.uploader.join_next().await {
+    async fn uploader_error(&self, error: VaultError) -> VaultError {
+        match self.uploader.lock().await.join_next().await {
             Some(Ok(Err(why))) => why,
             _ => error,
         }

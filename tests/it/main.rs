@@ -1,18 +1,16 @@
 //! One test binary; a module a subject.
 
-mod prismic;
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
-
-mod cli;
-mod config;
-mod tidy;
-mod workplace;
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "`allow-unwrap-in-tests` covers test functions, not their helpers"
+    reason = "a test that cannot go on fails; clippy's setting covers test functions, not their helpers"
 )]
 
+mod cli;
+mod config;
 mod objects;
 mod objects_s3;
+mod prismic;
 mod s3_server;
+mod tidy;
+mod workplace;
