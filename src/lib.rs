@@ -7,8 +7,10 @@
 //! | --- | --- |
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
+//! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 
 pub mod clock;
+pub mod contentapi;
 pub mod ids;
 pub mod limits;
 pub mod objects;
