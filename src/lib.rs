@@ -16,4 +16,5 @@ pub mod limits;
 pub mod objects;
 pub mod progress;
 pub mod retry;
+pub mod sandbox;
 pub mod secret;

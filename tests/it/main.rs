@@ -1,1 +1,5 @@
 //! One test binary; a module a subject.
+#![expect(clippy::unwrap_used, reason = "in tests a failed step is a failed test")]
+
+mod contentapi;
+mod sandbox;
