@@ -249,7 +249,7 @@ impl Parser<'_> {
         let typed = Typed { parser: self, call: &call };
         Ok(match call.name.as_str() {
             "at" | "not" => {
-                let path = typed.path(|path| comparable(path))?;
+                let path = typed.path(comparable)?;
                 let values = if path == Path::Tags { typed.list_or_one()? } else { vec![typed.scalar(0)?] };
                 typed.count(1)?;
                 if call.name == "at" { Predicate::At(path, values) } else { Predicate::Not(path, values) }

@@ -142,7 +142,8 @@ async fn tear(response: Response, torn: Torn) -> Response {
         Torn::Doubled if count > 1 => page["results"][count - 1] = page["results"][0].clone(),
         Torn::ResultsSize => page["results_size"] = (count + 1).into(),
         Torn::Total => {
-            page["total_results_size"] = (page["total_results_size"].as_u64().unwrap_or(0) + 1).into()
+            let total = page["total_results_size"].as_u64().unwrap_or(0);
+            page["total_results_size"] = (total + 1).into();
         }
         Torn::Missing | Torn::Doubled => {}
     }

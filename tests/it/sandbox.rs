@@ -46,7 +46,8 @@ pub(crate) fn options(mode: AccessMode) -> RepositoryOptions {
 }
 
 fn small() -> Content {
-    let options = SyntheticOptions { documents: 60, assets: 12, asset_bytes: 3000, ..SyntheticOptions::default() };
+    let options =
+        SyntheticOptions { documents: 60, assets: 12, asset_bytes: 3000, ..SyntheticOptions::default() };
     generate("acme", &options).unwrap()
 }
 
@@ -63,7 +64,8 @@ impl Bench {
     pub(crate) fn new(content: Content, options: RepositoryOptions) -> Self {
         let repository = Repository::new("acme", content, options);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Server::start(vec![Arc::clone(&repository)], ServerOptions::default(), listener).unwrap();
+        let server =
+            Server::start(vec![Arc::clone(&repository)], ServerOptions::default(), listener).unwrap();
         let endpoints = server.endpoints("acme").unwrap();
         let control = server.control();
         Self { repository, server, endpoints, control, client: client() }
@@ -133,7 +135,10 @@ async fn a_repository_is_served_through_all_its_apis() {
     let bench = Bench::small(AccessMode::Open);
     let root = bench.json(&bench.endpoints.content_api).await;
     assert_eq!(root["refs"][0]["ref"], bench.repository.master_ref());
-    assert_eq!(root["languages"][0], json!({"id": "en-us", "name": "English - United States", "is_master": true}));
+    assert_eq!(
+        root["languages"][0],
+        json!({"id": "en-us", "name": "English - United States", "is_master": true})
+    );
     assert_eq!(root["forms"]["tags"]["action"], format!("{}/api/tags", bench.server.base_url()));
     let documents = bench.all(&bench.repository.master_ref()).await;
     assert_eq!(documents.len(), 60);

@@ -103,6 +103,13 @@ fn fields_of(id: &str) -> Map<String, Value> {
             ("attachments", repeatable(link(Some("media")))),
             ("related", group(&[("post", link(Some("document")))])),
         ],
+        _ => return fields_of_others(id),
+    };
+    named(fields)
+}
+
+fn fields_of_others(id: &str) -> Map<String, Value> {
+    let fields = match id {
         "author" => vec![
             ("name", text()),
             ("email", text()),
@@ -139,7 +146,7 @@ fn fields_of(id: &str) -> Map<String, Value> {
             ("color", field("Color")),
             ("in_stock", field("Boolean")),
             ("description", rich()),
-            ("gallery", group(&[("image", image(thumbnails)), ("caption", text())])),
+            ("gallery", group(&[("image", image(&["32:15", "square"])), ("caption", text())])),
             ("specification", field("Table")),
             ("datasheet", link(Some("media"))),
             (
@@ -157,6 +164,10 @@ fn fields_of(id: &str) -> Map<String, Value> {
         "faq" => vec![("title", title()), ("answer", rich()), ("topics", group(&[("topic", text())]))],
         _ => vec![("title", title()), ("parent", link(Some("document")))],
     };
+    named(fields)
+}
+
+fn named(fields: Vec<(&str, Value)>) -> Map<String, Value> {
     fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect()
 }
 
