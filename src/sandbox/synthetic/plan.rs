@@ -107,19 +107,10 @@ impl Plan {
     fn add_group(&mut self, options: &SyntheticOptions, group: u64) {
         let mut random = Random::new(&[options.seed, 1, group]);
         let singles = TYPES.iter().take_while(|(_, _, share)| *share == 0).count() as u64;
+        // One group of each type first, so that small repositories have them all.
         let type_id = match usize::try_from(group) {
-            Ok(single) if group < singles => TYPES[single].0,
-            _ => {
-                let mut left = random.below(100);
-                TYPES
-                    .iter()
-                    .find(|(_, _, share)| {
-                        let found = left < *share;
-                        left = left.saturating_sub(*share);
-                        found
-                    })
-                    .map_or("page", |(id, _, _)| id)
-            }
+            Ok(first) if first < TYPES.len() => TYPES[first].0,
+            _ => weighted_type(&mut random),
         };
         let languages: Vec<u8> = (0..u8::try_from(options.languages.len()).unwrap_or(u8::MAX))
             .filter(|lang| if *lang == 0 { group < singles || !random.one_in(16) } else { !random.one_in(3) })
@@ -200,6 +191,17 @@ impl Plan {
     pub(super) fn file(&self, random: &mut Random) -> Option<&PlannedAsset> {
         (!self.files.is_empty()).then(|| &self.assets[*random.pick(&self.files) as usize])
     }
+}
+
+fn weighted_type(random: &mut Random) -> &'static str {
+    let mut left = random.below(100);
+    for (id, _, share) in TYPES {
+        if left < share {
+            return id;
+        }
+        left -= share;
+    }
+    "page"
 }
 
 fn dedup(tags: Vec<&'static str>) -> Vec<&'static str> {
