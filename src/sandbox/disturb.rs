@@ -171,6 +171,10 @@ fn truncate(response: Response) -> Response {
         };
         std::future::ready(result)
     });
-    let cut = stream::once(async { Err(io::Error::from(io::ErrorKind::ConnectionReset)) });
+    let cut = stream::once(async {
+        // What waits in the connection's buffer would be dropped with it: let it be sent first.
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
     Response::from_parts(parts, Body::from_stream(first_half.map(Ok).chain(cut)))
 }

@@ -3,3 +3,5 @@
 
 mod contentapi;
 mod sandbox;
+mod sandbox_content;
+mod sandbox_faults;
