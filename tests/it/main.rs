@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails; clippy's setting covers test functions, not their helpers"
 )]
 
+mod backups;
 mod cli;
 mod config;
 mod contentapi;
@@ -16,5 +17,6 @@ mod s3_server;
 mod sandbox;
 mod sandbox_content;
 mod sandbox_faults;
+mod snapshot;
 mod tidy;
 mod workplace;
