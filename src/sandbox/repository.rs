@@ -406,25 +406,39 @@ impl ContentSource for Repository {
     }
 
     async fn documents(&self, reference: &str) -> Result<RefAnswer, SourceError> {
-        let state = self.read();
-        for (age, version) in state.versions.iter().enumerate() {
+        let (base, release) = match self.read().look_up(reference) {
+            Looked::Up(answer) => return Ok(answer),
+            Looked::Release(base, release) => (base, release),
+        };
+        // Sorting a large set is work for a processor, not for the threads that wait.
+        let overlaid = tokio::task::spawn_blocking(move || {
+            let overlay = || Arc::new(base.with_changes(release.release.documents.clone(), &HashSet::new()));
+            Arc::clone(release.overlaid.get_or_init(overlay))
+        });
+        let overlaid = overlaid.await.map_err(|error| SourceError::Unavailable(error.to_string()))?;
+        Ok(RefAnswer::Found(RefKind::Release, overlaid))
+    }
+}
+
+/// What is known of a ref without work.
+enum Looked {
+    Up(RefAnswer),
+    /// A release over a version.
+    Release(Arc<DocumentSet>, Arc<ReleaseVersion>),
+}
+
+impl State {
+    fn look_up(&self, reference: &str) -> Looked {
+        for (age, version) in self.versions.iter().enumerate() {
             if version.reference == reference {
                 let kind = if age == 0 { RefKind::Master } else { RefKind::SupersededMaster };
-                return Ok(RefAnswer::Found(kind, Arc::clone(&version.documents)));
+                return Looked::Up(RefAnswer::Found(kind, Arc::clone(&version.documents)));
             }
             if let Some(release) = version.releases.iter().find(|release| release.reference == reference) {
-                let base = Arc::clone(&version.documents);
-                let release = Arc::clone(release);
-                drop(state);
-                let overlay =
-                    || Arc::new(base.with_changes(release.release.documents.clone(), &HashSet::new()));
-                return Ok(RefAnswer::Found(
-                    RefKind::Release,
-                    Arc::clone(release.overlaid.get_or_init(overlay)),
-                ));
+                return Looked::Release(Arc::clone(&version.documents), Arc::clone(release));
             }
         }
-        let known = state.expired.contains(reference);
-        Ok(if known { RefAnswer::Expired } else { RefAnswer::Unknown })
+        let known = self.expired.contains(reference);
+        Looked::Up(if known { RefAnswer::Expired } else { RefAnswer::Unknown })
     }
 }

@@ -13,6 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,8 @@ pub(super) struct Sandbox {
 }
 
 impl Server {
-    /// Serves repositories on `listener` (bind it to `127.0.0.1:0` for any free port).
+    /// Serves repositories on `listener` (bind it to `127.0.0.1:0` for any free port). Must be
+    /// called within a tokio runtime.
     pub fn start(
         repositories: Vec<Arc<Repository>>,
         options: ServerOptions,
@@ -111,6 +113,10 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             // It ends without error: accepting is retried within.
+            let listener = listener.tap_io(|connection| {
+                // Without it small answers may wait for an acknowledgement; failing costs speed only.
+                connection.set_nodelay(true).ok();
+            });
             axum::serve(listener, router).with_graceful_shutdown(stopped).await.ok();
         });
         Ok(Self { base_url, names, control, cancel, grace, tasks })
