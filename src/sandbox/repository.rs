@@ -256,6 +256,24 @@ impl Repository {
         Ok(ids)
     }
 
+    /// Publishes `count` new documents, copies of existing ones under ids and UIDs of their own.
+    /// Returns their ids; none in an empty repository.
+    pub fn add_documents(&self, count: usize, seed: u64) -> Result<Vec<String>, SandboxError> {
+        let documents = self.documents();
+        let mut random = Random::new(&[seed, 0x0add]);
+        let mut all: Vec<&Arc<Document>> = documents.iter().collect();
+        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        let now = self.read().now + TICK;
+        let mut put = Vec::with_capacity(count);
+        for _ in 0..if all.is_empty() { 0 } else { count } {
+            let model = *random.pick(&all);
+            put.push(super::edit::copied(model, now, &mut random)?);
+        }
+        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        self.publish(Changes { put, remove: HashSet::new() });
+        Ok(ids)
+    }
+
     /// Unpublishes documents. What linked to them gets broken links, what was a translation of
     /// them loses the entry; their dates stay, as at Prismic. Returns how many were there.
     pub fn remove_documents(&self, ids: &[&str]) -> Result<usize, SandboxError> {
@@ -294,6 +312,17 @@ impl Repository {
     /// Adds an asset, or replaces the one of the same id.
     pub fn put_asset(&self, asset: Asset) {
         Arc::make_mut(&mut self.write().library).put(asset);
+    }
+
+    /// Changes the notes of an asset.
+    pub fn edit_asset(&self, id: &str, notes: &str) -> Result<(), SandboxError> {
+        let mut state = self.write();
+        state.now += TICK;
+        let found = state.library.assets().iter().find(|asset| asset.id == id);
+        let asset = found.ok_or_else(|| SandboxError::NotFound { what: "asset", id: id.to_owned() })?;
+        let changed = asset.with_notes(notes, state.now)?;
+        Arc::make_mut(&mut state.library).put(changed);
+        Ok(())
     }
 
     /// Removes an asset from the media library; its file stays, as at Prismic.

@@ -99,6 +99,9 @@ impl Server {
         if let Some(twice) = names.iter().find(|name| !known.insert(name.as_str())) {
             return Err(SandboxError::SameName(twice.clone()));
         }
+        if let Some(name) = names.iter().find(|name| !is_repository_name(name)) {
+            return Err(SandboxError::InvalidName(name.clone()));
+        }
         let sandbox = Arc::new(Sandbox {
             repositories: names.iter().cloned().zip(repositories).collect(),
             control: Control::default(),
@@ -157,6 +160,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.cancel.cancel();
     }
+}
+
+/// Prismic's rule: four and more letters, digits and hyphens, no hyphen at either end. Names become
+/// parts of paths here, so those of the other APIs are taken.
+fn is_repository_name(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let taken = matches!(name, "asset-api" | "types-api" | "migration-api");
+    name.len() >= 4 && plain && !name.starts_with('-') && !name.ends_with('-') && !taken
 }
 
 /// Where the Content API of a repository is, without `/api/v2`.

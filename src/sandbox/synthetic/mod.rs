@@ -30,6 +30,7 @@ pub use files::{FileFormat, GeneratedFile};
 pub use random::Random;
 
 use self::plan::{Plan, PlannedDocument};
+use super::assets::Asset;
 use super::error::SandboxError;
 use super::repository::{Content, Release};
 use crate::contentapi::{Collection, Document, Language, Millis, RepositoryRoot};
@@ -119,6 +120,12 @@ pub fn generate(name: &str, options: &SyntheticOptions) -> Result<Content, Sandb
         library: library::library(&plan, &options)?,
         models,
     })
+}
+
+/// Makes one asset. Those of [`generate`] have the numbers below `options.assets`; others are new
+/// ones, to be [put](super::Repository::put_asset) into the library later.
+pub fn generate_asset(name: &str, options: &SyntheticOptions, number: usize) -> Result<Asset, SandboxError> {
+    library::asset(&plan::asset(name, options, number), &library::tags(options))
 }
 
 /// Makes a release of up to three changed documents and two that were never published.
