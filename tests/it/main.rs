@@ -10,6 +10,7 @@ mod backups;
 mod cli;
 mod config;
 mod contentapi;
+mod contentapi_answers;
 mod objects;
 mod objects_s3;
 mod prismic;
