@@ -40,6 +40,7 @@ pub mod config;
 pub mod init;
 pub mod list;
 pub mod manual;
+pub mod sandbox;
 pub mod show;
 pub mod snapshot;
 
@@ -102,6 +103,8 @@ enum Command {
     Show(show::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// A Prismic-compatible repository on this machine, for rehearsals and tests
+    Sandbox(sandbox::Args),
     /// Check the configuration and show what it means
     Config(config::Args),
     /// Print the completion script of a shell
@@ -260,6 +263,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
+        Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,
         Command::Manual(args) => manual::run(args, context).await,

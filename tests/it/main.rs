@@ -16,6 +16,7 @@ mod objects_s3;
 mod prismic;
 mod s3_server;
 mod sandbox;
+mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
 mod snapshot;
