@@ -274,7 +274,11 @@ fn presence(
                 Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
             }
         }
-        for index in &pack.indexed_by {
+        // One that describes it is enough; without any, the one to bring is the first.
+        let there: Vec<_> =
+            pack.indexed_by.iter().filter(|index| listing.indexes.contains_key(index)).collect();
+        let wanted = if there.is_empty() { pack.indexed_by.first().into_iter().collect() } else { there };
+        for index in wanted {
             let key = layout::index(&space.name, index);
             match listing.indexes.get(index) {
                 None => report.add(

@@ -14,7 +14,9 @@ use prismvault::vault::reader::Reader;
 use prismvault::vault::snapshots::Snapshots;
 use prismvault::vault::space::Space;
 use prismvault::vault::tree;
-use prismvault::verification::{DamageKind, Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
+use prismvault::verification::{
+    DamageKind, Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::backups::{Backup, Source};
@@ -45,7 +47,12 @@ const KINDS: [(&str, &str); 10] = [
 ];
 
 fn options(level: Level) -> VerifyOptions<'static> {
-    VerifyOptions { level: Some(level), snapshots: Vec::new(), progress: &Silent, cancel: CancellationToken::new() }
+    VerifyOptions {
+        level: Some(level),
+        snapshots: Vec::new(),
+        progress: &Silent,
+        cancel: CancellationToken::new(),
+    }
 }
 
 /// A vault with two snapshots and a ledger entry, and the keys of its objects.
@@ -70,7 +77,8 @@ async fn vault_with_history(replicas: usize) -> Backup {
 async fn copy(stores: &[(String, Arc<dyn ObjectStore>)], backup: &Backup) -> Vec<(String, Arc<MemoryStore>)> {
     let mut copies = Vec::new();
     for (name, store) in stores {
-        let copy = Arc::new(MemoryStore::new(name, Arc::<prismvault::clock::ManualClock>::clone(&backup.clock)));
+        let copy =
+            Arc::new(MemoryStore::new(name, Arc::<prismvault::clock::ManualClock>::clone(&backup.clock)));
         for object in store.list("").await.unwrap() {
             let bytes = store.get(&object.key, u64::MAX).await.unwrap();
             copy.put(&object.key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
@@ -123,12 +131,7 @@ async fn read_everything(vault: &Vault) -> usize {
         let entries: Vec<prismvault::vault::format::catalog::CatalogEntry> =
             tree::read_all(&reader, &snapshot.manifest.catalog).await.unwrap();
         let ids: Vec<_> = entries.iter().map(|entry| entry.item).collect();
-        reader
-            .for_each(ids, async |_, data| {
-                data.map(|_| read += 1)
-            })
-            .await
-            .unwrap();
+        reader.for_each(ids, async |_, data| data.map(|_| read += 1)).await.unwrap();
     }
     read
 }
@@ -155,7 +158,10 @@ async fn damage_on_one_replica_is_named_read_around_and_repaired() {
                 let copies = copy(&originals, &backup).await;
                 let Some(key) = damage(&copies[1].1, kind, action, nth).await else { continue };
                 let case = format!("{action:?} {key}");
-                backup.stores = copies.iter().map(|(name, store)| (name.clone(), Arc::<MemoryStore>::clone(store) as _)).collect();
+                backup.stores = copies
+                    .iter()
+                    .map(|(name, store)| (name.clone(), Arc::<MemoryStore>::clone(store) as _))
+                    .collect();
 
                 let report = verified(&backup, Level::Bytes).await;
                 let named = |damage: &prismvault::verification::Damage| {
@@ -165,8 +171,14 @@ async fn damage_on_one_replica_is_named_read_around_and_repaired() {
                 assert!(report.damage.iter().any(named), "{case}: {:?}", report.damage);
                 // A manifest that is gone from one replica only is a copy that lags behind.
                 let behind = action == Action::Delete && kind == ("snapshots/", ".json");
-                let lags = behind || action == Action::Delete && kind.0 == "ledger/" && key.ends_with(".json");
-                assert_eq!(report.damage.iter().any(|damage| damage.kind.is_integrity()), !lags, "{case}: {:?}", report.damage);
+                let lags =
+                    behind || action == Action::Delete && kind.0 == "ledger/" && key.ends_with(".json");
+                assert_eq!(
+                    report.damage.iter().any(|damage| damage.kind.is_integrity()),
+                    !lags,
+                    "{case}: {:?}",
+                    report.damage
+                );
 
                 let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
                 assert_eq!(read_everything(&vault).await, whole, "{case}: all is read from the good replica");
@@ -211,7 +223,11 @@ async fn damage_without_a_second_copy_is_named_and_never_taken_for_good() {
                 }
                 Ok(vault) => {
                     let report = verify(&vault, &options(Level::Content)).await.unwrap();
-                    assert!(report.damage.iter().any(|damage| damage.kind.is_integrity()), "{case}: {:?}", report.damage);
+                    assert!(
+                        report.damage.iter().any(|damage| damage.kind.is_integrity()),
+                        "{case}: {:?}",
+                        report.damage
+                    );
                     let (_, plan) = plan_repair(&vault, &options(Level::Bytes)).await.unwrap();
                     if kind.0 != "replica.json" {
                         assert!(!plan.beyond_repair.is_empty(), "{case}");
