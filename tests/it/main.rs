@@ -21,5 +21,6 @@ mod sandbox;
 mod sandbox_content;
 mod sandbox_faults;
 mod snapshot;
+mod snapshot_gaps;
 mod tidy;
 mod workplace;
