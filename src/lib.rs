@@ -11,6 +11,7 @@
 //! | 1 | [`prismic`]: clients for the APIs of Prismic, and the model of its documents |
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
+//! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod limits;
 pub mod objects;
 pub mod prismic;
 pub mod progress;
+pub mod restore;
 pub mod retry;
 pub mod secret;
 pub mod snapshot;
