@@ -12,7 +12,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
-use super::text::{Style, Text};
+use super::text::{Style, Text, shell_word};
 use super::units::{human_bytes, parse_duration};
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::sandbox::synthetic::{SyntheticOptions, generate};
@@ -370,16 +370,6 @@ fn page(report: &Report<'_>, access: Access) -> Page {
         .line(format!("  curl -X PUT {}/faults -d '{{\"latency_ms\": 200}}'", report.control_api))
 }
 
-/// Quotes for a shell where that is needed.
-fn shell_word(text: &str) -> String {
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'=');
-    match !text.is_empty() && text.bytes().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
 fn parse_latency(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(milliseconds) => Ok(Duration::from_millis(milliseconds)),
@@ -472,12 +462,5 @@ mod tests {
         for torn in ["2", "0:missing", "2:half", "x:total"] {
             assert!(parse_torn(torn).is_err(), "{torn}");
         }
-    }
-
-    #[test]
-    fn tokens_survive_the_shell() {
-        assert_eq!(shell_word("abc-1"), "abc-1");
-        assert_eq!(shell_word("a b'c"), r"'a b'\''c'");
-        assert_eq!(shell_word(""), "''");
     }
 }
