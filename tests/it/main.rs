@@ -13,6 +13,7 @@ mod contentapi;
 mod contentapi_answers;
 mod crashes;
 mod damage;
+mod first_use;
 mod objects;
 mod objects_s3;
 mod prismic;

@@ -106,7 +106,11 @@ async fn models_that_change_during_the_run_are_named_and_stored_as_they_are_late
     let (source, backup) = (Source::synthetic(60, 4), Backup::in_memory(1).await);
     source.control().set_faults(Faults { models_change: true, ..Faults::default() });
     let manifest = manifest(&backup, &source).await;
-    assert!(manifest.consistency.changed_during_run.iter().any(|path| path.starts_with("models/")), "{:?}", manifest.consistency);
+    assert!(
+        manifest.consistency.changed_during_run.iter().any(|path| path.starts_with("models/")),
+        "{:?}",
+        manifest.consistency
+    );
 }
 
 #[tokio::test]
@@ -165,7 +169,8 @@ async fn without_write_token_the_assets_that_documents_use_are_stored() {
 
 #[tokio::test]
 async fn a_wrong_or_missing_token_is_told_apart_from_a_wrong_name_and_nothing_is_written() {
-    let content = SyntheticOptions { documents: 20, assets: 2, asset_bytes: 500, ..SyntheticOptions::default() };
+    let content =
+        SyntheticOptions { documents: 20, assets: 2, asset_bytes: 500, ..SyntheticOptions::default() };
     let source = Source::new(&content, AccessMode::Private);
     let backup = Backup::in_memory(1).await;
     let before = backup.stores[0].1.list("").await.unwrap().len();
@@ -186,14 +191,19 @@ async fn a_wrong_or_missing_token_is_told_apart_from_a_wrong_name_and_nothing_is
     target.endpoints.content_api = format!("{}/nothing/api/v2", source.server.base_url()).parse().unwrap();
     assert_eq!(kind_of(backup.snapshot_of(&target).await.unwrap_err()), SourceErrorKind::RepositoryNotFound);
     assert_eq!(backup.stores[0].1.list("").await.unwrap().len(), before, "nothing was written");
-    let target = prismvault::snapshot::Target { access_token: Some(Secret::new(ACCESS_TOKEN)), ..source.target.clone() };
+    let target = prismvault::snapshot::Target {
+        access_token: Some(Secret::new(ACCESS_TOKEN)),
+        ..source.target.clone()
+    };
     assert_eq!(backup.snapshot_of(&target).await.unwrap().committed.manifest.status, Status::Complete);
 }
 
 #[tokio::test]
 async fn a_ref_that_is_refused_again_and_again_ends_the_run() {
     let (source, backup) = (Source::synthetic(450, 2), Backup::in_memory(1).await);
-    source.control().set_faults(Faults { refused_ref: Some(source.repository.master_ref()), ..Faults::default() });
+    source
+        .control()
+        .set_faults(Faults { refused_ref: Some(source.repository.master_ref()), ..Faults::default() });
     let error = backup.snapshot(&source).await.unwrap_err();
     assert!(matches!(error, SnapshotError::RefKeepsMoving { times: 4, .. }), "{error}");
 }
