@@ -12,6 +12,7 @@
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
+//! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod objects;
 pub mod prismic;
 pub mod progress;
+pub mod restore;
 pub mod retry;
 pub mod sandbox;
 pub mod secret;

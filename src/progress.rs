@@ -26,6 +26,10 @@ pub enum Phase {
     Verify,
     /// Writing files.
     Restore,
+    /// Writing an archive.
+    Export,
+    /// Searching texts.
+    Search,
     /// Copying objects between replicas.
     Repair,
 }
@@ -43,6 +47,8 @@ impl Phase {
             Self::Commit => "commit",
             Self::Verify => "verifying",
             Self::Restore => "restoring",
+            Self::Export => "exporting",
+            Self::Search => "searching",
             Self::Repair => "repairing",
         }
     }

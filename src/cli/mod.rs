@@ -35,12 +35,16 @@ mod places;
 mod session;
 
 pub mod accept;
+pub mod cat;
 pub mod completions;
 pub mod config;
+pub mod export;
+pub mod find;
 pub mod init;
 pub mod list;
 pub mod manual;
 pub mod repair;
+pub mod restore;
 pub mod show;
 pub mod snapshot;
 pub mod verify;
@@ -107,6 +111,14 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Find documents and assets by id, type, language, or any text
+    Find(find::Args),
+    /// Print one item: a document, a model, the bytes of an asset
+    Cat(cat::Args),
+    /// Write a snapshot as one archive that standard tools read; it is not encrypted
+    Export(export::Args),
+    /// Get content back: a snapshot, or a part of it, as files
+    Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
     /// Check the configuration and show what it means
@@ -268,6 +280,10 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Find(args) => find::run(args, context).await,
+        Command::Cat(args) => cat::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
+        Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

@@ -1,0 +1,113 @@
+//! `cat`: one item.
+
+use super::content::OpenSnapshot;
+use super::error::{RestoreError, Result};
+use super::paths::{Place, place};
+use super::selection::no_path;
+use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::pack::ItemData;
+use crate::vault::tree;
+
+/// One item with its bytes.
+#[derive(Debug)]
+pub struct Found {
+    /// Path of the catalog, id and size.
+    pub entry: CatalogEntry,
+    /// The bytes, checked against the id.
+    pub data: ItemData,
+}
+
+/// Reads one item by its path, or a document by its id alone when that is unique. By path it
+/// reads one page of the catalog a level and the item.
+///
+/// # Errors
+///
+/// [`NotFound`](super::RestoreErrorKind::NotFound) with what there is instead,
+/// [`Ambiguous`](super::RestoreErrorKind::Ambiguous) with the paths to choose from, errors of the
+/// vault when the item is damaged on every replica.
+pub async fn cat(snapshot: &OpenSnapshot<'_>, typed: &str) -> Result<Found> {
+    let reader = snapshot.reader();
+    let path = typed.trim_start_matches('/');
+    let found = tree::find::<CatalogEntry>(&reader, &snapshot.manifest.catalog, path).await?;
+    let entry = match found {
+        Some(entry) => entry,
+        None => {
+            // The whole catalog is read only to say what there is, or to look for an id.
+            let catalog = snapshot.catalog().await?;
+            by_id(path, &catalog)?
+        }
+    };
+    let data = reader.item(entry.item).await?;
+    Ok(Found { entry, data })
+}
+
+fn by_id(typed: &str, catalog: &[CatalogEntry]) -> Result<CatalogEntry> {
+    let mut documents = Vec::new();
+    let mut others = Vec::new();
+    for entry in catalog {
+        match place(&entry.path) {
+            Place::Document { id, release: None, .. } if id == typed => documents.push(entry),
+            Place::Document { id, .. } | Place::Asset { id, .. } | Place::Model { id, .. } if id == typed => {
+                others.push(entry);
+            }
+            _ => {}
+        }
+    }
+    // What is published comes before what a release would change.
+    match (documents.as_slice(), others.as_slice()) {
+        ([only], _) => Ok((*only).clone()),
+        ([], [only]) if matches!(place(&only.path), Place::Document { .. }) => Ok((*only).clone()),
+        ([], []) => Err(no_path(typed, catalog)),
+        _ => Err(RestoreError::Ambiguous {
+            what: format!("{typed:?} is an id, and not of one document only"),
+            hint: format!(
+                "name a path: {}",
+                documents.iter().chain(&others).map(|entry| &*entry.path).collect::<Vec<_>>().join(", ")
+            ),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ItemId;
+
+    fn find(typed: &str) -> std::result::Result<String, String> {
+        let catalog: Vec<_> = [
+            "assets/X/metadata.json",
+            "assets/X/original",
+            "documents/en/page/A.json",
+            "documents/en/page/B.json",
+            "documents/fr/page/B.json",
+            "releases/R/documents/en/page/A.json",
+            "releases/R/documents/en/page/C.json",
+        ]
+        .map(|path| CatalogEntry { path: path.into(), item: ItemId([0; 32]), size: 0 })
+        .into();
+        match by_id(typed, &catalog) {
+            Ok(entry) => Ok(entry.path.to_string()),
+            Err(error) => Err(format!("{error}; {}", error.next_step().unwrap())),
+        }
+    }
+
+    #[test]
+    fn an_id_alone_finds_one_document() {
+        assert_eq!(find("A").unwrap(), "documents/en/page/A.json");
+        assert_eq!(find("C").unwrap(), "releases/R/documents/en/page/C.json");
+        let error = find("B").unwrap_err();
+        assert!(error.contains("documents/en/page/B.json, documents/fr/page/B.json"), "{error}");
+        let error = find("X").unwrap_err();
+        assert!(error.contains("assets/X/metadata.json, assets/X/original"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is() {
+        let error = find("nothing").unwrap_err();
+        assert!(error.ends_with("at the top there is: assets, documents, releases"), "{error}");
+        let error = find("documents/en/page/Z.json").unwrap_err();
+        assert!(error.ends_with("below documents/en/page there is: A.json, B.json"), "{error}");
+        let error = find("documents/de/page/A.json").unwrap_err();
+        assert!(error.ends_with("below documents there is: en, fr"), "{error}");
+    }
+}

@@ -1,0 +1,214 @@
+//! The names under which people get the files of a snapshot.
+//!
+//! The paths of the catalog, and for the bytes of an asset the name that its file had in the
+//! media library. An editor chose that name, so it is made harmless: no separators, no control
+//! characters or marks that reorder a line, no `.` or `..`, at most 255 bytes with its extension
+//! kept, and never the name of the metadata beside it. Other bytes stay as they are.
+//!
+//! Ids of Prismic differ by case, and many file systems do not: of two paths equal but for case
+//! the second gets `~2`. That is decided over the whole catalog and everywhere alike, so a
+//! restore of a part, or on another system, gives the same names.
+
+use std::collections::{HashMap, HashSet};
+
+use super::paths::{METADATA, NAME_BYTES_MAX, ORIGINAL, Place, place};
+use crate::vault::format::catalog::CatalogEntry;
+
+/// Longest extension that is kept when a name is cut.
+const EXTENSION_BYTES_MAX: usize = 32;
+
+/// Names of the files of one snapshot.
+#[derive(Debug, Default)]
+pub struct FileNames {
+    /// New names of files, and of directories of assets, that differ from others by case only.
+    renamed: HashMap<Box<str>, String>,
+    /// By asset id: the file name of its bytes, already harmless.
+    originals: HashMap<Box<str>, String>,
+}
+
+impl FileNames {
+    /// Returns the names for a whole catalog, sorted by path.
+    pub fn new(catalog: &[CatalogEntry]) -> Self {
+        let mut renamed = HashMap::new();
+        let mut taken: HashSet<String> = HashSet::with_capacity(catalog.len());
+        let mut last = "";
+        for path in catalog.iter().map(|entry| unit(&entry.path)) {
+            if std::mem::replace(&mut last, path) == path || taken.insert(path.to_lowercase()) {
+                continue;
+            }
+            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let with_number = |number| match directory {
+                "" => numbered(name, number),
+                _ => format!("{directory}/{}", numbered(name, number)),
+            };
+            let free = (2_u32..)
+                .map(with_number)
+                .find(|candidate| taken.insert(candidate.to_lowercase()))
+                .expect("a catalog has fewer entries than there are numbers");
+            renamed.insert(path.into(), free);
+        }
+        Self { renamed, originals: HashMap::new() }
+    }
+
+    /// Takes the file name of an asset's bytes from its metadata. Metadata that cannot be read
+    /// leaves the bytes under the name of the catalog, `original`.
+    pub fn learn(&mut self, asset: &str, metadata: &[u8]) {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            filename: Option<String>,
+        }
+        let named = serde_json::from_slice::<Named>(metadata).ok().and_then(|metadata| metadata.filename);
+        if let Some(name) = named.and_then(|name| harmless(&name)) {
+            self.originals.insert(asset.into(), name);
+        }
+    }
+
+    /// Returns the file of a path of the catalog, below the directory of a restore.
+    pub fn file(&self, path: &str) -> String {
+        let unit = unit(path);
+        let base = self.renamed.get(unit).map_or(unit, String::as_str);
+        match place(path) {
+            Place::Asset { id, file } => {
+                let name = match file {
+                    ORIGINAL => self.originals.get(id).map_or(ORIGINAL, String::as_str),
+                    other => other,
+                };
+                format!("{base}/{name}")
+            }
+            _ => base.to_owned(),
+        }
+    }
+}
+
+/// The part of a path that gets a new name as a whole: the directory of an asset, else all of it.
+fn unit(path: &str) -> &str {
+    match place(path) {
+        Place::Asset { file, .. } => &path[..path.len() - file.len() - 1],
+        _ => path,
+    }
+}
+
+/// Returns a file name that is harmless, or `None` when nothing is left of it.
+fn harmless(name: &str) -> Option<String> {
+    let replace = |char: char| match char {
+        '/' | '\\' => '_',
+        char if char.is_control() => '_',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '_',
+        char => char,
+    };
+    let name: String = name.chars().map(replace).collect();
+    if name.trim().is_empty() || matches!(name.as_str(), "." | "..") {
+        return None;
+    }
+    Some(match name.to_lowercase() == METADATA {
+        true => numbered(&name, 2),
+        false => cut(&name, "", NAME_BYTES_MAX),
+    })
+}
+
+/// Returns `name~2.extension`.
+fn numbered(name: &str, number: u32) -> String {
+    cut(name, &format!("~{number}"), NAME_BYTES_MAX)
+}
+
+/// Puts `suffix` before the extension and cuts what stands before it to fit.
+fn cut(name: &str, suffix: &str, max: usize) -> String {
+    let at = name.rfind('.').filter(|at| *at > 0 && name.len() - at <= EXTENSION_BYTES_MAX);
+    let (stem, extension) = name.split_at(at.unwrap_or(name.len()));
+    let mut end = stem.len().min(max - suffix.len() - extension.len());
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}{extension}", &stem[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ItemId;
+
+    fn catalog(paths: &[&str]) -> Vec<CatalogEntry> {
+        let mut paths = paths.to_vec();
+        paths.sort_unstable();
+        let entry = |path: &&str| CatalogEntry { path: (*path).into(), item: ItemId([0; 32]), size: 0 };
+        paths.iter().map(entry).collect()
+    }
+
+    fn named(filename: &str) -> String {
+        let mut names = FileNames::new(&catalog(&["assets/A/metadata.json", "assets/A/original"]));
+        names.learn("A", serde_json::json!({ "filename": filename }).to_string().as_bytes());
+        names.file("assets/A/original")
+    }
+
+    #[test]
+    fn hostile_names_become_harmless_and_others_stay() {
+        let long = "ä".repeat(150);
+        for (sent, expected) in [
+            ("photo.jpg", "photo.jpg"),
+            ("Größe 日本.png", "Größe 日本.png"),
+            ("e\u{301}.png", "e\u{301}.png"),
+            ("../../etc/passwd", ".._.._etc_passwd"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("..\\x.exe", ".._x.exe"),
+            ("..", "original"),
+            (".", "original"),
+            ("", "original"),
+            ("  ", "original"),
+            ("a\0b\nc\u{9b}.txt", "a_b_c_.txt"),
+            ("gpj.\u{202e}exe", "gpj._exe"),
+            ("metadata.json", "metadata~2.json"),
+            ("MetaData.JSON", "MetaData~2.JSON"),
+            (".hidden", ".hidden"),
+            (&format!("{}.jpg", "x".repeat(300)), &format!("{}.jpg", "x".repeat(251))),
+            (&format!("{long}.jpeg"), &format!("{}.jpeg", "ä".repeat(125))),
+            (&format!("a.{}", "x".repeat(300)), &format!("a.{}", "x".repeat(253))),
+        ] {
+            assert_eq!(named(sent), format!("assets/A/{expected}"), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_without_a_file_name_leaves_the_name_of_the_catalog() {
+        let mut names = FileNames::default();
+        for metadata in
+            ["", "{}", "[]", r#"{"filename":7}"#, r#"{"filename":null}"#, "{\"filename\":\"\\ud83d\"}"]
+        {
+            names.learn("A", metadata.as_bytes());
+            assert_eq!(names.file("assets/A/original"), "assets/A/original", "{metadata}");
+        }
+    }
+
+    #[test]
+    fn paths_equal_but_for_case_are_kept_apart() {
+        let names = FileNames::new(&catalog(&[
+            "assets/AbC/metadata.json",
+            "assets/AbC/original",
+            "assets/abc/metadata.json",
+            "assets/abc/original",
+            "documents/en/page/WsuS.json",
+            "documents/en/page/wsus.json",
+            "documents/en/page/wsus~2.json",
+            "documents/en/page/wSUS.json",
+        ]));
+        for (path, file) in [
+            ("assets/AbC/original", "assets/AbC/original"),
+            ("assets/abc/metadata.json", "assets/abc~2/metadata.json"),
+            ("assets/abc/original", "assets/abc~2/original"),
+            ("documents/en/page/WsuS.json", "documents/en/page/WsuS.json"),
+            ("documents/en/page/wSUS.json", "documents/en/page/wSUS~2.json"),
+            ("documents/en/page/wsus.json", "documents/en/page/wsus~3.json"),
+            ("documents/en/page/wsus~2.json", "documents/en/page/wsus~2~2.json"),
+        ] {
+            assert_eq!(names.file(path), file, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_two_files_have_one_name_whatever_editors_typed() {
+        let mut names = FileNames::new(&catalog(&["assets/A/metadata.json", "assets/A/original"]));
+        for typed in ["metadata.json", "METADATA.JSON", "metadata~2.json"] {
+            names.learn("A", serde_json::json!({ "filename": typed }).to_string().as_bytes());
+            assert_ne!(names.file("assets/A/original").to_lowercase(), "assets/a/metadata.json", "{typed}");
+        }
+    }
+}

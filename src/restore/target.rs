@@ -1,0 +1,288 @@
+//! The directory that files are written to.
+//!
+//! Every file is written below a directory of its own first and then renamed into its place, so
+//! a file under its final name is whole. A symbolic link within the target is never followed: as
+//! a directory it is refused, as a file it is replaced itself.
+//!
+//! **If we crash here** the directory of unfinished files stays behind; the next run into the
+//! same target removes it. After a power failure a file may be empty that was written shortly
+//! before: directories are synced at the end, files not one by one. The same command with
+//! `--overwrite if-changed` finds and mends it.
+//!
+//! It does not defend against somebody who changes the target while it is being written.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, FileType, TryLockError};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::error::{RestoreError, Result};
+use super::paths::UNFINISHED;
+use crate::vault::pack::ItemData;
+
+/// File among the unfinished ones that a run holds locked.
+const LOCK: &str = "lock";
+
+/// What happens to files that are there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverwriteMode {
+    /// The target must be empty or new.
+    #[default]
+    Refuse,
+    /// A file with other bytes is replaced. What else is in the target stays.
+    IfChanged,
+    /// Every file is written anew. What else is in the target stays.
+    Always,
+}
+
+/// What is under the name of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    /// Nothing.
+    Nothing,
+    /// A file of this size.
+    File(u64),
+    /// A symbolic link, a pipe, a device.
+    Special,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is new.
+    Created,
+    /// It replaced another.
+    Replaced,
+    /// It was there with the same bytes.
+    Unchanged,
+}
+
+/// A directory that files are being written to.
+#[derive(Debug)]
+pub(super) struct Target {
+    root: PathBuf,
+    mode: OverwriteMode,
+    unfinished: PathBuf,
+    /// Directories that are there and no links.
+    checked: BTreeSet<PathBuf>,
+    written: u64,
+    /// Held for as long as the run.
+    _lock: File,
+}
+
+impl Target {
+    /// Makes the directory where needed and makes sure that this run may write to it.
+    pub(super) fn open(root: &Path, mode: OverwriteMode) -> Result<Self> {
+        require_usable(root, mode)?;
+        fs::create_dir_all(root).map_err(RestoreError::local(cannot("make the directory", root)))?;
+        let unfinished = root.join(UNFINISHED);
+        require_directory(&unfinished)?;
+        let making = || {
+            match fs::create_dir(&unfinished) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            File::options().write(true).create(true).truncate(false).open(unfinished.join(LOCK))
+        };
+        let lock = making().map_err(RestoreError::local(cannot("write to", root)))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(RestoreError::Refused {
+                    what: format!("another restore is writing to {}", root.display()),
+                    hint: "wait for it, or name another directory".to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(RestoreError::local(cannot("lock", &unfinished))(error));
+            }
+        }
+        let target = Self {
+            root: root.to_owned(),
+            mode,
+            unfinished,
+            checked: BTreeSet::new(),
+            written: 0,
+            _lock: lock,
+        };
+        target.remove_unfinished().map_err(RestoreError::local(cannot("clear", &target.unfinished)))?;
+        Ok(target)
+    }
+
+    /// Removes what a run that was killed left.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.unfinished)? {
+            let entry = entry?;
+            if entry.file_name() != LOCK {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file.
+    pub(super) fn write(&mut self, file: &str, mut data: ItemData) -> Result<Written> {
+        let path = self.root.join(file);
+        if let Some(directory) = path.parent() {
+            self.prepare_directory(directory)?;
+        }
+        let written = match look(&self.root, file)? {
+            There::Nothing => Written::Created,
+            There::File(size) if self.mode == OverwriteMode::IfChanged && size == data.len() => {
+                let same = has_bytes(&path, &mut data).map_err(RestoreError::local(cannot("read", &path)))?;
+                if same { Written::Unchanged } else { Written::Replaced }
+            }
+            There::File(_) | There::Special => Written::Replaced,
+        };
+        if written != Written::Unchanged {
+            self.replace(&path, &mut data).map_err(RestoreError::local(cannot("write", &path)))?;
+        }
+        Ok(written)
+    }
+
+    fn replace(&mut self, path: &Path, data: &mut ItemData) -> io::Result<()> {
+        self.written += 1;
+        let unfinished = self.unfinished.join(self.written.to_string());
+        let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
+        io::copy(&mut data.reader()?, &mut file)?;
+        drop(file);
+        fs::rename(&unfinished, path)
+    }
+
+    /// Makes a directory with those above it, none of them a link.
+    fn prepare_directory(&mut self, directory: &Path) -> Result<()> {
+        if directory == self.root || self.checked.contains(directory) {
+            return Ok(());
+        }
+        if let Some(above) = directory.parent() {
+            self.prepare_directory(above)?;
+        }
+        match fs::create_dir(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_directory(directory)?,
+            Err(error) => {
+                return Err(RestoreError::local(cannot("make the directory", directory))(error));
+            }
+        }
+        self.checked.insert(directory.to_owned());
+        Ok(())
+    }
+
+    /// Makes sure that all that was renamed stays so, and removes what is left over.
+    pub(super) fn finish(self) -> Result<()> {
+        for directory in self.checked.iter().chain([&self.root]) {
+            let synced = File::open(directory).and_then(|directory| directory.sync_all());
+            synced.map_err(RestoreError::local(cannot("sync", directory)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Target {
+    /// Nothing of a run that ended early stays but whole files.
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.unfinished).ok();
+    }
+}
+
+/// Checks that a run in this mode may write to the directory, without writing.
+pub(super) fn require_usable(root: &Path, mode: OverwriteMode) -> Result<()> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(RestoreError::local(cannot("read the directory", root))(error)),
+    };
+    if mode != OverwriteMode::Refuse {
+        return Ok(());
+    }
+    for entry in entries {
+        let entry = entry.map_err(RestoreError::local(cannot("read the directory", root)))?;
+        if entry.file_name() != UNFINISHED {
+            return Err(RestoreError::Refused {
+                what: format!("{} is not empty: it holds {:?}", root.display(), entry.file_name()),
+                hint: "name an empty directory, or pass `--overwrite if-changed` to write only files that differ"
+                    .to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Checks that no directory on the way to a file is a link or a file; what is not there is fine.
+pub(super) fn require_way(root: &Path, file: &str) -> Result<()> {
+    let mut path = root.to_owned();
+    let directories = file.rsplit_once('/').map_or("", |(directories, _)| directories);
+    for segment in directories.split('/').filter(|segment| !segment.is_empty()) {
+        path.push(segment);
+        require_directory(&path)?;
+    }
+    Ok(())
+}
+
+/// Returns what is under the name of a file; the link itself where it is one.
+pub(super) fn look(root: &Path, file: &str) -> Result<There> {
+    let path = root.join(file);
+    match fs::symlink_metadata(&path) {
+        Ok(meta) if meta.is_dir() => Err(RestoreError::Refused {
+            what: format!("{} is a directory, and a file of that name is to be restored", path.display()),
+            hint: "move it away, or name another directory".to_owned(),
+        }),
+        Ok(meta) if meta.is_file() => Ok(There::File(meta.len())),
+        Ok(_) => Ok(There::Special),
+        Err(error) if is_absent(&error) => Ok(There::Nothing),
+        Err(error) => Err(RestoreError::local(cannot("look at", &path))(error)),
+    }
+}
+
+fn require_directory(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path).map(|meta| meta.file_type()) {
+        Ok(there) if there.is_dir() => Ok(()),
+        Ok(there) => Err(RestoreError::Refused {
+            what: format!("{} is {}, not a directory", path.display(), describe(there)),
+            hint:
+                "a restore writes to real directories below its target only; move it away, or name another \
+                   directory"
+                    .to_owned(),
+        }),
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(RestoreError::local(cannot("look at", path))(error)),
+    }
+}
+
+fn describe(there: FileType) -> &'static str {
+    match (there.is_symlink(), there.is_file()) {
+        (true, _) => "a symbolic link",
+        (_, true) => "a file",
+        _ => "something special",
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn cannot(what: &str, path: &Path) -> String {
+    format!("cannot {what} {}", path.display())
+}
+
+/// Whether a file has exactly these bytes; its length is theirs.
+fn has_bytes(path: &Path, data: &mut ItemData) -> io::Result<bool> {
+    let mut there = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut wanted = data.reader()?;
+    let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let read = wanted.read(&mut a)?;
+        if read == 0 {
+            return Ok(there.read(&mut b)? == 0);
+        }
+        match there.read_exact(&mut b[..read]) {
+            Ok(()) if a[..read] == b[..read] => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
