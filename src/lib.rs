@@ -10,18 +10,21 @@
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
 //! | 1 | [`prismic`]: clients for the APIs of Prismic, and the model of its documents |
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
+//! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod contentapi;
 pub mod ids;
 pub mod limits;
 pub mod objects;
 pub mod prismic;
 pub mod progress;
 pub mod retry;
+pub mod sandbox;
 pub mod secret;
 pub mod snapshot;
 pub mod vault;

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::config::{ConfigError, ConfigErrorKind, SecretError};
 use crate::objects::{ErrorKind as StoreErrorKind, StoreError};
+use crate::prismic::ErrorKind as SourceErrorKind;
+use crate::snapshot::SnapshotError;
+use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 
 use super::exit::Outcome;
 use super::output::SCHEMA;
@@ -180,6 +183,53 @@ impl From<StoreError> for CommandError {
         match hint {
             Some(hint) => error.hint(hint),
             None => error,
+        }
+    }
+}
+
+impl From<VaultError> for CommandError {
+    fn from(err: VaultError) -> Self {
+        let kind = match err.kind {
+            VaultErrorKind::NotTrusted | VaultErrorKind::Integrity => ErrorKind::Integrity,
+            VaultErrorKind::Refused => ErrorKind::Refused,
+            VaultErrorKind::Cancelled => return Self::interrupted(),
+            VaultErrorKind::NotAVault
+            | VaultErrorKind::AlreadyAVault
+            | VaultErrorKind::UnknownFormat
+            | VaultErrorKind::Identity => ErrorKind::Configuration,
+            VaultErrorKind::NotFound => ErrorKind::Usage,
+            VaultErrorKind::TooFewReplicas | VaultErrorKind::Store(_) | VaultErrorKind::Local => {
+                ErrorKind::Failed
+            }
+        };
+        let hint = err.next_step().filter(|hint| !hint.is_empty()).map(str::to_owned);
+        let error = Self::new(kind, err);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<SnapshotError> for CommandError {
+    fn from(err: SnapshotError) -> Self {
+        match err {
+            SnapshotError::Vault(err) => err.into(),
+            SnapshotError::Cancelled => Self::interrupted(),
+            SnapshotError::Source { ref error, .. } | SnapshotError::RefKeepsMoving { ref error, .. } => {
+                let kind = match error.kind() {
+                    SourceErrorKind::RepositoryNotFound
+                    | SourceErrorKind::Unauthorized
+                    | SourceErrorKind::Forbidden => ErrorKind::Configuration,
+                    _ => ErrorKind::Failed,
+                };
+                let hint = error.hint();
+                let error = Self::new(kind, err);
+                match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }
+            }
         }
     }
 }

@@ -31,13 +31,22 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod places;
+mod session;
+
+pub mod accept;
 pub mod completions;
 pub mod config;
+pub mod init;
+pub mod list;
 pub mod manual;
+pub mod show;
+pub mod snapshot;
 
 pub use error::{CommandError, ErrorKind};
 pub use exit::Outcome;
 pub use output::{Output, Page};
+pub use session::{IdentityOptions, Session};
 
 use logging::{LogFormat, LogOptions};
 use output::{OutputOptions, Screen};
@@ -83,6 +92,16 @@ pub struct GlobalOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Make keys, and the vault on every replica
+    Init(init::Args),
+    /// Take a snapshot now
+    Snapshot(snapshot::Args),
+    /// List snapshots, newest last
+    List(list::Args),
+    /// Show one snapshot: counts, status, replicas, what was new, what no API gives
+    Show(show::Args),
+    /// Accept a gap at the source that will not close
+    Accept(accept::Args),
     /// Check the configuration and show what it means
     Config(config::Args),
     /// Print the completion script of a shell
@@ -236,6 +255,11 @@ fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -
 
 async fn dispatch(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
+        Command::Init(args) => init::run(args, context).await,
+        Command::Snapshot(args) => snapshot::run(args, context).await,
+        Command::List(args) => list::run(args, context).await,
+        Command::Show(args) => show::run(args, context).await,
+        Command::Accept(args) => accept::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,
         Command::Manual(args) => manual::run(args, context).await,

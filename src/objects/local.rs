@@ -1,7 +1,7 @@
 //! A directory as a store: `file://`, a mounted disk, a network share.
 //!
 //! A key is the path below the directory, segment by segment, so the vault can be looked at and
-//! recovered with nothing but standard tools. How an object becomes visible is in [`publish`].
+//! recovered with nothing but standard tools. How an object becomes visible is in `publish`.
 //!
 //! Invariants:
 //! - What has a key's name is whole and durable. Anything unfinished lies in `.tmp`, which no key

@@ -1,8 +1,11 @@
 //! Flat storage of whole objects: directory, S3, memory, and wrappers around any of them.
 //!
 //! The trait is written against what object stores really guarantee, not against a file system:
-//! there is no rename, no append, no directory. Every line of the contract below is a test in
-//! `objects::contract`, run on every implementation and every wrapper.
+//! there is no rename, no append, no directory. Every line of the contract below is a check in
+//! [`contract`], run on every implementation and every wrapper.
+//!
+//! A replica is usually opened by its address ([`url::open_replica`]): a [`local::LocalStore`] or
+//! an [`s3::S3Store`], below a [`limit::LimitStore`], below a [`retry::RetryStore`].
 //!
 //! **Contract**
 //! - `put` is atomic and durable on return: a reader sees all of the body or nothing, also after
@@ -15,7 +18,10 @@
 //! - `list` is complete, sorted by key, and by path segment: `list("a/b")` gives `a/b` and
 //!   `a/b/…`, never `a/bc`.
 //! - `delete` of a missing key succeeds.
-//! - A put or delete that failed with [`ErrorKind::Unknown`] may have happened.
+//! - A key that no store can have ([`is_valid_key`]) is refused by every operation. No key in use
+//!   goes on where another has ended (`a` and `a/b`): directories refuse the second of them.
+//! - A put or delete that failed with [`ErrorKind::Unknown`] may have happened; with any other
+//!   kind it has not (but some servers keep the bytes of an [`ErrorKind::Corrupt`] put).
 //! - `Display` names the place, without credentials.
 
 pub mod contract;

@@ -182,27 +182,24 @@ impl Writer {
     /// Returns the live replicas that lack a pack that the snapshot needs, with the number.
     fn behind(&self, needed: &[ItemId]) -> BTreeMap<String, String> {
         let space = self.shared.space.lock().expect("no holder of this lock can panic");
-        let mut behind = BTreeMap::new();
+        let absent = self.vault.replicas.failed().into_iter();
+        let mut behind: BTreeMap<String, String> =
+            absent.map(|(name, failure)| (name, failure.why)).collect();
         for (at, replica) in self.vault.replicas.all().iter().enumerate() {
-            match replica.failure() {
-                Some(failure) => drop(behind.insert(replica.name.clone(), failure.why)),
-                None => {
-                    let has: Vec<bool> = space
-                        .index
-                        .packs()
-                        .iter()
-                        .map(|pack| space.listing(at).is_some_and(|listing| listing.has_pack(pack)))
-                        .collect();
-                    let lacking = needed
-                        .iter()
-                        .filter(|id| !space.index.is_present(id, |pack| has[pack as usize]))
-                        .count();
-                    if lacking > 0 {
-                        behind.insert(
-                            replica.name.clone(),
-                            format!("it lacks {lacking} older items that this snapshot needs"),
-                        );
-                    }
+            if replica.is_live() {
+                let has: Vec<bool> = space
+                    .index
+                    .packs()
+                    .iter()
+                    .map(|pack| space.listing(at).is_some_and(|listing| listing.has_pack(pack)))
+                    .collect();
+                let lacking =
+                    needed.iter().filter(|id| !space.index.is_present(id, |pack| has[pack as usize])).count();
+                if lacking > 0 {
+                    behind.insert(
+                        replica.name.clone(),
+                        format!("it lacks {lacking} older items that this snapshot needs"),
+                    );
                 }
             }
         }

@@ -366,6 +366,10 @@ async fn read_vault_file(replicas: &Replicas) -> Result<VaultFile> {
     match (found, failure) {
         (Some((file, _)), _) => Ok(file),
         (None, Some(error)) => Err(error),
+        (None, None) if replicas.configured() > 0 => {
+            replicas.require_enough()?;
+            Err(VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached"))
+        }
         (None, None) => Err(VaultError::new(ErrorKind::NotAVault, "no replica is configured")
             .hint("add [[replicas]] to the configuration")),
     }

@@ -149,6 +149,7 @@ impl Replica {
 #[derive(Debug, Clone)]
 pub struct Replicas {
     all: Arc<[Replica]>,
+    absent: Arc<[(String, Failure)]>,
     /// Replicas that must hold a snapshot before it counts.
     pub min_copies: usize,
 }
@@ -156,8 +157,30 @@ pub struct Replicas {
 impl Replicas {
     /// Returns the set; `min_copies` defaults to 2, or 1 with one replica.
     pub fn new(replicas: Vec<Replica>, min_copies: Option<usize>) -> Self {
-        let min_copies = min_copies.unwrap_or(2).clamp(1, replicas.len().max(1));
-        Self { all: replicas.into(), min_copies }
+        Self::with_absent(replicas, Vec::new(), min_copies)
+    }
+
+    /// Returns the set of those that could be opened, and those that could not: they count as
+    /// configured.
+    pub fn with_absent(
+        replicas: Vec<Replica>,
+        absent: Vec<(String, VaultError)>,
+        min_copies: Option<usize>,
+    ) -> Self {
+        let configured = replicas.len() + absent.len();
+        let absent = absent
+            .into_iter()
+            .map(|(name, error)| (name, Failure { kind: error.kind, why: with_causes(&error) }));
+        Self {
+            min_copies: min_copies.unwrap_or(2).clamp(1, configured.max(1)),
+            all: replicas.into(),
+            absent: absent.collect(),
+        }
+    }
+
+    /// Number of replicas that are configured.
+    pub fn configured(&self) -> usize {
+        self.all.len() + self.absent.len()
     }
 
     /// Returns all of them.
@@ -172,7 +195,8 @@ impl Replicas {
 
     /// Returns name and reason of those that do not.
     pub fn failed(&self) -> Vec<(String, Failure)> {
-        self.all.iter().filter_map(|replica| Some((replica.name.clone(), replica.failure()?))).collect()
+        let failed = self.all.iter().filter_map(|replica| Some((replica.name.clone(), replica.failure()?)));
+        failed.chain(self.absent.iter().cloned()).collect()
     }
 
     /// Checks that enough take part.
@@ -188,7 +212,7 @@ impl Replicas {
         let reasons: Vec<_> = self.failed().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
         Err(VaultError::new(
             ErrorKind::TooFewReplicas,
-            format!("{live} of {} replicas can be used, {} must hold a snapshot ({})", self.all.len(), self.min_copies, reasons.join("; ")),
+            format!("{live} of {} replicas can be used, {} must hold a snapshot ({})", self.configured(), self.min_copies, reasons.join("; ")),
         )
         .hint("mend the named replicas and run the same command again; `min_copies` in [vault] says how many must hold a snapshot"))
     }

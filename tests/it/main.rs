@@ -8,9 +8,13 @@
 
 mod cli;
 mod config;
+mod contentapi;
 mod objects;
 mod objects_s3;
 mod prismic;
 mod s3_server;
+mod sandbox;
+mod sandbox_content;
+mod sandbox_faults;
 mod tidy;
 mod workplace;

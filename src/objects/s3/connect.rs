@@ -9,10 +9,11 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
-    StalledStreamProtectionConfig,
+    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
+    SharedHttpClient, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Connector, tls};
 
 use super::errors::causes;
 use super::{S3Credentials, S3Options};
@@ -84,9 +85,16 @@ pub(super) async fn client(options: &S3Options, place: &str, limits: &Limits) ->
     Ok(Client::from_conf(config.build()))
 }
 
+/// Returns a client for `https`, by way of the proxy that the environment names (`HTTPS_PROXY`,
+/// `NO_PROXY`), as other AWS tools do. An `http` endpoint is in one's own network, and asked
+/// directly.
 fn https() -> SharedHttpClient {
-    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    aws_smithy_http_client::Builder::new().tls_provider(provider).build_https()
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build()
+    })
 }
 
 fn fixed(credentials: &S3Credentials) -> Credentials {
@@ -116,7 +124,7 @@ async fn configured(options: &S3Options, place: &str) -> Result<Builder> {
     }
     let shared = loader.load().await;
     if shared.region().is_none() {
-        let why = "no region is configured";
+        let why = "no region is configured, neither for this replica nor as AWS_REGION nor in the profile";
         return Err(StoreError::new(ErrorKind::Permanent, "open", "", &place, why));
     }
     let provider =

@@ -113,6 +113,9 @@ pub(super) fn causes(err: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for cause in chain(err) {
         let line = cause.to_string();
+        // What a credential process says there is not ours to vouch for.
+        let line = line.split(" Stderr:").next().unwrap_or_default();
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if !text.contains(&line) {
             text.push_str(if text.is_empty() { "" } else { ": " });
             text.push_str(&line);
@@ -134,4 +137,34 @@ fn is_refused(err: &(dyn Error + 'static)) -> bool {
     chain(err)
         .filter_map(|err| err.downcast_ref::<std::io::Error>())
         .any(|err| err.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Cause {
+        text: &'static str,
+        source: Option<Box<Cause>>,
+    }
+
+    #[test]
+    fn causes_are_one_line_without_repetition_and_without_what_other_programs_print() {
+        let deepest = Cause { text: "it exited with 2. Stderr: key is hunter2", source: None };
+        let middle = Cause { text: "no credentials\n  in any\n  place", source: Some(Box::new(deepest)) };
+        let outer = Cause { text: "no credentials in any place", source: Some(Box::new(middle)) };
+        assert_eq!(causes(&outer), "no credentials in any place: it exited with 2.");
+    }
+
+    #[test]
+    fn what_fails_for_want_of_credentials_is_recognised_at_any_depth() {
+        let sdk =
+            SdkError::<aws_sdk_s3::operation::get_object::GetObjectError, HttpResponse>::construction_failure(
+                CredentialsError::not_loaded_no_source(),
+            );
+        assert!(is_about_credentials(&sdk));
+        assert!(!is_about_credentials(&Cause { text: "credentials", source: None }));
+    }
 }

@@ -1,0 +1,138 @@
+//! `prismvault show`: one snapshot.
+
+use serde::Serialize;
+
+use super::Context;
+use super::error::CommandError;
+use super::exit::Outcome;
+use super::output::Page;
+use super::session::{IdentityOptions, Session};
+use super::text::{Style, Table, Text};
+use super::units::human_bytes;
+use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
+use crate::vault::format::manifest::{Manifest, Tally};
+use crate::vault::snapshots::{Snapshot, Snapshots};
+
+/// Arguments of `show`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// An id, a unique beginning of one, `latest`, or REPOSITORY@WHEN (blog@latest, blog@2026-11-20, blog@3d)
+    snapshot: String,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    manifest: &'a Manifest,
+    sha256: String,
+    replicas: &'a [String],
+    not_in_any_snapshot: Vec<NotThere>,
+}
+
+#[derive(Serialize)]
+struct NotThere {
+    what: &'static str,
+    why: &'static str,
+}
+
+/// Shows counts, status, replicas, what was new and what is missing.
+///
+/// # Errors
+///
+/// When the selector names nothing.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let session = Session::open(context, &IdentityOptions::default()).await?;
+    let snapshots = Snapshots::load(&session.vault, None).await?;
+    let snapshot = snapshots.select(&args.snapshot, session.vault.now())?;
+    let report = Report {
+        manifest: &snapshot.manifest,
+        sha256: snapshot.digest.to_string(),
+        replicas: &snapshot.on,
+        not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
+    };
+    context.output.report(&report, || page(snapshot, &session))?;
+    session.warn(context);
+    Ok(Outcome::Complete)
+}
+
+fn page(snapshot: &Snapshot, session: &Session) -> Page {
+    let manifest = &snapshot.manifest;
+    let counts = &manifest.counts;
+    let bold = |text: &str| Text::styled(Style::Bold, text);
+    let style = if snapshot.is_complete() { Style::Green } else { Style::Yellow };
+    let missing: Vec<_> = session
+        .vault
+        .replicas
+        .all()
+        .iter()
+        .map(|replica| replica.name.clone())
+        .chain(session.vault.replicas.failed().into_iter().map(|(name, _)| name))
+        .filter(|name| !snapshot.on.contains(name))
+        .collect();
+    let mut page = Page::new()
+        .line(
+            Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
+                .and(style, manifest.status.label()),
+        )
+        .line(format!(
+            "  read from {} at the ref {}",
+            manifest.source.content_api, manifest.source.master_ref
+        ))
+        .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger))
+        .line(format!("  on {}", snapshot.on.join(", ")));
+    if !missing.is_empty() {
+        page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
+    }
+    let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
+    let mut row = |what: String, tally: &Tally| {
+        let reported = tally.reported.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        table.row([
+            what.into(),
+            reported.into(),
+            tally.stored.to_string().into(),
+            human_bytes(tally.bytes).into(),
+        ]);
+    };
+    row("documents".to_owned(), &counts.documents);
+    counts.documents_by_language.iter().for_each(|(language, tally)| row(format!("  {language}"), tally));
+    counts.documents_by_type.iter().for_each(|(type_, tally)| row(format!("  {type_}"), tally));
+    counts.release_documents.iter().for_each(|(release, tally)| row(format!("release {release}"), tally));
+    row("models".to_owned(), &counts.models);
+    row("assets".to_owned(), &counts.assets);
+    row("repository files".to_owned(), &counts.repository);
+    page = page.line("").table(table).line("").line(format!(
+        "  new: {} items, {}; stored {} in {} packs",
+        manifest.added.items,
+        human_bytes(manifest.added.bytes),
+        human_bytes(manifest.added.stored_bytes),
+        manifest.added.packs
+    ));
+    if counts.external_assets > 0 {
+        page = page.line(format!(
+            "  {} files of other hosts are named, not stored (repository/external-assets.json)",
+            counts.external_assets
+        ));
+    }
+    for (title, problems) in [
+        ("Missing", &manifest.gaps),
+        ("Accepted as missing", &manifest.accepted_gaps),
+        ("Notes", &manifest.warnings),
+    ] {
+        if !problems.is_empty() {
+            page = page.line("").line(bold(title));
+            for problem in problems {
+                page = page.line(format!("  {}: {}", problem.subject, problem.detail));
+            }
+        }
+    }
+    if !manifest.consistency.changed_during_run.is_empty() {
+        page = page.line("").line(bold("Changed while the snapshot was taken (the later state is stored)"));
+        for path in &manifest.consistency.changed_during_run {
+            page = page.line(format!("  {path}"));
+        }
+    }
+    page = page.line("").line(bold("Not in any snapshot, because no official API gives it"));
+    for (what, why) in NOT_IN_ANY_SNAPSHOT {
+        page = page.line(format!("  {what}: {why}"));
+    }
+    page
+}

@@ -1,0 +1,264 @@
+//! `prismvault snapshot`: takes a snapshot now.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Context;
+use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
+use super::init::{NewRepository, first_run};
+use super::output::Page;
+use super::session::{IdentityOptions, Session, address_of};
+use super::text::{Style, Text};
+use super::units::{human_bytes, human_duration};
+use crate::config::{Config, ConfigErrorKind, Repository};
+use crate::prismic::{Endpoints, Http};
+use crate::progress::Problem;
+use crate::snapshot::{SnapshotOptions, SnapshotReport, Target, take};
+use crate::vault::format::manifest::Manifest;
+
+/// Arguments of `snapshot`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Repositories by name or group (@clients); all when none is named
+    #[arg(conflicts_with = "repository")]
+    repositories: Vec<String>,
+    /// First try without configuration: Prismic's name of the repository
+    #[arg(long, value_name = "NAME", requires = "to")]
+    repository: Option<String>,
+    /// First try without configuration: where the vault is to go; made with keys and a starter
+    /// configuration when nothing is there
+    #[arg(long, value_name = "DIR_OR_URL", requires = "repository")]
+    to: Option<String>,
+    /// Content API of the first try, for proxies and sandboxes
+    #[arg(long, value_name = "URL", requires = "to")]
+    content_api: Option<url::Url>,
+    /// Asset API of the first try
+    #[arg(long, value_name = "URL", requires = "to")]
+    asset_api: Option<url::Url>,
+    /// Types API of the first try
+    #[arg(long, value_name = "URL", requires = "to")]
+    types_api: Option<url::Url>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    repository: &'a str,
+    snapshot: &'a str,
+    manifest: &'a Manifest,
+    replicas: &'a [String],
+    behind: &'a std::collections::BTreeMap<String, String>,
+    documents_unchanged: bool,
+    lost: &'a [Problem],
+    vault_warnings: &'a [Problem],
+    requests: &'a std::collections::BTreeMap<&'static str, u64>,
+    pacer_waits: Vec<(String, f64)>,
+    seconds: f64,
+}
+
+/// Takes a snapshot of each selected repository, one after the other; a repository that fails
+/// does not keep the others from theirs.
+///
+/// # Errors
+///
+/// When nothing could be begun, or the only repository failed.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let mut names = args.repositories.clone();
+    if let (Some(repository), Some(to)) = (&args.repository, &args.to) {
+        names = vec![first_try(&args, repository, to, context).await?];
+    }
+    let config = context.load_config()?;
+    let repositories: Vec<Repository> = config.select(&names)?.into_iter().cloned().collect();
+    if repositories.is_empty() {
+        return Err(CommandError::new(
+            ErrorKind::Configuration,
+            format!("{} names no repository", config.file.display()),
+        )
+        .hint("add [repositories.NAME] with repository = \"…\""));
+    }
+    let targets =
+        repositories.iter().map(|repository| target(repository, &config)).collect::<Result<Vec<_>, _>>()?;
+    let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
+    let http = Http::new(session.config.limits.clone(), Arc::clone(&context.clock))
+        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?;
+    let only = targets.len() == 1;
+    let mut outcome = Outcome::Complete;
+    for target in &targets {
+        let options = SnapshotOptions {
+            trigger: "manual".to_owned(),
+            progress: &*context.progress,
+            cancel: context.cancel.clone(),
+        };
+        match take(&session.vault, &http, target, options).await {
+            Ok(report) => outcome = outcome.worst(show(&report, target, context)?),
+            Err(error) if only || context.cancel.is_cancelled() => return Err(error.into()),
+            Err(error) => {
+                let error = CommandError::from(error);
+                outcome = outcome.worst(error.kind.outcome());
+                context.output.error(&error);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Uses the configuration that a first try left here, or makes one. Returns the name.
+async fn first_try(
+    args: &Args,
+    repository: &str,
+    to: &str,
+    context: &Context,
+) -> Result<String, CommandError> {
+    let mut new = NewRepository::plain(repository)?;
+    let endpoints =
+        [("content_api", &args.content_api), ("asset_api", &args.asset_api), ("types_api", &args.types_api)];
+    new.endpoints = endpoints.into_iter().filter_map(|(key, url)| Some((key, url.clone()?))).collect();
+    match context.config_file() {
+        Ok(file) => {
+            let config = Config::load(&file)?;
+            let url = address_of(to)?;
+            let same =
+                |one: &url::Url| one.as_str().trim_end_matches('/') == url.as_str().trim_end_matches('/');
+            let fits = config.replicas.iter().any(|replica| same(&replica.url));
+            match config.repositories.iter().find(|known| known.repository == repository) {
+                Some(known) if fits => Ok(known.name.to_string()),
+                _ => Err(CommandError::new(
+                    ErrorKind::Usage,
+                    format!("{} is there already and does not name the repository {repository} and the replica {to}", file.display()),
+                )
+                .hint("add them to the file and run `prismvault snapshot`, or run this in another directory")),
+            }
+        }
+        Err(error) if error.kind() == ConfigErrorKind::Missing && context.config.is_none() => {
+            first_run(to, &new, context).await?;
+            Ok(new.name.to_string())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Resolves a repository of the configuration: endpoints and tokens.
+pub(super) fn target(repository: &Repository, config: &Config) -> Result<Target, CommandError> {
+    let mut endpoints = Endpoints::for_repository(&repository.repository)
+        .map_err(|error| CommandError::new(ErrorKind::Configuration, error))?;
+    for (endpoint, configured) in [
+        (&mut endpoints.content_api, &repository.content_api),
+        (&mut endpoints.asset_api, &repository.asset_api),
+        (&mut endpoints.types_api, &repository.types_api),
+        (&mut endpoints.migration_api, &repository.migration_api),
+    ] {
+        if let Some(url) = configured {
+            *endpoint = url.clone();
+        }
+    }
+    let token = |token: &Option<crate::config::SecretRef>| {
+        token.as_ref().map(|token| token.resolve(&config.limits)).transpose()
+    };
+    Ok(Target {
+        name: repository.name.clone(),
+        space: repository.space.clone(),
+        repository: repository.repository.clone(),
+        endpoints,
+        access_token: token(&repository.access_token)?,
+        write_token: token(&repository.write_token)?,
+        asset_hosts: repository.asset_hosts.clone(),
+    })
+}
+
+fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<Outcome, CommandError> {
+    let committed = &report.committed;
+    let shown = Report {
+        repository: target.name.as_str(),
+        snapshot: committed.manifest.snapshot.as_str(),
+        manifest: &committed.manifest,
+        replicas: &committed.on,
+        behind: &committed.behind,
+        documents_unchanged: report.documents_unchanged,
+        lost: &report.lost,
+        vault_warnings: &report.vault_warnings,
+        requests: &report.requests,
+        pacer_waits: report
+            .pacer_waits
+            .iter()
+            .map(|(name, waited)| (name.clone(), waited.as_secs_f64()))
+            .collect(),
+        seconds: report.took.as_secs_f64(),
+    };
+    for problem in &report.vault_warnings {
+        context.output.warning(format!("{}: {}", problem.subject, problem.detail));
+    }
+    context.output.item(&shown, || page(report))?;
+    Ok(outcome(report))
+}
+
+/// Lost history weighs most, then what is missing here or there.
+fn outcome(report: &SnapshotReport) -> Outcome {
+    let committed = &report.committed;
+    if !report.lost.is_empty() {
+        Outcome::Integrity
+    } else if !committed.manifest.gaps.is_empty() || !committed.behind.is_empty() {
+        Outcome::Partial
+    } else {
+        Outcome::Complete
+    }
+}
+
+fn page(report: &SnapshotReport) -> Page {
+    let (committed, manifest) = (&report.committed, &report.committed.manifest);
+    let style = if manifest.gaps.is_empty() { Style::Green } else { Style::Yellow };
+    let counts = &manifest.counts;
+    let mut page = Page::new()
+        .line(
+            Text::from(format!("Snapshot {} of {} is ", manifest.snapshot, manifest.repository))
+                .and(style, manifest.status.label()),
+        )
+        .line(format!(
+            "  {} documents{}, {} assets ({}), {} models",
+            counts.documents.stored,
+            if report.documents_unchanged { " (unchanged)" } else { "" },
+            counts.assets.stored,
+            human_bytes(counts.assets.bytes),
+            counts.models.stored,
+        ))
+        .line(format!(
+            "  new: {} items, {}; stored {} on each of {}",
+            manifest.added.items,
+            human_bytes(manifest.added.bytes),
+            human_bytes(manifest.added.stored_bytes),
+            committed.on.join(", "),
+        ))
+        .line(format!(
+            "  took {}, {} requests",
+            human_duration(report.took),
+            report.requests.values().sum::<u64>()
+        ));
+    for problem in &manifest.gaps {
+        page = page.line(
+            Text::styled(Style::Yellow, "  missing ")
+                .and(Style::Plain, format!("{}: {}", problem.subject, problem.detail)),
+        );
+    }
+    if !manifest.gaps.is_empty() {
+        page = page.line(
+            "  a gap that will never close can be accepted: prismvault accept REPOSITORY PATH --reason …",
+        );
+    }
+    if !manifest.accepted_gaps.is_empty() {
+        page = page.line(format!("  {} accepted gaps", manifest.accepted_gaps.len()));
+    }
+    for problem in &manifest.warnings {
+        page = page.line(format!("  note: {}: {}", problem.subject, problem.detail));
+    }
+    for (replica, why) in &committed.behind {
+        page = page
+            .line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, format!("{replica}: {why}")));
+    }
+    for problem in &report.lost {
+        page = page.line(
+            Text::styled(Style::Red, "  LOST ")
+                .and(Style::Plain, format!("{}: {}", problem.subject, problem.detail)),
+        );
+    }
+    page
+}

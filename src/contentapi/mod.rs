@@ -1,0 +1,43 @@
+//! Prismic's Content API as an engine: query grammar, evaluation, envelope, access, routes.
+//!
+//! It answers as `https://<repository>.cdn.prismic.io/api/v2` does, for whatever implements
+//! [`ContentSource`]: the sandbox keeps a repository in memory, the standby serves snapshots.
+//! The official clients read it unchanged.
+//!
+//! **Why this way.** Documents are kept as raw JSON with a small [`Head`]; a page is copied
+//! together, not printed, so bytes stay what they were and a set of 200,000 documents is served
+//! at copying speed. `data` is parsed only when a predicate or an ordering names a field of it.
+//!
+//! **Invariants.** A ref stands for one unchanging [`DocumentSet`]. What the engine cannot do
+//! (`fetch`, `fetchLinks`, `graphQuery`, `routes`) is refused with a parsing error, never
+//! ignored. Tokens appear in no answer. Choices where Prismic documents nothing are listed at
+//! the head of each module.
+//!
+//! **Crash.** Nothing is written; there is nothing to recover.
+//!
+//! **Not here.** Writing, previews, GraphQL, images.
+
+mod access;
+mod answer;
+mod dates;
+mod document;
+mod evaluate;
+mod lexer;
+mod ordering;
+mod query;
+mod router;
+mod search;
+mod set;
+mod source;
+mod text;
+
+pub use access::{AccessMode, AccessPolicy, TokenScope};
+pub use dates::{DatePart, Millis, format_millis, is_timestamp, parse_millis};
+pub use document::{ASSET_HOST, Document, DocumentError, HREF_AFTER, Head, Template};
+pub use ordering::{OrderBy, parse_orderings};
+pub use query::{Comparison, DateTest, ParsingError, Path, Predicate, Query, Scalar};
+pub use router::{ContentOptions, PageCap, router};
+pub use set::DocumentSet;
+pub use source::{
+    Collection, ContentSource, Language, RefAnswer, RefKind, RepositoryRoot, RootRef, SourceError,
+};

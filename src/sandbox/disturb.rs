@@ -1,0 +1,180 @@
+//! How faults change what a request gets.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::control::Verdict;
+use super::faults::{Endpoint, RateLimit, RetryAfter, Torn};
+use super::models::Model;
+use super::repository::Changes;
+use super::server::Sandbox;
+
+/// Largest page that is taken apart to be torn: 100 documents of 250 KB.
+const TORN_PAGE_BYTES_MAX: usize = 32 << 20;
+
+/// What is answered to a request that was under way when the sandbox stopped.
+pub(super) fn stopping() -> Response {
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
+
+/// Answers a request, faults included.
+pub(super) async fn answer(
+    sandbox: &Arc<Sandbox>,
+    endpoint: Endpoint,
+    verdict: Verdict,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !verdict.latency.is_zero() {
+        tokio::time::sleep(verdict.latency).await;
+    }
+    if verdict.hang {
+        std::future::pending::<()>().await;
+    }
+    if let Some(limit) = &verdict.limited {
+        return too_many(sandbox, limit);
+    }
+    if let Some(status) = verdict.error {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // Gateways answer HTML, not JSON.
+        let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
+        return (status, [(header::CONTENT_TYPE, "text/html")], body).into_response();
+    }
+    change_repositories(sandbox, &verdict);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    if endpoint == Endpoint::Search
+        && let Some(response) = refuse_ref(sandbox, &query)
+    {
+        return response;
+    }
+    let mut response = next.run(request).await;
+    if endpoint == Endpoint::Search
+        && response.status().is_success()
+        && let Some((page, torn)) = sandbox.control.faults().torn
+        && parameter(&query, "page").as_deref().unwrap_or("1") == page.to_string()
+    {
+        response = tear(response, torn).await;
+    }
+    if verdict.truncate { truncate(response) } else { response }
+}
+
+fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+fn too_many(sandbox: &Sandbox, limit: &RateLimit) -> Response {
+    let mut response =
+        (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"message": "API rate limit exceeded"})))
+            .into_response();
+    let value = match &limit.retry_after {
+        RetryAfter::Absent => None,
+        RetryAfter::Seconds(seconds) => Some(seconds.to_string()),
+        RetryAfter::Date(seconds) => {
+            let at = sandbox.options.clock.now() + TimeDelta::seconds(*seconds);
+            Some(at.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        }
+        RetryAfter::Text(text) => Some(text.clone()),
+    };
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+fn change_repositories(sandbox: &Sandbox, verdict: &Verdict) {
+    for repository in sandbox.repositories.values() {
+        if verdict.expire_refs {
+            repository.publish_and_expire();
+        }
+        if verdict.publish {
+            repository.publish(Changes::default());
+        }
+        if let Some(time) = verdict.change_models
+            && let Some(first) = repository.models().custom_types.first()
+            && let Ok(Value::Object(mut members)) = serde_json::from_str(&first.json)
+        {
+            members.insert("label".to_owned(), format!("{} ({time})", first.label).into());
+            let json = Value::Object(members).to_string();
+            repository.put_custom_type(Model { id: first.id.clone(), label: first.label.clone(), json });
+        }
+    }
+}
+
+fn refuse_ref(sandbox: &Sandbox, query: &str) -> Option<Response> {
+    let refused = sandbox.control.faults().refused_ref?;
+    if parameter(query, "ref")? != refused {
+        return None;
+    }
+    let master = sandbox.repositories.values().next()?.master_ref();
+    let message =
+        format!("Ref not found. Ensure you have the correct ref and try again. Master ref is: {master}");
+    let body = json!({"type": "api_notfound_error", "message": message});
+    Some((StatusCode::NOT_FOUND, axum::Json(body)).into_response())
+}
+
+/// Makes a page of a search contradict itself.
+async fn tear(response: Response, torn: Torn) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, TORN_PAGE_BYTES_MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(mut page) = serde_json::from_slice::<Value>(&bytes) else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    let count = page["results"].as_array().map_or(0, Vec::len);
+    match torn {
+        Torn::Missing if count > 0 => {
+            if let Some(results) = page["results"].as_array_mut() {
+                results.pop();
+            }
+            page["results_size"] = (count - 1).into();
+        }
+        Torn::Doubled if count > 1 => page["results"][count - 1] = page["results"][0].clone(),
+        Torn::ResultsSize => page["results_size"] = (count + 1).into(),
+        Torn::Total => {
+            let total = page["total_results_size"].as_u64().unwrap_or(0);
+            page["total_results_size"] = (total + 1).into();
+        }
+        Torn::Missing | Torn::Doubled => {}
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(page.to_string()))
+}
+
+/// Announces the whole length, sends the first half and cuts the connection.
+fn truncate(response: Response) -> Response {
+    use axum::body::HttpBody as _;
+    let (mut parts, body) = response.into_parts();
+    let declared =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let Some(len) = body.size_hint().exact().or(declared) else { return Response::from_parts(parts, body) };
+    parts.headers.insert(header::CONTENT_LENGTH, len.into());
+    let half = usize::try_from(len / 2).unwrap_or(usize::MAX);
+    let first_half = body.into_data_stream().scan(half, |left, chunk| {
+        let result = match chunk {
+            Ok(chunk) if *left > 0 => {
+                let part: Bytes = chunk.slice(..chunk.len().min(*left));
+                *left -= part.len();
+                Some(part)
+            }
+            _ => None,
+        };
+        std::future::ready(result)
+    });
+    let cut = stream::once(async {
+        // What waits in the connection's buffer would be dropped with it: let it be sent first.
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    Response::from_parts(parts, Body::from_stream(first_half.map(Ok).chain(cut)))
+}

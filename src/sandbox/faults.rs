@@ -1,0 +1,170 @@
+//! What can be made to go wrong, and how the choice is made.
+//!
+//! Whether a request is hit by a fault with a share depends on the seed, the address and how
+//! often that address was asked for, not on the order in which concurrent requests arrive: the
+//! same run meets the same faults, and a retry meets the next draw.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::synthetic::Random;
+
+/// A group of addresses, for counting and for limiting faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// `GET /api/v2`
+    Root,
+    /// `GET /api/v2/documents/search`
+    Search,
+    /// `GET /api/tags`
+    Tags,
+    /// `GET /asset-api/assets`
+    Assets,
+    /// `GET /asset-api/tags`
+    AssetTags,
+    /// `GET /types-api/customtypes`
+    CustomTypes,
+    /// `GET /types-api/slices`
+    Slices,
+    /// Bytes of an asset.
+    File,
+    /// Whatever does not exist.
+    Other,
+}
+
+impl Endpoint {
+    /// Returns the group of a path.
+    pub(super) fn of(path: &str) -> Self {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.ends_with("/api/v2") {
+            Self::Root
+        } else if path.ends_with("/api/v2/documents/search") {
+            Self::Search
+        } else if path.ends_with("/api/tags") {
+            Self::Tags
+        } else if path.starts_with("/asset-api/assets") {
+            Self::Assets
+        } else if path.starts_with("/asset-api/tags") {
+            Self::AssetTags
+        } else if path.starts_with("/types-api/customtypes") {
+            Self::CustomTypes
+        } else if path.starts_with("/types-api/slices") {
+            Self::Slices
+        } else if path.starts_with("/asset-api")
+            || path.starts_with("/types-api")
+            || path.starts_with("/migration-api")
+        {
+            Self::Other
+        } else {
+            Self::File
+        }
+    }
+}
+
+/// The `Retry-After` of a 429.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RetryAfter {
+    /// No such header, as Prismic's APIs answer.
+    #[default]
+    Absent,
+    /// Seconds.
+    Seconds(u64),
+    /// The date that is so many seconds from now.
+    Date(i64),
+    /// Anything.
+    Text(String),
+}
+
+/// Answers 429 above a rate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests answered in any second.
+    pub per_second: usize,
+    /// What the refusal says.
+    pub retry_after: RetryAfter,
+}
+
+/// Answers a share of requests with an error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErrorRate {
+    /// HTTP status.
+    pub status: u16,
+    /// 0 to 1.
+    pub share: f64,
+}
+
+/// A page of a search that contradicts itself or the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Torn {
+    /// Its last document is missing; `results_size` says so, the totals do not.
+    Missing,
+    /// Its last document is a copy of its first.
+    Doubled,
+    /// `results_size` is one too high.
+    ResultsSize,
+    /// `total_results_size` is one too high.
+    Total,
+}
+
+/// Faults of a running sandbox; the default has none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Faults {
+    /// Decides what is hit.
+    pub seed: u64,
+    /// Where latency, errors, rate limit, truncation and hanging apply; `None`: everywhere.
+    pub endpoints: Option<BTreeSet<Endpoint>>,
+    /// Time before each answer.
+    pub latency: Duration,
+    /// Errors.
+    pub errors: Option<ErrorRate>,
+    /// 429.
+    pub rate_limit: Option<RateLimit>,
+    /// Share of answers that end half-way, the connection with them.
+    pub truncated: f64,
+    /// Answers never come.
+    pub hang: bool,
+    /// After so many searches (counted from when the faults were set) every ref expires and the
+    /// master gets a new one, once.
+    pub expire_refs_after: Option<u64>,
+    /// After so many searches something is published, once.
+    pub publish_after: Option<u64>,
+    /// A ref that is answered as if it had never been.
+    pub refused_ref: Option<String>,
+    /// A page of each search, from 1, and what is wrong with it.
+    pub torn: Option<(usize, Torn)>,
+    /// Most documents a page of a search holds, whatever is asked for.
+    pub search_page_cap: Option<usize>,
+    /// Most assets a page of the media library holds, whatever is asked for.
+    pub asset_page_cap: Option<usize>,
+    /// Ids of assets whose files are gone: 404.
+    pub missing_files: BTreeSet<String>,
+    /// Ids of assets whose files are one byte shorter than their metadata say.
+    pub short_files: BTreeSet<String>,
+    /// Whether the first custom type is another one at each listing of them after the first.
+    pub models_change: bool,
+}
+
+impl Faults {
+    pub(super) fn applies_to(&self, endpoint: Endpoint) -> bool {
+        self.endpoints.as_ref().is_none_or(|only| only.contains(&endpoint))
+    }
+}
+
+/// Draws for faults with a share.
+#[derive(Debug, Default)]
+pub(super) struct Draws {
+    asked: HashMap<u64, u64>,
+}
+
+impl Draws {
+    /// Returns a number from 0 to 1 that depends on the seed, the address and how often it was
+    /// asked for.
+    pub(super) fn draw(&mut self, seed: u64, target: &str) -> f64 {
+        let address = target.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let asked = self.asked.entry(address).or_insert(0);
+        *asked += 1;
+        Random::new(&[seed, address, *asked]).unit()
+    }
+}

@@ -1,0 +1,45 @@
+//! A whole Prismic-compatible repository on this machine: what the demo snapshots, what tests
+//! stand on, and where restores are rehearsed.
+//!
+//! A [`Repository`] holds the state; a [`Server`] serves one or more: the Content API (the
+//! engine of [`contentapi`](crate::contentapi)), the Asset and Types API (read side), and the
+//! bytes of assets. Content is [generated](synthetic::generate) from a seed or [loaded](load)
+//! from a directory. [`Control`] switches [`Faults`] while it runs.
+//!
+//! **Why this way.** Tests against the real service would need an account, a network and luck;
+//! a fake that is laxer than the service would let bugs through. So the sandbox is stricter
+//! where the service is vague: refs expire, image addresses with parameters do not give the
+//! original, write tokens do not read content.
+//!
+//! **Invariants.** Equal seeds and equal calls give equal answers, but for the port. Asset
+//! addresses in documents lead to the sandbox itself. Nothing of it leaves the loopback
+//! interface unless it is given such a listener.
+//!
+//! **Crash.** All state is in memory.
+//!
+//! **Not here.** Drafts, previews, the Migration API, uploads.
+
+mod asset_api;
+mod assets;
+mod control;
+mod disturb;
+mod edit;
+mod error;
+mod faults;
+mod files;
+mod gateway;
+mod load;
+mod models;
+mod repository;
+mod server;
+pub mod synthetic;
+mod types_api;
+
+pub use assets::{Asset, AssetContent, Library};
+pub use control::{Control, LoggedRequest};
+pub use error::SandboxError;
+pub use faults::{Endpoint, ErrorRate, Faults, RateLimit, RetryAfter, Torn};
+pub use load::load;
+pub use models::{Model, Models};
+pub use repository::{Changes, Content, Release, Repository, RepositoryOptions};
+pub use server::{Endpoints, Server, ServerOptions};

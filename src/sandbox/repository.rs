@@ -1,0 +1,430 @@
+//! The state of a repository of the sandbox, and everything that changes it.
+//!
+//! A publish makes a new master ref and a new set of documents that shares what did not change.
+//! Old refs stay valid for a number of publishes, then they are expired. A release's ref is
+//! `<version of the release>~<master ref>`, so it changes with either, and lives as long as the
+//! master ref in it.
+//!
+//! **Invariants.** What a ref stands for never changes. Times are the repository's own: each
+//! change is one minute after the last, so equal seeds and equal changes give equal bytes.
+//!
+//! **Crash.** Everything is in memory; a sandbox that ends is gone.
+//!
+//! **Differs from Prismic.** The copies of dates and slugs inside links are not refreshed when
+//! their target changes; links to removed documents do become broken ones.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+
+use super::assets::{Asset, Library};
+use super::error::SandboxError;
+use super::models::{self, Model, Models};
+use super::synthetic::Random;
+use crate::contentapi::{
+    AccessPolicy, ContentSource, Document, DocumentSet, Millis, RefAnswer, RefKind, RepositoryRoot, RootRef,
+    SourceError,
+};
+use crate::secret::Secret;
+
+/// How a repository behaves.
+#[derive(Debug, Clone)]
+pub struct RepositoryOptions {
+    /// Who may read content.
+    pub access: AccessPolicy,
+    /// Tokens for the Asset and Types API; none: nobody gets in.
+    pub write_tokens: Vec<Secret>,
+    /// Publishes that a master ref survives. Prismic's support once named five.
+    pub kept_versions: usize,
+    /// Decides the refs that publishes make.
+    pub seed: u64,
+}
+
+impl Default for RepositoryOptions {
+    fn default() -> Self {
+        Self { access: AccessPolicy::default(), write_tokens: Vec::new(), kept_versions: 5, seed: 0 }
+    }
+}
+
+/// A release: documents that differ from what is published.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// 16 characters.
+    pub id: String,
+    /// Name shown to editors.
+    pub label: String,
+    /// When it will be published.
+    pub scheduled_at: Option<Millis>,
+    /// First half of its ref.
+    pub version: String,
+    /// Changed documents, and new ones, whose dates are null.
+    pub documents: Vec<Arc<Document>>,
+}
+
+/// What a repository starts with.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    /// Languages, labels of types, collections, version. `refs` gives the first master ref; its
+    /// releases and `tags` are taken from below.
+    pub root: RepositoryRoot,
+    /// Published documents.
+    pub documents: Vec<Arc<Document>>,
+    /// Releases.
+    pub releases: Vec<Release>,
+    /// The media library.
+    pub library: Library,
+    /// Custom types and slices.
+    pub models: Models,
+}
+
+/// What a publish changes.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// New versions of documents, and new documents.
+    pub put: Vec<Arc<Document>>,
+    /// Ids of documents that are no longer published.
+    pub remove: HashSet<Box<str>>,
+}
+
+#[derive(Debug)]
+struct ReleaseVersion {
+    reference: String,
+    release: Release,
+    overlaid: OnceLock<Arc<DocumentSet>>,
+}
+
+#[derive(Debug)]
+struct Version {
+    reference: String,
+    documents: Arc<DocumentSet>,
+    releases: Vec<Arc<ReleaseVersion>>,
+}
+
+#[derive(Debug)]
+struct State {
+    root: Arc<RepositoryRoot>,
+    /// The current version first.
+    versions: VecDeque<Version>,
+    expired: HashSet<String>,
+    releases: Vec<Release>,
+    library: Arc<Library>,
+    models: Arc<Models>,
+    now: Millis,
+    minted: u64,
+}
+
+/// A repository of the sandbox. All methods may be called while it is served.
+#[derive(Debug)]
+pub struct Repository {
+    name: String,
+    options: RepositoryOptions,
+    state: RwLock<State>,
+}
+
+/// One minute: each change is this much later than the last.
+const TICK: Millis = 60_000;
+
+impl Repository {
+    /// Makes a repository called `name` (the first part of its domain at Prismic).
+    pub fn new(name: impl Into<String>, content: Content, options: RepositoryOptions) -> Arc<Self> {
+        let documents = Arc::new(DocumentSet::new(content.documents));
+        let newest =
+            documents.iter().filter_map(|document| document.head.last_publication).max().unwrap_or(0);
+        let mut state = State {
+            root: Arc::new(content.root),
+            versions: VecDeque::new(),
+            expired: HashSet::new(),
+            releases: content.releases,
+            library: Arc::new(content.library),
+            models: Arc::new(content.models),
+            now: newest,
+            minted: 0,
+        };
+        let given = state.root.master_ref().map(str::to_owned);
+        let reference = given.unwrap_or_else(|| state.mint(options.seed));
+        state.versions.push_front(Version { reference, documents, releases: Vec::new() });
+        state.refresh();
+        Arc::new(Self { name: name.into(), options, state: RwLock::new(state) })
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns how it behaves.
+    pub fn options(&self) -> &RepositoryOptions {
+        &self.options
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().expect("no holder of this lock can panic")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().expect("no holder of this lock can panic")
+    }
+
+    /// Returns the current master ref.
+    pub fn master_ref(&self) -> String {
+        self.read().current().reference.clone()
+    }
+
+    /// Returns the published documents.
+    pub fn documents(&self) -> Arc<DocumentSet> {
+        Arc::clone(&self.read().current().documents)
+    }
+
+    /// Returns the releases.
+    pub fn releases(&self) -> Vec<Release> {
+        self.read().releases.clone()
+    }
+
+    /// Returns the ref of a release over the current master.
+    pub fn release_ref(&self, id: &str) -> Option<String> {
+        let state = self.read();
+        let found = state.root.refs.iter().find(|entry| entry.id == id && !entry.is_master);
+        found.map(|entry| entry.reference.clone())
+    }
+
+    /// Returns the media library.
+    pub fn library(&self) -> Arc<Library> {
+        Arc::clone(&self.read().library)
+    }
+
+    /// Returns the models.
+    pub fn models(&self) -> Arc<Models> {
+        Arc::clone(&self.read().models)
+    }
+
+    /// Publishes: makes a new master ref, also when nothing changes. Returns it.
+    pub fn publish(&self, changes: Changes) -> String {
+        let mut state = self.write();
+        let documents = if changes.put.is_empty() && changes.remove.is_empty() {
+            Arc::clone(&state.current().documents)
+        } else {
+            Arc::new(state.current().documents.with_changes(changes.put, &changes.remove))
+        };
+        state.now += TICK;
+        let reference = state.mint(self.options.seed);
+        state.versions.push_front(Version { reference: reference.clone(), documents, releases: Vec::new() });
+        while state.versions.len() > self.options.kept_versions + 1 {
+            state.expire_oldest();
+        }
+        state.refresh();
+        reference
+    }
+
+    /// Publishes without changes and lets every older ref expire. Returns the new one.
+    pub fn publish_and_expire(&self) -> String {
+        let reference = self.publish(Changes::default());
+        let mut state = self.write();
+        while state.versions.len() > 1 {
+            state.expire_oldest();
+        }
+        reference
+    }
+
+    /// Changes a share (0 to 1, at least one document) of the published documents: a word more in
+    /// a text, a new publication date. Publishes them and returns their ids.
+    pub fn edit(&self, share: f64, seed: u64) -> Result<Vec<String>, SandboxError> {
+        let documents = self.documents();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a count of documents"
+        )]
+        let wanted = ((documents.len() as f64 * share).round() as usize).clamp(1, documents.len().max(1));
+        let mut random = Random::new(&[seed, 0x0ed1]);
+        let mut all: Vec<&Arc<Document>> = documents.iter().collect();
+        // By id, so that the choice does not depend on earlier edits.
+        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        let count = wanted.min(all.len());
+        for place in 0..count {
+            let other = place + random.below(all.len() - place);
+            all.swap(place, other);
+        }
+        let now = self.read().now + TICK;
+        let mut put = Vec::with_capacity(count);
+        for document in &all[..count] {
+            put.push(super::edit::revised(document, now, &mut random)?);
+        }
+        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        self.publish(Changes { put, remove: HashSet::new() });
+        Ok(ids)
+    }
+
+    /// Unpublishes documents. What linked to them gets broken links, what was a translation of
+    /// them loses the entry; their dates stay, as at Prismic. Returns how many were there.
+    pub fn remove_documents(&self, ids: &[&str]) -> Result<usize, SandboxError> {
+        let documents = self.documents();
+        let remove: HashSet<Box<str>> =
+            ids.iter().filter(|id| documents.find(id).is_some()).map(|id| Box::from(*id)).collect();
+        let mut put = Vec::new();
+        for document in documents.iter().filter(|document| !remove.contains(&document.head.id)) {
+            put.extend(super::edit::without_targets(document, &remove)?);
+        }
+        let removed = remove.len();
+        self.publish(Changes { put, remove });
+        Ok(removed)
+    }
+
+    /// Adds a release or replaces the one of the same id; its ref changes.
+    pub fn put_release(&self, release: Release) {
+        let mut state = self.write();
+        state.releases.retain(|known| known.id != release.id);
+        state.releases.push(release);
+        state.refresh();
+    }
+
+    /// Removes a release; its refs stay valid as long as their master refs.
+    pub fn remove_release(&self, id: &str) -> Result<(), SandboxError> {
+        let mut state = self.write();
+        let before = state.releases.len();
+        state.releases.retain(|known| known.id != id);
+        if state.releases.len() == before {
+            return Err(SandboxError::NotFound { what: "release", id: id.to_owned() });
+        }
+        state.refresh();
+        Ok(())
+    }
+
+    /// Adds an asset, or replaces the one of the same id.
+    pub fn put_asset(&self, asset: Asset) {
+        Arc::make_mut(&mut self.write().library).put(asset);
+    }
+
+    /// Removes an asset from the media library; its file stays, as at Prismic.
+    pub fn remove_asset(&self, id: &str) -> Result<(), SandboxError> {
+        if Arc::make_mut(&mut self.write().library).remove(id) {
+            return Ok(());
+        }
+        Err(SandboxError::NotFound { what: "asset", id: id.to_owned() })
+    }
+
+    /// Adds or replaces a custom type. As at Prismic, the root knows it only when a document of
+    /// it is published.
+    pub fn put_custom_type(&self, model: Model) {
+        models::put(&mut Arc::make_mut(&mut self.write().models).custom_types, model);
+    }
+
+    /// Adds or replaces a shared slice.
+    pub fn put_slice(&self, model: Model) {
+        models::put(&mut Arc::make_mut(&mut self.write().models).slices, model);
+    }
+
+    /// Removes a custom type's model; documents of it stay.
+    pub fn remove_custom_type(&self, id: &str) -> Result<(), SandboxError> {
+        let mut state = self.write();
+        let types = &mut Arc::make_mut(&mut state.models).custom_types;
+        let before = types.len();
+        types.retain(|known| known.id != id);
+        if types.len() < before {
+            Ok(())
+        } else {
+            Err(SandboxError::NotFound { what: "custom type", id: id.to_owned() })
+        }
+    }
+}
+
+impl State {
+    fn current(&self) -> &Version {
+        self.versions.front().expect("there is always a current version")
+    }
+
+    /// Makes a ref in Prismic's form: 16 characters, the first ones the time.
+    fn mint(&mut self, seed: u64) -> String {
+        self.minted += 1;
+        Random::new(&[seed, 0x7ef5, self.minted]).id(self.now)
+    }
+
+    fn expire_oldest(&mut self) {
+        if let Some(version) = self.versions.pop_back() {
+            self.expired.extend(version.releases.iter().map(|release| release.reference.clone()));
+            self.expired.insert(version.reference);
+        }
+    }
+
+    /// Brings the root and the releases of the current version up to date.
+    fn refresh(&mut self) {
+        let version = self.versions.front_mut().expect("there is always a current version");
+        let mut refs = vec![RootRef {
+            id: "master".to_owned(),
+            reference: version.reference.clone(),
+            label: "Master".to_owned(),
+            is_master: true,
+            scheduled_at: None,
+        }];
+        for release in &self.releases {
+            let reference = format!("{}~{}", release.version, version.reference);
+            refs.push(RootRef {
+                id: release.id.clone(),
+                reference: reference.clone(),
+                label: release.label.clone(),
+                is_master: false,
+                scheduled_at: release.scheduled_at,
+            });
+            if version.releases.iter().all(|known| known.reference != reference) {
+                let release = release.clone();
+                version.releases.push(Arc::new(ReleaseVersion {
+                    reference,
+                    release,
+                    overlaid: OnceLock::new(),
+                }));
+            }
+        }
+        let root = Arc::make_mut(&mut self.root);
+        root.refs = refs;
+        // A type is known from its first published document on, and stays known.
+        let counts = version.documents.count_by_type();
+        let mut types: Vec<&str> = counts.into_keys().collect();
+        types.sort_unstable();
+        for id in types {
+            if root.types.iter().all(|(known, _)| known != id) {
+                let model = self.models.custom_types.iter().find(|model| model.id == id);
+                let label = model.map_or_else(|| id.to_owned(), |model| model.label.clone());
+                root.types.push((id.to_owned(), label));
+            }
+        }
+        let tags: BTreeSet<&str> = version
+            .documents
+            .iter()
+            .flat_map(|document| document.head.tags.iter().map(AsRef::as_ref))
+            .collect();
+        if !tags.is_empty() || root.tags.is_some() {
+            root.tags = Some(tags.into_iter().map(str::to_owned).collect());
+        }
+    }
+}
+
+#[async_trait]
+impl ContentSource for Repository {
+    async fn root(&self) -> Result<Arc<RepositoryRoot>, SourceError> {
+        Ok(Arc::clone(&self.read().root))
+    }
+
+    async fn documents(&self, reference: &str) -> Result<RefAnswer, SourceError> {
+        let state = self.read();
+        for (age, version) in state.versions.iter().enumerate() {
+            if version.reference == reference {
+                let kind = if age == 0 { RefKind::Master } else { RefKind::SupersededMaster };
+                return Ok(RefAnswer::Found(kind, Arc::clone(&version.documents)));
+            }
+            if let Some(release) = version.releases.iter().find(|release| release.reference == reference) {
+                let base = Arc::clone(&version.documents);
+                let release = Arc::clone(release);
+                drop(state);
+                let overlay =
+                    || Arc::new(base.with_changes(release.release.documents.clone(), &HashSet::new()));
+                return Ok(RefAnswer::Found(
+                    RefKind::Release,
+                    Arc::clone(release.overlaid.get_or_init(overlay)),
+                ));
+            }
+        }
+        let known = state.expired.contains(reference);
+        Ok(if known { RefAnswer::Expired } else { RefAnswer::Unknown })
+    }
+}

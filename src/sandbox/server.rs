@@ -1,0 +1,198 @@
+//! The HTTP side of the sandbox: all four APIs and the asset host on one port.
+//!
+//! With one repository, its Content API is `/api/v2`, as at a repository's own domain; with
+//! several it is `/<name>/api/v2`. Asset and Types API tell repositories apart by the header, as
+//! Prismic's shared hosts do.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::control::Control;
+use super::error::SandboxError;
+use super::repository::Repository;
+use super::{asset_api, disturb, files, types_api};
+use crate::clock::{Clock, SystemClock};
+use crate::contentapi::{self, ContentOptions, PageCap};
+
+/// How a sandbox is served.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Time for `Retry-After` dates.
+    pub clock: Arc<dyn Clock>,
+    /// Longest address of the Content API, in bytes; Prismic refuses 2,048 and more.
+    pub url_bytes_max: usize,
+    /// Assets a page of the media library holds at most; 5,000 is used in production.
+    pub asset_page_max: usize,
+    /// How long [`Server::stop`] waits for requests that are being answered.
+    pub stop_grace: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            url_bytes_max: 2048,
+            asset_page_max: 5000,
+            stop_grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Addresses of one repository, for prismvault's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `content_api`
+    pub content_api: String,
+    /// `asset_api`
+    pub asset_api: String,
+    /// `types_api`
+    pub types_api: String,
+    /// `migration_api`; nothing answers there yet but the gateway's refusal.
+    pub migration_api: String,
+}
+
+/// A sandbox that listens. Dropping it stops it; [`stop`](Self::stop) waits until it has.
+#[derive(Debug)]
+pub struct Server {
+    base_url: String,
+    names: Vec<String>,
+    control: Control,
+    cancel: CancellationToken,
+    grace: Duration,
+    tasks: JoinSet<()>,
+}
+
+/// What every handler may use.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    pub(super) repositories: HashMap<String, Arc<Repository>>,
+    pub(super) control: Control,
+    pub(super) options: ServerOptions,
+    pub(super) base_url: String,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Server {
+    /// Serves repositories on `listener` (bind it to `127.0.0.1:0` for any free port).
+    pub fn start(
+        repositories: Vec<Arc<Repository>>,
+        options: ServerOptions,
+        listener: std::net::TcpListener,
+    ) -> Result<Self, SandboxError> {
+        listener.set_nonblocking(true).map_err(SandboxError::Listen)?;
+        let address = listener.local_addr().map_err(SandboxError::Listen)?;
+        let listener = TcpListener::from_std(listener).map_err(SandboxError::Listen)?;
+        let names: Vec<String> = repositories.iter().map(|repository| repository.name().to_owned()).collect();
+        let mut known = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !known.insert(name.as_str())) {
+            return Err(SandboxError::SameName(twice.clone()));
+        }
+        let sandbox = Arc::new(Sandbox {
+            repositories: names.iter().cloned().zip(repositories).collect(),
+            control: Control::default(),
+            base_url: format!("http://{address}"),
+            cancel: CancellationToken::new(),
+            options,
+        });
+        let (control, cancel) = (sandbox.control.clone(), sandbox.cancel.clone());
+        let (base_url, grace) = (sandbox.base_url.clone(), sandbox.options.stop_grace);
+        let router = routes(&sandbox, &names);
+        let stopped = cancel.clone().cancelled_owned();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            // It ends without error: accepting is retried within.
+            axum::serve(listener, router).with_graceful_shutdown(stopped).await.ok();
+        });
+        Ok(Self { base_url, names, control, cancel, grace, tasks })
+    }
+
+    /// Returns `http://127.0.0.1:<port>`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Returns the addresses for a repository that is served.
+    pub fn endpoints(&self, name: &str) -> Option<Endpoints> {
+        let base = &self.base_url;
+        self.names.iter().any(|known| known == name).then(|| Endpoints {
+            content_api: format!("{}/api/v2", content_base(base, &self.names, name)),
+            asset_api: format!("{base}/asset-api"),
+            types_api: format!("{base}/types-api"),
+            migration_api: format!("{base}/migration-api"),
+        })
+    }
+
+    /// Returns the handle for faults, counters and hooks.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Stops listening, ends what hangs, and waits for answers under way at most the grace.
+    pub async fn stop(mut self) {
+        self.cancel.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.grace, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Where the Content API of a repository is, without `/api/v2`.
+fn content_base(base: &str, names: &[String], name: &str) -> String {
+    if names.len() == 1 { base.to_owned() } else { format!("{base}/{name}") }
+}
+
+fn routes(sandbox: &Arc<Sandbox>, names: &[String]) -> Router {
+    let mut router = Router::new()
+        .route("/asset-api/assets", get(asset_api::list))
+        .route("/asset-api/tags", get(asset_api::tags))
+        .route("/types-api/customtypes", get(types_api::custom_types))
+        .route("/types-api/customtypes/{id}", get(types_api::custom_type))
+        .route("/types-api/slices", get(types_api::slices))
+        .route("/types-api/slices/{id}", get(types_api::slice))
+        .fallback(files::get)
+        .with_state(Arc::clone(sandbox));
+    for (name, repository) in &sandbox.repositories {
+        let base = content_base(&sandbox.base_url, names, name);
+        let options = ContentOptions {
+            access: repository.options().access.clone(),
+            base_url: Some(base),
+            asset_host: sandbox.base_url.clone(),
+            url_bytes_max: Some(sandbox.options.url_bytes_max),
+        };
+        let control = sandbox.control.clone();
+        let cap: PageCap = Arc::new(move || control.faults().search_page_cap);
+        let source: Arc<dyn contentapi::ContentSource> = Arc::<Repository>::clone(repository);
+        let content = contentapi::router(source, options, Some(cap));
+        router =
+            if names.len() == 1 { router.merge(content) } else { router.nest(&format!("/{name}"), content) };
+    }
+    router.layer(middleware::from_fn_with_state(Arc::clone(sandbox), observe))
+}
+
+/// Counts a request, runs hooks, and lets the faults have their way with it.
+async fn observe(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let (endpoint, verdict) = sandbox.control.arrive(request.method().as_str(), uri.path(), uri.query());
+    let cancel = sandbox.cancel.clone();
+    let answer = disturb::answer(&sandbox, endpoint, verdict, request, next);
+    let response = cancel.run_until_cancelled(answer).await.unwrap_or_else(disturb::stopping);
+    sandbox.control.answered(endpoint, response.status().as_u16());
+    response
+}
