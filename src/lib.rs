@@ -12,6 +12,7 @@
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
+//! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod cli;
@@ -28,3 +29,4 @@ pub mod sandbox;
 pub mod secret;
 pub mod snapshot;
 pub mod vault;
+pub mod verification;

@@ -357,7 +357,7 @@ mod tests {
             .replace("https://x/api", &format!("HWsuS_R8AACS1Nwlx{HREF_AFTER}"))
             .replace("https://images.prismic.io", "http://127.0.0.1:1");
         assert_eq!(rendered(&document), expected);
-        assert_eq!(&*document.head.slugs, ["café".into()]);
+        assert_eq!(&*document.head.slugs, [Box::<str>::from("café")]);
         assert_eq!(document.head.last_publication, None);
         assert_eq!(document.field("n"), Some(10.0.into()));
         assert_eq!(document.field("none"), None);

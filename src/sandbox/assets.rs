@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::error::SandboxError;
 use super::synthetic::GeneratedFile;
-use crate::contentapi::Template;
+use crate::contentapi::{ASSET_HOST, Template};
 
 /// Where the bytes of an asset come from. None of them need the whole file in memory but the
 /// first, which is for small ones.
@@ -115,6 +115,17 @@ impl Asset {
             content,
             item: Template::new(item, hosts),
         })
+    }
+
+    /// Returns this asset with other notes, as an editor would change them: its file stays.
+    pub fn with_notes(&self, notes: &str, modified_at: i64) -> Result<Self, SandboxError> {
+        let mut item = Vec::new();
+        self.item.render(ASSET_HOST, &mut item);
+        let mut item: Value =
+            serde_json::from_slice(&item).map_err(|_| SandboxError::InvalidAsset("it is not JSON"))?;
+        item["notes"] = notes.into();
+        item["last_modified"] = modified_at.into();
+        Self::parse(&item.to_string(), &[ASSET_HOST], self.content.clone())
     }
 
     /// Appends the item as the Asset API lists it.

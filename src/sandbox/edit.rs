@@ -45,6 +45,26 @@ pub(super) fn revised(
     reread(&document.head.id, &text)
 }
 
+/// Returns a new document with the content of another: its own id and UID, no translations,
+/// published at `now`.
+pub(super) fn copied(
+    document: &Document,
+    now: Millis,
+    random: &mut Random,
+) -> Result<Arc<Document>, SandboxError> {
+    let id = random.id(now);
+    let source = |error: serde_json::Error| SandboxError::Document { id: id.clone(), source: error.into() };
+    let mut value: Value = serde_json::from_str(&document.stored()).map_err(source)?;
+    value["id"] = id.as_str().into();
+    if let Some(uid) = &document.head.uid {
+        value["uid"] = format!("{uid}-{:08x}", random.next() >> 32).into();
+    }
+    value["first_publication_date"] = format_millis(now).into();
+    value["last_publication_date"] = format_millis(now).into();
+    value["alternate_languages"] = json!([]);
+    reread(&id, &value.to_string())
+}
+
 /// Returns the document with links to `gone` broken and translations in `gone` left out; `None`
 /// when it mentions none of them.
 pub(super) fn without_targets(

@@ -62,6 +62,10 @@ pub enum SandboxError {
     /// Two repositories of one server have the same name.
     #[error("two repositories are called {0:?}")]
     SameName(String),
+    /// A name that no repository at Prismic can have, or that is the first part of an API's path
+    /// here.
+    #[error("{0:?} cannot be the name of a repository")]
+    InvalidName(String),
     /// The listener does not work.
     #[error("the sandbox cannot listen")]
     Listen(#[source] io::Error),

@@ -256,6 +256,24 @@ impl Repository {
         Ok(ids)
     }
 
+    /// Publishes `count` new documents, copies of existing ones under ids and UIDs of their own.
+    /// Returns their ids; none in an empty repository.
+    pub fn add_documents(&self, count: usize, seed: u64) -> Result<Vec<String>, SandboxError> {
+        let documents = self.documents();
+        let mut random = Random::new(&[seed, 0x0add]);
+        let mut all: Vec<&Arc<Document>> = documents.iter().collect();
+        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        let now = self.read().now + TICK;
+        let mut put = Vec::with_capacity(count);
+        for _ in 0..if all.is_empty() { 0 } else { count } {
+            let model = *random.pick(&all);
+            put.push(super::edit::copied(model, now, &mut random)?);
+        }
+        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        self.publish(Changes { put, remove: HashSet::new() });
+        Ok(ids)
+    }
+
     /// Unpublishes documents. What linked to them gets broken links, what was a translation of
     /// them loses the entry; their dates stay, as at Prismic. Returns how many were there.
     pub fn remove_documents(&self, ids: &[&str]) -> Result<usize, SandboxError> {
@@ -294,6 +312,17 @@ impl Repository {
     /// Adds an asset, or replaces the one of the same id.
     pub fn put_asset(&self, asset: Asset) {
         Arc::make_mut(&mut self.write().library).put(asset);
+    }
+
+    /// Changes the notes of an asset.
+    pub fn edit_asset(&self, id: &str, notes: &str) -> Result<(), SandboxError> {
+        let mut state = self.write();
+        state.now += TICK;
+        let found = state.library.assets().iter().find(|asset| asset.id == id);
+        let asset = found.ok_or_else(|| SandboxError::NotFound { what: "asset", id: id.to_owned() })?;
+        let changed = asset.with_notes(notes, state.now)?;
+        Arc::make_mut(&mut state.library).put(changed);
+        Ok(())
     }
 
     /// Removes an asset from the media library; its file stays, as at Prismic.
@@ -406,25 +435,39 @@ impl ContentSource for Repository {
     }
 
     async fn documents(&self, reference: &str) -> Result<RefAnswer, SourceError> {
-        let state = self.read();
-        for (age, version) in state.versions.iter().enumerate() {
+        let (base, release) = match self.read().look_up(reference) {
+            Looked::Up(answer) => return Ok(answer),
+            Looked::Release(base, release) => (base, release),
+        };
+        // Sorting a large set is work for a processor, not for the threads that wait.
+        let overlaid = tokio::task::spawn_blocking(move || {
+            let overlay = || Arc::new(base.with_changes(release.release.documents.clone(), &HashSet::new()));
+            Arc::clone(release.overlaid.get_or_init(overlay))
+        });
+        let overlaid = overlaid.await.map_err(|error| SourceError::Unavailable(error.to_string()))?;
+        Ok(RefAnswer::Found(RefKind::Release, overlaid))
+    }
+}
+
+/// What is known of a ref without work.
+enum Looked {
+    Up(RefAnswer),
+    /// A release over a version.
+    Release(Arc<DocumentSet>, Arc<ReleaseVersion>),
+}
+
+impl State {
+    fn look_up(&self, reference: &str) -> Looked {
+        for (age, version) in self.versions.iter().enumerate() {
             if version.reference == reference {
                 let kind = if age == 0 { RefKind::Master } else { RefKind::SupersededMaster };
-                return Ok(RefAnswer::Found(kind, Arc::clone(&version.documents)));
+                return Looked::Up(RefAnswer::Found(kind, Arc::clone(&version.documents)));
             }
             if let Some(release) = version.releases.iter().find(|release| release.reference == reference) {
-                let base = Arc::clone(&version.documents);
-                let release = Arc::clone(release);
-                drop(state);
-                let overlay =
-                    || Arc::new(base.with_changes(release.release.documents.clone(), &HashSet::new()));
-                return Ok(RefAnswer::Found(
-                    RefKind::Release,
-                    Arc::clone(release.overlaid.get_or_init(overlay)),
-                ));
+                return Looked::Release(Arc::clone(&version.documents), Arc::clone(release));
             }
         }
-        let known = state.expired.contains(reference);
-        Ok(if known { RefAnswer::Expired } else { RefAnswer::Unknown })
+        let known = self.expired.contains(reference);
+        Looked::Up(if known { RefAnswer::Expired } else { RefAnswer::Unknown })
     }
 }

@@ -13,6 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,8 @@ pub(super) struct Sandbox {
 }
 
 impl Server {
-    /// Serves repositories on `listener` (bind it to `127.0.0.1:0` for any free port).
+    /// Serves repositories on `listener` (bind it to `127.0.0.1:0` for any free port). Must be
+    /// called within a tokio runtime.
     pub fn start(
         repositories: Vec<Arc<Repository>>,
         options: ServerOptions,
@@ -96,6 +98,9 @@ impl Server {
         let mut known = HashSet::new();
         if let Some(twice) = names.iter().find(|name| !known.insert(name.as_str())) {
             return Err(SandboxError::SameName(twice.clone()));
+        }
+        if let Some(name) = names.iter().find(|name| !is_repository_name(name)) {
+            return Err(SandboxError::InvalidName(name.clone()));
         }
         let sandbox = Arc::new(Sandbox {
             repositories: names.iter().cloned().zip(repositories).collect(),
@@ -111,6 +116,10 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             // It ends without error: accepting is retried within.
+            let listener = listener.tap_io(|connection| {
+                // Without it small answers may wait for an acknowledgement; failing costs speed only.
+                connection.set_nodelay(true).ok();
+            });
             axum::serve(listener, router).with_graceful_shutdown(stopped).await.ok();
         });
         Ok(Self { base_url, names, control, cancel, grace, tasks })
@@ -151,6 +160,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.cancel.cancel();
     }
+}
+
+/// Prismic's rule: four and more letters, digits and hyphens, no hyphen at either end. Names become
+/// parts of paths here, so those of the other APIs are taken.
+fn is_repository_name(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let taken = matches!(name, "asset-api" | "types-api" | "migration-api");
+    name.len() >= 4 && plain && !name.starts_with('-') && !name.ends_with('-') && !taken
 }
 
 /// Where the Content API of a repository is, without `/api/v2`.

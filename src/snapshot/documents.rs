@@ -53,7 +53,7 @@ impl Documents {
             tally.bytes += size;
         }
         let assets = self.wishes.add(run, &path, document);
-        self.links.add(&path, document, assets);
+        self.links.add(run.key(), &path, document, assets);
         for target in &document.references.documents {
             if !self.targets.contains(target.id.as_str()) {
                 self.targets.insert(target.id.as_str().into());
@@ -129,7 +129,7 @@ impl Run<'_> {
                         &document.id,
                     );
                     let assets = documents.wishes.add(self, &path, document);
-                    documents.links.add(&path, document, assets);
+                    documents.links.add(self.key(), &path, document, assets);
                     documents.entries.push(CatalogEntry { path: path.into(), item: id, size });
                     tally.stored += 1;
                     tally.bytes += size;

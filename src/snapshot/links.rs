@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::names::segment;
 use crate::prismic::Document;
 use crate::vault::format::catalog::LinkEntry;
+use crate::vault::item::ItemKey;
 
 /// Links of all documents, ids interned.
 #[derive(Debug, Default)]
@@ -24,8 +26,10 @@ struct Row {
 
 impl Links {
     /// Adds the references of a document. `assets` are the ids under which its assets are stored.
-    pub(super) fn add(&mut self, path: &str, document: &Document, assets: Vec<String>) {
-        let mut part = |mut ids: Vec<&str>| {
+    /// Ids are written as the paths of the catalog have them.
+    pub(super) fn add(&mut self, key: &ItemKey, path: &str, document: &Document, assets: Vec<String>) {
+        let mut part = |ids: Vec<&str>| {
+            let mut ids: Vec<String> = ids.into_iter().map(|id| segment(key, id)).collect();
             ids.sort_unstable();
             ids.dedup();
             for id in &ids {

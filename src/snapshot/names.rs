@@ -5,7 +5,7 @@ use crate::vault::item::ItemKey;
 
 /// Turns an id of the source into one segment of a path: itself where it is a plain one, else a
 /// keyed name, so that nothing is lost and nothing leaves its place.
-fn segment(key: &ItemKey, id: &str) -> String {
+pub(super) fn segment(key: &ItemKey, id: &str) -> String {
     let plain = (1..=120).contains(&id.len())
         && !matches!(id, "." | "..")
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));

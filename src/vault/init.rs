@@ -112,17 +112,17 @@ async fn write(
         for (key, bytes) in objects {
             replica.store_new(key, Body::bytes(bytes.clone())).await?;
         }
-        let own = ReplicaFile {
-            kind: REPLICA_KIND.to_owned(),
-            format: VERSION,
-            vault: *vault,
-            replica: ReplicaId(random()),
-        };
-        replica.store_new(layout::REPLICA, Body::bytes(to_json(&own))).await?;
+        replica.store_new(layout::REPLICA, Body::bytes(replica_file(vault))).await?;
         replica.store_new(layout::VAULT, Body::bytes(file.to_vec())).await
     }))
     .await;
     written.into_iter().collect()
+}
+
+/// Returns the bytes of a new `replica.json`, with a random id.
+pub fn replica_file(vault: &VaultId) -> Vec<u8> {
+    let replica = ReplicaId(random());
+    to_json(&ReplicaFile { kind: REPLICA_KIND.to_owned(), format: VERSION, vault: *vault, replica })
 }
 
 async fn require_empty(replica: &Replica) -> Result<()> {

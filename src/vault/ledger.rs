@@ -15,6 +15,9 @@ use super::replica::in_parallel;
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::objects::Body;
 
+/// Who may sign entries; what each kind of entry asks for is checked where it is used.
+pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
+
 /// The entries of one space.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -52,8 +55,7 @@ impl Ledger {
         }
         let read = in_parallel(holders, vault.limits.store_concurrency, |(id, on)| async move {
             let key = layout::ledger(space, &id);
-            let (bytes, signature) =
-                vault.read_signed(&key, KIND, &[Role::Snapshot, Role::Maintenance, Role::Privacy]).await?;
+            let (bytes, signature) = vault.read_signed(&key, KIND, ROLES).await?;
             let entry: LedgerEntry = serde_json::from_slice(&bytes)
                 .map_err(|error| VaultError::damaged(&key, &"all replicas", error))?;
             Ok::<_, VaultError>((
@@ -146,6 +148,21 @@ impl Ledger {
         vault.replicas.store_everywhere(&layout::signature(&entry.key), &Body::bytes(signature)).await?;
         vault.replicas.store_everywhere(&entry.key, &Body::bytes(bytes)).await?;
         Ok(entry)
+    }
+
+    /// Checks the copy of each entry on each live replica; returns what is wrong.
+    pub async fn check_copies(&self, vault: &Vault) -> Vec<(String, String, VaultError)> {
+        let signers = vault.signers(ROLES);
+        let mut wrong = Vec::new();
+        for stored in self.entries.values() {
+            for replica in vault.replicas.live() {
+                let key = &stored.entry.key;
+                if let Err(error) = vault.read_signed_on(replica, key, KIND, &signers).await {
+                    wrong.push((replica.name.clone(), key.clone(), error));
+                }
+            }
+        }
+        wrong
     }
 
     /// Copies entries to live replicas that lack them; a replica that refuses leaves the run.

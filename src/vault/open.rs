@@ -84,6 +84,7 @@ pub struct Vault {
     pub(super) memory: Memory,
     pub(super) spool: PathBuf,
     item_key: Option<ItemKey>,
+    first_root: VerifyingKey,
     warnings: Mutex<Vec<Problem>>,
 }
 
@@ -127,7 +128,7 @@ impl Vault {
             .hint("an older state of the vault was put back; bring back the replica that holds the newer record"));
         }
         if remembered.root.as_ref() != Some(&first_root) || remembered.trust != trust.n {
-            remembered.root = Some(first_root);
+            remembered.root = Some(first_root.clone());
             remembered.trust = trust.n;
             memory.remember(&remembered)?;
         }
@@ -148,6 +149,7 @@ impl Vault {
             memory,
             spool: options.spool,
             item_key,
+            first_root,
             warnings: Mutex::new(warnings),
         })
     }
@@ -283,6 +285,90 @@ impl Vault {
         }
         Err(failure
             .unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
+    }
+
+    /// Checks the trust records that one replica holds, each by itself: those of which it lacks
+    /// the file are missing there.
+    pub async fn check_trust_on(&self, replica: &Replica) -> Vec<(String, Result<()>)> {
+        let mut signer = self.first_root.clone();
+        let mut checks = Vec::new();
+        for n in 1..=self.trust.n {
+            let key = layout::trust(n);
+            match read_trust_record_on(replica, &self.file, n, Some(&signer)).await {
+                Ok(record) => {
+                    signer = record.root;
+                    checks.push((key, Ok(())));
+                }
+                Err(error) => checks.push((key, Err(error))),
+            }
+        }
+        checks
+    }
+
+    /// Checks the copy of a manifest on one replica.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; [`StoreKind::NotFound`] when this replica does not hold it.
+    pub async fn check_manifest_on(&self, replica: &Replica, key: &str) -> Result<()> {
+        let signers = self.signers(&[Role::Snapshot]);
+        let (bytes, _) = self.read_signed_on(replica, key, super::format::manifest::KIND, &signers).await?;
+        super::snapshots::parse_manifest(&bytes, key, &replica.store).map(drop)
+    }
+
+    /// Checks the copy of any signed file (manifest, ledger entry, trust record) on one replica.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub async fn check_signed_on(&self, replica: &Replica, key: &str) -> Result<()> {
+        if let Some(n) = layout::parse_trust(key) {
+            let checks = self.check_trust_on(replica).await;
+            let own = checks.into_iter().nth(n.saturating_sub(1) as usize).map(|(_, result)| result);
+            return own.unwrap_or_else(|| {
+                Err(VaultError::damaged(key, &replica.store, "no such trust record is known"))
+            });
+        }
+        if key.starts_with(layout::SNAPSHOTS) {
+            return self.check_manifest_on(replica, key).await;
+        }
+        let roles = super::ledger::ROLES;
+        self.read_signed_on(replica, key, super::format::ledger::KIND, &self.signers(roles)).await.map(drop)
+    }
+
+    /// Checks `vault.json` and `replica.json` of a live replica; returns what is wrong.
+    pub async fn check_own_files_on(&self, replica: &Replica) -> Vec<(&'static str, VaultError)> {
+        let mut wrong = Vec::new();
+        let damaged = |key, why: &str| VaultError::damaged(key, &replica.store, why);
+        match replica.find_small(layout::VAULT, 1 << 20).await {
+            Ok(Some(bytes)) => {
+                let own = parse_vault_file(&bytes, &replica.store);
+                if !own.is_ok_and(|own| own == self.file) {
+                    wrong.push((
+                        layout::VAULT,
+                        damaged(layout::VAULT, "it differs from that of the other replicas"),
+                    ));
+                }
+            }
+            Ok(None) => wrong.push((layout::VAULT, damaged(layout::VAULT, "it is missing"))),
+            Err(error) => wrong.push((layout::VAULT, error)),
+        }
+        match replica.find_small(layout::REPLICA, 1 << 20).await {
+            Ok(Some(bytes)) => {
+                let own = serde_json::from_slice::<super::format::vault::ReplicaFile>(&bytes);
+                if !own.is_ok_and(|own| {
+                    own.vault == self.file.vault && own.kind == super::format::vault::REPLICA_KIND
+                }) {
+                    wrong.push((
+                        layout::REPLICA,
+                        damaged(layout::REPLICA, "it is not the file of a replica of this vault"),
+                    ));
+                }
+            }
+            Ok(None) => wrong.push((layout::REPLICA, damaged(layout::REPLICA, "it is missing"))),
+            Err(error) => wrong.push((layout::REPLICA, error)),
+        }
+        wrong
     }
 
     /// Reads a signed file from one replica only.
@@ -448,37 +534,43 @@ async fn read_trust_record(
     n: u32,
     signer: Option<&VerifyingKey>,
 ) -> Result<TrustRecord> {
-    let key = layout::trust(n);
     let mut failure = None;
     for replica in replicas.live() {
-        let result = async {
-            let missing = |what: &str| VaultError::damaged(&key, &replica.store, what);
-            let bytes = replica.find_small(&key, 1 << 20).await?.ok_or_else(|| missing("it is missing"))?;
-            let signature = replica.find_small(&layout::signature(&key), 1 << 20).await?;
-            let signature = signature.ok_or_else(|| missing("its signature is missing"))?;
-            let record: TrustRecord = serde_json::from_slice(&bytes)
-                .map_err(|error| VaultError::damaged(&key, &replica.store, error))?;
-            let signer = signer.unwrap_or(&record.root);
-            check_signed(
-                &bytes,
-                &signature,
-                std::slice::from_ref(signer),
-                trust::KIND,
-                &file.vault,
-                &key,
-                &replica.store,
-            )?;
-            if record.n != n {
-                return Err(VaultError::damaged(&key, &replica.store, "it says to be another number"));
-            }
-            Ok(record)
-        };
-        match result.await {
+        match read_trust_record_on(replica, file, n, signer).await {
             Ok(record) => return Ok(record),
             Err(error) => failure = Some(error),
         }
     }
     Err(failure.unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
+}
+
+async fn read_trust_record_on(
+    replica: &Replica,
+    file: &VaultFile,
+    n: u32,
+    signer: Option<&VerifyingKey>,
+) -> Result<TrustRecord> {
+    let key = layout::trust(n);
+    let missing = |what: &str| VaultError::damaged(&key, &replica.store, what);
+    let bytes = replica.find_small(&key, 1 << 20).await?.ok_or_else(|| missing("it is missing"))?;
+    let signature = replica.find_small(&layout::signature(&key), 1 << 20).await?;
+    let signature = signature.ok_or_else(|| missing("its signature is missing"))?;
+    let record: TrustRecord =
+        serde_json::from_slice(&bytes).map_err(|error| VaultError::damaged(&key, &replica.store, error))?;
+    let signer = signer.unwrap_or(&record.root);
+    check_signed(
+        &bytes,
+        &signature,
+        std::slice::from_ref(signer),
+        trust::KIND,
+        &file.vault,
+        &key,
+        &replica.store,
+    )?;
+    if record.n != n {
+        return Err(VaultError::damaged(&key, &replica.store, "it says to be another number"));
+    }
+    Ok(record)
 }
 
 fn unwrap_item_key(trust: &TrustRecord, identities: &[Identity]) -> Result<Option<ItemKey>> {

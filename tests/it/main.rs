@@ -6,9 +6,11 @@
     reason = "a test that cannot go on fails; clippy's setting covers test functions, not their helpers"
 )]
 
+mod backups;
 mod cli;
 mod config;
 mod contentapi;
+mod contentapi_answers;
 mod objects;
 mod objects_s3;
 mod prismic;
@@ -16,5 +18,6 @@ mod s3_server;
 mod sandbox;
 mod sandbox_content;
 mod sandbox_faults;
+mod snapshot;
 mod tidy;
 mod workplace;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use prismvault::contentapi::{AccessMode, AccessPolicy, TokenScope};
-use prismvault::sandbox::synthetic::{SyntheticOptions, generate};
+use prismvault::sandbox::synthetic::{SyntheticOptions, generate, generate_asset};
 use prismvault::sandbox::{
     Asset, AssetContent, Changes, Content, Control, Endpoint, Endpoints, Model, Release, Repository,
     RepositoryOptions, SandboxError, Server, ServerOptions,
@@ -425,12 +425,15 @@ async fn edits_additions_and_removals_show_at_the_next_ref_only() {
         let broken = text.matches(&format!("\"id\":\"{target}\",\"type\":\"broken_type\"")).count();
         assert_eq!(links, broken, "{text}");
     }
-    let again = Changes {
-        put: vec![Arc::clone(bench.repository.documents().iter().next().unwrap())],
-        ..Changes::default()
-    };
-    bench.repository.publish(again);
-    assert_eq!(bench.all(&bench.repository.master_ref()).await.len(), 59);
+    let added = bench.repository.add_documents(3, 5).unwrap();
+    let grown = bench.all(&bench.repository.master_ref()).await;
+    assert_eq!((added.len(), grown.len()), (3, 62));
+    let uids: HashSet<String> = grown
+        .iter()
+        .filter(|d| !d["uid"].is_null())
+        .map(|d| format!("{}{}{}", d["type"], d["lang"], d["uid"]))
+        .collect();
+    assert_eq!(uids.len(), grown.iter().filter(|d| !d["uid"].is_null()).count());
 }
 
 #[tokio::test]
@@ -458,6 +461,19 @@ async fn assets_and_models_change_without_a_publish() {
         Err(SandboxError::NotFound { what: "asset", .. })
     ));
 
+    let another = generate_asset("acme", &SyntheticOptions::default(), 12).unwrap();
+    let id = another.id.clone();
+    bench.repository.put_asset(another);
+    bench.repository.edit_asset(&id, "previous id: x").unwrap();
+    assert!(bench.repository.edit_asset("nobody", "").is_err());
+    let listed = bench.assets(&format!("ids={id}")).await;
+    assert_eq!(
+        (&listed["items"][0]["notes"], &listed["items"][0]["id"]),
+        (&json!("previous id: x"), &json!(id))
+    );
+    let url = listed["items"][0]["url"].as_str().unwrap().split('?').next().unwrap();
+    assert_eq!(bench.get(url).await.content_length(), listed["items"][0]["size"].as_u64());
+
     let model = Model::parse(r#"{"id":"recipe","label":"Recipe","json":{"Main":{}}}"#).unwrap();
     bench.repository.put_custom_type(model);
     bench.repository.put_slice(Model::parse(r#"{"id":"quote","name":"Other"}"#).unwrap());
@@ -480,6 +496,11 @@ async fn several_repositories_share_one_server() {
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let twice = Server::start(vec![Arc::clone(&one), Arc::clone(&one)], ServerOptions::default(), listen());
     assert_eq!(twice.unwrap_err().to_string(), "two repositories are called \"acme\"");
+    for name in ["abc", "a/bc", "{name}", "-abcd", "asset-api", ""] {
+        let bad = Repository::new(name, Content::default(), options(AccessMode::Open));
+        let error = Server::start(vec![bad], ServerOptions::default(), listen()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{name:?} cannot be the name of a repository"));
+    }
     let server = Server::start(vec![Arc::clone(&one), two], ServerOptions::default(), listen()).unwrap();
     assert_eq!(server.endpoints("nobody"), None);
     for (name, expected) in [("acme", StatusCode::OK), ("other", StatusCode::UNAUTHORIZED)] {

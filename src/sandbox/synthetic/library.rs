@@ -18,22 +18,24 @@ pub(super) const TAG_NAMES: [&str; 3] = ["team", "press", "licensed"];
 const TAGS_CREATED: i64 = 1_519_862_400_000;
 
 pub(super) fn library(plan: &Plan, options: &SyntheticOptions) -> Result<Library, SandboxError> {
-    let tags: Vec<Value> = (0..)
+    let tags = tags(options);
+    let assets: Result<Vec<Asset>, SandboxError> =
+        plan.assets.iter().map(|planned| asset(planned, &tags)).collect();
+    Ok(Library::new(assets?, tags))
+}
+
+pub(super) fn tags(options: &SyntheticOptions) -> Vec<Value> {
+    (0..)
         .zip(TAG_NAMES)
         .map(|(number, name)| {
             let id = Random::new(&[options.seed, 3, number]).uuid();
             json!({"id": id, "name": name, "created_at": TAGS_CREATED, "last_modified": TAGS_CREATED})
         })
-        .collect();
-    let assets: Result<Vec<Asset>, SandboxError> = plan
-        .assets
-        .iter()
-        .map(|planned| {
-            let content = AssetContent::Generated(planned.file.clone());
-            Asset::parse(&item(planned, &tags), &[ASSET_HOST], content)
-        })
-        .collect();
-    Ok(Library::new(assets?, tags))
+        .collect()
+}
+
+pub(super) fn asset(planned: &PlannedAsset, tags: &[Value]) -> Result<Asset, SandboxError> {
+    Asset::parse(&item(planned, tags), &[ASSET_HOST], AssetContent::Generated(planned.file.clone()))
 }
 
 fn item(asset: &PlannedAsset, tags: &[Value]) -> String {

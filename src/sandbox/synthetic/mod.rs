@@ -30,9 +30,10 @@ pub use files::{FileFormat, GeneratedFile};
 pub use random::Random;
 
 use self::plan::{Plan, PlannedDocument};
+use super::assets::Asset;
 use super::error::SandboxError;
 use super::repository::{Content, Release};
-use crate::contentapi::{Collection, Document, Language, RepositoryRoot};
+use crate::contentapi::{Collection, Document, Language, Millis, RepositoryRoot};
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +68,9 @@ impl Default for SyntheticOptions {
     }
 }
 
+/// 2027-01-01: when releases are due, and the time in the ids of what is newer than all content.
+const SCHEDULED: Millis = 1_798_761_600_000;
+
 /// Makes the content of a repository called `name`.
 pub fn generate(name: &str, options: &SyntheticOptions) -> Result<Content, SandboxError> {
     let mut options = options.clone();
@@ -88,7 +92,9 @@ pub fn generate(name: &str, options: &SyntheticOptions) -> Result<Content, Sandb
     });
     let models = models::models()?;
     let known = |id: &str| plan.documents.iter().any(|document| document.type_id == id);
+    let mut random = Random::new(&[options.seed, 5]);
     let root = RepositoryRoot {
+        integration_fields_ref: Some(format!("{}~{}", random.id(SCHEDULED), random.id(SCHEDULED))),
         types: models
             .custom_types
             .iter()
@@ -116,9 +122,14 @@ pub fn generate(name: &str, options: &SyntheticOptions) -> Result<Content, Sandb
     })
 }
 
+/// Makes one asset. Those of [`generate`] have the numbers below `options.assets`; others are new
+/// ones, to be [put](super::Repository::put_asset) into the library later.
+pub fn generate_asset(name: &str, options: &SyntheticOptions, number: usize) -> Result<Asset, SandboxError> {
+    library::asset(&plan::asset(name, options, number), &library::tags(options))
+}
+
 /// Makes a release of up to three changed documents and two that were never published.
 fn release(plan: &Plan, options: &SyntheticOptions, number: u64) -> Result<Release, SandboxError> {
-    const SCHEDULED: i64 = 1_798_761_600_000;
     let mut random = Random::new(&[options.seed, 4, number]);
     let mut changed: Vec<Arc<Document>> = Vec::new();
     for revision in 1..=3.min(plan.documents.len() as u64) {

@@ -213,7 +213,8 @@ fn day(random: &mut Random) -> Millis {
     FIRST_DAY + Millis::try_from(random.below(DAYS)).unwrap_or(0) * DAY + seconds
 }
 
-fn asset(name: &str, options: &SyntheticOptions, number: usize) -> PlannedAsset {
+/// Plans an asset; those of a repository have the numbers from 0 on.
+pub(super) fn asset(name: &str, options: &SyntheticOptions, number: usize) -> PlannedAsset {
     let mut random = Random::new(&[options.seed, 2, number as u64]);
     let created = day(&mut random);
     let id = random.id(created);

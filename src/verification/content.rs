@@ -1,0 +1,139 @@
+//! Content: items against their ids, links and assets against the snapshot.
+
+use std::collections::{HashMap, HashSet};
+
+use super::objects::damage_kind;
+use super::report::{DamageKind, VerifyOptions, VerifyReport};
+use crate::ids::ItemId;
+use crate::progress::Phase;
+use crate::vault::error::{Result, VaultError};
+use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::pack::ItemData;
+use crate::vault::reader::Reader;
+use crate::vault::replica::with_causes;
+use crate::vault::snapshots::Snapshot;
+use crate::vault::tree;
+
+/// Reads every item once: decrypted, hashed against its id (the reader does that), parsed where
+/// it is JSON.
+pub(super) async fn check_items(
+    reader: &Reader<'_>,
+    entries: HashMap<ItemId, CatalogEntry>,
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    options.progress.start(Phase::Verify, Some(entries.len() as u64));
+    let ids: Vec<ItemId> = entries.keys().copied().collect();
+    reader
+        .for_each(ids, async |id, data| {
+            if options.cancel.is_cancelled() {
+                return Err(VaultError::cancelled());
+            }
+            let entry = &entries[&id];
+            report.items += 1;
+            let problem = match data {
+                Ok(data) => check_item(entry, &data),
+                Err(error) => Some((damage_kind(&error), with_causes(&error))),
+            };
+            if let Some((kind, detail)) = problem {
+                report.add(kind, "", entry.path.to_string(), detail);
+            }
+            options.progress.advance(Phase::Verify, 1, entry.size);
+            Ok(())
+        })
+        .await?;
+    options.progress.finish(Phase::Verify);
+    Ok(())
+}
+
+fn check_item(entry: &CatalogEntry, data: &ItemData) -> Option<(DamageKind, String)> {
+    if data.len() != entry.size {
+        return Some((
+            DamageKind::Content,
+            format!("it has {} bytes, its catalog says {}", data.len(), entry.size),
+        ));
+    }
+    match data {
+        ItemData::Memory(bytes) if entry.path.ends_with(".json") => {
+            let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
+            // The text is left out: it may quote content.
+            parsed.err().map(|error| {
+                (
+                    DamageKind::Content,
+                    format!("it is not JSON (line {}, column {})", error.line(), error.column()),
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Checks that a snapshot holds together: counts, targets of links, bytes of assets.
+pub(super) async fn check_closure(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+    catalog: &[CatalogEntry],
+    report: &mut VerifyReport,
+) {
+    let manifest = &snapshot.manifest;
+    let mut wrong = |detail: String| report.add(DamageKind::Content, "", manifest.key.clone(), detail);
+    let paths: HashSet<&str> = catalog.iter().map(|entry| &*entry.path).collect();
+    let documents: HashSet<&str> = catalog
+        .iter()
+        .filter(|entry| entry.path.starts_with("documents/"))
+        .filter_map(|entry| file_stem(&entry.path))
+        .collect();
+    if documents.len() as u64 != manifest.counts.documents.stored {
+        wrong(format!(
+            "it counts {} documents, its catalog has {}",
+            manifest.counts.documents.stored,
+            documents.len()
+        ));
+    }
+    let missing: HashSet<&str> = manifest
+        .gaps
+        .iter()
+        .chain(&manifest.accepted_gaps)
+        .chain(&manifest.warnings)
+        .map(|problem| problem.subject.as_str())
+        .collect();
+    for entry in catalog {
+        if let Some(asset) = entry.path.strip_suffix("/metadata.json") {
+            let original = format!("{asset}/original");
+            if asset.starts_with("assets/")
+                && !paths.contains(original.as_str())
+                && !missing.contains(original.as_str())
+            {
+                wrong(format!("{original} is neither stored nor named as missing"));
+            }
+        }
+    }
+    let links: Vec<LinkEntry> = match tree::read_all(reader, &manifest.links).await {
+        Ok(links) => links,
+        Err(error) => return wrong(format!("its links cannot be read: {}", with_causes(&error))),
+    };
+    let dangling: HashSet<&str> = links
+        .iter()
+        .filter(|entry| entry.path.starts_with("documents/"))
+        .flat_map(|entry| &entry.links)
+        .map(|target| &**target)
+        .filter(|target| !documents.contains(target))
+        .collect();
+    let named = manifest.warnings.iter().any(|warning| warning.code == "dangling-links");
+    if !dangling.is_empty() && !named {
+        wrong(format!(
+            "{} targets of links are not in it, and it does not say that the source lacked them",
+            dangling.len()
+        ));
+    }
+    for asset in links.iter().flat_map(|entry| &entry.assets) {
+        let original = format!("assets/{asset}/original");
+        if !paths.contains(original.as_str()) && !missing.contains(original.as_str()) {
+            wrong(format!("{original}, which documents use, is neither stored nor named as missing"));
+        }
+    }
+}
+
+fn file_stem(path: &str) -> Option<&str> {
+    path.rsplit('/').next()?.strip_suffix(".json")
+}

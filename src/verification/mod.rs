@@ -1,0 +1,21 @@
+//! Verification: is what the manifests promise really there, on every replica?
+//!
+//! Four levels, each including the ones before:
+//! - **presence**: every object that a manifest on this replica needs is listed, of the right
+//!   size; vault file, trust records, ledger and manifests are authentic; the chain is whole;
+//! - **stored**: the store's own checksums say what the names promise;
+//! - **bytes**: every object is read and hashed;
+//! - **content**: every item is decrypted, hashed against its id and parsed; links and assets
+//!   lead to something in the same snapshot, or to what the source itself lacked.
+//!
+//! Objects that no manifest needs are counted, not damage: a run that was killed leaves them.
+//! Verifying writes nothing; [`plan_repair`] and [`apply_repair`] mend what it finds.
+
+mod content;
+mod objects;
+mod repair;
+mod report;
+
+pub use objects::verify;
+pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};
+pub use report::{Damage, DamageKind, Level, VerifyOptions, VerifyReport};

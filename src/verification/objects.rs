@@ -1,0 +1,398 @@
+//! Objects: those that manifests need, on each replica.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::content;
+use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
+use crate::ids::{Digest, ItemId, Name};
+use crate::objects::{ErrorKind as StoreKind, StoreError};
+use crate::progress::Phase;
+use crate::vault::error::{ErrorKind, Result, VaultError};
+use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::layout;
+use crate::vault::ledger::Ledger;
+use crate::vault::open::Vault;
+use crate::vault::reader::Reader;
+use crate::vault::replica::{Replica, with_causes};
+use crate::vault::snapshots::{Snapshot, Snapshots};
+use crate::vault::space::Space;
+use crate::vault::tree;
+
+/// An object that must be there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Needed {
+    key: String,
+    size: Option<u64>,
+    digest: Digest,
+}
+
+/// Verifies the vault on every replica.
+///
+/// # Errors
+///
+/// When nothing can be verified at all: an identity is missing, too few replicas answer. Damage
+/// is in the report, not an error.
+pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<VerifyReport> {
+    if options.level == Some(Level::Content) {
+        vault.require_content_identity()?;
+    }
+    let mut report = VerifyReport::default();
+    options.progress.start(Phase::OpenVault, None);
+    let snapshots = Snapshots::load(vault, None).await?;
+    for problem in snapshots.unreadable.iter().chain(&snapshots.missing(vault)?) {
+        let kind =
+            if problem.code == "manifest-unreadable" { DamageKind::Damaged } else { DamageKind::Missing };
+        report.add(kind, "", problem.subject.clone(), problem.detail.clone());
+    }
+    let chosen: Vec<&Snapshot> = snapshots
+        .iter()
+        .filter(|snapshot| options.snapshots.is_empty() || options.snapshots.contains(snapshot.id()))
+        .collect();
+    report.snapshots = chosen.len() as u64;
+    let mut by_space: BTreeMap<&Name, Vec<&Snapshot>> = BTreeMap::new();
+    for snapshot in &chosen {
+        by_space.entry(&snapshot.manifest.space).or_default().push(snapshot);
+    }
+    options.progress.finish(Phase::OpenVault);
+    signed_files(vault, &chosen, &mut report).await;
+    for (space, snapshots) in by_space {
+        verify_space(vault, space, &snapshots, options, &mut report).await?;
+    }
+    for (name, failure) in vault.replicas.failed() {
+        let kind = match failure.kind {
+            ErrorKind::NotAVault => DamageKind::Missing,
+            ErrorKind::Integrity => DamageKind::Damaged,
+            ErrorKind::NotTrusted => DamageKind::NotAuthentic,
+            _ => DamageKind::Unreadable,
+        };
+        report.add(kind, &name, "", failure.why);
+    }
+    report.warnings = vault.warnings();
+    report.damage.sort();
+    Ok(report)
+}
+
+/// Checks trust records and manifests on each replica by itself.
+async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyReport) {
+    for replica in vault.replicas.live() {
+        report.objects += 2;
+        for (key, error) in vault.check_own_files_on(replica).await {
+            report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
+        }
+        for (key, result) in vault.check_trust_on(replica).await {
+            report.objects += 1;
+            if let Err(error) = result {
+                report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
+            }
+        }
+        let checks = stream::iter(chosen)
+            .map(|snapshot| async move {
+                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
+                (snapshot, vault.check_manifest_on(replica, &key).await, key)
+            })
+            .buffered(vault.limits().store_concurrency);
+        let checks: Vec<_> = checks.collect().await;
+        for (snapshot, result, key) in checks {
+            report.objects += 1;
+            match result {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
+                    // Who does not have the manifest does not claim to hold the snapshot.
+                    let detail = format!(
+                        "{} holds this snapshot and {} does not",
+                        snapshot.on.join(", "),
+                        replica.name
+                    );
+                    report.add(DamageKind::Behind, &replica.name, key, detail);
+                }
+                Err(error) => report.add(damage_kind(&error), &replica.name, key, with_causes(&error)),
+            }
+        }
+    }
+}
+
+pub(super) fn damage_kind(error: &VaultError) -> DamageKind {
+    match error.kind {
+        ErrorKind::NotTrusted => DamageKind::NotAuthentic,
+        ErrorKind::Store(StoreKind::NotFound) => DamageKind::Missing,
+        ErrorKind::Store(_) => DamageKind::Unreadable,
+        _ => DamageKind::Damaged,
+    }
+}
+
+async fn verify_space(
+    vault: &Vault,
+    name: &Name,
+    snapshots: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let space = Space::load(vault, name).await?;
+    for problem in &space.unreadable {
+        report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
+    }
+    let ledger = Ledger::load(vault, name).await;
+    match &ledger {
+        Ok(ledger) => {
+            let named = snapshots.iter().flat_map(|snapshot| &snapshot.manifest.ledger);
+            if let Err(error) = ledger.require_whole(named) {
+                report.add(
+                    DamageKind::Missing,
+                    "",
+                    format!("{}/{name}", layout::LEDGER),
+                    with_causes(&error),
+                );
+            }
+            for (replica, key, error) in ledger.check_copies(vault).await {
+                let kind = if error.kind == ErrorKind::Store(StoreKind::NotFound) {
+                    DamageKind::Behind
+                } else {
+                    damage_kind(&error)
+                };
+                report.add(kind, &replica, key, with_causes(&error));
+            }
+        }
+        Err(error) => {
+            report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error))
+        }
+    }
+    let reader = Reader::new(vault, &space);
+    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
+    let mut needed_items: Vec<(&Snapshot, HashSet<ItemId>)> = Vec::new();
+    for snapshot in snapshots {
+        match catalog_of(&reader, snapshot).await {
+            Ok((catalog, items)) => {
+                if options.level == Some(Level::Content) {
+                    content::check_closure(&reader, snapshot, &catalog, report).await;
+                }
+                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
+                needed_items.push((snapshot, items));
+            }
+            Err(error) => {
+                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
+                report.add(
+                    damage_kind(&error),
+                    "",
+                    key,
+                    format!("its catalog cannot be read: {}", with_causes(&error)),
+                );
+            }
+        }
+    }
+    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
+        let on_replica = needed_items.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
+        let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
+        let needed = presence(&space, at, replica, &items, report);
+        verify_objects(vault, replica, needed, options, report).await?;
+    }
+    if options.level == Some(Level::Content) {
+        content::check_items(&reader, entries, options, report).await?;
+    }
+    Ok(())
+}
+
+/// Reads the catalog of a snapshot; returns its entries and all items that it needs, pages too.
+async fn catalog_of(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+) -> Result<(Vec<CatalogEntry>, HashSet<ItemId>)> {
+    let manifest = &snapshot.manifest;
+    let catalog: Vec<CatalogEntry> = tree::read_all(reader, &manifest.catalog).await?;
+    let mut items: HashSet<ItemId> = catalog.iter().map(|entry| entry.item).collect();
+    items.extend(tree::all_pages(reader, &manifest.catalog).await?);
+    items.extend(tree::all_pages(reader, &manifest.links).await?);
+    Ok((catalog, items))
+}
+
+/// Compares what a replica lists with what the items need; returns what is there to be looked at
+/// more deeply.
+fn presence(
+    space: &Space,
+    at: usize,
+    replica: &Replica,
+    items: &HashSet<ItemId>,
+    report: &mut VerifyReport,
+) -> BTreeSet<Needed> {
+    let mut needed = BTreeSet::new();
+    let Some(listing) = space.listing(at) else { return needed };
+    let (mut packs, mut lost) = (BTreeSet::new(), 0_u64);
+    for item in items {
+        // Any pack that holds it will do; where none is whole, the newest is the one to mend.
+        let mut locations = space.index.locations(item).map(|location| location.pack).peekable();
+        let newest = locations.peek().copied();
+        let whole = locations.find(|pack| listing.has_pack(&space.index.packs()[*pack as usize]));
+        match whole.or(newest) {
+            Some(pack) => drop(packs.insert(pack)),
+            None => lost += 1,
+        }
+    }
+    if lost > 0 {
+        let detail = format!("no index object says where {lost} items are that its snapshots need");
+        report.add(DamageKind::Missing, &replica.name, format!("{}/{}", layout::INDEX, space.name), detail);
+    }
+    for number in packs {
+        let pack = &space.index.packs()[number as usize];
+        let key = layout::pack(&space.name, &pack.id);
+        report.objects += 1;
+        match listing.bodies.get(&pack.id) {
+            None => report.add(DamageKind::Missing, &replica.name, key, "the body of this pack is missing"),
+            Some(size) if *size != pack.size => {
+                report.add(
+                    DamageKind::WrongSize,
+                    &replica.name,
+                    key,
+                    format!("it has {size} bytes instead of {}", pack.size),
+                );
+            }
+            Some(_) => drop(needed.insert(Needed { key, size: Some(pack.size), digest: pack.id })),
+        }
+        if let Some((header, size)) = pack.header {
+            report.objects += 1;
+            let key = layout::header(&space.name, &pack.id, &header);
+            let there = listing
+                .headers
+                .get(&pack.id)
+                .and_then(|headers| headers.iter().find(|(own, _)| *own == header));
+            match there {
+                None => report.add(
+                    DamageKind::Missing,
+                    &replica.name,
+                    key,
+                    "the header of this pack is missing; without it nobody can decrypt the pack",
+                ),
+                Some((_, found)) if *found != size => {
+                    report.add(
+                        DamageKind::WrongSize,
+                        &replica.name,
+                        key,
+                        format!("it has {found} bytes instead of {size}"),
+                    );
+                }
+                Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
+            }
+        }
+        for index in &pack.indexed_by {
+            let key = layout::index(&space.name, index);
+            match listing.indexes.get(index) {
+                None => report.add(
+                    DamageKind::Missing,
+                    &replica.name,
+                    key,
+                    "this index object is missing; the packs that it describes cannot be found without it",
+                ),
+                Some(size) => drop(needed.insert(Needed { key, size: Some(*size), digest: *index })),
+            }
+        }
+    }
+    let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
+    let listed = listing
+        .bodies
+        .keys()
+        .chain(listing.indexes.keys())
+        .chain(listing.headers.values().flatten().map(|(own, _)| own));
+    report.unreferenced +=
+        listed.filter(|digest| !keys.contains(digest)).count() as u64 + listing.strangers.len() as u64;
+    needed
+}
+
+/// Returns the keys of objects that a snapshot needs and a replica lacks.
+pub(super) async fn missing_on(vault: &Vault, replica: &Replica, snapshot: &Snapshot) -> Result<Vec<String>> {
+    let space = Space::load(vault, &snapshot.manifest.space).await?;
+    let (_, items) = catalog_of(&Reader::new(vault, &space), snapshot).await?;
+    let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
+    let mut scratch = VerifyReport::default();
+    if let Some(at) = at {
+        presence(&space, at, replica, &items, &mut scratch);
+    }
+    Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
+}
+
+async fn verify_objects(
+    vault: &Vault,
+    replica: &Replica,
+    needed: BTreeSet<Needed>,
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let keeps_checksums = replica.store.abilities().stored_checksums;
+    let level = match options.level {
+        None if keeps_checksums => Level::Stored,
+        // Content is hashed against the ids of items besides.
+        None | Some(Level::Content) => Level::Bytes,
+        Some(Level::Stored) if !keeps_checksums => {
+            return Err(VaultError::new(
+                ErrorKind::Refused,
+                format!("{} keeps no checksums, so --level stored says nothing about it", replica.store),
+            )
+            .hint("use --level bytes"));
+        }
+        Some(level) => level,
+    };
+    let reached = options.level.unwrap_or(level);
+    if !report.levels.iter().any(|(name, _)| *name == replica.name) {
+        report.levels.push((replica.name.clone(), reached));
+    }
+    if level == Level::Presence {
+        return Ok(());
+    }
+    options.progress.start(Phase::Verify, Some(needed.len() as u64));
+    let mut checks = stream::iter(needed)
+        .map(|object| async move {
+            let result = match level {
+                Level::Stored => stored(replica, &object).await,
+                _ => bytes(vault, replica, &object).await,
+            };
+            (object, result)
+        })
+        .buffer_unordered(vault.limits().store_concurrency);
+    while let Some((object, result)) = checks.next().await {
+        if options.cancel.is_cancelled() {
+            return Err(VaultError::cancelled());
+        }
+        let read = if level == Level::Bytes { object.size.unwrap_or(0) } else { 0 };
+        report.bytes_read += read;
+        options.progress.advance(Phase::Verify, 1, read);
+        match result {
+            Ok(digest) if digest == object.digest => {}
+            Ok(digest) => {
+                report.add(
+                    DamageKind::Damaged,
+                    &replica.name,
+                    object.key,
+                    format!("its bytes have the SHA-256 {digest}, not that of its name"),
+                );
+            }
+            Err(error) => {
+                let kind = match error.kind {
+                    StoreKind::NotFound => DamageKind::Missing,
+                    StoreKind::OutOfRange => DamageKind::WrongSize,
+                    StoreKind::Corrupt => DamageKind::Damaged,
+                    _ => DamageKind::Unreadable,
+                };
+                report.add(kind, &replica.name, object.key, with_causes(&error));
+            }
+        }
+    }
+    options.progress.finish(Phase::Verify);
+    Ok(())
+}
+
+/// The checksum that the store itself keeps; where it keeps none for this object, its bytes.
+async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+    let meta = replica.store.head(&object.key).await?;
+    match meta.sha256 {
+        Some(digest) => Ok(digest),
+        None => replica.digest(&object.key, meta.size, 8 << 20).await,
+    }
+}
+
+async fn bytes(vault: &Vault, replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+    let size = match object.size {
+        Some(size) => size,
+        None => replica.store.head(&object.key).await?.size,
+    };
+    replica.digest(&object.key, size, vault.limits().range_bytes).await
+}

@@ -1,0 +1,111 @@
+//! What is asked of a verification, and what it found.
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::ids::SnapshotId;
+use crate::progress::{Problem, Progress};
+
+/// How deep a verification looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Listed and of the right size; signed files are authentic.
+    Presence,
+    /// Checksums that the store keeps.
+    Stored,
+    /// All bytes read and hashed.
+    Bytes,
+    /// All content decrypted, hashed, parsed, links and assets closed.
+    Content,
+}
+
+/// What is verified, and how.
+#[derive(Clone)]
+pub struct VerifyOptions<'a> {
+    /// How deep; `None`: stored checksums where the store keeps them, else bytes.
+    pub level: Option<Level>,
+    /// Only these snapshots; empty: all.
+    pub snapshots: Vec<SnapshotId>,
+    /// Hears how far it is.
+    pub progress: &'a dyn Progress,
+    /// Ends it between two objects.
+    pub cancel: CancellationToken,
+}
+
+/// What is wrong with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DamageKind {
+    /// Not there.
+    Missing,
+    /// There, with a wrong size.
+    WrongSize,
+    /// There, with other bytes than its name or signature says.
+    Damaged,
+    /// Not signed by whom it must be, or another thing than it says.
+    NotAuthentic,
+    /// A snapshot that other replicas hold and this one does not: it is behind.
+    Behind,
+    /// The replica, or an object of it, could not be read.
+    Unreadable,
+    /// Content that does not hold together: an item, a link or an asset.
+    Content,
+}
+
+impl DamageKind {
+    /// Whether data is damaged, missing or not authentic, as opposed to a copy that lags behind
+    /// or cannot be reached now.
+    pub fn is_integrity(self) -> bool {
+        !matches!(self, Self::Behind | Self::Unreadable)
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Damage {
+    /// What is wrong.
+    pub kind: DamageKind,
+    /// Name of the replica; empty for what concerns all of them.
+    pub replica: String,
+    /// Key of the object, or path of the catalog.
+    pub key: String,
+    /// One sentence for people.
+    pub detail: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifyReport {
+    /// Level reached on each replica, in words.
+    pub levels: Vec<(String, Level)>,
+    /// Snapshots looked at.
+    pub snapshots: u64,
+    /// Objects looked at, on all replicas.
+    pub objects: u64,
+    /// Bytes read for it.
+    pub bytes_read: u64,
+    /// Items of which the content was checked.
+    pub items: u64,
+    /// Objects that no manifest needs, on all replicas.
+    pub unreferenced: u64,
+    /// Everything that is wrong, sorted.
+    pub damage: Vec<Damage>,
+    /// What is worth knowing.
+    pub warnings: Vec<Problem>,
+}
+
+impl VerifyReport {
+    pub(super) fn add(
+        &mut self,
+        kind: DamageKind,
+        replica: &str,
+        key: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        let damage = Damage { kind, replica: replica.to_owned(), key: key.into(), detail: detail.into() };
+        if !self.damage.contains(&damage) {
+            self.damage.push(damage);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Snapshots of a sandbox repository: complete, incremental, honest about what is missing.
+
+use std::sync::Arc;
+
+use prismvault::objects::counting::CountingStore;
+use prismvault::sandbox::{Endpoint, Faults};
+use prismvault::vault::format::catalog::CatalogEntry;
+use prismvault::vault::format::manifest::{Manifest, Status};
+use prismvault::vault::reader::Reader;
+use prismvault::vault::space::Space;
+use prismvault::vault::tree;
+
+use crate::backups::{Backup, Source};
+
+async fn entries(backup: &Backup, manifest: &Manifest) -> Vec<CatalogEntry> {
+    let vault = backup.open().await.unwrap();
+    let space = Space::load(&vault, &manifest.space).await.unwrap();
+    tree::read_all(&Reader::new(&vault, &space), &manifest.catalog).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_first_snapshot_holds_all_that_the_source_has() {
+    let (source, backup) = (Source::synthetic(350, 30), Backup::in_memory(2).await);
+    let report = backup.snapshot(&source).await.unwrap();
+    let manifest = &report.committed.manifest;
+    assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
+    assert_eq!(manifest.counts.documents.stored, source.repository.documents().len() as u64);
+    assert_eq!(manifest.counts.documents.reported, Some(manifest.counts.documents.stored));
+    for tally in
+        manifest.counts.documents_by_type.values().chain(manifest.counts.documents_by_language.values())
+    {
+        assert_eq!(tally.reported, Some(tally.stored));
+    }
+    assert_eq!(manifest.counts.assets.reported, Some(30));
+    assert!(manifest.counts.assets.stored >= 30);
+    assert!(manifest.counts.models.stored > 5);
+    assert!(!manifest.counts.release_documents.is_empty());
+    assert_eq!(report.committed.on, ["replica-0", "replica-1"]);
+    assert!(report.lost.is_empty() && report.vault_warnings.is_empty(), "{:?}", report.vault_warnings);
+
+    let entries = entries(&backup, manifest).await;
+    let below = |prefix: &str| entries.iter().filter(|entry| entry.path.starts_with(prefix)).count() as u64;
+    assert_eq!(below("documents/"), manifest.counts.documents.stored);
+    assert_eq!(below("models/"), manifest.counts.models.stored);
+    assert_eq!(below("assets/"), 2 * manifest.counts.assets.stored);
+    for file in ["api.json", "languages.json", "forms.json", "tags.json", "asset-tags.json"] {
+        assert_eq!(below(&format!("repository/{file}")), 1, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_repository_costs_few_requests_and_writes_only_a_manifest() {
+    let source = Source::synthetic(350, 30);
+    let mut backup = Backup::in_memory(2).await;
+    let first = backup.snapshot(&source).await.unwrap();
+    let counting: Vec<Arc<CountingStore>> =
+        backup.stores.iter().map(|(_, store)| Arc::new(CountingStore::new(Arc::clone(store)))).collect();
+    for ((_, store), counting) in backup.stores.iter_mut().zip(&counting) {
+        *store = Arc::<CountingStore>::clone(counting);
+    }
+    source.control().reset_counters();
+    let second = backup.snapshot(&source).await.unwrap();
+    assert!(second.documents_unchanged);
+    let (a, b) = (&first.committed.manifest, &second.committed.manifest);
+    assert_eq!((&a.catalog, &a.links, &a.counts), (&b.catalog, &b.links, &b.counts));
+    assert_eq!(b.parents, [first.committed.digest]);
+    let listing = source.control().requests_to(Endpoint::Assets);
+    let requests = source.control().request_count() - listing;
+    assert!(requests <= 10, "{requests} requests: {:?}", source.control().log());
+    for store in &counting {
+        assert_eq!(store.counts().writes(), 2, "manifest and signature");
+    }
+}
+
+#[tokio::test]
+async fn one_percent_changed_writes_at_most_twelve_objects_a_replica() {
+    let source = Source::synthetic(1200, 20);
+    let mut backup = Backup::in_memory(2).await;
+    backup.snapshot(&source).await.unwrap();
+    source.repository.edit(0.01, 7).unwrap();
+    let counting = Arc::new(CountingStore::new(Arc::clone(&backup.stores[0].1)));
+    backup.stores[0].1 = Arc::<CountingStore>::clone(&counting);
+    let report = backup.snapshot(&source).await.unwrap();
+    assert!(!report.documents_unchanged);
+    let changed = report.committed.manifest.added.items;
+    assert!((10..40).contains(&changed), "{changed}");
+    let counts = counting.counts();
+    assert!(counts.writes() <= 12, "{}", counts.writes());
+    let budget = report.committed.manifest.added.bytes + (256 << 10);
+    assert!(counts.bytes_written <= budget, "{} of {budget}", counts.bytes_written);
+}
+
+#[tokio::test]
+async fn a_ref_that_expires_on_the_way_starts_the_run_again_at_the_new_one() {
+    let (source, backup) = (Source::synthetic(650, 5), Backup::in_memory(1).await);
+    source.control().set_faults(Faults { expire_refs_after: Some(4), ..Faults::default() });
+    let report = backup.snapshot(&source).await.unwrap();
+    let manifest = &report.committed.manifest;
+    assert!(manifest.consistency.restarts >= 1);
+    assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
+    assert_eq!(manifest.source.master_ref, source.repository.master_ref());
+}
