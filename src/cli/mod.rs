@@ -40,8 +40,10 @@ pub mod config;
 pub mod init;
 pub mod list;
 pub mod manual;
+pub mod repair;
 pub mod show;
 pub mod snapshot;
+pub mod verify;
 
 pub use error::{CommandError, ErrorKind};
 pub use exit::Outcome;
@@ -100,6 +102,10 @@ enum Command {
     List(list::Args),
     /// Show one snapshot: counts, status, replicas, what was new, what no API gives
     Show(show::Args),
+    /// Check that every replica holds what the manifests promise
+    Verify(verify::Args),
+    /// Bring what is damaged or missing on one replica from another
+    Repair(repair::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
     /// Check the configuration and show what it means
@@ -259,6 +265,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Snapshot(args) => snapshot::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Repair(args) => repair::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

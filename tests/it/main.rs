@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod contentapi;
 mod contentapi_answers;
+mod damage;
 mod objects;
 mod objects_s3;
 mod prismic;
