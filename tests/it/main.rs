@@ -19,6 +19,7 @@ mod objects_s3;
 mod prismic;
 mod reading;
 mod restore;
+mod replicas;
 mod s3_server;
 mod sandbox;
 mod sandbox_content;
