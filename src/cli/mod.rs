@@ -43,9 +43,11 @@ pub mod find;
 pub mod init;
 pub mod list;
 pub mod manual;
+pub mod repair;
 pub mod restore;
 pub mod show;
 pub mod snapshot;
+pub mod verify;
 
 pub use error::{CommandError, ErrorKind};
 pub use exit::Outcome;
@@ -95,6 +97,7 @@ pub struct GlobalOptions {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, on the stack, once")]
 enum Command {
     /// Make keys, and the vault on every replica
     Init(init::Args),
@@ -104,6 +107,10 @@ enum Command {
     List(list::Args),
     /// Show one snapshot: counts, status, replicas, what was new, what no API gives
     Show(show::Args),
+    /// Check that every replica holds what the manifests promise
+    Verify(verify::Args),
+    /// Bring what is damaged or missing on one replica from another
+    Repair(repair::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -271,6 +278,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Snapshot(args) => snapshot::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Repair(args) => repair::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,

@@ -59,6 +59,13 @@ impl Text {
         self
     }
 
+    /// Appends another text.
+    #[must_use]
+    pub fn joined(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Renders for a terminal, or without any escape sequence.
     pub fn render(&self, colour: bool) -> String {
         self.0.iter().fold(String::new(), |mut rendered, (style, text)| {

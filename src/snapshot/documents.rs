@@ -289,7 +289,7 @@ impl Run<'_> {
             .targets
             .iter()
             .filter(|target| !documents.items.contains_key(*target))
-            .map(|target| target.to_string())
+            .map(ToString::to_string)
             .collect();
         documents.targets = HashSet::new();
         missing.sort_unstable();
@@ -318,7 +318,7 @@ impl Run<'_> {
     }
 
     pub(super) fn source_error(&self, error: PrismicError) -> super::SnapshotError {
-        super::SnapshotError::Source { repository: self.target.name.to_string(), error }
+        super::SnapshotError::Source { repository: self.target.name.to_string(), error: Box::new(error) }
     }
 }
 

@@ -17,7 +17,7 @@ pub enum SnapshotError {
         repository: String,
         /// What Prismic answered.
         #[source]
-        error: PrismicError,
+        error: Box<PrismicError>,
     },
     /// The pinned ref was refused again and again.
     #[error("the ref of {repository} was refused {times} times in a row while it was being read")]
@@ -28,7 +28,7 @@ pub enum SnapshotError {
         times: u32,
         /// The last refusal.
         #[source]
-        error: PrismicError,
+        error: Box<PrismicError>,
     },
     /// The vault cannot be written.
     #[error(transparent)]

@@ -362,31 +362,8 @@ impl Run<'_> {
         let (mut entries, links) = match content {
             Content::Unchanged => self.carry_over(list.as_ref(), &mut counts, &mut gaps, &mut warnings),
             Content::Read { documents, releases, wished } => {
-                let documents = *documents;
                 counts.release_documents = releases;
-                counts.documents = documents.tally;
-                counts.documents_by_type = documents.by_type;
-                counts.documents_by_language = documents.by_language;
-                counts.external_assets = documents.wishes.external.len() as u64;
-                counts.assets = add(counts.assets, wished.tally);
-                gaps.extend(documents.gaps.into_iter().chain(documents.wishes.unusable).chain(wished.gaps));
-                warnings.extend(wished.warnings);
-                if !documents.dangling.is_empty() {
-                    let count = documents.dangling.len();
-                    warnings.push(Problem::new(
-                        "dangling-links",
-                        names::repository("dangling-links.json"),
-                        format!("{count} targets of links do not exist at the source"),
-                    ));
-                    files.push((names::repository("dangling-links.json"), json_list(&documents.dangling)));
-                }
-                if !documents.wishes.external.is_empty() {
-                    let external: Vec<_> = documents.wishes.external.into_iter().collect();
-                    files.push((names::repository("external-assets.json"), json_list(&external)));
-                }
-                let mut entries = documents.entries;
-                entries.extend(wished.entries);
-                (entries, LinksPart::New(Box::new(documents.links.into_entries())))
+                put_documents(*documents, wished, &mut counts, &mut gaps, &mut warnings, &mut files)
             }
         };
         counts.assets = add(counts.assets, library.tally);
@@ -518,6 +495,37 @@ impl Run<'_> {
         changed.dedup();
         Ok(changed)
     }
+}
+
+/// Puts what was read of documents into the draft; returns entries and links.
+fn put_documents(
+    documents: Documents,
+    wished: Assets,
+    counts: &mut Counts,
+    gaps: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+    files: &mut Vec<(String, bytes::Bytes)>,
+) -> (Vec<CatalogEntry>, LinksPart) {
+    counts.documents = documents.tally;
+    counts.documents_by_type = documents.by_type;
+    counts.documents_by_language = documents.by_language;
+    counts.external_assets = documents.wishes.external.len() as u64;
+    counts.assets = add(counts.assets, wished.tally);
+    gaps.extend(documents.gaps.into_iter().chain(documents.wishes.unusable).chain(wished.gaps));
+    warnings.extend(wished.warnings);
+    if !documents.dangling.is_empty() {
+        let (path, count) = (names::repository("dangling-links.json"), documents.dangling.len());
+        let detail = format!("{count} targets of links do not exist at the source");
+        warnings.push(Problem::new("dangling-links", path.clone(), detail));
+        files.push((path, json_list(&documents.dangling)));
+    }
+    if !documents.wishes.external.is_empty() {
+        let external: Vec<_> = documents.wishes.external.into_iter().collect();
+        files.push((names::repository("external-assets.json"), json_list(&external)));
+    }
+    let mut entries = documents.entries;
+    entries.extend(wished.entries);
+    (entries, LinksPart::New(Box::new(documents.links.into_entries())))
 }
 
 fn add(a: Tally, b: Tally) -> Tally {

@@ -1,6 +1,6 @@
 //! Committing a snapshot: trees, index, and last the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -133,6 +133,7 @@ impl Writer {
             let packs = std::mem::take(&mut uploaded.unindexed);
             uploaded.bytes += write_index(vault, &self.space_name(), packs, Vec::new()).await?;
         }
+        self.bring_indexes(&needed).await?;
         ledger.bring_up_to_date(vault).await;
         let behind = self.behind(&needed);
         let holders: Vec<&Replica> =
@@ -177,6 +178,46 @@ impl Writer {
 
     fn space_name(&self) -> Name {
         self.shared.space.lock().expect("no holder of this lock can panic").name.clone()
+    }
+
+    /// Copies index objects to replicas that hold packs of this snapshot and lack what describes
+    /// them: a run that was killed may have written one to some replicas only.
+    async fn bring_indexes(&self, needed: &[ItemId]) -> Result<()> {
+        let vault = &self.vault;
+        let mut missing: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+        {
+            let space = self.shared.space.lock().expect("no holder of this lock can panic");
+            let packs: BTreeSet<_> = needed
+                .iter()
+                .flat_map(|id| space.index.locations(id))
+                .map(|location| location.pack)
+                .collect();
+            for (at, _) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
+                let Some(listing) = space.listing(at) else { continue };
+                for pack in packs.iter().map(|number| &space.index.packs()[*number as usize]) {
+                    let described = pack.indexed_by.iter().any(|index| listing.indexes.contains_key(index));
+                    if let Some(index) =
+                        pack.indexed_by.first().filter(|_| !described && listing.has_pack(pack))
+                    {
+                        let replicas = missing.entry(*index).or_default();
+                        if !replicas.contains(&at) {
+                            replicas.push(at);
+                        }
+                    }
+                }
+            }
+        }
+        for (index, replicas) in missing {
+            let key = layout::index(&self.space_name(), &index);
+            let bytes =
+                vault.replicas.read_any(&key, vault.limits.index_bytes_max, |_, bytes| Ok(bytes)).await?;
+            for replica in replicas.into_iter().map(|at| &vault.replicas.all()[at]) {
+                if let Err(error) = replica.store_new(&key, Body::bytes(bytes.clone())).await {
+                    replica.fail(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the live replicas that lack a pack that the snapshot needs, with the number.

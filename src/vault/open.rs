@@ -504,7 +504,7 @@ async fn read_trust(
     for replica in replicas.live() {
         match replica.store.list(layout::TRUST).await {
             Ok(objects) => {
-                numbers.extend(objects.iter().filter_map(|object| layout::parse_trust(&object.key)))
+                numbers.extend(objects.iter().filter_map(|object| layout::parse_trust(&object.key)));
             }
             Err(error) => replica.fail(error),
         }

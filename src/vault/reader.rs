@@ -29,13 +29,16 @@ const FRAMES_KEPT: usize = 24;
 /// Bytes of catalog packs kept in memory.
 const BODIES_KEPT: u64 = 64 << 20;
 
+/// A frame of a pack on a replica.
+type FrameSlot = (PackNumber, usize, u32);
+
 /// Reads items of one space.
 #[derive(Debug)]
 pub struct Reader<'a> {
     vault: &'a Vault,
     space: &'a Space,
     keys: Mutex<HashMap<Digest, Option<PayloadKeyBox>>>,
-    frames: Mutex<Vec<((PackNumber, usize, u32), Bytes)>>,
+    frames: Mutex<Vec<(FrameSlot, Bytes)>>,
     bodies: Mutex<HashMap<Digest, Bytes>>,
 }
 

@@ -263,7 +263,7 @@ impl Replicas {
                 Err(error)
                     if last.as_ref().is_none_or(|last: &VaultError| last.kind != ErrorKind::Integrity) =>
                 {
-                    last = Some(error)
+                    last = Some(error);
                 }
                 Err(_) => {}
             }

@@ -90,15 +90,15 @@ impl Snapshots {
         for (name, key, on, manifest) in read {
             match manifest {
                 Ok((manifest, digest)) => {
-                    snapshots.by_repository.entry(name).or_default().push(Snapshot { manifest, digest, on })
+                    snapshots.by_repository.entry(name).or_default().push(Snapshot { manifest, digest, on });
                 }
                 Err(error) if error.kind == ErrorKind::UnknownFormat => return Err(error),
                 Err(error) => {
-                    snapshots.unreadable.push(Problem::new("manifest-unreadable", key, with_causes(&error)))
+                    snapshots.unreadable.push(Problem::new("manifest-unreadable", key, with_causes(&error)));
                 }
             }
         }
-        snapshots.by_repository.values_mut().for_each(|list| sort_by_chain(list));
+        snapshots.by_repository.values_mut().for_each(sort_by_chain);
         Ok(snapshots)
     }
 

@@ -12,6 +12,7 @@ use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::Phase;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::index::{Listing, Pack};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -156,7 +157,7 @@ async fn verify_space(
             }
         }
         Err(error) => {
-            report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error))
+            report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error));
         }
     }
     let reader = Reader::new(vault, &space);
@@ -274,18 +275,7 @@ fn presence(
                 Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
             }
         }
-        for index in &pack.indexed_by {
-            let key = layout::index(&space.name, index);
-            match listing.indexes.get(index) {
-                None => report.add(
-                    DamageKind::Missing,
-                    &replica.name,
-                    key,
-                    "this index object is missing; the packs that it describes cannot be found without it",
-                ),
-                Some(size) => drop(needed.insert(Needed { key, size: Some(*size), digest: *index })),
-            }
-        }
+        needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
     let listed = listing
@@ -308,6 +298,28 @@ pub(super) async fn missing_on(vault: &Vault, replica: &Replica, snapshot: &Snap
         presence(&space, at, replica, &items, &mut scratch);
     }
     Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
+}
+
+/// An index object that describes the pack. One is enough; without any, the one to bring is the
+/// first.
+fn needed_index(
+    space: &Space,
+    listing: &Listing,
+    pack: &Pack,
+    replica: &Replica,
+    report: &mut VerifyReport,
+) -> Vec<Needed> {
+    let mut needed = Vec::new();
+    for index in &pack.indexed_by {
+        if let Some(size) = listing.indexes.get(index) {
+            needed.push(Needed { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
+        }
+    }
+    if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
+        let detail = "this index object is missing; the packs that it describes cannot be found without it";
+        report.add(DamageKind::Missing, &replica.name, layout::index(&space.name, index), detail);
+    }
+    needed
 }
 
 async fn verify_objects(

@@ -1,0 +1,160 @@
+//! `prismvault verify`: is what the manifests promise really there?
+
+use clap::ValueEnum;
+
+use super::Context;
+use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
+use super::output::Page;
+use super::session::{IdentityOptions, Session};
+use super::text::{Style, Text};
+use super::units::human_bytes;
+use crate::ids::SnapshotId;
+use crate::vault::snapshots::Snapshots;
+use crate::verification::{Damage, Level, VerifyOptions, VerifyReport, verify};
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Snapshots to verify, as for `show`; all when none is named
+    snapshots: Vec<String>,
+    #[command(flatten)]
+    depth: DepthOptions,
+    #[command(flatten)]
+    identity: IdentityOptions,
+}
+
+/// How deep to look.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct DepthOptions {
+    /// How deep to look [default: stored where the store keeps checksums, else bytes]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    level: Option<LevelName>,
+    /// The same as --level content: decrypt, hash and parse everything (needs the recovery identity)
+    #[arg(long, conflicts_with = "level")]
+    full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LevelName {
+    /// Every object listed and of the right size; signatures
+    Presence,
+    /// Checksums that the store keeps
+    Stored,
+    /// All bytes read and hashed
+    Bytes,
+    /// All content decrypted, hashed and parsed
+    Content,
+}
+
+impl DepthOptions {
+    /// Returns the level asked for; `None` lets the stores decide.
+    pub fn level(&self) -> Option<Level> {
+        if self.full {
+            return Some(Level::Content);
+        }
+        Some(match self.level? {
+            LevelName::Presence => Level::Presence,
+            LevelName::Stored => Level::Stored,
+            LevelName::Bytes => Level::Bytes,
+            LevelName::Content => Level::Content,
+        })
+    }
+}
+
+/// Verifies and prints what is wrong, object by object.
+///
+/// # Errors
+///
+/// When nothing can be verified at all. Damage is printed and decides the exit code.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let session = Session::open(context, &args.identity).await?;
+    if args.depth.level() == Some(Level::Content) {
+        session.vault.require_content_identity()?;
+    }
+    let snapshots = chosen(&args.snapshots, &session).await?;
+    let options = VerifyOptions {
+        level: args.depth.level(),
+        snapshots,
+        progress: &*context.progress,
+        cancel: context.cancel.clone(),
+    };
+    let report = verify(&session.vault, &options).await?;
+    context.output.report(&report, || page(&report))?;
+    Ok(outcome(&report))
+}
+
+async fn chosen(selectors: &[String], session: &Session) -> Result<Vec<SnapshotId>, CommandError> {
+    if selectors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let snapshots = Snapshots::load(&session.vault, None).await?;
+    let select =
+        |typed: &String| snapshots.select(typed, session.vault.now()).map(|snapshot| snapshot.id().clone());
+    selectors.iter().map(select).collect::<Result<_, _>>().map_err(|error| {
+        let hint = error.next_step().unwrap_or("`prismvault list` shows all").to_owned();
+        CommandError::new(ErrorKind::Usage, error).hint(hint)
+    })
+}
+
+/// Damage weighs more than a copy that lags behind or cannot be read now.
+pub(super) fn outcome(report: &VerifyReport) -> Outcome {
+    if report.damage.iter().any(|damage| damage.kind.is_integrity()) {
+        Outcome::Integrity
+    } else if report.damage.is_empty() {
+        Outcome::Complete
+    } else {
+        Outcome::Partial
+    }
+}
+
+/// One line a damage.
+pub(super) fn damage_line(damage: &Damage) -> Text {
+    let style = if damage.kind.is_integrity() { Style::Red } else { Style::Yellow };
+    let kind = serde_json::to_value(damage.kind)
+        .ok()
+        .and_then(|kind| kind.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    let place = match (damage.replica.as_str(), damage.key.as_str()) {
+        ("", key) => key.to_owned(),
+        (replica, "") => replica.to_owned(),
+        (replica, key) => format!("{key} on {replica}"),
+    };
+    Text::styled(style, format!("{kind} ")).and(Style::Plain, format!("{place}: {}", damage.detail))
+}
+
+fn page(report: &VerifyReport) -> Page {
+    let mut page = Page::new();
+    for damage in &report.damage {
+        page = page.line(damage_line(damage));
+    }
+    for warning in &report.warnings {
+        page = page.line(
+            Text::styled(Style::Yellow, "note ")
+                .and(Style::Plain, format!("{}: {}", warning.subject, warning.detail)),
+        );
+    }
+    let levels: Vec<_> = report
+        .levels
+        .iter()
+        .map(|(name, level)| format!("{name} ({})", format!("{level:?}").to_lowercase()))
+        .collect();
+    let found = match report.damage.len() {
+        0 => Text::styled(Style::Green, "all good"),
+        1 => Text::styled(Style::Red, "1 thing is wrong"),
+        count => Text::styled(Style::Red, format!("{count} things are wrong")),
+    };
+    page = page
+        .line(Text::from(format!("{} snapshots on {}: ", report.snapshots, levels.join(", "))).joined(found))
+        .line(format!(
+            "  {} objects, {} read, {} items decrypted and checked, {} objects that no snapshot needs",
+            report.objects,
+            human_bytes(report.bytes_read),
+            report.items,
+            report.unreferenced
+        ));
+    if report.damage.iter().any(|damage| !damage.replica.is_empty()) {
+        page = page.line("  `prismvault repair` brings what another replica has a good copy of");
+    }
+    page
+}
