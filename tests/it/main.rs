@@ -8,6 +8,7 @@
 
 mod backups;
 mod cli;
+mod cli_reading;
 mod config;
 mod contentapi;
 mod contentapi_answers;
