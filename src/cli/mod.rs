@@ -35,12 +35,17 @@ mod places;
 mod session;
 
 pub mod accept;
+pub mod cat;
 pub mod completions;
 pub mod config;
+pub mod demo;
+pub mod export;
+pub mod find;
 pub mod init;
 pub mod list;
 pub mod manual;
 pub mod repair;
+pub mod restore;
 pub mod sandbox;
 pub mod show;
 pub mod snapshot;
@@ -94,8 +99,9 @@ pub struct GlobalOptions {
 }
 
 #[derive(Debug, clap::Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, on the stack, once")]
 enum Command {
+    /// Watch the whole cycle on this machine: back up, damage, repair, restore, compare
+    Demo(demo::Args),
     /// Make keys, and the vault on every replica
     Init(init::Args),
     /// Take a snapshot now
@@ -108,6 +114,14 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Find documents and assets by id, type, language, or any text
+    Find(find::Args),
+    /// Print one item: a document, a model, the bytes of an asset
+    Cat(cat::Args),
+    /// Write a snapshot as one archive that standard tools read; it is not encrypted
+    Export(export::Args),
+    /// Get content back: a snapshot, or a part of it, as files
+    Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -265,12 +279,17 @@ fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -
 
 async fn dispatch(command: Command, context: &Context) -> Result<Outcome, CommandError> {
     match command {
+        Command::Demo(args) => demo::run(args, context).await,
         Command::Init(args) => init::run(args, context).await,
         Command::Snapshot(args) => snapshot::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Find(args) => find::run(args, context).await,
+        Command::Cat(args) => cat::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
+        Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,

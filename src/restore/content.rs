@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{RestoreError, Result};
 use super::names::FileNames;
 use super::paths::{METADATA, ORIGINAL, Place, is_safe, place};
-use crate::ids::ItemId;
+use crate::ids::{ItemId, Name};
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
@@ -17,6 +17,7 @@ use crate::vault::open::Vault;
 use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
+use crate::vault::snapshots::Snapshots;
 use crate::vault::space::Space;
 use crate::vault::tree;
 
@@ -46,15 +47,18 @@ pub struct OpenSnapshot<'a> {
 }
 
 impl<'a> OpenSnapshot<'a> {
-    /// Checks that content may and can be read, and lists what the replicas hold.
+    /// Checks that content may and can be read, and lists what the replicas hold. `snapshots` are
+    /// all of the vault: a newer one may name an entry of the ledger that forbids what an older
+    /// one knows nothing of.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Identity`] when the identity that reads content is not here,
     /// [`ErrorKind::Integrity`] when the ledger is not whole. Nothing was read from a pack then.
-    pub async fn open(vault: &'a Vault, manifest: &Manifest) -> Result<Self> {
+    pub async fn open(vault: &'a Vault, snapshots: &Snapshots, manifest: &Manifest) -> Result<Self> {
         vault.require_content_identity()?;
-        Ok(Self { vault, manifest: manifest.clone(), space: open_space(vault, &[manifest]).await? })
+        let space = open_space(vault, snapshots, &manifest.space).await?;
+        Ok(Self { vault, manifest: manifest.clone(), space })
     }
 
     /// The manifest.
@@ -78,13 +82,13 @@ impl<'a> OpenSnapshot<'a> {
     }
 }
 
-/// Loads the space of these snapshots, which is one and the same, after its ledger was found
-/// whole.
-pub(super) async fn open_space(vault: &Vault, manifests: &[&Manifest]) -> Result<Space> {
-    let space = &manifests.first().expect("there is no space without a snapshot").space;
-    let ledger = Ledger::load(vault, space).await?;
-    ledger.require_whole(manifests.iter().flat_map(|manifest| &manifest.ledger))?;
-    Ok(Space::load(vault, space).await?)
+/// Loads a space after its ledger was found to hold every entry that any snapshot names.
+pub(super) async fn open_space(vault: &Vault, snapshots: &Snapshots, name: &Name) -> Result<Space> {
+    let ledger = Ledger::load(vault, name).await?;
+    let manifests = snapshots.iter().map(|snapshot| &snapshot.manifest);
+    let named = manifests.filter(|manifest| manifest.space == *name).flat_map(|manifest| &manifest.ledger);
+    ledger.require_whole(named)?;
+    Ok(Space::load(vault, name).await?)
 }
 
 /// What tells how far a read is and ends it.

@@ -116,7 +116,7 @@ pub async fn find(
         });
     }
     let manifests = choose(snapshots, &options)?;
-    let groups = open_groups(vault, &manifests).await?;
+    let groups = open_groups(vault, snapshots, &manifests).await?;
     let watch = Watch { phase: Phase::Search, progress: options.progress, cancel: &options.cancel };
     let mut hits = find_in_paths(vault, &groups, term, watch).await?;
     let mut problems = snapshots.unreadable.clone();
@@ -153,14 +153,18 @@ fn choose<'a>(snapshots: &'a Snapshots, options: &FindOptions<'_>) -> Result<Vec
     Ok(chosen.into_iter().map(|snapshot| &snapshot.manifest).collect())
 }
 
-async fn open_groups<'a>(vault: &Vault, manifests: &[&'a Manifest]) -> Result<Vec<Group<'a>>> {
+async fn open_groups<'a>(
+    vault: &Vault,
+    snapshots: &Snapshots,
+    manifests: &[&'a Manifest],
+) -> Result<Vec<Group<'a>>> {
     let mut by_space: BTreeMap<&Name, Vec<&Manifest>> = BTreeMap::new();
     for manifest in manifests {
         by_space.entry(&manifest.space).or_default().push(manifest);
     }
     let mut groups = Vec::with_capacity(by_space.len());
-    for manifests in by_space.into_values() {
-        groups.push(Group { space: open_space(vault, &manifests).await?, manifests });
+    for (space, manifests) in by_space {
+        groups.push(Group { space: open_space(vault, snapshots, space).await?, manifests });
     }
     Ok(groups)
 }

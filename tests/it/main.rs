@@ -8,14 +8,20 @@
 
 mod backups;
 mod cli;
+mod cli_reading;
 mod config;
 mod contentapi;
 mod contentapi_answers;
 mod crashes;
 mod damage;
+mod demo;
+mod first_use;
 mod objects;
 mod objects_s3;
 mod prismic;
+mod reading;
+mod replicas;
+mod restore;
 mod s3_server;
 mod sandbox;
 mod sandbox_cli;
@@ -24,4 +30,5 @@ mod sandbox_faults;
 mod snapshot;
 mod snapshot_gaps;
 mod tidy;
+mod vaults;
 mod workplace;

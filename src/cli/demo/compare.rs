@@ -77,7 +77,9 @@ pub(super) async fn compare(moment: &Moment, asset_host: &str, directory: &Path)
         comparing.done.documents += 1;
     }
     let models = [("customtypes", &moment.models.custom_types), ("slices", &moment.models.slices)];
-    for (kind, model) in models.iter().flat_map(|(kind, models)| models.iter().map(move |model| (kind, model))) {
+    for (kind, model) in
+        models.iter().flat_map(|(kind, models)| models.iter().map(move |model| (kind, model)))
+    {
         comparing.small(&format!("models/{kind}/{}.json", model.id), model.json.as_bytes()).await?;
         comparing.done.models += 1;
     }
@@ -187,7 +189,9 @@ mod tests {
                 document(&format!("releases/{}/", release.id), one).await;
             }
         }
-        for (kind, models) in [("customtypes", &moment.models.custom_types), ("slices", &moment.models.slices)] {
+        for (kind, models) in
+            [("customtypes", &moment.models.custom_types), ("slices", &moment.models.slices)]
+        {
             for model in models {
                 put(format!("models/{kind}/{}.json", model.id), model.json.as_bytes()).await;
             }

@@ -12,6 +12,7 @@ mod compare;
 mod files;
 mod place;
 mod show;
+mod stage;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -108,20 +109,30 @@ async fn play(args: &Args, directory: &Path, show: &mut Show<'_>) -> Result<(), 
     let (documents, assets) = (args.documents as usize, args.assets as usize);
     let source = show.step("source", "A repository to back up", steps::source(documents, assets, context));
     let source = source.await?;
-    let vault = show.step("vault", "Keys, and a vault on two replicas", steps::vault(&source, directory, context));
+    let vault =
+        show.step("vault", "Keys, and a vault on two replicas", steps::vault(&source, directory, context));
     let vault = vault.await?;
-    let first = show.step("first-snapshot", "A first snapshot", steps::first_snapshot(&source, &vault)).await?;
-    show.step("unchanged-snapshot", "Nothing changed: another one", steps::unchanged_snapshot(&source, &vault, &first))
-        .await?;
+    let first =
+        show.step("first-snapshot", "A first snapshot", steps::first_snapshot(&source, &vault)).await?;
+    show.step(
+        "unchanged-snapshot",
+        "Nothing changed: another one",
+        steps::unchanged_snapshot(&source, &vault, &first),
+    )
+    .await?;
     show.step("edit", "Editors change 1 % and publish", steps::edit(&source)).await?;
-    let newest = show.step("newest-snapshot", "A snapshot of the change", steps::newest_snapshot(&source, &vault)).await?;
+    let newest = show
+        .step("newest-snapshot", "A snapshot of the change", steps::newest_snapshot(&source, &vault))
+        .await?;
     show.step("verify", "Verify: decrypt, hash and read everything", steps::verify_all(&vault)).await?;
     let damaged = show.step("damage", "Damage, on purpose", steps::damage(&vault)).await?;
     show.step("notice", "Verify again", steps::notice(&vault, &damaged)).await?;
     show.step("repair", "Repair", steps::mend(&vault, &damaged)).await?;
     let moments = [("first", &first), ("newest", &newest)];
     show.step("restore", "Restore both points in time as files", steps::restore(&vault, &moments)).await?;
-    show.step("compare", "Compare with the repository itself", steps::compare(&source, &vault, &moments)).await?;
+    show.step("compare", "Compare with the repository itself", steps::compare(&source, &vault, &moments))
+        .await?;
+    vault.leave_clean();
     source.stop().await;
     Ok(())
 }
@@ -130,7 +141,10 @@ async fn play(args: &Args, directory: &Path, show: &mut Show<'_>) -> Result<(), 
 fn next_steps(directory: Option<&Path>) -> Vec<String> {
     let program = program();
     let Some(directory) = directory else {
-        return vec![format!("{program} demo --dir ./demo"), format!("{program} snapshot --repository NAME --to ./vault")];
+        return vec![
+            format!("{program} demo --dir ./demo"),
+            format!("{program} snapshot --repository NAME --to ./vault"),
+        ];
     };
     let config = shell_word(&directory.join(FILE_NAME).display().to_string());
     let with_config = |command: &str| format!("{program} --config {config} {command}");
@@ -160,15 +174,16 @@ fn page(report: &Report<'_>) -> Page {
             .and(Style::Plain, format!("{} steps, {took}.", report.steps.len())),
     );
     let (head, about) = match report.directory {
-        Some(directory) => (
-            "Vault, keys and configuration are real ones:",
-            format!("they stay in {}", directory.display()),
+        Some(directory) => {
+            ("Vault, keys and configuration are real ones:", format!("they stay in {}", directory.display()))
+        }
+        None => (
+            "Its directory is gone again.",
+            "To look around in one that stays, or to begin in earnest:".to_owned(),
         ),
-        None => ("Its directory is gone again.", "To look around in one that stays, or to begin in earnest:".to_owned()),
     };
     let page = page.line("").line(Text::styled(Style::Bold, head).and(Style::Plain, format!(" {about}")));
-    let page = report.next.iter().fold(page, |page, command| page.line(format!("  {command}")));
-    page
+    report.next.iter().fold(page, |page, command| page.line(format!("  {command}")))
 }
 
 #[cfg(test)]
