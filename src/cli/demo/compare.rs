@@ -45,8 +45,10 @@ impl Moment {
 /// What was compared.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Comparison {
-    /// Documents, those of releases too.
+    /// Published documents.
     pub(super) documents: u64,
+    /// Documents of releases.
+    pub(super) release_documents: u64,
     /// Custom types and slices.
     pub(super) models: u64,
     /// Assets, each with its metadata.
@@ -66,15 +68,16 @@ pub(super) struct Comparison {
 pub(super) async fn compare(moment: &Moment, asset_host: &str, directory: &Path) -> io::Result<Comparison> {
     let found = files::list(directory)?;
     let mut comparing = Comparing { directory, found, done: Comparison::default() };
-    let documents = moment.documents.iter().map(|document| (String::new(), document));
-    let of_releases = moment.releases.iter().flat_map(|release| {
-        release.documents.iter().map(move |document| (format!("releases/{}/", release.id), document))
-    });
-    for (prefix, document) in documents.chain(of_releases) {
-        let head = &document.head;
-        let path = format!("{prefix}documents/{}/{}/{}.json", head.lang, head.type_id, head.id);
-        comparing.small(&path, &sent(document, asset_host)?).await?;
+    for document in moment.documents.iter() {
+        comparing.small(&path("", document), &sent(document, asset_host)?).await?;
         comparing.done.documents += 1;
+    }
+    for release in &moment.releases {
+        let prefix = format!("releases/{}/", release.id);
+        for document in &release.documents {
+            comparing.small(&path(&prefix, document), &sent(document, asset_host)?).await?;
+            comparing.done.release_documents += 1;
+        }
     }
     let models = [("customtypes", &moment.models.custom_types), ("slices", &moment.models.slices)];
     for (kind, model) in
@@ -94,6 +97,11 @@ pub(super) async fn compare(moment: &Moment, asset_host: &str, directory: &Path)
     let rest = found.into_keys().filter(|path| !path.starts_with("repository/"));
     done.differences.extend(rest.map(|path| format!("{path} is not at the source")));
     Ok(done)
+}
+
+fn path(prefix: &str, document: &Document) -> String {
+    let head = &document.head;
+    format!("{prefix}documents/{}/{}/{}.json", head.lang, head.type_id, head.id)
 }
 
 /// The document as the repository serves it, less what is no content.
@@ -177,9 +185,7 @@ mod tests {
         };
         put("repository/api.json".to_owned(), b"{}").await;
         let document = async |prefix: &str, document: &Document| {
-            let head = &document.head;
-            let path = format!("{prefix}documents/{}/{}/{}.json", head.lang, head.type_id, head.id);
-            put(path, &sent(document, HOST).unwrap()).await;
+            put(path(prefix, document), &sent(document, HOST).unwrap()).await;
         };
         for one in moment.documents.iter() {
             document("", one).await;
@@ -216,7 +222,12 @@ mod tests {
         write(&moment, place.path()).await;
         let comparison = compare(&moment, HOST, place.path()).await.unwrap();
         assert_eq!(comparison.differences, Vec::<String>::new());
-        assert!(comparison.documents > 30 && comparison.models > 5 && comparison.assets == 4);
+        assert!(
+            comparison.documents == 30
+                && comparison.release_documents > 0
+                && comparison.models > 5
+                && comparison.assets == 4
+        );
 
         let paths: Vec<String> = files::list(place.path()).unwrap().into_keys().collect();
         let compared = paths.iter().filter(|path| !path.starts_with("repository/"));

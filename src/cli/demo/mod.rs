@@ -69,10 +69,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let mut show = Show::new(context);
     show.line(Text::styled(
         Style::Bold,
-        "A Prismic repository is backed up, the backup damaged, repaired, restored and compared.",
+        "Back up a Prismic repository, damage the backup, repair, restore, compare.",
     ))?;
     show.line(format!(
-        "Everything is made up and on this machine, without network or account, in\n{}",
+        "All of it is made up and on this machine, without network or account, in\n{}",
         place.path().display()
     ))?;
     let error = play(&args, place.path(), &mut show).await.err();
@@ -174,15 +174,13 @@ fn page(report: &Report<'_>) -> Page {
             .and(Style::Plain, format!("{} steps, {took}.", report.steps.len())),
     );
     let (head, about) = match report.directory {
-        Some(directory) => {
-            ("Vault, keys and configuration are real ones:", format!("they stay in {}", directory.display()))
-        }
-        None => (
-            "Its directory is gone again.",
-            "To look around in one that stays, or to begin in earnest:".to_owned(),
+        Some(directory) => (
+            "What is left is real: vault, keys, configuration and restored files in",
+            directory.display().to_string(),
         ),
+        None => ("The directory is gone again.", "One that stays; and a repository of your own:".to_owned()),
     };
-    let page = page.line("").line(Text::styled(Style::Bold, head).and(Style::Plain, format!(" {about}")));
+    let page = page.line("").line(Text::styled(Style::Bold, head)).line(about);
     report.next.iter().fold(page, |page, command| page.line(format!("  {command}")))
 }
 

@@ -22,6 +22,8 @@ use crate::verification::{Level, VerifyReport, apply_repair, plan_repair};
 /// Decides the content and what editors change.
 const SEED: u64 = 2026;
 const EDITED_SHARE: f64 = 0.01;
+/// Characters shown of the name of a pack, which is a long one.
+const FILE_SHOWN: usize = 24;
 /// Differences that an error names; the rest are counted.
 const DIFFERENCES_SHOWN: usize = 5;
 
@@ -76,9 +78,9 @@ pub(super) async fn vault<'a>(
     let id = vault.config.vault.id.map(|id| id.to_string());
     let told = told(
         [
-            format!("encrypted with age, signed, in two directories: {}", REPLICAS.join(", ")),
-            "operator and signing key stay with the backup; the recovery identity, which reads".to_owned(),
-            "content, and the root key belong elsewhere, and are not used until it is read back".to_owned(),
+            format!("encrypted with age and signed, on {}", REPLICAS.join(" and ")),
+            "operator identity and signing key stay on the machine that takes snapshots;".to_owned(),
+            "recovery identity (reads content) and root key are for somewhere else".to_owned(),
         ],
         json!({"vault": id, "replicas": REPLICAS, "encrypted": true}),
     );
@@ -114,11 +116,11 @@ pub(super) async fn first_snapshot(source: &Source, vault: &VaultPlace<'_>) -> S
     let told = told(
         [
             format!(
-                "{} documents, {} assets, {} models, all languages and releases, read at one ref",
+                "{} documents, {} assets, {} models, read at one pinned ref",
                 counts.documents.stored, counts.assets.stored, counts.models.stored,
             ),
             format!(
-                "{} requests; {} became {}, compressed and encrypted, in {objects} objects a replica",
+                "{} requests; {} became {} encrypted, in {objects} objects on each replica",
                 requests(&report),
                 human_bytes(manifest.added.bytes),
                 human_bytes(manifest.added.stored_bytes),
@@ -136,10 +138,13 @@ pub(super) async fn unchanged_snapshot(_source: &Source, vault: &VaultPlace<'_>,
         "the catalog changed, though nothing changed at the source".to_owned()
     })?;
     let told = told(
-        [format!(
-            "{} requests saw that nothing changed; {objects} objects a replica: manifest and signature",
-            requests(&report),
-        )],
+        [
+            format!(
+                "{} requests show that nothing changed; {objects} objects on each replica",
+                requests(&report),
+            ),
+            "those are the manifest and its signature; no document was read again".to_owned(),
+        ],
         figures(&report, objects),
     );
     Ok(((), told))
@@ -168,11 +173,14 @@ pub(super) async fn newest_snapshot(source: &Source, vault: &VaultPlace<'_>) -> 
     let (report, objects) = vault.take().await?;
     let added = report.committed.manifest.added;
     let told = told(
-        [format!(
-            "{} new items, {} in {objects} objects a replica; the rest is shared with the first",
-            added.items,
-            human_bytes(added.stored_bytes),
-        )],
+        [
+            format!(
+                "{} new items, {}, in {objects} objects on each replica",
+                added.items,
+                human_bytes(added.stored_bytes),
+            ),
+            "the rest is shared with the snapshots before; each stays complete by itself".to_owned(),
+        ],
         figures(&report, objects),
     );
     Ok((Taken { manifest: report.committed.manifest, moment }, told))
@@ -202,13 +210,12 @@ pub(super) async fn verify_all(vault: &VaultPlace<'_>) -> Step<()> {
     let told = told(
         [
             format!(
-                "{} snapshots: {} objects on two replicas, {} read, {} items checked against their ids",
+                "{} snapshots, {} objects on two replicas, {} read",
                 report.snapshots,
                 report.objects,
                 human_bytes(report.bytes_read),
-                report.items,
             ),
-            "nothing is wrong; links and assets lead to something in the same snapshot".to_owned(),
+            format!("{} items decrypted and checked against their ids; nothing is wrong", report.items),
         ],
         verify_figures(&report),
     );
@@ -224,13 +231,11 @@ pub(super) async fn damage(vault: &VaultPlace<'_>) -> Step<Damaged> {
     let (file, size) =
         largest.ok_or_else(|| CommandError::new(ErrorKind::Integrity, "there are no packs to damage"))?;
     let at = files::flip_a_bit(&packs.join(&file)).map_err(failed("cannot damage a pack"))?;
-    let digest = file.rsplit('/').next().unwrap_or_default();
     let told = told(
-        [format!(
-            "one bit of the largest pack on {replica} ({}…, {}) is flipped",
-            &digest[..digest.len().min(12)],
-            human_bytes(size)
-        )],
+        [
+            format!("one bit of the largest pack ({}) on {replica} is flipped:", human_bytes(size)),
+            format!("{}/{}…", layout::PACKS, &file[..file.len().min(FILE_SHOWN)]),
+        ],
         json!({"replica": replica, "file": packs.join(&file), "byte": at}),
     );
     Ok((Damaged { replica, file }, told))
@@ -244,8 +249,8 @@ pub(super) async fn notice(vault: &VaultPlace<'_>, damaged: &Damaged) -> Step<()
     })?;
     let told = told(
         [
-            format!("names that pack on {} and nothing else (exit code 4 in a script)", damaged.replica),
-            "without the recovery identity: objects are named by the hash of what is stored".to_owned(),
+            format!("names that pack on {} and nothing else", damaged.replica),
+            "(exit code 4 in a script); this does not need the recovery identity".to_owned(),
         ],
         verify_figures(&report),
     );
@@ -267,11 +272,7 @@ pub(super) async fn mend(vault: &VaultPlace<'_>, damaged: &Damaged) -> Step<()> 
     let from = report.mended.first().map(|step| step.from.clone()).unwrap_or_default();
     let told = told(
         [
-            format!(
-                "{} brought from {from} to {}, after its hash was checked",
-                human_bytes(report.bytes),
-                damaged.replica
-            ),
+            format!("{} brought from {from}, after its hash was checked", human_bytes(report.bytes),),
             "verified once more: nothing is wrong".to_owned(),
         ],
         json!({"objects": report.mended.len(), "bytes": report.bytes, "from": from, "to": damaged.replica}),
@@ -322,18 +323,16 @@ pub(super) async fn compare(source: &Source, vault: &VaultPlace<'_>, taken: &[(&
         must(compared.differences.is_empty(), || differences(name, &compared.differences))?;
         done.push((*name, compared));
     }
-    let lines = done.iter().map(|(name, compared)| {
+    let mut lines = vec!["all bytes are equal, no file is missing or too many".to_owned()];
+    lines.extend(done.iter().map(|(name, compared)| {
         format!(
-            "{name}: {} documents, {} models, {} assets, {}: every byte is that of the source",
-            compared.documents,
-            compared.models,
-            compared.assets,
-            human_bytes(compared.bytes),
+            "{name}: {} documents, {} of releases, {} models, {} assets",
+            compared.documents, compared.release_documents, compared.models, compared.assets,
         )
-    });
+    }));
     let figures: serde_json::Map<_, _> =
         done.iter().map(|(name, compared)| ((*name).to_owned(), json!(compared))).collect();
-    Ok(((), Told { lines: lines.collect(), figures: figures.into() }))
+    Ok(((), Told { lines, figures: figures.into() }))
 }
 
 fn differences(name: &str, all: &[String]) -> String {
