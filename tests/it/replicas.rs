@@ -14,14 +14,21 @@ use prismvault::vault::error::ErrorKind;
 use prismvault::vault::format::manifest::Status;
 use prismvault::vault::init::join;
 use prismvault::vault::replica::Replica;
-use prismvault::verification::{DamageKind, Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
+use prismvault::verification::{
+    DamageKind, Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::backups::{Backup, Source};
 use crate::s3_server::{S3Server, connect};
 
 fn options(level: Level) -> VerifyOptions<'static> {
-    VerifyOptions { level: Some(level), snapshots: Vec::new(), progress: &Silent, cancel: CancellationToken::new() }
+    VerifyOptions {
+        level: Some(level),
+        snapshots: Vec::new(),
+        progress: &Silent,
+        cancel: CancellationToken::new(),
+    }
 }
 
 async fn verified(backup: &Backup) -> VerifyReport {
@@ -53,7 +60,11 @@ async fn a_replica_that_fails_is_named_and_its_lack_is_brought_later() {
         let report = backup.snapshot(&source).await.unwrap();
         assert_eq!(report.committed.manifest.status, Status::Complete);
         assert_eq!(report.committed.on, ["replica-0", "replica-1"], "{condition:?}");
-        assert!(report.committed.behind.contains_key("replica-2"), "{condition:?}: {:?}", report.committed.behind);
+        assert!(
+            report.committed.behind.contains_key("replica-2"),
+            "{condition:?}: {:?}",
+            report.committed.behind
+        );
 
         third.set_condition(Condition::Healthy);
         let behind = verified(&backup).await;
@@ -106,7 +117,8 @@ async fn an_answer_that_is_lost_after_success_changes_nothing() {
         let second = faulty(&mut backup, 1);
         second.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Put).from(nth).times(1));
         // As `open_replica` stacks them: retrying is a layer of its own.
-        let retrying = prismvault::objects::retry::RetryStore::new(Arc::clone(&backup.stores[1].1), &backup.limits);
+        let retrying =
+            prismvault::objects::retry::RetryStore::new(Arc::clone(&backup.stores[1].1), &backup.limits);
         backup.stores[1].1 = Arc::new(retrying);
         let report = backup.snapshot(&source).await.unwrap();
         assert_eq!(report.committed.on.len(), 2, "{nth}: {:?}", report.committed.behind);
@@ -119,7 +131,8 @@ async fn a_new_replica_joins_and_holds_the_next_snapshot() {
     let source = Source::synthetic(60, 4);
     let mut backup = Backup::in_memory(1).await;
     backup.snapshot(&source).await.unwrap();
-    let new: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new("new", Arc::<ManualClock>::clone(&backup.clock)));
+    let new: Arc<dyn ObjectStore> =
+        Arc::new(MemoryStore::new("new", Arc::<ManualClock>::clone(&backup.clock)));
     let vault = backup.open().await.unwrap();
     let joining = [Replica::new("new", Arc::clone(&new))];
     join(&vault.replicas.all()[0], &vault.file.vault, &joining).await.unwrap();
@@ -128,7 +141,8 @@ async fn a_new_replica_joins_and_holds_the_next_snapshot() {
     let report = backup.snapshot(&source).await.unwrap();
     assert_eq!(report.committed.on, ["replica-0", "new"], "{:?}", report.committed.behind);
     assert!(!report.documents_unchanged);
-    let only_new = VerifyOptions { snapshots: vec![report.committed.manifest.snapshot], ..options(Level::Content) };
+    let only_new =
+        VerifyOptions { snapshots: vec![report.committed.manifest.snapshot], ..options(Level::Content) };
     let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
     assert_eq!(verify(&vault, &only_new).await.unwrap().damage, []);
     repair(&backup).await;
@@ -159,7 +173,9 @@ async fn a_clock_that_is_off_does_not_commit() {
     }
     backup.stores[0].1 = Arc::new(store);
     vault_clock.advance(chrono::TimeDelta::minutes(6));
-    let SnapshotError::Vault(error) = backup.snapshot(&source).await.unwrap_err() else { panic!("another error") };
+    let SnapshotError::Vault(error) = backup.snapshot(&source).await.unwrap_err() else {
+        panic!("another error")
+    };
     assert_eq!(error.kind, ErrorKind::Refused, "{error}");
     stores_own.advance(chrono::TimeDelta::minutes(6));
     backup.snapshot(&source).await.unwrap();
@@ -173,7 +189,10 @@ async fn a_bucket_and_a_directory_hold_the_same_vault() {
     let clock = Arc::new(ManualClock::new(SystemClock.now()));
     let stores: Vec<(String, Arc<dyn ObjectStore>)> = vec![
         ("bucket".to_owned(), Arc::new(connect(server.address, "vault").await)),
-        ("directory".to_owned(), Arc::new(LocalStore::create(&directory.path().join("vault")).await.unwrap())),
+        (
+            "directory".to_owned(),
+            Arc::new(LocalStore::create(&directory.path().join("vault")).await.unwrap()),
+        ),
     ];
     let backup = Backup::on(stores, true, clock).await;
     let source = Source::synthetic(120, 8);
@@ -184,7 +203,15 @@ async fn a_bucket_and_a_directory_hold_the_same_vault() {
     assert_eq!(verified(&backup).await.damage, []);
     let mut keys = Vec::new();
     for (_, store) in &backup.stores {
-        keys.push(store.list("").await.unwrap().into_iter().map(|object| (object.key, object.size)).collect::<Vec<_>>());
+        keys.push(
+            store
+                .list("")
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|object| (object.key, object.size))
+                .collect::<Vec<_>>(),
+        );
     }
     assert_eq!(keys[0], keys[1], "the same keys of the same size");
 }
