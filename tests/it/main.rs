@@ -23,6 +23,7 @@ mod replicas;
 mod restore;
 mod s3_server;
 mod sandbox;
+mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
 mod snapshot;
