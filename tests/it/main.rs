@@ -8,6 +8,7 @@
 
 mod backups;
 mod cli;
+mod cli_reading;
 mod config;
 mod contentapi;
 mod contentapi_answers;
@@ -18,9 +19,11 @@ mod objects;
 mod objects_s3;
 mod prismic;
 mod reading;
+mod replicas;
 mod restore;
 mod s3_server;
 mod sandbox;
+mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
 mod snapshot;

@@ -12,7 +12,8 @@ use prismvault::objects::ObjectStore;
 use prismvault::objects::counting::CountingStore;
 use prismvault::progress::Silent;
 use prismvault::restore::{
-    ExportOptions, ExportReport, FindOptions, FindReport, RestoreError, RestoreErrorKind, Scope, cat, export, find,
+    ExportOptions, ExportReport, FindOptions, FindReport, RestoreError, RestoreErrorKind, Scope, cat, export,
+    find,
 };
 use prismvault::vault::error::ErrorKind as VaultErrorKind;
 use prismvault::vault::format::manifest::Manifest;
@@ -29,13 +30,14 @@ type Item<'a> = (&'a str, ItemKind, &'a [u8]);
 const HOME: Item<'static> = (
     "documents/en-us/page/A.json",
     ItemKind::Document,
-    r#"{"id":"A","uid":"home","tags":["Frühling"],"data":{"title":[{"text":"Willkommen in GÖTTINGEN"}]}}"#.as_bytes(),
+    r#"{"id":"A","uid":"home","tags":["Frühling"],"data":{"title":[{"text":"Willkommen in GÖTTINGEN"}]}}"#
+        .as_bytes(),
 );
 const POST: Item<'static> =
     ("documents/fr-fr/post/B.json", ItemKind::Document, br#"{"id":"B","uid":null,"data":{"t":"un texte"}}"#);
 const METADATA: Item<'static> =
     ("assets/X/metadata.json", ItemKind::AssetMetadata, br#"{"id":"X","filename":"Plan der Stadt.pdf"}"#);
-const ORIGINAL: Item<'static> = ("assets/X/original", ItemKind::Asset, b"%PDF göttingen");
+const ORIGINAL: Item<'static> = ("assets/X/original", ItemKind::Asset, "%PDF göttingen".as_bytes());
 
 async fn get(vault: &TestVault, manifest: &Manifest, path: &str) -> Result<Vec<u8>, RestoreError> {
     with_snapshot!(vault.reopen().await, manifest, |snapshot| {
@@ -47,7 +49,12 @@ async fn get(vault: &TestVault, manifest: &Manifest, path: &str) -> Result<Vec<u
     })
 }
 
-async fn search(vault: Arc<Vault>, vaults: &TestVault, term: &str, scope: Scope) -> Result<FindReport, RestoreError> {
+async fn search(
+    vault: Arc<Vault>,
+    vaults: &TestVault,
+    term: &str,
+    scope: Scope,
+) -> Result<FindReport, RestoreError> {
     let options = FindOptions {
         scope,
         text: false,
@@ -161,7 +168,8 @@ async fn texts_are_found_in_any_case_with_their_place() {
 #[tokio::test]
 async fn a_search_of_all_snapshots_reads_each_item_once_and_says_where_it_is() {
     let vault = TestVault::new(1, true).await;
-    let edited: Item<'_> = (HOME.0, ItemKind::Document, br#"{"id":"A","data":{"t":"wieder Frühling"}}"#);
+    let edited: Item<'_> =
+        (HOME.0, ItemKind::Document, r#"{"id":"A","data":{"t":"wieder Frühling"}}"#.as_bytes());
     let first = vault.snapshot("blog", &[HOME, POST]).await;
     let second = vault.snapshot("blog", &[edited, POST]).await;
     let third = vault.snapshot("blog", &[edited]).await;
@@ -269,7 +277,8 @@ async fn an_export_is_one_archive_with_everything_needed_to_read_and_check_it() 
         assert_eq!(files["assets/X/Plan der Stadt.pdf"], ORIGINAL.2);
         assert!(files[&format!("assets/L/{}.bin", "n".repeat(251))] == large);
         let readme = String::from_utf8(files["README.md"].clone()).unwrap();
-        for part in ["**This archive is not encrypted.**", "sha256sum", "drafts", "minisign -Vm", "complete"] {
+        for part in ["**This archive is not encrypted.**", "sha256sum", "drafts", "minisign -Vm", "complete"]
+        {
             assert!(readme.contains(part), "{part}");
         }
         let stored: Manifest = serde_json::from_slice(&files["manifest.json"]).unwrap();
@@ -329,10 +338,10 @@ async fn an_export_removes_what_a_killed_one_left_and_nothing_else() {
     let running = fs::File::create(file("a.tar.AAAAAA.partial")).unwrap();
     running.lock().unwrap();
     archive(&vault, &manifest, &file("a.tar"), false).await.unwrap();
-    let mut left: Vec<PathBuf> = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut left: Vec<PathBuf> =
+        fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     left.sort();
-    let expected =
-        ["a.tar", "a.tar.AAAAAA.partial", "a.tar.mine.partial", "b.tar.x1Y2z3.partial"].map(file);
+    let expected = ["a.tar", "a.tar.AAAAAA.partial", "a.tar.mine.partial", "b.tar.x1Y2z3.partial"].map(file);
     assert_eq!(left, expected);
 }
 
@@ -363,7 +372,10 @@ async fn an_export_that_is_cancelled_leaves_no_file() {
     cancel.cancel();
     let options = ExportOptions { overwrite: false, progress: &Silent, cancel };
     let file = place.path().join("a.tar");
-    let result = with_snapshot!(vault.reopen_with(Vec::new()).await, &manifest, |snapshot| export(&snapshot, &file, options).await);
+    let result = with_snapshot!(vault.reopen_with(Vec::new()).await, &manifest, |snapshot| export(
+        &snapshot, &file, options
+    )
+    .await);
     assert_eq!(result.unwrap_err().kind(), RestoreErrorKind::Cancelled);
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
 }

@@ -10,8 +10,8 @@ use prismvault::objects::faults::{Condition, FaultStore};
 use prismvault::objects::{ErrorKind as StoreErrorKind, ObjectStore};
 use prismvault::progress::{Phase, Problem, Progress, Silent};
 use prismvault::restore::{
-    Action, OpenSnapshot, OverwriteMode, RestoreError, RestoreErrorKind, RestoreOptions, RestorePlan,
-    RestoreReport, Selection, is_damage, plan_files, restore_files,
+    Action, OverwriteMode, RestoreError, RestoreErrorKind, RestoreOptions, RestorePlan, RestoreReport,
+    Selection, is_damage, plan_files, restore_files,
 };
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::error::ErrorKind as VaultErrorKind;
@@ -19,7 +19,6 @@ use prismvault::vault::format::ledger::Decision;
 use prismvault::vault::format::manifest::Manifest;
 use prismvault::vault::item::ItemKind;
 use prismvault::vault::ledger::Ledger;
-use prismvault::vault::open::Vault;
 use prismvault::vault::snapshots::Snapshots;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +41,9 @@ const BLOG: &[Item<'static>] = &[
 /// Opens a snapshot as every command does, and lets `work` use it.
 macro_rules! with_snapshot {
     ($vault:expr, $manifest:expr, |$snapshot:ident| $work:expr) => {{
-        let vault: Arc<Vault> = $vault;
+        let vault: std::sync::Arc<prismvault::vault::open::Vault> = $vault;
         let snapshots = Snapshots::load(&vault, None).await.unwrap();
-        match OpenSnapshot::open(&vault, &snapshots, $manifest).await {
+        match prismvault::restore::OpenSnapshot::open(&vault, &snapshots, $manifest).await {
             Ok($snapshot) => $work,
             Err(error) => Err(error),
         }
