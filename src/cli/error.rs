@@ -88,6 +88,13 @@ impl CommandError {
             .hint("what was stored is good, the same command again goes on from there")
     }
 
+    /// Returns the same error with `sentence` above it: what was being done.
+    #[must_use]
+    pub fn within(self, sentence: impl Into<String>) -> Self {
+        let source = Box::new(Sentence { sentence: sentence.into(), source: self.source });
+        Self { source, ..self }
+    }
+
     /// Adds a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -25,7 +25,7 @@ use crate::vault::signing::SigningKey;
 const KEYS_DIR: &str = "keys";
 
 /// Arguments of `init`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Make a vault whose content anyone with access to a replica can read
     #[arg(long, conflicts_with_all = ["recovery_recipient", "operator_recipient"])]
@@ -124,14 +124,7 @@ pub(super) async fn first_run(
     repository: &NewRepository,
     context: &Context,
 ) -> Result<(), CommandError> {
-    let args = Args {
-        no_encryption: false,
-        recovery_recipient: Vec::new(),
-        operator_recipient: Vec::new(),
-        to: None,
-        repository: None,
-    };
-    let report = without_config(&args, to, Some(repository), context).await?;
+    let report = without_config(&Args::default(), to, Some(repository), context).await?;
     for line in page(&report).render(false).lines() {
         context.output.message(line);
     }
@@ -196,33 +189,56 @@ async fn without_config(
         .collect();
     let token =
         |name: &'static str| std::env::var_os(name).is_some_and(|value| !value.is_empty()).then_some(name);
-    let starter = |pins| Starter {
-        repository: repository.map(|repository| StarterRepository {
-            name: &repository.name,
-            repository: &repository.repository,
-            access_token_env: token("PRISMIC_ACCESS_TOKEN"),
-            write_token_env: token("PRISMIC_WRITE_TOKEN"),
-            endpoints: &endpoints,
-        }),
-        replica_name: &name,
-        replica_url: &url,
-        pins,
-        keys: &wanted,
+    let replicas = [(name, url)];
+    let starter = |pins: Option<(VaultId, &str)>| {
+        let starter = Starter {
+            repository: repository.map(|repository| StarterRepository {
+                name: &repository.name,
+                repository: &repository.repository,
+                access_token_env: token("PRISMIC_ACCESS_TOKEN"),
+                write_token_env: token("PRISMIC_WRITE_TOKEN"),
+                endpoints: &endpoints,
+            }),
+            replicas: &replicas,
+            pins,
+            keys: &wanted,
+        };
+        starter.render()
     };
+    write_starter(Path::new(""), args, starter, context).await
+}
+
+/// Makes keys and an encrypted vault from nothing, as the first run does, in a directory: with
+/// the configuration that `starter` renders, which is left there with its pins.
+pub(super) async fn start_in(
+    directory: &Path,
+    starter: impl Fn(Option<(VaultId, &str)>) -> String,
+    context: &Context,
+) -> Result<(), CommandError> {
+    write_starter(directory, &Args::default(), starter, context).await.map(drop)
+}
+
+/// Makes keys and the vault by a new configuration, and leaves it, with its pins, in `directory`
+/// (empty: the working directory).
+async fn write_starter(
+    directory: &Path,
+    args: &Args,
+    starter: impl Fn(Option<(VaultId, &str)>) -> String,
+    context: &Context,
+) -> Result<Report, CommandError> {
+    let file = directory.join(FILE_NAME);
+    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     // Checked as a whole before anything is made: what is written must load.
     let draft = tempfile::Builder::new()
         .suffix(".toml")
-        .tempfile_in(".")
-        .map_err(|error| cannot_write(Path::new(FILE_NAME), error))?;
-    draft
-        .as_file()
-        .write_all(starter(None).render().as_bytes())
-        .map_err(|error| cannot_write(Path::new(FILE_NAME), error))?;
+        .tempfile_in(here)
+        .map_err(|error| cannot_write(&file, error))?;
+    draft.as_file().write_all(starter(None).as_bytes()).map_err(|error| cannot_write(&file, error))?;
     let config = Config::load(draft.path())?;
     let mut report = make(args, &config, context).await?;
-    let text = starter(Some((report.vault, &report.root))).render();
-    write_new(Path::new(FILE_NAME), text.as_bytes(), 0o644)?;
-    report.configuration = PathBuf::from(FILE_NAME);
+    let text = starter(Some((report.vault, &report.root)));
+    write_new(&file, text.as_bytes(), 0o644)?;
+    report.configuration = file;
     report.configuration_written = true;
     Ok(report)
 }

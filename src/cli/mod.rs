@@ -45,6 +45,7 @@ pub mod list;
 pub mod manual;
 pub mod repair;
 pub mod restore;
+pub mod sandbox;
 pub mod show;
 pub mod snapshot;
 pub mod verify;
@@ -120,6 +121,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// A Prismic-compatible repository on this machine, for rehearsals and tests
+    Sandbox(sandbox::Args),
     /// Check the configuration and show what it means
     Config(config::Args),
     /// Print the completion script of a shell
@@ -284,6 +287,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
+        Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,
         Command::Manual(args) => manual::run(args, context).await,

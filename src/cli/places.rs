@@ -3,7 +3,7 @@
 //! The XDG base directories, as for other tools; without a home directory the system's directory
 //! for temporary files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Directories of this client.
 #[derive(Debug, Clone)]
@@ -36,5 +36,14 @@ impl Places {
             None => cache.join("spool"),
         };
         Self { state: below("XDG_STATE_HOME", ".local/state"), spool, cache: cache.join("vaults") }
+    }
+
+    /// Returns places in a directory of their own, for what must leave no traces elsewhere.
+    pub(super) fn below(directory: &Path) -> Self {
+        Self {
+            cache: directory.join("cache"),
+            state: directory.join("state"),
+            spool: directory.join("spool"),
+        }
     }
 }

@@ -54,9 +54,19 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
+        Self::open_from(Places::of_environment(), context, config, identities).await
+    }
+
+    /// As [`open_with`](Self::open_with), with other places for caches, memory and spool files
+    /// than those of this user.
+    pub(super) async fn open_from(
+        places: Places,
+        context: &Context,
+        config: Config,
+        identities: &IdentityOptions,
+    ) -> Result<Self, CommandError> {
         let keys = load_keys(&config, identities)?;
         let replicas = open_replicas(&config).await?;
-        let places = Places::of_environment();
         let root = config.vault.root.as_deref().map(str::parse::<VerifyingKey>).transpose();
         let options = OpenOptions {
             limits: config.limits.clone(),

@@ -121,6 +121,16 @@ fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Quotes for a shell where that is needed.
+pub fn shell_word(text: &str) -> String {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'=');
+    match !text.is_empty() && text.bytes().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// A table with aligned columns; without rows it prints nothing.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -223,5 +233,12 @@ mod tests {
     #[test]
     fn a_table_without_rows_prints_nothing() {
         assert_eq!(Table::new(["name"]).render(true), "");
+    }
+
+    #[test]
+    fn what_is_to_be_pasted_survives_the_shell() {
+        assert_eq!(shell_word("abc-1"), "abc-1");
+        assert_eq!(shell_word("a b'c"), r"'a b'\''c'");
+        assert_eq!(shell_word(""), "''");
     }
 }

@@ -12,10 +12,8 @@ use crate::ids::{Name, VaultId};
 pub struct Starter<'a> {
     /// The repository to back up.
     pub repository: Option<StarterRepository<'a>>,
-    /// Name of the one replica.
-    pub replica_name: &'a Name,
-    /// Address of the one replica: `s3://…` or `file:///…`.
-    pub replica_url: &'a Url,
+    /// Name and address (`s3://…` or `file:///…`) of each replica.
+    pub replicas: &'a [(Name, Url)],
     /// The vault's id and its root key (a minisign public key), as `init` made them.
     pub pins: Option<(VaultId, &'a str)>,
     /// Keys and their files, relative to the configuration: `("operator", "…/operator.txt")`.
@@ -77,16 +75,20 @@ impl Starter<'_> {
                 line(&mut text, format_args!("{key} = {{ file = {} }}{comment}", quoted(file)));
             }
         }
-        text.push_str("\n[[replicas]]\n");
-        line(&mut text, format_args!("name = {}", quoted(self.replica_name.as_str())));
-        line(&mut text, format_args!("url = {}", quoted(self.replica_url.as_str())));
-        text.push_str(
-            "\n# A backup has a second copy, elsewhere and under another account:\n\
-             # [[replicas]]\n\
-             # name = \"frankfurt\"\n\
-             # url = \"s3://bucket/prefix\"\n\
-             # region = \"eu-central-1\"\n",
-        );
+        for (name, url) in self.replicas {
+            text.push_str("\n[[replicas]]\n");
+            line(&mut text, format_args!("name = {}", quoted(name.as_str())));
+            line(&mut text, format_args!("url = {}", quoted(url.as_str())));
+        }
+        if self.replicas.len() < 2 {
+            text.push_str(
+                "\n# A backup has a second copy, elsewhere and under another account:\n\
+                 # [[replicas]]\n\
+                 # name = \"frankfurt\"\n\
+                 # url = \"s3://bucket/prefix\"\n\
+                 # region = \"eu-central-1\"\n",
+            );
+        }
         text
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::faults::{Draws, Endpoint, Faults, RateLimit};
@@ -15,7 +16,7 @@ use crate::secret::Secret;
 const LOGGED_REQUESTS: usize = 10_000;
 
 /// One request as the log keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoggedRequest {
     /// From 1, over all endpoints.
     pub number: u64,
@@ -96,6 +97,11 @@ impl Control {
     /// Returns how many requests an endpoint got.
     pub fn requests_to(&self, endpoint: Endpoint) -> u64 {
         self.lock().by_endpoint.get(&endpoint).copied().unwrap_or(0)
+    }
+
+    /// Returns how many requests each endpoint got; those without any are left out.
+    pub fn requests_by_endpoint(&self) -> BTreeMap<Endpoint, u64> {
+        self.lock().by_endpoint.clone()
     }
 
     /// Returns how often an endpoint answered with a status; answers that hang have none.

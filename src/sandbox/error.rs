@@ -66,6 +66,9 @@ pub enum SandboxError {
     /// here.
     #[error("{0:?} cannot be the name of a repository")]
     InvalidName(String),
+    /// The listener can be reached from other machines, and would let them change the sandbox.
+    #[error("a sandbox that is changed over HTTP listens on this machine only")]
+    NotLocal,
     /// The listener does not work.
     #[error("the sandbox cannot listen")]
     Listen(#[source] io::Error),

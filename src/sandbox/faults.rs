@@ -7,10 +7,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::synthetic::Random;
 
 /// A group of addresses, for counting and for limiting faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// `GET /api/v2`
     Root,
@@ -62,7 +65,8 @@ impl Endpoint {
 }
 
 /// The `Retry-After` of a 429.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RetryAfter {
     /// No such header, as Prismic's APIs answer.
     #[default]
@@ -76,16 +80,19 @@ pub enum RetryAfter {
 }
 
 /// Answers 429 above a rate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// Requests answered in any second.
     pub per_second: usize,
     /// What the refusal says.
+    #[serde(default)]
     pub retry_after: RetryAfter,
 }
 
 /// Answers a share of requests with an error.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ErrorRate {
     /// HTTP status.
     pub status: u16,
@@ -94,7 +101,8 @@ pub struct ErrorRate {
 }
 
 /// A page of a search that contradicts itself or the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Torn {
     /// Its last document is missing; `results_size` says so, the totals do not.
     Missing,
@@ -106,14 +114,17 @@ pub enum Torn {
     Total,
 }
 
-/// Faults of a running sandbox; the default has none.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Faults of a running sandbox; the default has none. As JSON, what is left out is the default:
+/// `{"latency_ms": 20, "errors": {"status": 503, "share": 0.1}, "torn": [2, "missing"]}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// Decides what is hit.
     pub seed: u64,
     /// Where latency, errors, rate limit, truncation and hanging apply; `None`: everywhere.
     pub endpoints: Option<BTreeSet<Endpoint>>,
-    /// Time before each answer.
+    /// Time before each answer; `latency_ms` as JSON.
+    #[serde(rename = "latency_ms", with = "milliseconds")]
     pub latency: Duration,
     /// Errors.
     pub errors: Option<ErrorRate>,
@@ -144,9 +155,52 @@ pub struct Faults {
     pub models_change: bool,
 }
 
+/// What is wrong with faults that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidFaults(&'static str);
+
 impl Faults {
+    /// Checks what the types leave open: shares, statuses, numbers that count from 1.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that cannot be meant.
+    pub fn check(&self) -> Result<(), InvalidFaults> {
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let checks = [
+            (self.errors.as_ref().is_none_or(|e| is_share(e.share)), "the share of errors is from 0 to 1"),
+            (
+                self.errors.as_ref().is_none_or(|errors| (400..600).contains(&errors.status)),
+                "the status of errors is from 400 to 599",
+            ),
+            (is_share(self.truncated), "the share of truncated answers is from 0 to 1"),
+            (self.torn.is_none_or(|(page, _)| page > 0), "pages are counted from 1"),
+            (self.search_page_cap != Some(0) && self.asset_page_cap != Some(0), "a page holds at least 1"),
+        ];
+        match checks.into_iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(InvalidFaults(rule)),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn applies_to(&self, endpoint: Endpoint) -> bool {
         self.endpoints.as_ref().is_none_or(|only| only.contains(&endpoint))
+    }
+}
+
+/// A duration as a number of milliseconds.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }
 
@@ -166,5 +220,48 @@ impl Draws {
         let asked = self.asked.entry(address).or_insert(0);
         *asked += 1;
         Random::new(&[seed, address, *asked]).unit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_back_from_their_json() {
+        let faults = Faults {
+            seed: 3,
+            endpoints: Some([Endpoint::Search, Endpoint::AssetTags].into()),
+            latency: Duration::from_millis(20),
+            errors: Some(ErrorRate { status: 503, share: 0.5 }),
+            rate_limit: Some(RateLimit { per_second: 7, retry_after: RetryAfter::Seconds(2) }),
+            torn: Some((2, Torn::ResultsSize)),
+            missing_files: ["A".to_owned()].into(),
+            ..Faults::default()
+        };
+        let json = serde_json::to_string(&faults).unwrap();
+        for part in [r#""latency_ms":20"#, r#"["search","asset-tags"]"#, r#"[2,"results-size"]"#] {
+            assert!(json.contains(part), "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Faults>(&json).unwrap(), faults);
+        assert_eq!(serde_json::from_str::<Faults>("{}").unwrap(), Faults::default());
+        assert!(serde_json::from_str::<Faults>(r#"{"latency": 20}"#).is_err(), "unknown keys are mistakes");
+    }
+
+    #[test]
+    fn faults_that_cannot_be_meant_are_refused() {
+        let errors =
+            |status, share| Faults { errors: Some(ErrorRate { status, share }), ..Faults::default() };
+        for faults in [
+            errors(200, 0.5),
+            errors(500, 1.5),
+            errors(500, f64::NAN),
+            Faults { truncated: -0.1, ..Faults::default() },
+            Faults { torn: Some((0, Torn::Missing)), ..Faults::default() },
+            Faults { asset_page_cap: Some(0), ..Faults::default() },
+        ] {
+            assert!(faults.check().is_err(), "{faults:?}");
+        }
+        assert_eq!(errors(503, 1.0).check(), Ok(()));
     }
 }

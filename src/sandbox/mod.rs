@@ -4,7 +4,8 @@
 //! A [`Repository`] holds the state; a [`Server`] serves one or more: the Content API (the
 //! engine of [`contentapi`](crate::contentapi)), the Asset and Types API (read side), and the
 //! bytes of assets. Content is [generated](synthetic::generate) from a seed or [loaded](load)
-//! from a directory. [`Control`] switches [`Faults`] while it runs.
+//! from a directory. [`Control`] switches [`Faults`] while it runs, and so does HTTP below
+//! `/sandbox`, where [`ServerOptions::control_api`] allows it.
 //!
 //! **Why this way.** Tests against the real service would need an account, a network and luck;
 //! a fake that is laxer than the service would let bugs through. So the sandbox is stricter
@@ -22,6 +23,7 @@
 mod asset_api;
 mod assets;
 mod control;
+mod control_api;
 mod disturb;
 mod edit;
 mod error;
@@ -38,7 +40,7 @@ mod types_api;
 pub use assets::{Asset, AssetContent, Library};
 pub use control::{Control, LoggedRequest};
 pub use error::SandboxError;
-pub use faults::{Endpoint, ErrorRate, Faults, RateLimit, RetryAfter, Torn};
+pub use faults::{Endpoint, ErrorRate, Faults, InvalidFaults, RateLimit, RetryAfter, Torn};
 pub use load::load;
 pub use models::{Model, Models};
 pub use repository::{Changes, Content, Release, Repository, RepositoryOptions};

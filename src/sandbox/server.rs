@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::control::Control;
 use super::error::SandboxError;
 use super::repository::Repository;
-use super::{asset_api, disturb, files, types_api};
+use super::{asset_api, control_api, disturb, files, types_api};
 use crate::clock::{Clock, SystemClock};
 use crate::contentapi::{self, ContentOptions, PageCap};
 
@@ -34,6 +34,9 @@ pub struct ServerOptions {
     pub url_bytes_max: usize,
     /// Assets a page of the media library holds at most; 5,000 is used in production.
     pub asset_page_max: usize,
+    /// Whether the sandbox may be changed over HTTP, below `/sandbox`; refused on a listener that
+    /// other machines can reach.
+    pub control_api: bool,
     /// How long [`Server::stop`] waits for requests that are being answered.
     pub stop_grace: Duration,
 }
@@ -44,6 +47,7 @@ impl Default for ServerOptions {
             clock: Arc::new(SystemClock),
             url_bytes_max: 2048,
             asset_page_max: 5000,
+            control_api: false,
             stop_grace: Duration::from_secs(2),
         }
     }
@@ -93,6 +97,9 @@ impl Server {
     ) -> Result<Self, SandboxError> {
         listener.set_nonblocking(true).map_err(SandboxError::Listen)?;
         let address = listener.local_addr().map_err(SandboxError::Listen)?;
+        if options.control_api && !address.ip().is_loopback() {
+            return Err(SandboxError::NotLocal);
+        }
         let listener = TcpListener::from_std(listener).map_err(SandboxError::Listen)?;
         let names: Vec<String> = repositories.iter().map(|repository| repository.name().to_owned()).collect();
         let mut known = HashSet::new();
@@ -163,10 +170,10 @@ impl Drop for Server {
 }
 
 /// Prismic's rule: four and more letters, digits and hyphens, no hyphen at either end. Names become
-/// parts of paths here, so those of the other APIs are taken.
+/// parts of paths here, so those of the other APIs are taken, and that of the control API.
 fn is_repository_name(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let taken = matches!(name, "asset-api" | "types-api" | "migration-api");
+    let taken = matches!(name, "asset-api" | "types-api" | "migration-api" | "sandbox");
     name.len() >= 4 && plain && !name.starts_with('-') && !name.ends_with('-') && !taken
 }
 
@@ -200,7 +207,10 @@ fn routes(sandbox: &Arc<Sandbox>, names: &[String]) -> Router {
         router =
             if names.len() == 1 { router.merge(content) } else { router.nest(&format!("/{name}"), content) };
     }
-    router.layer(middleware::from_fn_with_state(Arc::clone(sandbox), observe))
+    let router = router.layer(middleware::from_fn_with_state(Arc::clone(sandbox), observe));
+    // Outside of that layer: faults must not lock out whoever wants to end them, nor may looking
+    // at the requests change their count.
+    if sandbox.options.control_api { router.merge(control_api::router(sandbox)) } else { router }
 }
 
 /// Counts a request, runs hooks, and lets the faults have their way with it.

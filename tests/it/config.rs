@@ -530,9 +530,9 @@ fn a_secret_command_runs_beside_the_configuration() {
 #[test]
 fn the_starter_file_is_a_configuration() {
     let name: Name = "acme.blog".parse().unwrap();
-    let office: Name = "office".parse().unwrap();
     let content_api: Url = "http://127.0.0.1:4000/api/v2".parse().unwrap();
     let replica_url: Url = "file:///var/backups/a%20b".parse().unwrap();
+    let replicas = [("office".parse().unwrap(), replica_url.clone())];
     let starter = Starter {
         repository: Some(StarterRepository {
             name: &name,
@@ -541,8 +541,7 @@ fn the_starter_file_is_a_configuration() {
             write_token_env: None,
             endpoints: &[("content_api", &content_api)],
         }),
-        replica_name: &office,
-        replica_url: &replica_url,
+        replicas: &replicas,
         pins: Some((VaultId([7; 16]), ROOT_KEY)),
         keys: &[("operator", "keys/operator.txt"), ("recovery", "keys/recovery.txt")],
     };
