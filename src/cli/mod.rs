@@ -98,7 +98,6 @@ pub struct GlobalOptions {
 }
 
 #[derive(Debug, clap::Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, on the stack, once")]
 enum Command {
     /// Make keys, and the vault on every replica
     Init(init::Args),
