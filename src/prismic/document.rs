@@ -1,7 +1,10 @@
 //! A document as it is stored: the bytes that the API sent, and what is read from them.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::cut::without_members;
 use super::references::{References, references};
@@ -35,8 +38,6 @@ pub struct Document {
     pub last_publication_date: Option<String>,
     /// Its translations.
     pub alternate_languages: Vec<AlternateLanguage>,
-    /// What it refers to.
-    pub references: References,
 }
 
 /// A translation of a document.
@@ -75,12 +76,14 @@ impl Document {
     /// When the text is not JSON, is nested more than 128 deep, or lacks what every document has:
     /// `id`, `type`, `lang`.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidDocument> {
-        let value = tolerant::parse(text).map_err(|source| InvalidDocument {
+        let members = members(text).map_err(|source| InvalidDocument {
             id: None,
             why: "is not readable JSON",
             source: Some(source),
         })?;
-        let text_at = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let member = |key: &str| members.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value);
+        let text_at = |key: &str| member(key).and_then(Value::as_str).map(str::to_owned);
+        let elements = |key: &str| member(key).and_then(Value::as_array).into_iter().flatten();
         let id = text_at("id");
         let invalid = |why| InvalidDocument { id: id.clone(), why, source: None };
         let needed = |key| text_at(key).filter(|text| !text.is_empty());
@@ -94,14 +97,28 @@ impl Document {
             uid: text_at("uid"),
             type_,
             lang,
-            tags: elements(&value, "tags").filter_map(Value::as_str).map(str::to_owned).collect(),
+            tags: elements("tags").filter_map(Value::as_str).map(str::to_owned).collect(),
             first_publication_date: text_at("first_publication_date"),
             last_publication_date: text_at("last_publication_date"),
-            alternate_languages: elements(&value, "alternate_languages")
+            alternate_languages: elements("alternate_languages")
                 .filter_map(AlternateLanguage::from_value)
                 .collect(),
-            references: references(&value),
         })
+    }
+
+    /// Returns what it refers to. Reads the whole of `data`, which takes its time: off the async
+    /// threads, and only for documents where it is needed.
+    ///
+    /// # Errors
+    ///
+    /// When it is nested more than 128 deep.
+    pub fn references(&self) -> Result<References, InvalidDocument> {
+        let value = tolerant::parse(&self.bytes).map_err(|source| InvalidDocument {
+            id: Some(self.id.clone()),
+            why: "cannot be looked into",
+            source: Some(source),
+        })?;
+        Ok(references(&value))
     }
 }
 
@@ -116,8 +133,46 @@ impl AlternateLanguage {
     }
 }
 
-fn elements<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+/// Members that tell what a document is; the others are passed over unread.
+const HEAD: [&str; 8] = [
+    "id",
+    "uid",
+    "type",
+    "lang",
+    "tags",
+    "first_publication_date",
+    "last_publication_date",
+    "alternate_languages",
+];
+
+/// Reads the members of [`HEAD`] from the text of a document, in their order.
+fn members(text: &[u8]) -> Result<Vec<(String, Value)>, serde_json::Error> {
+    struct Members;
+
+    impl<'de> serde::de::Visitor<'de> for Members {
+        type Value = Vec<(String, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a document")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = Vec::with_capacity(HEAD.len());
+            while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                if HEAD.contains(&&*name) {
+                    found.push((name.into_owned(), map.next_value()?));
+                } else {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let found = serde::Deserializer::deserialize_map(&mut deserializer, Members)?;
+    deserializer.end()?;
+    found.into_iter().map(|(name, raw)| Ok((name, tolerant::parse(raw.get().as_bytes())?))).collect()
 }
 
 #[cfg(test)]
@@ -142,7 +197,7 @@ mod tests {
         assert_eq!((document.id.as_str(), document.lang.as_str()), ("WsuS_R8AACS1Nwlx", "en-gb"));
         assert_eq!(document.first_publication_date.as_deref(), Some("2018-04-09T16:21:23+0000"));
         assert_eq!(document.alternate_languages[0].id, "T");
-        assert_eq!(document.references.documents[0].id, "D");
+        assert_eq!(document.references().unwrap().documents[0].id, "D");
         assert_eq!((document.uid, document.last_publication_date), (None, None));
     }
 
@@ -183,6 +238,9 @@ mod tests {
         assert!(error.to_string().contains("\"A\""), "{error}");
         let deep =
             format!(r#"{{"id":"A","type":"p","lang":"l","data":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
-        assert!(Document::parse(deep.as_bytes()).is_err());
+        // It is stored as it was sent; only what it refers to cannot be seen.
+        let document = Document::parse(deep.as_bytes()).expect("a document");
+        assert_eq!(document.bytes, deep);
+        assert!(document.references().is_err());
     }
 }

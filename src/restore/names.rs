@@ -1,7 +1,7 @@
 //! The names under which people get the files of a snapshot.
 //!
 //! The paths of the catalog, and for the bytes of an asset the name that its file had in the
-//! media library. An editor chose that name, so it is made harmless: no separators, no control
+//! media library (in its address, where only a document refers to it). An editor chose that name, so it is made harmless: no separators, no control
 //! characters or marks that reorder a line, no `.` or `..`, at most 255 bytes with its extension
 //! kept, and never the name of the metadata beside it. Other bytes stay as they are.
 //!
@@ -50,15 +50,15 @@ impl FileNames {
         Self { renamed, originals: HashMap::new() }
     }
 
-    /// Takes the file name of an asset's bytes from its metadata. Metadata that cannot be read
-    /// leaves the bytes under the name of the catalog, `original`.
+    /// Takes the file name of an asset's bytes from its metadata: the one it tells, else that of
+    /// its address. Metadata without either leaves the bytes under the name of the catalog,
+    /// `original`.
     pub fn learn(&mut self, asset: &str, metadata: &[u8]) {
-        #[derive(serde::Deserialize)]
-        struct Named {
-            filename: Option<String>,
-        }
-        let named = serde_json::from_slice::<Named>(metadata).ok().and_then(|metadata| metadata.filename);
-        if let Some(name) = named.and_then(|name| harmless(&name)) {
+        let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(metadata) else { return };
+        let text = |member: &str| metadata.get(member).and_then(serde_json::Value::as_str);
+        let told = text("filename").and_then(harmless);
+        let name = told.or_else(|| harmless(&name_in_address(asset, text("url")?)?));
+        if let Some(name) = name {
             self.originals.insert(asset.into(), name);
         }
     }
@@ -86,6 +86,38 @@ fn unit(path: &str) -> &str {
         Place::Asset { file, .. } => &path[..path.len() - file.len() - 1],
         _ => path,
     }
+}
+
+/// Returns the file name in the address of an asset: its last segment, without the asset's id or
+/// the UUID that Prismic puts before it.
+fn name_in_address(asset: &str, address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
+    let segment = url.path_segments()?.next_back()?;
+    let uuid = |prefix: &str| {
+        prefix.len() == 36 && prefix.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    let own = segment.strip_prefix(asset).and_then(|rest| rest.strip_prefix('_'));
+    let other = segment.split_once('_').filter(|(prefix, _)| uuid(prefix)).map(|(_, name)| name);
+    Some(percent_decoded(own.or(other).unwrap_or(segment)))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match code.filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Returns a file name that is harmless, or `None` when nothing is left of it.
@@ -175,6 +207,26 @@ mod tests {
         {
             names.learn("A", metadata.as_bytes());
             assert_eq!(names.file("assets/A/original"), "assets/A/original", "{metadata}");
+        }
+    }
+
+    #[test]
+    fn an_asset_without_a_file_name_is_named_after_its_address() {
+        for (url, expected) in [
+            ("https://images.prismic.io/acme/A_photo.jpg?auto=format", "photo.jpg"),
+            (
+                "https://images.prismic.io/acme/8d7fbf8f-a7b6-4e54-bb46-3e2d3b9a8f66_a%20b%C3%A9.png",
+                "a bé.png",
+            ),
+            ("https://acme.cdn.prismic.io/acme/plain_name.pdf", "plain_name.pdf"),
+            ("https://acme.cdn.prismic.io/acme/A_..%2F..%2Fetc%00", ".._.._etc_"),
+            ("https://acme.cdn.prismic.io/acme/100%.jpg", "100%.jpg"),
+            ("https://acme.cdn.prismic.io/", "original"),
+            ("not an address", "original"),
+        ] {
+            let mut names = FileNames::default();
+            names.learn("A", serde_json::json!({ "url": url, "filename": "" }).to_string().as_bytes());
+            assert_eq!(names.file("assets/A/original"), format!("assets/A/{expected}"), "{url}");
         }
     }
 

@@ -53,7 +53,7 @@ const FILES: &str = "\
 without `href` and `url`, which change or depend on the reader
 - `releases/<release id>/documents/…`: documents as a planned release would change them
 - `models/customtypes/<id>.json`, `models/slices/<id>.json`: custom types and shared slices
-- `assets/<asset id>/metadata.json` and beside it the file itself under its name in the media library
+- `assets/<asset id>/metadata.json` and beside it the file itself under its own name
 - `repository/…`: the API's root, languages, tags
 - `manifest.json`: what the source said it had and what was stored
 

@@ -14,7 +14,7 @@ use super::names;
 use super::run::Run;
 use crate::prismic::asset_url::{asset_id, comparison_key};
 use crate::prismic::{
-    Asset, AssetBytes, AssetData, AssetHost, AssetList, Document, ErrorKind as SourceErrorKind,
+    Asset, AssetBytes, AssetData, AssetHost, AssetList, ErrorKind as SourceErrorKind, References,
 };
 use crate::progress::{Phase, Problem};
 use crate::vault::format::catalog::CatalogEntry;
@@ -68,13 +68,13 @@ impl AssetWishes {
     }
 
     /// Notes what a document refers to; returns the ids under which its assets are stored.
-    pub(super) fn add(&mut self, run: &Run<'_>, path: &str, document: &Document) -> Vec<String> {
-        for unusable in &document.references.unusable_assets {
+    pub(super) fn add(&mut self, run: &Run<'_>, path: &str, references: &References) -> Vec<String> {
+        for unusable in &references.unusable_assets {
             let subject = format!("{path}#{}", unusable.at);
             self.unusable.push(Problem::new("asset-address-unusable", subject, unusable.why.to_string()));
         }
         let mut ids = Vec::new();
-        for asset in &document.references.assets {
+        for asset in &references.assets {
             if run.downloader.hosts().classify(&asset.url) == AssetHost::External {
                 self.external.insert(asset.url.to_string());
                 continue;

@@ -16,7 +16,7 @@ use super::links::Links;
 use super::run::Run;
 use super::{error::Result, names};
 use crate::ids::ItemId;
-use crate::prismic::{Document, PrismicError, Root, Search, SearchPage, predicate};
+use crate::prismic::{Document, DocumentRef, PrismicError, References, Root, Search, SearchPage, predicate};
 use crate::progress::{Phase, Problem};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Tally;
@@ -40,27 +40,68 @@ pub(super) struct Documents {
     targets: HashSet<Box<str>>,
 }
 
+/// A document that is stored, and what it refers to.
+struct Stored {
+    document: Document,
+    id: ItemId,
+    /// `None` when it could not be looked into.
+    references: Option<References>,
+}
+
+/// A page of a search, its documents stored.
+struct Page {
+    total: u64,
+    pages: u64,
+    /// Ids of all its documents.
+    ids: Vec<String>,
+    bytes: u64,
+    stored: Vec<Stored>,
+}
+
 impl Documents {
-    fn add(&mut self, run: &Run<'_>, document: &Document, id: ItemId) {
+    fn add(&mut self, run: &Run<'_>, release: Option<&str>, stored: &Stored) {
+        let Stored { document, id, references } = stored;
         let size = document.bytes.len() as u64;
-        let path = names::document(run.key(), None, &document.lang, &document.type_, &document.id);
+        let path = names::document(run.key(), release, &document.lang, &document.type_, &document.id);
+        match references {
+            Some(references) => {
+                let assets = self.wishes.add(run, &path, references);
+                self.links.add(run.key(), &path, document, references, assets);
+                if release.is_none() {
+                    let missing = |target: &&DocumentRef| !self.targets.contains(target.id.as_str());
+                    let new: Vec<_> = references
+                        .documents
+                        .iter()
+                        .filter(missing)
+                        .map(|target| target.id.as_str().into())
+                        .collect();
+                    self.targets.extend(new);
+                }
+            }
+            None => self.gaps.push(Problem::new(
+                "references-unread",
+                path.clone(),
+                "it is stored, but nested too deep to see what it links to",
+            )),
+        }
+        self.entries.push(CatalogEntry { path: path.into(), item: *id, size });
+    }
+
+    fn add_master(&mut self, run: &Run<'_>, stored: &Stored) {
+        let document = &stored.document;
+        if self.items.contains_key(document.id.as_str()) {
+            return;
+        }
         for tally in [
             &mut self.tally,
             self.by_type.entry(document.type_.clone()).or_default(),
             self.by_language.entry(document.lang.clone()).or_default(),
         ] {
             tally.stored += 1;
-            tally.bytes += size;
+            tally.bytes += document.bytes.len() as u64;
         }
-        let assets = self.wishes.add(run, &path, document);
-        self.links.add(run.key(), &path, document, assets);
-        for target in &document.references.documents {
-            if !self.targets.contains(target.id.as_str()) {
-                self.targets.insert(target.id.as_str().into());
-            }
-        }
-        self.items.insert(document.id.as_str().into(), id);
-        self.entries.push(CatalogEntry { path: path.into(), item: id, size });
+        self.items.insert(document.id.as_str().into(), stored.id);
+        self.add(run, None, stored);
     }
 }
 
@@ -70,21 +111,9 @@ impl Run<'_> {
         let mut documents = Documents { wishes: AssetWishes::beside(listed), ..Documents::default() };
         let search = self.everything(&root.master_ref, root);
         let total = self
-            .read_all(&search, Phase::Documents, async |page: Vec<Document>| {
-                let fresh: Vec<Document> = {
-                    let mut seen = HashSet::new();
-                    page.into_iter()
-                        .filter(|document| {
-                            !documents.items.contains_key(document.id.as_str())
-                                && seen.insert(document.id.clone())
-                        })
-                        .collect()
-                };
-                let stored = self.store_documents(&fresh, None).await?;
-                for (document, id) in fresh.iter().zip(stored) {
-                    documents.add(self, document, id);
-                }
-                Ok(documents.entries.len() as u64)
+            .read_all(&search, Phase::Documents, None, &|_| true, |page| {
+                page.stored.iter().for_each(|stored| documents.add_master(self, stored));
+                documents.items.len() as u64
             })
             .await?;
         documents.tally.reported = Some(total);
@@ -94,8 +123,8 @@ impl Run<'_> {
         Ok(documents)
     }
 
-    /// Reads the documents that differ from master at the ref of a release, and returns their
-    /// entries, with a gap if they are not all.
+    /// Reads the documents that differ from master at the ref of a release, and adds them, with a
+    /// gap if they are not all.
     pub(super) async fn read_release(
         &self,
         root: &Root,
@@ -106,37 +135,24 @@ impl Run<'_> {
         let search = self.everything(reference, root);
         let mut seen: HashSet<String> = HashSet::new();
         let mut tally = Tally::default();
+        let master = std::mem::take(&mut documents.items);
+        let differs = |document: &Document| {
+            let known = self.writer.known(ItemKind::Document, &document.bytes).map(|stored| stored.id);
+            known.is_none() || known != master.get(document.id.as_str()).copied()
+        };
         let total = self
-            .read_all(&search, Phase::Releases, async |page: Vec<Document>| {
-                let mut differing = Vec::new();
-                for document in page {
-                    if seen.insert(document.id.clone()) {
-                        let known =
-                            self.writer.known(ItemKind::Document, &document.bytes).map(|stored| stored.id);
-                        if known.is_none() || known != documents.items.get(document.id.as_str()).copied() {
-                            differing.push(document);
-                        }
-                    }
-                }
-                let stored = self.store_documents(&differing, Some(release)).await?;
-                for (document, id) in differing.iter().zip(stored) {
-                    let size = document.bytes.len() as u64;
-                    let path = names::document(
-                        self.key(),
-                        Some(release),
-                        &document.lang,
-                        &document.type_,
-                        &document.id,
-                    );
-                    let assets = documents.wishes.add(self, &path, document);
-                    documents.links.add(self.key(), &path, document, assets);
-                    documents.entries.push(CatalogEntry { path: path.into(), item: id, size });
+            .read_all(&search, Phase::Releases, Some(release), &differs, |page| {
+                for stored in page.stored.iter().filter(|stored| !seen.contains(&stored.document.id)) {
+                    documents.add(self, Some(release), stored);
                     tally.stored += 1;
-                    tally.bytes += size;
+                    tally.bytes += stored.document.bytes.len() as u64;
                 }
-                Ok(seen.len() as u64)
+                seen.extend(page.ids);
+                seen.len() as u64
             })
-            .await?;
+            .await;
+        documents.items = master;
+        let total = total?;
         if seen.len() as u64 != total {
             documents.gaps.push(Problem::new(
                 "documents-missing",
@@ -156,48 +172,57 @@ impl Run<'_> {
         search
     }
 
-    /// Gives every page to `take`, which returns how many different documents it has by now.
-    /// Returns how many the API says there are.
+    /// Stores the documents of every page that satisfy `wanted` and gives each page to `take`,
+    /// which returns how many different documents it has by now. Several pages are asked for and
+    /// prepared at once. Returns how many documents the API says there are.
     async fn read_all(
         &self,
         search: &Search,
         phase: Phase,
-        mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>,
+        release: Option<&str>,
+        wanted: &(dyn Fn(&Document) -> bool + Sync),
+        mut take: impl FnMut(Page) -> u64,
     ) -> Result<u64> {
-        let first = self.page(search.clone()).await?;
-        let (total, pages) = (first.total_results_size, first.total_pages);
+        let first = self.stored_page(search.clone(), release, wanted).await?;
+        let (total, pages) = (first.total, first.pages);
         self.progress.start(phase, Some(total));
         let mut steady = true;
-        let mut have = self.take_page(phase, first, &mut take).await?;
+        let mut take = |page: Page| {
+            self.progress.advance(phase, page.ids.len() as u64, page.bytes);
+            take(page)
+        };
+        let mut have = take(first);
         let mut rest = stream::iter(2..=pages)
-            .map(|page| self.page(Search { page, ..search.clone() }))
+            .map(|page| self.stored_page(Search { page, ..search.clone() }, release, wanted))
             .buffer_unordered(self.limits().content_concurrency);
         while let Some(page) = rest.next().await {
             let page = page?;
-            steady &= page.total_results_size == total;
-            have = self.take_page(phase, page, &mut take).await?;
+            steady &= page.total == total;
+            have = take(page);
         }
         drop(rest);
         if have == total && steady {
             return Ok(total);
         }
         tracing::info!(have, total, steady, "numbered pages do not add up; reading again by `after`");
-        self.read_after(search, phase, take).await
+        self.read_after(search, release, wanted, take).await
     }
 
     /// Reads page by page, each after the last document of the one before.
     async fn read_after(
         &self,
         search: &Search,
-        phase: Phase,
-        mut take: impl AsyncFnMut(Vec<Document>) -> Result<u64>,
+        release: Option<&str>,
+        wanted: &(dyn Fn(&Document) -> bool + Sync),
+        mut take: impl FnMut(Page) -> u64,
     ) -> Result<u64> {
         let total = self.page(Search { page_size: 1, ..search.clone() }).await?.total_results_size;
         let mut after: Option<String> = None;
         let mut visited = HashSet::new();
         loop {
-            let page = self.page(Search { after: after.clone(), page: 1, ..search.clone() }).await?;
-            let Some(last) = page.documents.last().map(|document| document.id.clone()) else {
+            let next = Search { after: after.clone(), page: 1, ..search.clone() };
+            let page = self.stored_page(next, release, wanted).await?;
+            let Some(last) = page.ids.last().cloned() else {
                 return Ok(total);
             };
             // An API that ignores `after` would give the same page for ever.
@@ -205,21 +230,22 @@ impl Run<'_> {
                 return Ok(total);
             }
             after = Some(last);
-            self.take_page(phase, page, &mut take).await?;
+            take(page);
         }
     }
 
-    async fn take_page(
+    async fn stored_page(
         &self,
-        phase: Phase,
-        page: SearchPage,
-        take: &mut impl AsyncFnMut(Vec<Document>) -> Result<u64>,
-    ) -> Result<u64> {
-        let count = page.documents.len() as u64;
+        search: Search,
+        release: Option<&str>,
+        wanted: &(dyn Fn(&Document) -> bool + Sync),
+    ) -> Result<Page> {
+        let page = self.page(search).await?;
+        let ids = page.documents.iter().map(|document| document.id.clone()).collect();
         let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();
-        let have = take(page.documents).await?;
-        self.progress.advance(phase, count, bytes);
-        Ok(have)
+        let documents = page.documents.into_iter().filter(|document| wanted(document)).collect();
+        let stored = self.store_documents(documents, release).await?;
+        Ok(Page { total: page.total_results_size, pages: page.total_pages, ids, bytes, stored })
     }
 
     async fn page(&self, search: Search) -> Result<SearchPage> {
@@ -227,7 +253,8 @@ impl Run<'_> {
         self.content.search(&search).await.map_err(|error| self.source_error(error))
     }
 
-    async fn store_documents(&self, documents: &[Document], release: Option<&str>) -> Result<Vec<ItemId>> {
+    /// Stores documents and looks what they refer to, off the async threads.
+    async fn store_documents(&self, documents: Vec<Document>, release: Option<&str>) -> Result<Vec<Stored>> {
         let items = documents
             .iter()
             .map(|document| NewItem {
@@ -236,7 +263,16 @@ impl Run<'_> {
                 data: ItemData::Memory(document.bytes.clone()),
             })
             .collect();
-        Ok(self.store(items).await?.into_iter().map(|stored| stored.id).collect())
+        let look = tokio::task::spawn_blocking(move || {
+            let look = |document: Document| (document.references().ok(), document);
+            documents.into_iter().map(look).collect::<Vec<_>>()
+        });
+        let (items, looked) = futures_util::join!(self.store(items), look);
+        let looked = looked.expect("looking into documents does not panic");
+        let stored = items?.into_iter().zip(looked);
+        Ok(stored
+            .map(|(item, (references, document))| Stored { document, id: item.id, references })
+            .collect())
     }
 
     /// Asks the API how many documents it has of each type and language, and compares.
@@ -302,14 +338,14 @@ impl Run<'_> {
             found.extend(page?.documents);
         }
         drop(answers);
-        for document in &found {
-            let id = self.store_documents(std::slice::from_ref(document), None).await?[0];
+        for stored in self.store_documents(found, None).await? {
+            let document = &stored.document;
             documents.gaps.push(Problem::new(
                 "document-not-listed",
                 names::document(self.key(), None, &document.lang, &document.type_, &document.id),
                 "the API has this document and left it out of its list; it is stored",
             ));
-            documents.add(self, document, id);
+            documents.add_master(self, &stored);
         }
         documents.targets = HashSet::new();
         missing.retain(|target| !documents.items.contains_key(target.as_str()));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::names::segment;
-use crate::prismic::Document;
+use crate::prismic::{Document, References};
 use crate::vault::format::catalog::LinkEntry;
 use crate::vault::item::ItemKey;
 
@@ -27,7 +27,14 @@ struct Row {
 impl Links {
     /// Adds the references of a document. `assets` are the ids under which its assets are stored.
     /// Ids are written as the paths of the catalog have them.
-    pub(super) fn add(&mut self, key: &ItemKey, path: &str, document: &Document, assets: Vec<String>) {
+    pub(super) fn add(
+        &mut self,
+        key: &ItemKey,
+        path: &str,
+        document: &Document,
+        references: &References,
+        assets: Vec<String>,
+    ) {
         let mut part = |ids: Vec<&str>| {
             let mut ids: Vec<String> = ids.into_iter().map(|id| segment(key, id)).collect();
             ids.sort_unstable();
@@ -39,7 +46,7 @@ impl Links {
             u32::try_from(self.flat.len()).expect("four thousand million links do not fit into memory")
         };
         let start = part(Vec::new());
-        let links = part(document.references.documents.iter().map(|link| link.id.as_str()).collect());
+        let links = part(references.documents.iter().map(|link| link.id.as_str()).collect());
         let translations = part(document.alternate_languages.iter().map(|other| other.id.as_str()).collect());
         let assets = part(assets.iter().map(String::as_str).collect());
         self.rows.push(Row { path: path.into(), links: start..links, translations, assets });

@@ -26,6 +26,7 @@ use super::format::index::{IndexFile, PackKind, PackRecord};
 use super::item::ItemKind;
 use super::open::Vault;
 use super::pack::{FinishedPack, ItemData, PackBuilder, PackOptions};
+use super::replica::with_causes;
 use super::space::Space;
 use super::{envelope, layout};
 use crate::ids::{Digest, ItemId, Mac, Salt, random};
@@ -69,6 +70,8 @@ pub(super) struct Shared {
     lanes: [Mutex<Lane>; 3],
     options: [PackOptions; 3],
     finished: Mutex<Option<mpsc::Sender<FinishedPack>>>,
+    /// Why the uploader ended: kind, sentence and next step.
+    failure: Mutex<Option<(ErrorKind, String, String)>>,
     new_items: AtomicU64,
     new_bytes: AtomicU64,
 }
@@ -132,6 +135,7 @@ impl Writer {
             lanes: Default::default(),
             options: [content.clone(), content, options(&vault.trust.catalog_recipients)],
             finished: Mutex::new(Some(sender)),
+            failure: Mutex::default(),
             new_items: AtomicU64::new(0),
             new_bytes: AtomicU64::new(0),
             vault: Arc::clone(&vault),
@@ -154,8 +158,8 @@ impl Writer {
         .await
         .expect("packing does not panic");
         match stored {
-            Err(error) if error.kind == ErrorKind::Cancelled => Err(self.uploader_error(error).await),
-            other => other,
+            Ok(stored) => Ok(stored),
+            Err(error) => Err(self.why(error).await),
         }
     }
 
@@ -201,14 +205,25 @@ impl Writer {
             Some(joined) => joined.expect("the uploader does not panic and is not aborted"),
             None => Err(VaultError::cancelled()),
         };
-        result.and(uploaded)
+        match (result, uploaded) {
+            (Ok(()), Ok(uploaded)) => Ok(uploaded),
+            // What the packing side failed by, unless it only noticed that the uploader is gone.
+            (Err(error), Ok(_)) => Err(error),
+            (_, Err(error)) => Err(self.why(error).await),
+        }
     }
 
-    /// The packing side only knows that the uploader is gone; the uploader knows why.
-    async fn uploader_error(&self, error: VaultError) -> VaultError {
-        match self.uploader.lock().await.join_next().await {
-            Some(Ok(Err(why))) => why,
-            _ => error,
+    /// The packing side only knows that the uploader is gone; the uploader noted why.
+    async fn why(&self, error: VaultError) -> VaultError {
+        if error.kind != ErrorKind::Cancelled {
+            return error;
+        }
+        // It notes before it ends.
+        while self.uploader.lock().await.join_next().await.is_some() {}
+        let failure = self.shared.failure.lock().expect("no holder of this lock can panic");
+        match &*failure {
+            Some((kind, what, hint)) => VaultError::new(*kind, what.clone()).hint(hint.clone()),
+            None => error,
         }
     }
 }
@@ -320,7 +335,17 @@ fn for_each_part(data: &mut ItemData, mut part: impl FnMut(&[u8])) -> io::Result
 
 /// Sends finished packs to every live replica until the last sender is gone, and writes an index
 /// object from time to time.
-async fn upload_all(shared: Arc<Shared>, mut packs: mpsc::Receiver<FinishedPack>) -> Result<Uploaded> {
+async fn upload_all(shared: Arc<Shared>, packs: mpsc::Receiver<FinishedPack>) -> Result<Uploaded> {
+    let result = upload_each(&shared, packs).await;
+    if let Err(error) = &result {
+        let hint = error.next_step().unwrap_or_default().to_owned();
+        let failure = (error.kind, with_causes(error), hint);
+        shared.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
+    }
+    result
+}
+
+async fn upload_each(shared: &Shared, mut packs: mpsc::Receiver<FinishedPack>) -> Result<Uploaded> {
     let limits = &shared.vault.limits;
     let mut uploaded = Uploaded::default();
     let (mut since_bytes, mut since) = (0, Instant::now());
@@ -332,15 +357,15 @@ async fn upload_all(shared: Arc<Shared>, mut packs: mpsc::Receiver<FinishedPack>
                     // A catalog pack names items of the packs before it.
                     while pack.record.kind == PackKind::Catalog && !sending.is_empty() {
                         if let Some(record) = sending.next().await {
-                            note(&shared, record?, &mut uploaded);
+                            note(shared, record?, &mut uploaded);
                         }
                     }
-                    sending.push(upload(&shared, pack));
+                    sending.push(upload(shared, pack));
                 }
                 None if sending.is_empty() => return Ok(uploaded),
                 None => {
                     while let Some(record) = sending.next().await {
-                        note(&shared, record?, &mut uploaded);
+                        note(shared, record?, &mut uploaded);
                     }
                     return Ok(uploaded);
                 }
@@ -348,7 +373,7 @@ async fn upload_all(shared: Arc<Shared>, mut packs: mpsc::Receiver<FinishedPack>
             Some(record) = sending.next() => {
                 let record = record?;
                 since_bytes += record.0.size;
-                note(&shared, record, &mut uploaded);
+                note(shared, record, &mut uploaded);
                 if since_bytes >= limits.checkpoint_bytes || since.elapsed() >= limits.checkpoint_every {
                     let originals = std::mem::take(&mut *shared.originals.lock().expect("no holder of this lock can panic"));
                     let packs = std::mem::take(&mut uploaded.unindexed);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use prismvault::sandbox::Faults;
 use serde_json::Value;
 
 use crate::backups::Source;
@@ -17,10 +18,16 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::with_faults(|_| Faults::default(), 0)
+    }
+
+    /// Takes the snapshot under faults; it ends with this exit code.
+    fn with_faults(faults: impl Fn(&Source) -> Faults, code: i32) -> Self {
         // Serves the source for as long as it is read.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let serving = runtime.enter();
         let source = Source::synthetic(30, 5);
+        source.control().set_faults(faults(&source));
         let workplace = Workplace::new();
         let api = source.target.endpoints.content_api.to_string();
         let run = workplace.run(&[
@@ -33,7 +40,7 @@ impl Place {
             &api,
             "--json",
         ]);
-        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(run.code, code, "{run:?}");
         let last: Value = serde_json::from_str(run.stdout.lines().last().unwrap())
             .or_else(|_| serde_json::from_str(&run.stdout))
             .unwrap();
@@ -230,4 +237,28 @@ fn damage_is_exit_code_4_and_the_rest_is_restored() {
     let run = place.run(&["export", "latest", "--to", "rest.tar"]);
     assert_eq!(run.code, 4);
     assert!(run.stdout.contains("NOT READ "), "{run:?}");
+}
+
+#[test]
+fn a_partial_snapshot_is_restored_whole_with_exit_code_3_and_in_part_with_a_warning() {
+    let missing = |source: &Source| {
+        let library = source.repository.library();
+        Faults {
+            missing_files: library.assets().iter().map(|asset| asset.id.to_string()).collect(),
+            ..Faults::default()
+        }
+    };
+    let place = Place::with_faults(missing, 3);
+    for (arguments, code) in [
+        (&["restore", "files", &place.snapshot, "--to", "whole"][..], 3),
+        (&["restore", "files", &place.snapshot, "--to", "part", "--path", "repository"], 0),
+        (&["export", &place.snapshot, "--to", "whole.tar"], 3),
+    ] {
+        let run = place.run(arguments);
+        assert_eq!(run.code, code, "{run:?}");
+        assert!(run.stderr.contains("is partial"), "{run:?}");
+    }
+    let run = place.run(&["restore", "files", "latest", "--to", "other"]);
+    assert_eq!(run.code, 2, "latest is the newest complete one: {run:?}");
+    assert!(run.stderr.contains(&place.snapshot), "{run:?}");
 }

@@ -28,11 +28,11 @@ fn write(path: &Path, text: &str) {
 #[tokio::test]
 async fn an_object_is_a_file_of_the_same_name_and_nothing_temporary_stays() {
     let (_dir, store) = store().await;
-    put(&store, "packs/blog/ab", "bytes").await.unwrap();
-    assert_eq!(fs::read(store.path().join("packs/blog/ab")).unwrap(), b"bytes");
-    let mode = fs::metadata(store.path().join("packs/blog/ab")).unwrap().permissions().mode();
+    put(&store, "things/blog/ab", "bytes").await.unwrap();
+    assert_eq!(fs::read(store.path().join("things/blog/ab")).unwrap(), b"bytes");
+    let mode = fs::metadata(store.path().join("things/blog/ab")).unwrap().permissions().mode();
     assert_eq!(mode & 0o400, 0o400);
-    assert!(put(&store, "packs/blog/ab", "other").await.is_err());
+    assert!(put(&store, "things/blog/ab", "other").await.is_err());
     assert_eq!(temporary_files(&store), 0);
 }
 
