@@ -86,7 +86,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     if !args.dry_run {
         let ledger = Ledger::load(&session.vault, &space).await?;
-        ledger.require_whole([])?;
+        ledger.require_whole(&session.vault, [])?;
         let decision = Decision::AcceptedGap {
             repository: args.repository.clone(),
             path: args.path.clone(),

@@ -87,7 +87,7 @@ pub(super) async fn open_space(vault: &Vault, snapshots: &Snapshots, name: &Name
     let ledger = Ledger::load(vault, name).await?;
     let manifests = snapshots.iter().map(|snapshot| &snapshot.manifest);
     let named = manifests.filter(|manifest| manifest.space == *name).flat_map(|manifest| &manifest.ledger);
-    ledger.require_whole(named)?;
+    ledger.require_whole(vault, named)?;
     Ok(Space::load(vault, name).await?)
 }
 

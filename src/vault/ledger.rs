@@ -19,8 +19,9 @@ use crate::objects::Body;
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
 
 /// The entries of one space.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
+    space: Name,
     /// By id, with the bytes and the signature as stored.
     entries: BTreeMap<SnapshotId, Stored>,
 }
@@ -64,7 +65,7 @@ impl Ledger {
             ))
         })
         .await;
-        Ok(Self { entries: read.into_iter().collect::<Result<_>>()? })
+        Ok(Self { space: space.clone(), entries: read.into_iter().collect::<Result<_>>()? })
     }
 
     /// Entries, oldest first.
@@ -90,10 +91,16 @@ impl Ledger {
     /// # Errors
     ///
     /// [`ErrorKind::Integrity`] or [`ErrorKind::UnknownFormat`]; content must not be read then.
-    pub fn require_whole<'a>(&'a self, named: impl IntoIterator<Item = &'a Digest>) -> Result<()> {
+    pub fn require_whole<'a>(
+        &'a self,
+        vault: &Vault,
+        named: impl IntoIterator<Item = &'a Digest>,
+    ) -> Result<()> {
+        let remembered = vault.remembered_ledger(&self.space)?;
         let there: HashSet<_> = self.digests().collect();
-        let parents = self.entries().flat_map(|entry| &entry.parents);
-        if let Some(missing) = parents.chain(named).find(|digest| !there.contains(digest)) {
+        let parents = self.entries().flat_map(|entry| entry.parents.iter().copied());
+        let named = named.into_iter().copied();
+        if let Some(missing) = parents.chain(named).chain(remembered).find(|digest| !there.contains(digest)) {
             return Err(VaultError::new(
                 ErrorKind::Integrity,
                 format!("the ledger lacks an entry with the SHA-256 {missing}, which others name"),
@@ -146,7 +153,8 @@ impl Ledger {
         self.bring_up_to_date(vault).await;
         // The signature first: an entry without one would be refused by every reader.
         vault.replicas.store_everywhere(&layout::signature(&entry.key), &Body::bytes(signature)).await?;
-        vault.replicas.store_everywhere(&entry.key, &Body::bytes(bytes)).await?;
+        vault.replicas.store_everywhere(&entry.key, &Body::bytes(bytes.clone())).await?;
+        vault.remember_ledger(space, vec![Digest::of(&bytes)])?;
         Ok(entry)
     }
 

@@ -26,7 +26,7 @@ use super::memory::Memory;
 use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey, check_claims};
 use crate::clock::{Clock, Timestamp};
-use crate::ids::VaultId;
+use crate::ids::{Digest, Name, VaultId};
 use crate::limits::Limits;
 use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
@@ -236,6 +236,18 @@ impl Vault {
             format!("this command reads content and needs the recovery identity, which is not here{wrong}"),
         )
         .hint("bring recovery.txt from where it is kept and set `recovery` in [keys] to it, or pass --identity FILE"))
+    }
+
+    /// Returns the heads of a space's ledger that this client remembers.
+    pub(super) fn remembered_ledger(&self, space: &Name) -> Result<Vec<Digest>> {
+        Ok(self.memory.recall()?.ledger.remove(space).unwrap_or_default())
+    }
+
+    /// Remembers the heads of a space's ledger.
+    pub(super) fn remember_ledger(&self, space: &Name, heads: Vec<Digest>) -> Result<()> {
+        let mut remembered = self.memory.recall()?;
+        remembered.ledger.insert(space.clone(), heads);
+        self.memory.remember(&remembered)
     }
 
     /// Adds something that people should know; shown once at the end.

@@ -139,7 +139,7 @@ async fn verify_space(
     match &ledger {
         Ok(ledger) => {
             let named = snapshots.iter().flat_map(|snapshot| &snapshot.manifest.ledger);
-            if let Err(error) = ledger.require_whole(named) {
+            if let Err(error) = ledger.require_whole(vault, named) {
                 report.add(
                     DamageKind::Missing,
                     "",

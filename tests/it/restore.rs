@@ -402,6 +402,25 @@ async fn a_ledger_that_lacks_an_entry_keeps_content_closed() {
 }
 
 #[tokio::test]
+async fn an_entry_that_only_this_client_remembers_keeps_content_closed_as_well() {
+    let vault = TestVault::new(2, true).await;
+    let manifest = vault.snapshot("blog", BLOG).await;
+    let space = "blog".parse().unwrap();
+    let open = vault.backup.open().await.unwrap();
+    let decision = Decision::AcceptedGap {
+        repository: space.clone(),
+        path: "assets/Y/original".to_owned(),
+        reason: "gone".to_owned(),
+    };
+    let entry = Ledger::load(&open, &space).await.unwrap().append(&open, &space, decision).await.unwrap();
+    // No manifest names it yet; this client wrote it.
+    vault.lose(&entry.key).await;
+    let (_directory, target) = place();
+    let error = restore(&vault, &manifest, &target, options(OverwriteMode::Refuse)).await.unwrap_err();
+    assert_eq!(error.kind(), RestoreErrorKind::Vault(VaultErrorKind::Integrity));
+}
+
+#[tokio::test]
 async fn what_is_damaged_is_named_and_the_rest_is_restored() {
     let lost_paths: Vec<_> = BLOG[5..].iter().map(|(path, ..)| *path).collect();
     let mut rest = expected();
