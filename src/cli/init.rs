@@ -166,13 +166,7 @@ async fn without_config(
 ) -> Result<Report, CommandError> {
     let url = address_of(to)?;
     let name: Name = if url.scheme() == "s3" { "bucket" } else { "local" }.parse().expect("both are names");
-    let file_of = |name: &str| format!("{KEYS_DIR}/{name}");
-    let files = [
-        ("operator", file_of("operator.txt")),
-        ("signing", file_of("signing.key")),
-        ("recovery", file_of("recovery.txt")),
-        ("root", file_of("root.key")),
-    ];
+    let files = key_files();
     let wanted: Vec<(&str, &str)> = files
         .iter()
         .filter(|(key, _)| match *key {
@@ -206,6 +200,17 @@ async fn without_config(
         starter.render()
     };
     write_starter(Path::new(""), args, starter, context).await
+}
+
+/// The keys of a vault, and where they are made beside a new configuration.
+pub(super) fn key_files() -> [(&'static str, String); 4] {
+    let files = [
+        ("operator", "operator.txt"),
+        ("signing", "signing.key"),
+        ("recovery", "recovery.txt"),
+        ("root", "root.key"),
+    ];
+    files.map(|(key, file)| (key, format!("{KEYS_DIR}/{file}")))
 }
 
 /// Makes keys and an encrypted vault from nothing, as the first run does, in a directory: with

@@ -11,7 +11,7 @@ use super::compare::Moment;
 use super::files;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
-use crate::cli::init::start_in;
+use crate::cli::init::{key_files, start_in};
 use crate::cli::places::Places;
 use crate::cli::session::{IdentityOptions, Session, address_of};
 use crate::cli::snapshot::target;
@@ -32,12 +32,6 @@ pub(super) const REPOSITORY: &str = "acme-blog";
 pub(super) const REPLICAS: [&str; 2] = ["replica-a", "replica-b"];
 /// What opens the embedded sandbox; it guards nothing.
 const WRITE_TOKEN: &str = "sandbox-write-token";
-const KEYS: [(&str, &str); 4] = [
-    ("operator", "keys/operator.txt"),
-    ("signing", "keys/signing.key"),
-    ("recovery", "keys/recovery.txt"),
-    ("root", "keys/root.key"),
-];
 
 /// The embedded repository.
 pub(super) struct Source {
@@ -113,6 +107,8 @@ impl<'a> VaultPlace<'a> {
             let url = address_of(&directory.join(replica).display().to_string())?;
             replicas.push((replica.parse().expect("a constant, and a name"), url));
         }
+        let files = key_files();
+        let keys = files.each_ref().map(|(key, file)| (*key, file.as_str()));
         let starter = |pins: Option<(VaultId, &str)>| {
             let starter = Starter {
                 repository: Some(StarterRepository {
@@ -124,7 +120,7 @@ impl<'a> VaultPlace<'a> {
                 }),
                 replicas: &replicas,
                 pins,
-                keys: &KEYS,
+                keys: &keys,
             };
             let port = source.base_url().rsplit(':').next().unwrap_or_default();
             // Prismic's Asset API takes one request a second, so that is the default.
