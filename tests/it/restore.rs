@@ -405,7 +405,7 @@ async fn a_ledger_that_lacks_an_entry_keeps_content_closed() {
 async fn an_entry_that_only_this_client_remembers_keeps_content_closed_as_well() {
     let vault = TestVault::new(2, true).await;
     let manifest = vault.snapshot("blog", BLOG).await;
-    let space = "blog".parse().unwrap();
+    let space: prismvault::ids::Name = "blog".parse().unwrap();
     let open = vault.backup.open().await.unwrap();
     let decision = Decision::AcceptedGap {
         repository: space.clone(),
