@@ -16,6 +16,7 @@ mod crashes;
 mod damage;
 mod demo;
 mod first_use;
+mod golden;
 mod objects;
 mod objects_s3;
 mod prismic;
