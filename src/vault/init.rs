@@ -12,9 +12,9 @@ use super::format::vault::{Encryption, Features, REPLICA_KIND, ReplicaFile, VAUL
 use super::format::{VERSION, to_json};
 use super::item::ItemKey;
 use super::layout;
-use super::open::wrap_item_key;
 use super::replica::Replica;
 use super::signing::{SigningKey, VerifyingKey};
+use super::trust::wrap_item_key;
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{ReplicaId, VaultId, random};
 use crate::objects::Body;

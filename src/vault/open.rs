@@ -5,30 +5,26 @@
 //! newest record signed it. Without a pin, a client trusts the first record it sees, remembers
 //! its root key, and warns.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::cache::Cache;
-use super::envelope::{self, HeaderError, Identity};
+use super::envelope::Identity;
 use super::error::{ErrorKind, Result, VaultError};
-use super::format::trust::{self, Role, TrustRecord, WrappedKey};
+use super::format::trust::{self, Role, TrustRecord};
 use super::format::vault::{Encryption, VAULT_KIND, VaultFile};
 use super::format::{VERSION, unknown_version};
 use super::item::ItemKey;
 use super::layout;
 use super::memory::Memory;
-use super::replica::{Replica, Replicas, with_causes};
-use super::signing::{SigningKey, VerifyingKey, check_claims};
+use super::replica::{Replicas, with_causes};
+use super::signing::{SigningKey, VerifyingKey};
+use super::trust::{read_trust, unwrap_item_key};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{Digest, Name, VaultId};
 use crate::limits::Limits;
-use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
 /// Private keys that are here.
@@ -84,7 +80,7 @@ pub struct Vault {
     pub(super) memory: Memory,
     pub(super) spool: PathBuf,
     item_key: Option<ItemKey>,
-    first_root: VerifyingKey,
+    pub(super) first_root: VerifyingKey,
     warnings: Mutex<Vec<Problem>>,
 }
 
@@ -263,163 +259,6 @@ impl Vault {
     pub fn warnings(&self) -> Vec<Problem> {
         self.warnings.lock().expect("no holder of this lock can panic").clone()
     }
-
-    /// Reads a signed file and its signature from the cache or the first replica with a good
-    /// copy, checked for signer, kind, vault and key.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the copies, when none is good.
-    pub(super) async fn read_signed(&self, key: &str, kind: &str, roles: &[Role]) -> Result<(Bytes, Bytes)> {
-        let signature_key = layout::signature(key);
-        let signers = self.signers(roles);
-        if let (Some(bytes), Some(signature)) = (self.cache.get(key), self.cache.get(&signature_key))
-            && check_signed(&bytes, &signature, &signers, kind, &self.file.vault, key, &"the cache").is_ok()
-        {
-            return Ok((bytes, signature));
-        }
-        let mut failure: Option<VaultError> = None;
-        for replica in self.replicas.live() {
-            match self.read_signed_on(replica, key, kind, &signers).await {
-                Ok((bytes, signature)) => {
-                    self.cache.keep(key, &bytes);
-                    self.cache.keep(&signature_key, &signature);
-                    if let Some(error) = failure {
-                        self.warn(Problem::new("bad-copy", key, error.to_string()));
-                    }
-                    return Ok((bytes, signature));
-                }
-                Err(error) if matches!(error.kind, ErrorKind::Store(StoreKind::NotFound)) => {
-                    failure.get_or_insert(error);
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure
-            .unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
-    }
-
-    /// Checks the trust records that one replica holds, each by itself: those of which it lacks
-    /// the file are missing there.
-    pub async fn check_trust_on(&self, replica: &Replica) -> Vec<(String, Result<()>)> {
-        let mut signer = self.first_root.clone();
-        let mut checks = Vec::new();
-        for n in 1..=self.trust.n {
-            let key = layout::trust(n);
-            match read_trust_record_on(replica, &self.file, n, Some(&signer)).await {
-                Ok(record) => {
-                    signer = record.root;
-                    checks.push((key, Ok(())));
-                }
-                Err(error) => checks.push((key, Err(error))),
-            }
-        }
-        checks
-    }
-
-    /// Checks the copy of a manifest on one replica.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it; [`StoreKind::NotFound`] when this replica does not hold it.
-    pub async fn check_manifest_on(&self, replica: &Replica, key: &str) -> Result<()> {
-        let signers = self.signers(&[Role::Snapshot]);
-        let (bytes, _) = self.read_signed_on(replica, key, super::format::manifest::KIND, &signers).await?;
-        super::snapshots::parse_manifest(&bytes, key, &replica.store).map(drop)
-    }
-
-    /// Checks the copy of any signed file (manifest, ledger entry, trust record) on one replica.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
-    pub async fn check_signed_on(&self, replica: &Replica, key: &str) -> Result<()> {
-        if let Some(n) = layout::parse_trust(key) {
-            let checks = self.check_trust_on(replica).await;
-            let own = checks.into_iter().nth(n.saturating_sub(1) as usize).map(|(_, result)| result);
-            return own.unwrap_or_else(|| {
-                Err(VaultError::damaged(key, &replica.store, "no such trust record is known"))
-            });
-        }
-        if key.starts_with(layout::SNAPSHOTS) {
-            return self.check_manifest_on(replica, key).await;
-        }
-        let roles = super::ledger::ROLES;
-        self.read_signed_on(replica, key, super::format::ledger::KIND, &self.signers(roles)).await.map(drop)
-    }
-
-    /// Checks `vault.json` and `replica.json` of a live replica; returns what is wrong.
-    pub async fn check_own_files_on(&self, replica: &Replica) -> Vec<(&'static str, VaultError)> {
-        let mut wrong = Vec::new();
-        let damaged = |key, why: &str| VaultError::damaged(key, &replica.store, why);
-        match replica.find_small(layout::VAULT, 1 << 20).await {
-            Ok(Some(bytes)) => {
-                let own = parse_vault_file(&bytes, &replica.store);
-                if !own.is_ok_and(|own| own == self.file) {
-                    wrong.push((
-                        layout::VAULT,
-                        damaged(layout::VAULT, "it differs from that of the other replicas"),
-                    ));
-                }
-            }
-            Ok(None) => wrong.push((layout::VAULT, damaged(layout::VAULT, "it is missing"))),
-            Err(error) => wrong.push((layout::VAULT, error)),
-        }
-        match replica.find_small(layout::REPLICA, 1 << 20).await {
-            Ok(Some(bytes)) => {
-                let own = serde_json::from_slice::<super::format::vault::ReplicaFile>(&bytes);
-                if !own.is_ok_and(|own| {
-                    own.vault == self.file.vault && own.kind == super::format::vault::REPLICA_KIND
-                }) {
-                    wrong.push((
-                        layout::REPLICA,
-                        damaged(layout::REPLICA, "it is not the file of a replica of this vault"),
-                    ));
-                }
-            }
-            Ok(None) => wrong.push((layout::REPLICA, damaged(layout::REPLICA, "it is missing"))),
-            Err(error) => wrong.push((layout::REPLICA, error)),
-        }
-        wrong
-    }
-
-    /// Reads a signed file from one replica only.
-    pub(super) async fn read_signed_on(
-        &self,
-        replica: &Replica,
-        key: &str,
-        kind: &str,
-        signers: &[VerifyingKey],
-    ) -> Result<(Bytes, Bytes)> {
-        let max = self.limits.small_object_bytes_max;
-        let bytes = replica.store.get(key, max).await?;
-        let signature = match replica.store.get(&layout::signature(key), max).await {
-            Err(error) if error.kind == StoreKind::NotFound => {
-                return Err(VaultError::damaged(key, &replica.store, "its signature is missing"));
-            }
-            other => other?,
-        };
-        check_signed(&bytes, &signature, signers, kind, &self.file.vault, key, &replica.store)?;
-        Ok((bytes, signature))
-    }
-}
-
-/// Checks signature and claims of a signed file.
-fn check_signed(
-    bytes: &[u8],
-    signature: &[u8],
-    signers: &[VerifyingKey],
-    kind: &str,
-    vault: &VaultId,
-    key: &str,
-    place: &dyn std::fmt::Display,
-) -> Result<()> {
-    let signature = String::from_utf8_lossy(signature);
-    if !signers.iter().any(|signer| signer.verifies(bytes, &signature)) {
-        return Err(VaultError::new(ErrorKind::NotTrusted, format!("{key} on {place} is refused: no trusted key signed these bytes"))
-            .hint("the file was damaged or replaced; `prismvault verify` compares the replicas, `prismvault repair` mends from a good one"));
-    }
-    check_claims(bytes, kind, vault, key, place)
 }
 
 async fn read_vault_file(replicas: &Replicas) -> Result<VaultFile> {
@@ -479,7 +318,7 @@ pub(super) fn not_a_vault(place: &dyn std::fmt::Display) -> VaultError {
         .hint("check the address; `prismvault init` makes a vault there, or adds this replica to the vault of the others")
 }
 
-fn parse_vault_file(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<VaultFile> {
+pub(super) fn parse_vault_file(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<VaultFile> {
     #[derive(serde::Deserialize)]
     struct Version {
         kind: String,
@@ -503,108 +342,4 @@ fn parse_vault_file(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<Vault
         .hint("use a newer prismvault; nothing was changed"));
     }
     Ok(file)
-}
-
-/// Follows the trust records from the pinned root key. Returns the newest and the root key of the
-/// first.
-async fn read_trust(
-    replicas: &Replicas,
-    file: &VaultFile,
-    pinned: Option<VerifyingKey>,
-) -> Result<(TrustRecord, VerifyingKey)> {
-    let mut numbers = BTreeSet::new();
-    for replica in replicas.live() {
-        match replica.store.list(layout::TRUST).await {
-            Ok(objects) => {
-                numbers.extend(objects.iter().filter_map(|object| layout::parse_trust(&object.key)));
-            }
-            Err(error) => replica.fail(error),
-        }
-    }
-    let mut newest: Option<TrustRecord> = None;
-    let mut signer = pinned;
-    let mut first_root = None;
-    for n in 1..=numbers.last().copied().unwrap_or(0) {
-        let record = read_trust_record(replicas, file, n, signer.as_ref()).await?;
-        // The first record is signed by the key that it names itself: that key is what is pinned.
-        first_root.get_or_insert_with(|| signer.clone().unwrap_or_else(|| record.root.clone()));
-        signer = Some(record.root.clone());
-        newest = Some(record);
-    }
-    newest.zip(first_root).ok_or_else(|| {
-        VaultError::new(
-            ErrorKind::Integrity,
-            format!("the vault {} has no trust record on any replica", file.vault),
-        )
-        .hint("bring back `trust/` from any copy of the vault: without it nothing is trusted")
-    })
-}
-
-async fn read_trust_record(
-    replicas: &Replicas,
-    file: &VaultFile,
-    n: u32,
-    signer: Option<&VerifyingKey>,
-) -> Result<TrustRecord> {
-    let mut failure = None;
-    for replica in replicas.live() {
-        match read_trust_record_on(replica, file, n, signer).await {
-            Ok(record) => return Ok(record),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
-}
-
-async fn read_trust_record_on(
-    replica: &Replica,
-    file: &VaultFile,
-    n: u32,
-    signer: Option<&VerifyingKey>,
-) -> Result<TrustRecord> {
-    let key = layout::trust(n);
-    let missing = |what: &str| VaultError::damaged(&key, &replica.store, what);
-    let bytes = replica.find_small(&key, 1 << 20).await?.ok_or_else(|| missing("it is missing"))?;
-    let signature = replica.find_small(&layout::signature(&key), 1 << 20).await?;
-    let signature = signature.ok_or_else(|| missing("its signature is missing"))?;
-    let record: TrustRecord =
-        serde_json::from_slice(&bytes).map_err(|error| VaultError::damaged(&key, &replica.store, error))?;
-    let signer = signer.unwrap_or(&record.root);
-    check_signed(
-        &bytes,
-        &signature,
-        std::slice::from_ref(signer),
-        trust::KIND,
-        &file.vault,
-        &key,
-        &replica.store,
-    )?;
-    if record.n != n {
-        return Err(VaultError::damaged(&key, &replica.store, "it says to be another number"));
-    }
-    Ok(record)
-}
-
-fn unwrap_item_key(trust: &TrustRecord, identities: &[Identity]) -> Result<Option<ItemKey>> {
-    let damaged = |why: &str| VaultError::damaged(&trust.key, &"all replicas", format!("its item key {why}"));
-    let decode = |text: &str| BASE64.decode(text).map_err(|_| damaged("is not base64"));
-    let bytes = match &trust.item_key {
-        WrappedKey::Clear(text) => decode(text)?,
-        WrappedKey::Age(text) => match envelope::open(&decode(text)?, identities) {
-            Ok(bytes) => bytes,
-            Err(HeaderError::NotARecipient) => return Ok(None),
-            Err(HeaderError::Damaged) => return Err(damaged("cannot be decrypted")),
-        },
-    };
-    let key = bytes.try_into().map_err(|_| damaged("has a wrong length"))?;
-    Ok(Some(ItemKey(key)))
-}
-
-/// Wraps an item key for a trust record.
-pub(super) fn wrap_item_key(key: &ItemKey, recipients: &[envelope::Recipient]) -> Result<WrappedKey> {
-    Ok(if recipients.is_empty() {
-        WrappedKey::Clear(BASE64.encode(key.0))
-    } else {
-        WrappedKey::Age(BASE64.encode(envelope::seal(&key.0, recipients)?))
-    })
 }

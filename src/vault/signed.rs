@@ -1,0 +1,177 @@
+//! Signed files on replicas: read with their signatures, and checked copy by copy.
+//!
+//! Reading takes the first good copy; checking asks one replica for its own. Either way a file
+//! counts only if a signer with the right role signed it, and it is what it says under the key it
+//! was stored as.
+
+use bytes::Bytes;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::trust::Role;
+use super::layout;
+use super::open::{Vault, parse_vault_file};
+use super::replica::Replica;
+use super::signing::{VerifyingKey, check_claims};
+use super::trust::read_trust_record_on;
+use crate::ids::VaultId;
+use crate::objects::ErrorKind as StoreKind;
+use crate::progress::Problem;
+
+impl Vault {
+    /// Reads a signed file and its signature from the cache or the first replica with a good
+    /// copy, checked for signer, kind, vault and key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the copies, when none is good.
+    pub(super) async fn read_signed(&self, key: &str, kind: &str, roles: &[Role]) -> Result<(Bytes, Bytes)> {
+        let signature_key = layout::signature(key);
+        let signers = self.signers(roles);
+        if let (Some(bytes), Some(signature)) = (self.cache.get(key), self.cache.get(&signature_key))
+            && check_signed(&bytes, &signature, &signers, kind, &self.file.vault, key, &"the cache").is_ok()
+        {
+            return Ok((bytes, signature));
+        }
+        let mut failure: Option<VaultError> = None;
+        for replica in self.replicas.live() {
+            match self.read_signed_on(replica, key, kind, &signers).await {
+                Ok((bytes, signature)) => {
+                    self.cache.keep(key, &bytes);
+                    self.cache.keep(&signature_key, &signature);
+                    if let Some(error) = failure {
+                        self.warn(Problem::new("bad-copy", key, error.to_string()));
+                    }
+                    return Ok((bytes, signature));
+                }
+                Err(error) if matches!(error.kind, ErrorKind::Store(StoreKind::NotFound)) => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure
+            .unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
+    }
+
+    /// Checks the trust records that one replica holds, each by itself: those of which it lacks
+    /// the file are missing there.
+    pub async fn check_trust_on(&self, replica: &Replica) -> Vec<(String, Result<()>)> {
+        let mut signer = self.first_root.clone();
+        let mut checks = Vec::new();
+        for n in 1..=self.trust.n {
+            let key = layout::trust(n);
+            match read_trust_record_on(replica, &self.file, n, Some(&signer)).await {
+                Ok(record) => {
+                    signer = record.root;
+                    checks.push((key, Ok(())));
+                }
+                Err(error) => checks.push((key, Err(error))),
+            }
+        }
+        checks
+    }
+
+    /// Checks the copy of a manifest on one replica.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; [`StoreKind::NotFound`] when this replica does not hold it.
+    pub async fn check_manifest_on(&self, replica: &Replica, key: &str) -> Result<()> {
+        let signers = self.signers(&[Role::Snapshot]);
+        let (bytes, _) = self.read_signed_on(replica, key, super::format::manifest::KIND, &signers).await?;
+        super::snapshots::parse_manifest(&bytes, key, &replica.store).map(drop)
+    }
+
+    /// Checks the copy of any signed file (manifest, ledger entry, trust record) on one replica.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub async fn check_signed_on(&self, replica: &Replica, key: &str) -> Result<()> {
+        if let Some(n) = layout::parse_trust(key) {
+            let checks = self.check_trust_on(replica).await;
+            let own = checks.into_iter().nth(n.saturating_sub(1) as usize).map(|(_, result)| result);
+            return own.unwrap_or_else(|| {
+                Err(VaultError::damaged(key, &replica.store, "no such trust record is known"))
+            });
+        }
+        if key.starts_with(layout::SNAPSHOTS) {
+            return self.check_manifest_on(replica, key).await;
+        }
+        let roles = super::ledger::ROLES;
+        self.read_signed_on(replica, key, super::format::ledger::KIND, &self.signers(roles)).await.map(drop)
+    }
+
+    /// Checks `vault.json` and `replica.json` of a live replica; returns what is wrong.
+    pub async fn check_own_files_on(&self, replica: &Replica) -> Vec<(&'static str, VaultError)> {
+        let mut wrong = Vec::new();
+        let damaged = |key, why: &str| VaultError::damaged(key, &replica.store, why);
+        match replica.find_small(layout::VAULT, 1 << 20).await {
+            Ok(Some(bytes)) => {
+                let own = parse_vault_file(&bytes, &replica.store);
+                if !own.is_ok_and(|own| own == self.file) {
+                    wrong.push((
+                        layout::VAULT,
+                        damaged(layout::VAULT, "it differs from that of the other replicas"),
+                    ));
+                }
+            }
+            Ok(None) => wrong.push((layout::VAULT, damaged(layout::VAULT, "it is missing"))),
+            Err(error) => wrong.push((layout::VAULT, error)),
+        }
+        match replica.find_small(layout::REPLICA, 1 << 20).await {
+            Ok(Some(bytes)) => {
+                let own = serde_json::from_slice::<super::format::vault::ReplicaFile>(&bytes);
+                if !own.is_ok_and(|own| {
+                    own.vault == self.file.vault && own.kind == super::format::vault::REPLICA_KIND
+                }) {
+                    wrong.push((
+                        layout::REPLICA,
+                        damaged(layout::REPLICA, "it is not the file of a replica of this vault"),
+                    ));
+                }
+            }
+            Ok(None) => wrong.push((layout::REPLICA, damaged(layout::REPLICA, "it is missing"))),
+            Err(error) => wrong.push((layout::REPLICA, error)),
+        }
+        wrong
+    }
+
+    /// Reads a signed file from one replica only.
+    pub(super) async fn read_signed_on(
+        &self,
+        replica: &Replica,
+        key: &str,
+        kind: &str,
+        signers: &[VerifyingKey],
+    ) -> Result<(Bytes, Bytes)> {
+        let max = self.limits.small_object_bytes_max;
+        let bytes = replica.store.get(key, max).await?;
+        let signature = match replica.store.get(&layout::signature(key), max).await {
+            Err(error) if error.kind == StoreKind::NotFound => {
+                return Err(VaultError::damaged(key, &replica.store, "its signature is missing"));
+            }
+            other => other?,
+        };
+        check_signed(&bytes, &signature, signers, kind, &self.file.vault, key, &replica.store)?;
+        Ok((bytes, signature))
+    }
+}
+
+/// Checks signature and claims of a signed file.
+pub(super) fn check_signed(
+    bytes: &[u8],
+    signature: &[u8],
+    signers: &[VerifyingKey],
+    kind: &str,
+    vault: &VaultId,
+    key: &str,
+    place: &dyn std::fmt::Display,
+) -> Result<()> {
+    let signature = String::from_utf8_lossy(signature);
+    if !signers.iter().any(|signer| signer.verifies(bytes, &signature)) {
+        return Err(VaultError::new(ErrorKind::NotTrusted, format!("{key} on {place} is refused: no trusted key signed these bytes"))
+            .hint("the file was damaged or replaced; `prismvault verify` compares the replicas, `prismvault repair` mends from a good one"));
+    }
+    check_claims(bytes, kind, vault, key, place)
+}
