@@ -7,22 +7,18 @@ use serde::Serialize;
 
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::keyfiles::{KeyFile, KeyMaker, cannot_write, key_files, write_new};
 use super::output::Page;
-use super::session::{address_of, open_one};
+use super::session::{IdentityOptions, address_of, open_one};
 use super::text::{Style, Text};
 use super::{Context, Session};
-use crate::config::{Config, ConfigErrorKind, FILE_NAME, SecretRef, Starter, StarterRepository, pin_lines};
+use crate::config::{Config, ConfigErrorKind, FILE_NAME, Starter, StarterRepository, pin_lines};
 use crate::ids::{Name, VaultId};
 use crate::objects::url::Opening;
-use crate::secret::Secret;
-use crate::vault::envelope::{Identity, Recipient};
-use crate::vault::error::ErrorKind as VaultErrorKind;
-use crate::vault::init::{NewVault, init, join};
+use crate::vault::envelope::Recipient;
+use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
+use crate::vault::init::{NewVault, init, join, require_empty};
 use crate::vault::replica::Replica;
-use crate::vault::signing::SigningKey;
-
-/// Directory for keys, where the configuration names none.
-const KEYS_DIR: &str = "keys";
 
 /// Arguments of `init`.
 #[derive(Debug, Default, clap::Args)]
@@ -55,14 +51,6 @@ struct Report {
     configuration: PathBuf,
     configuration_written: bool,
     pin: String,
-}
-
-/// A key that was made or found.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct KeyFile {
-    name: &'static str,
-    file: PathBuf,
-    made: bool,
 }
 
 /// Makes keys and the vault; adds empty replicas to a vault that the others hold.
@@ -202,17 +190,6 @@ async fn without_config(
     write_starter(Path::new(""), args, starter, context).await
 }
 
-/// The keys of a vault, and where they are made beside a new configuration.
-pub(super) fn key_files() -> [(&'static str, String); 4] {
-    let files = [
-        ("operator", "operator.txt"),
-        ("signing", "signing.key"),
-        ("recovery", "recovery.txt"),
-        ("root", "root.key"),
-    ];
-    files.map(|(key, file)| (key, format!("{KEYS_DIR}/{file}")))
-}
-
 /// Makes keys and an encrypted vault from nothing, as the first run does, in a directory: with
 /// the configuration that `starter` renders, which is left there with its pins.
 pub(super) async fn start_in(
@@ -234,13 +211,14 @@ async fn write_starter(
     let file = directory.join(FILE_NAME);
     let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     // Checked as a whole before anything is made: what is written must load.
-    let draft = tempfile::Builder::new()
-        .suffix(".toml")
-        .tempfile_in(here)
-        .map_err(|error| cannot_write(&file, error))?;
-    draft.as_file().write_all(starter(None).as_bytes()).map_err(|error| cannot_write(&file, error))?;
-    let config = Config::load(draft.path())?;
-    let mut report = make(args, &config, context).await?;
+    // Under one name, so that a killed run leaves at most one, which the next replaces.
+    let draft = here.join(".prismvault-draft.toml");
+    let written = std::fs::File::create(&draft).and_then(|mut file| file.write_all(starter(None).as_bytes()));
+    written.map_err(|error| cannot_write(&draft, error))?;
+    let config = Config::load(&draft);
+    std::fs::remove_file(&draft).map_err(|error| cannot_write(&draft, error))?;
+    let config = config?;
+    let mut report = make(args, &config, context, IfThere::Resume).await?;
     let text = starter(Some((report.vault, &report.root)));
     write_new(&file, text.as_bytes(), 0o644)?;
     report.configuration = file;
@@ -249,11 +227,25 @@ async fn write_starter(
 }
 
 async fn with_config(args: &Args, config: Config, context: &Context) -> Result<Report, CommandError> {
-    make(args, &config, context).await
+    make(args, &config, context, IfThere::Refuse).await
+}
+
+/// What becomes of a vault that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IfThere {
+    /// It is an error, unless there are empty replicas to add to it.
+    Refuse,
+    /// It is used, if the keys that are here made it.
+    Resume,
 }
 
 /// Makes what is missing: keys first, durably, then the vault on every replica.
-async fn make(args: &Args, config: &Config, context: &Context) -> Result<Report, CommandError> {
+async fn make(
+    args: &Args,
+    config: &Config,
+    context: &Context,
+    if_there: IfThere,
+) -> Result<Report, CommandError> {
     let mut replicas = Vec::new();
     for replica in &config.replicas {
         replicas.push(open_one(replica, Opening::Create, config).await?);
@@ -264,40 +256,30 @@ async fn make(args: &Args, config: &Config, context: &Context) -> Result<Report,
         if holds { &mut holders } else { &mut empty }.push(replica);
     }
     if !holders.is_empty() {
-        return add_replicas(config, &holders, empty, context).await;
+        return match if_there {
+            IfThere::Refuse if empty.is_empty() => Err(already_there(&holders)
+                .hint("nothing is to be done; `prismvault snapshot` takes a snapshot")
+                .into()),
+            IfThere::Refuse => join_replicas(config.clone(), &holders, empty, context).await,
+            IfThere::Resume => resume(config.clone(), &holders, empty, context).await,
+        };
     }
-    let mut keys = Vec::new();
-    let root = signing_key(
-        config,
-        "root",
-        config.keys.root.as_ref(),
-        "root key of a vault: changes who is trusted",
-        &mut keys,
-    )?;
-    let signing = signing_key(
-        config,
-        "signing",
-        config.keys.signing.as_ref(),
-        "signing key of a vault: signs snapshots",
-        &mut keys,
-    )?;
+    // Before keys are made: a place that is refused leaves nothing behind.
+    for replica in &empty {
+        require_empty(replica).await?;
+    }
+    let mut keys = KeyMaker::new(config);
+    let root = keys.signing_key("root", config.keys.root.as_ref(), "root key: changes who is trusted")?;
+    let signing =
+        keys.signing_key("signing", config.keys.signing.as_ref(), "signing key: signs snapshots")?;
     let (mut content, mut operators) = (args.recovery_recipient.clone(), args.operator_recipient.clone());
     if !args.no_encryption {
-        operators.push(identity(
-            config,
-            "operator",
-            config.keys.operator.as_ref(),
-            "operator identity: reads catalogs",
-            &mut keys,
-        )?);
+        let operator = config.keys.operator.as_ref();
+        operators.push(keys.identity("operator", operator, "operator identity: reads catalogs")?.recipient());
         if content.is_empty() {
-            content.push(identity(
-                config,
-                "recovery",
-                config.keys.recovery.as_ref(),
-                "recovery identity: reads content",
-                &mut keys,
-            )?);
+            let recovery = config.keys.recovery.as_ref();
+            content
+                .push(keys.identity("recovery", recovery, "recovery identity: reads content")?.recipient());
         }
     }
     let new = NewVault {
@@ -316,31 +298,56 @@ async fn make(args: &Args, config: &Config, context: &Context) -> Result<Report,
         encrypted: !args.no_encryption,
         replicas: empty.iter().map(|replica| replica.store.to_string()).collect(),
         added_replicas: Vec::new(),
-        keys,
+        keys: keys.files,
         configuration: config.file.clone(),
         configuration_written: false,
     })
 }
 
-/// Adds empty replicas to the vault that the others hold, after opening it with the pinned root
-/// key: a vault that is not trusted is not spread.
-async fn add_replicas(
-    config: &Config,
+fn already_there(holders: &[Replica]) -> VaultError {
+    let places: Vec<_> = holders.iter().map(|replica| replica.store.to_string()).collect();
+    VaultError::new(
+        VaultErrorKind::AlreadyAVault,
+        format!("there is a vault already ({})", places.join(", ")),
+    )
+}
+
+/// Goes on where a first run was killed between making the vault and writing the configuration:
+/// the vault is ours if the root key that is here leads to its trust records.
+async fn resume(
+    mut config: Config,
     holders: &[Replica],
     empty: Vec<Replica>,
     context: &Context,
 ) -> Result<Report, CommandError> {
-    if empty.is_empty() {
-        let places: Vec<_> = holders.iter().map(|replica| replica.store.to_string()).collect();
-        return Err(crate::vault::error::VaultError::new(
-            VaultErrorKind::AlreadyAVault,
-            format!("every replica holds a vault already ({})", places.join(", ")),
-        )
-        .hint("nothing is to be done; `prismvault snapshot` takes a snapshot")
-        .into());
-    }
-    let session =
-        Session::open_with(context, config.clone(), &super::session::IdentityOptions::default()).await?;
+    let mut keys = KeyMaker::new(&config);
+    let Some(root) = keys.found_signing_key("root", config.keys.root.as_ref())? else {
+        return Err(already_there(holders)
+            .hint(
+                "to use it, write a prismvault.toml that names its keys, and its id and root key in [vault]",
+            )
+            .hint("or choose another place")
+            .into());
+    };
+    keys.find_others();
+    let files = keys.files;
+    config.vault.root = Some(root.public().to_string());
+    let mut report = join_replicas(config, holders, empty, context).await?;
+    report.added_replicas.clear();
+    report.keys = files;
+    Ok(report)
+}
+
+/// Adds empty replicas to the vault that the others hold, after opening it with the pinned root
+/// key: a vault that is not trusted is not spread.
+async fn join_replicas(
+    config: Config,
+    holders: &[Replica],
+    empty: Vec<Replica>,
+    context: &Context,
+) -> Result<Report, CommandError> {
+    let file = config.file.clone();
+    let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let source = session
         .vault
         .replicas
@@ -357,120 +364,9 @@ async fn add_replicas(
         replicas: holders.iter().chain(&empty).map(|replica| replica.store.to_string()).collect(),
         added_replicas: empty.iter().map(|replica| replica.store.to_string()).collect(),
         keys: Vec::new(),
-        configuration: config.file.clone(),
+        configuration: file,
         configuration_written: false,
     })
-}
-
-fn identity(
-    config: &Config,
-    name: &'static str,
-    reference: Option<&SecretRef>,
-    comment: &str,
-    keys: &mut Vec<KeyFile>,
-) -> Result<Recipient, CommandError> {
-    let (file, there) = key_file(config, name, reference)?;
-    let identity = match there {
-        Some(secret) => Identity::parse(&secret).map_err(|error| {
-            CommandError::because(
-                ErrorKind::Configuration,
-                format!("{} cannot be used", file.display()),
-                error,
-            )
-        })?,
-        None => {
-            let new = Identity::generate();
-            write_new(
-                &file,
-                new.to_secret_text(&format!("prismvault {comment}")).expose().as_bytes(),
-                0o600,
-            )?;
-            keys.push(KeyFile { name, file, made: true });
-            return Ok(new.recipient());
-        }
-    };
-    keys.push(KeyFile { name, file, made: false });
-    Ok(identity.recipient())
-}
-
-fn signing_key(
-    config: &Config,
-    name: &'static str,
-    reference: Option<&SecretRef>,
-    comment: &str,
-    keys: &mut Vec<KeyFile>,
-) -> Result<SigningKey, CommandError> {
-    let (file, there) = key_file(config, name, reference)?;
-    let made = there.is_none();
-    let key = match there {
-        Some(secret) => SigningKey::parse(&secret).map_err(|error| {
-            CommandError::because(
-                ErrorKind::Configuration,
-                format!("{} cannot be used", file.display()),
-                error,
-            )
-        })?,
-        None => {
-            let new = SigningKey::generate();
-            write_new(
-                &file,
-                new.to_secret_text(&format!("prismvault {comment}")).expose().as_bytes(),
-                0o600,
-            )?;
-            new
-        }
-    };
-    keys.push(KeyFile { name, file, made });
-    Ok(key)
-}
-
-/// Returns the file of a key and, when it exists, what is in it.
-fn key_file(
-    config: &Config,
-    name: &str,
-    reference: Option<&SecretRef>,
-) -> Result<(PathBuf, Option<Secret>), CommandError> {
-    let file = match reference {
-        Some(SecretRef::File { path }) => path.clone(),
-        Some(other) => return Ok((PathBuf::from(other.to_string()), Some(other.resolve(&config.limits)?))),
-        None => {
-            return Err(CommandError::new(
-                ErrorKind::Configuration,
-                format!("{} does not say where the key `{name}` is to be made", config.file.display()),
-            )
-            .hint(format!(
-                "add to [keys]: {name} = {{ file = \"{KEYS_DIR}/{name}.{}\" }}",
-                if matches!(name, "operator" | "recovery") { "txt" } else { "key" }
-            )));
-        }
-    };
-    let there = if file.exists() {
-        Some(SecretRef::File { path: file.clone() }.resolve(&config.limits)?)
-    } else {
-        None
-    };
-    Ok((file, there))
-}
-
-/// Writes a file that must not exist yet, durably; keys are for their owner only.
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CommandError> {
-    let write = || {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent)?;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-        let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::File::open(parent)?.sync_all()
-    };
-    write().map_err(|error| cannot_write(path, error))
-}
-
-fn cannot_write(path: &Path, error: std::io::Error) -> CommandError {
-    CommandError::because(ErrorKind::Failed, format!("cannot write {}", path.display()), error)
 }
 
 fn page(report: &Report) -> Page {

@@ -31,6 +31,7 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod keyfiles;
 mod places;
 mod session;
 

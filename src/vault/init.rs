@@ -125,7 +125,12 @@ pub fn replica_file(vault: &VaultId) -> Vec<u8> {
     to_json(&ReplicaFile { kind: REPLICA_KIND.to_owned(), format: VERSION, vault: *vault, replica })
 }
 
-async fn require_empty(replica: &Replica) -> Result<()> {
+/// Checks that a place is empty; what a killed [`init`] left there is removed.
+///
+/// # Errors
+///
+/// [`ErrorKind::AlreadyAVault`], or [`ErrorKind::Refused`] when it holds anything else.
+pub async fn require_empty(replica: &Replica) -> Result<()> {
     if replica.find_small(layout::VAULT, 1 << 20).await?.is_some() {
         return Err(VaultError::new(
             ErrorKind::AlreadyAVault,

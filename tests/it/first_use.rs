@@ -240,3 +240,34 @@ async fn a_run_that_is_killed_at_any_request_is_completed_by_the_next() {
     }
     assert!(killed >= 8, "{killed} kills");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_run_that_was_killed_before_its_configuration_is_completed() {
+    let (source, place) = (small(), Workplace::new());
+    let line = first_try(&source);
+    assert_eq!(place.run(&words(&line)).code, 0);
+    // As a kill between vault and configuration leaves it.
+    std::fs::remove_file(place.path().join("prismvault.toml")).unwrap();
+    let again = place.run(&words(&line));
+    assert_eq!(again.code, 0, "{again:?}");
+    let config = std::fs::read_to_string(place.path().join("prismvault.toml")).unwrap();
+    assert!(config.contains("root = \"RW"), "{config}");
+    assert_eq!(place.run(&["verify", "--full"]).code, 0);
+    // Somebody else's vault is not taken over.
+    let stranger = Workplace::new();
+    std::fs::rename(place.path().join("vault"), stranger.path().join("vault")).unwrap();
+    let run = stranger.run(&words(&line));
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(!stranger.path().join("keys").exists() && !stranger.path().join("prismvault.toml").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_is_refused_leaves_nothing_behind() {
+    let (source, place) = (small(), Workplace::new());
+    std::fs::create_dir(place.path().join("vault")).unwrap();
+    place.write("vault/cat.jpg", "meow");
+    let run = place.run(&words(&first_try(&source)));
+    assert_eq!(run.code, 5, "{run:?}");
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["vault"]);
+}
