@@ -122,7 +122,7 @@ async fn mistakes_are_named_with_the_next_step() {
         (&["snapshot", "blogg"], 2, "acme-blog"),
         (&["accept", "acme-blog", "assets/x/original", "--reason", "gone"], 2, "does not miss"),
         (&["snapshot", "--repository", "other-repo", "--to", "./vault"], 2, "prismvault.toml"),
-        (&["init"], 2, "holds a vault already"),
+        (&["init"], 2, "there is a vault already"),
         (&["verify", "--level", "deep"], 2, "presence"),
     ] {
         let run = place.run(arguments);
