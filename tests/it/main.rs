@@ -7,6 +7,7 @@
 )]
 
 mod backups;
+mod chain;
 mod cli;
 mod cli_reading;
 mod config;
