@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prismvault::clock::{Clock, ManualClock, SystemClock};
-use prismvault::contentapi::{AccessMode, AccessPolicy, TokenScope};
+use prismvault::contentapi::{ASSET_HOST, AccessMode, AccessPolicy, Document, TokenScope};
 use prismvault::limits::Limits;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::{Body, ObjectStore, PutMode};
@@ -22,6 +22,7 @@ use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
 use prismvault::vault::signing::SigningKey;
 use prismvault::verification::{Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// The write token of every sandbox here.
@@ -126,6 +127,27 @@ impl Source {
     pub(crate) fn control(&self) -> Control {
         self.server.control()
     }
+}
+
+/// A document as an editor would have made it.
+pub(crate) fn document(id: &str, lang: &str, translations: &Value, data: &Value) -> Arc<Document> {
+    let text = json!({
+        "id": id, "uid": null, "type": "page", "tags": [], "lang": lang, "slugs": [],
+        "first_publication_date": "2024-01-01T00:00:00+0000",
+        "last_publication_date": "2024-01-01T00:00:00+0000",
+        "linked_documents": [], "alternate_languages": translations, "data": data,
+    });
+    Arc::new(Document::parse(&text.to_string(), &[ASSET_HOST]).unwrap())
+}
+
+/// An image of the media library, as a document shows it.
+pub(crate) fn image(repository: &Repository, place: usize) -> (String, Value) {
+    let library = repository.library();
+    let asset = &library.assets()[place];
+    let url = format!("{ASSET_HOST}{}?auto=format,compress", asset.path.replace(' ', "%20"));
+    let shown = json!({ "id": asset.id, "url": url, "dimensions": { "width": 1, "height": 1 },
+                        "alt": null, "copyright": null });
+    (asset.id.clone(), shown)
 }
 
 /// A vault on stores that the test holds, with all its keys.

@@ -32,5 +32,6 @@ mod sandbox_faults;
 mod snapshot;
 mod snapshot_gaps;
 mod tidy;
+mod vault_rules;
 mod vaults;
 mod workplace;
