@@ -30,6 +30,7 @@ mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
 mod snapshot;
+mod snapshot_content;
 mod snapshot_gaps;
 mod tidy;
 mod vault_rules;
