@@ -268,6 +268,7 @@ async fn a_place_that_is_refused_leaves_nothing_behind() {
     place.write("vault/cat.jpg", "meow");
     let run = place.run(&words(&first_try(&source)));
     assert_eq!(run.code, 5, "{run:?}");
-    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["vault"]);
 }
