@@ -141,8 +141,8 @@ fn key_file(
                 format!("{} does not say where the key `{name}` is to be made", config.file.display()),
             )
             .hint(format!(
-                "add to [keys]: {name} = {{ file = \"{KEYS_DIR}/{name}.{}\" }}",
-                if matches!(name, "operator" | "recovery") { "txt" } else { "key" }
+                "add, or as much of it as you need:\n[keys]\n{}",
+                key_files().map(|(key, file)| format!("{key} = {{ file = \"{file}\" }}")).join("\n")
             )));
         }
     };

@@ -92,9 +92,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         };
         match take(&session.vault, &http, target, options).await {
             Ok(report) => outcome = outcome.worst(show(&report, target, context)?),
-            Err(error) if only || context.cancel.is_cancelled() => return Err(error.into()),
+            Err(error) if only || context.cancel.is_cancelled() => {
+                return Err(with_token_hint(error.into(), target, &session.config));
+            }
             Err(error) => {
-                let error = CommandError::from(error);
+                let error = with_token_hint(error.into(), target, &session.config);
                 // Usage is said only before any work.
                 outcome = outcome.worst(match error.kind.outcome() {
                     Outcome::Usage => Outcome::Failed,
@@ -140,6 +142,24 @@ async fn first_try(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says so when a token is in the environment that the configuration does not use: a first try
+/// without it left a configuration without it.
+fn with_token_hint(error: CommandError, target: &Target, config: &Config) -> CommandError {
+    let unused = [
+        ("PRISMIC_ACCESS_TOKEN", "access_token", target.access_token.is_none()),
+        ("PRISMIC_WRITE_TOKEN", "write_token", target.write_token.is_none()),
+    ];
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let unused = unused.into_iter().filter(|(variable, _, unused)| *unused && is_set(variable));
+    unused.fold(error, |error, (variable, key, _)| {
+        error.hint(format!(
+            "{variable} is set, but {} does not use it: add {key} = {{ env = \"{variable}\" }} to [repositories.{}]",
+            config.file.display(),
+            target.name
+        ))
+    })
 }
 
 /// Resolves a repository of the configuration: endpoints and tokens.
@@ -192,8 +212,11 @@ fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<O
     for problem in &report.vault_warnings {
         context.output.warning(format!("{}: {}", problem.subject, problem.detail));
     }
-    context.output.item(&shown, || page(report))?;
-    Ok(outcome(report))
+    let outcome = outcome(report);
+    if outcome != Outcome::Complete || !context.output.is_quiet() {
+        context.output.item(&shown, || page(report))?;
+    }
+    Ok(outcome)
 }
 
 /// Lost history weighs most, then what is missing here or there.

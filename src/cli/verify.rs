@@ -80,8 +80,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         cancel: context.cancel.clone(),
     };
     let report = verify(&session.vault, &options).await?;
-    context.output.report(&report, || page(&report))?;
-    Ok(outcome(&report))
+    let outcome = outcome(&report);
+    context.output.result(outcome, &report, || page(&report))?;
+    Ok(outcome)
 }
 
 async fn chosen(selectors: &[String], session: &Session) -> Result<Vec<SnapshotId>, CommandError> {

@@ -171,10 +171,25 @@ pub async fn take(
         originals: Mutex::default(),
     };
     progress.finish(Phase::OpenVault);
-    let (reading, restarts) = run.read_with_restarts().await?;
-    let documents_unchanged = matches!(reading.content, Content::Unchanged);
-    let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
-    run.check_cancelled()?;
+    let read = async {
+        let (reading, restarts) = run.read_with_restarts().await?;
+        let documents_unchanged = matches!(reading.content, Content::Unchanged);
+        let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
+        run.check_cancelled()?;
+        Ok((draft, documents_unchanged))
+    };
+    // Waits end at once; dropping what is under way leaves the vault as it was.
+    let read = tokio::select! {
+        read = read => read,
+        () = options.cancel.cancelled() => Err(SnapshotError::Cancelled),
+    };
+    let (draft, documents_unchanged) = match read {
+        Err(SnapshotError::Cancelled) => {
+            run.writer.keep_progress().await?;
+            return Err(SnapshotError::Cancelled);
+        }
+        read => read?,
+    };
     progress.start(Phase::Commit, None);
     let committed = run.writer.commit(draft, &snapshots, &ledger).await?;
     progress.finish(Phase::Commit);

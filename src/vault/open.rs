@@ -120,7 +120,10 @@ impl Vault {
         if remembered.root.as_ref() != Some(&first_root) || remembered.trust != trust.n {
             remembered.root = Some(first_root.clone());
             remembered.trust = trust.n;
-            memory.remember(&remembered)?;
+            // A full disk must not keep anybody from reading a backup.
+            if let Err(error) = memory.remember(&remembered) {
+                warnings.push(Problem::new("not-remembered", "memory", with_causes(&error)));
+            }
         }
         let item_key = unwrap_item_key(&trust, &options.keys.identities)?;
         super::pack::prepare_spool(&options.spool, options.clock.now(), options.limits.max_run)?;

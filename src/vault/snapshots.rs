@@ -184,7 +184,7 @@ impl Snapshots {
                 problems.push(Problem::new(
                     "newest-missing",
                     layout::manifest(repository, id),
-                    "this client saw this snapshot, and now no replica that can be read holds it",
+                    "this client saw this snapshot, and now no replica that can be read holds it; bring back the replica or copy that does. If it is gone for good, later snapshots name it as lost",
                 ));
             }
         }
@@ -196,8 +196,10 @@ impl Snapshots {
                     remembered.heads.insert(repository.clone(), (newest.id().clone(), newest.digest));
                 }
             }
-            if remembered != before {
-                vault.memory.remember(&remembered)?;
+            if remembered != before
+                && let Err(error) = vault.memory.remember(&remembered)
+            {
+                vault.warn(Problem::new("not-remembered", "memory", with_causes(&error)));
             }
         }
         Ok(problems)
