@@ -1,0 +1,5 @@
+//! Schedules: when jobs run, what job files are refused for, and the `jobs` command.
+
+mod files;
+mod reference;
+mod times;
