@@ -68,8 +68,18 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if let (Some(repository), Some(to)) = (&args.repository, &args.to) {
         names = vec![first_try(&args, repository, to, context).await?];
     }
-    let config = context.load_config()?;
-    let repositories: Vec<Repository> = config.select(&names)?.into_iter().cloned().collect();
+    take_all(context.load_config()?, &names, "manual", context).await
+}
+
+/// Takes a snapshot of each repository of `names` (all when there is none) and prints it;
+/// `trigger` is what the manifests call the reason: by hand, or the name of a job.
+pub(super) async fn take_all(
+    config: Config,
+    names: &[String],
+    trigger: &str,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let repositories: Vec<Repository> = config.select(names)?.into_iter().cloned().collect();
     if repositories.is_empty() {
         return Err(CommandError::new(
             ErrorKind::Configuration,
@@ -86,7 +96,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let mut outcome = Outcome::Complete;
     for target in &targets {
         let options = SnapshotOptions {
-            trigger: "manual".to_owned(),
+            trigger: trigger.to_owned(),
             progress: &*context.progress,
             cancel: context.cancel.clone(),
         };

@@ -28,6 +28,7 @@ mod sandbox;
 mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
+mod schedule;
 mod snapshot;
 mod snapshot_gaps;
 mod tidy;
