@@ -99,6 +99,8 @@ async fn an_accepted_gap_no_longer_makes_a_snapshot_partial_and_any_other_does()
     assert!(listed.contains(gap), "{show:?}");
 
     missing(&[]);
+    // Files that documents use are asked for whenever documents are read.
+    source.repository.edit(0.05, 1).unwrap();
     let healed = place.expect(0, &["snapshot", "--json"]).json();
     assert_eq!(healed["manifest"]["accepted_gaps"], serde_json::json!([]));
     place.expect(0, &["verify", "--full"]);
@@ -106,8 +108,8 @@ async fn an_accepted_gap_no_longer_makes_a_snapshot_partial_and_any_other_does()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_is_short_cannot_be_accepted() {
-    let (source, place) = (small(), Workplace::new());
-    // Every first page, so those of reading by `after` as well.
+    let (source, place) = (Source::synthetic(60, 2), Workplace::new());
+    // The last document of the only page, by number and by `after`.
     source.control().set_faults(Faults { torn: Some((1, Torn::Missing)), ..Faults::default() });
     let mut line = first_try(&source);
     line.push("--json".to_owned());

@@ -97,6 +97,8 @@ async fn a_first_try_goes_to_a_bucket_and_the_next_command_just_works() {
     }
     assert!(tree(&place.file("out")).keys().any(|file| file.starts_with("documents/")));
     assert!(server.dir.path().join(BUCKET).join("first/vault.json").exists());
+    let config = place.read("prismvault.toml");
+    assert!(!config.contains(SECRET_KEY) && !config.contains(ACCESS_KEY), "{config}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
