@@ -44,6 +44,9 @@ impl Backups {
     }
 }
 
+/// What becomes of the bytes of an object; `None` removes it.
+type Damage = fn(&[u8]) -> Option<Vec<u8>>;
+
 fn subjects(problems: &Value) -> Vec<&str> {
     problems.as_array().unwrap().iter().map(|problem| problem["subject"].as_str().unwrap()).collect()
 }
@@ -320,7 +323,7 @@ async fn damage_of_any_pack_is_named_by_verify_and_mended_by_repair() {
     let whole = tree(&place.file("one"));
     let packs: Vec<_> = whole.keys().filter(|key| key.starts_with("packs/")).collect();
     assert!(packs.len() >= 2, "{packs:?}");
-    let damages: [(&str, fn(&[u8]) -> Option<Vec<u8>>); 3] = [
+    let damages: [(&str, Damage); 3] = [
         ("damaged", |bytes| {
             let mut flipped = bytes.to_vec();
             flipped[bytes.len() / 2] ^= 1;
