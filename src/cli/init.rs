@@ -355,7 +355,7 @@ async fn join_replicas(
         .next()
         .ok_or_else(|| CommandError::new(ErrorKind::Failed, "no replica can be reached"))?;
     join(source, &session.vault.file.vault, &empty).await?;
-    let root = session.vault.trust.root.to_string();
+    let root = session.vault.first_root().to_string();
     Ok(Report {
         vault: session.vault.file.vault,
         pin: pin_lines(session.vault.file.vault, &root),

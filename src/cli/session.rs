@@ -54,7 +54,7 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
-        Self::open_from(Places::of_environment(), context, config, identities).await
+        Self::open_from(Places::of_environment()?, context, config, identities).await
     }
 
     /// As [`open_with`](Self::open_with), with other places for caches, memory and spool files

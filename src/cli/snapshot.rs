@@ -95,7 +95,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             Err(error) if only || context.cancel.is_cancelled() => return Err(error.into()),
             Err(error) => {
                 let error = CommandError::from(error);
-                outcome = outcome.worst(error.kind.outcome());
+                // Usage is said only before any work.
+                outcome = outcome.worst(match error.kind.outcome() {
+                    Outcome::Usage => Outcome::Failed,
+                    outcome => outcome,
+                });
                 context.output.error(&error);
             }
         }
@@ -195,7 +199,10 @@ fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<O
 /// Lost history weighs most, then what is missing here or there.
 fn outcome(report: &SnapshotReport) -> Outcome {
     let committed = &report.committed;
-    if !report.lost.is_empty() {
+    let unreadable = |problem: &Problem| {
+        matches!(problem.code.as_str(), "manifest-unreadable" | "index-unreadable" | "base-unreadable")
+    };
+    if !report.lost.is_empty() || report.vault_warnings.iter().any(unreadable) {
         Outcome::Integrity
     } else if !committed.manifest.gaps.is_empty() || !committed.behind.is_empty() {
         Outcome::Partial
