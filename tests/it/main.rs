@@ -8,7 +8,10 @@
 
 mod backups;
 mod cli;
+mod cli_backups;
+mod cli_faults;
 mod cli_reading;
+mod cli_s3;
 mod config;
 mod contentapi;
 mod contentapi_answers;
