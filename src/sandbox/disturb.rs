@@ -1,5 +1,6 @@
 //! How faults change what a request gets.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ use url::form_urlencoded;
 use super::control::Verdict;
 use super::faults::{Endpoint, RateLimit, RetryAfter, Torn};
 use super::models::Model;
-use super::repository::Changes;
+use super::repository::{Changes, Repository};
 use super::server::Sandbox;
+use crate::contentapi::Document;
 
 /// Largest page that is taken apart to be torn: 100 documents of 250 KB.
 const TORN_PAGE_BYTES_MAX: usize = 32 << 20;
@@ -65,11 +67,58 @@ pub(super) async fn answer(
     {
         response = tear(response, torn).await;
     }
+    if endpoint == Endpoint::Search && response.status().is_success() {
+        let hidden = sandbox.control.faults().hidden_documents;
+        if !hidden.is_empty() && !query_mentions(&query, "document.id") {
+            let counted = count_hidden(sandbox, &hidden, &query);
+            response = hide(response, &hidden, counted).await;
+        }
+    }
     if verdict.truncate { truncate(response) } else { response }
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Whether a predicate of a search has this text in it.
+fn query_mentions(query: &str, text: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "q" && value.contains(text))
+}
+
+/// How many of the hidden documents a listing would count: of its language and type, which is all
+/// that listings of whole repositories ask for.
+fn count_hidden(sandbox: &Sandbox, hidden: &BTreeSet<String>, query: &str) -> u64 {
+    let lang = parameter(query, "lang").filter(|lang| lang != "*");
+    let by_type = query_mentions(query, "document.type");
+    let counted = |document: &Document| {
+        hidden.contains(&*document.head.id)
+            && lang.as_deref().is_none_or(|lang| *document.head.lang == *lang)
+            && (!by_type || query_mentions(query, &format!("\"{}\"", document.head.type_id)))
+    };
+    let documents = |repository: &Arc<Repository>| {
+        repository.documents().iter().filter(|document| counted(document)).count() as u64
+    };
+    sandbox.repositories.values().map(documents).sum()
+}
+
+/// Takes documents out of a page of a search, and out of what it counts.
+async fn hide(response: Response, hidden: &BTreeSet<String>, counted: u64) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, TORN_PAGE_BYTES_MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(mut page) = serde_json::from_slice::<Value>(&bytes) else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    if let Some(results) = page["results"].as_array_mut() {
+        results.retain(|result| result["id"].as_str().is_none_or(|id| !hidden.contains(id)));
+        page["results_size"] = page["results"].as_array().map_or(0, Vec::len).into();
+    }
+    let total = page["total_results_size"].as_u64().unwrap_or(0);
+    page["total_results_size"] = total.saturating_sub(counted).into();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(page.to_string()))
 }
 
 fn too_many(sandbox: &Sandbox, limit: &RateLimit) -> Response {

@@ -143,6 +143,9 @@ pub struct Faults {
     pub refused_ref: Option<String>,
     /// A page of each search, from 1, and what is wrong with it.
     pub torn: Option<(usize, Torn)>,
+    /// Ids of documents that no listing shows and no total counts, although they are found by
+    /// their id.
+    pub hidden_documents: BTreeSet<String>,
     /// Most documents a page of a search holds, whatever is asked for.
     pub search_page_cap: Option<usize>,
     /// Most assets a page of the media library holds, whatever is asked for.
@@ -237,6 +240,7 @@ mod tests {
             rate_limit: Some(RateLimit { per_second: 7, retry_after: RetryAfter::Seconds(2) }),
             torn: Some((2, Torn::ResultsSize)),
             missing_files: ["A".to_owned()].into(),
+            hidden_documents: ["B".to_owned()].into(),
             ..Faults::default()
         };
         let json = serde_json::to_string(&faults).unwrap();

@@ -45,3 +45,73 @@ pub(super) fn asset_original(key: &ItemKey, id: &str) -> String {
 pub(super) fn repository(file: &str) -> String {
     format!("repository/{file}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_as_prismic_makes_them_stay_what_they_are() {
+        let key = ItemKey::for_tests();
+        for id in ["ZbFUeBEAACcAXnq5", "a", "fr-fr", "blog_post", "a.b", "...", &"x".repeat(120)] {
+            assert_eq!(segment(&key, id), id);
+        }
+    }
+
+    #[test]
+    fn hostile_ids_become_plain_segments_that_do_not_collide() {
+        let key = ItemKey::for_tests();
+        let (long, longer) = ("x".repeat(121), "x".repeat(300));
+        let hostile = [
+            "",
+            ".",
+            "..",
+            "../",
+            "../../etc/passwd",
+            "/etc/passwd",
+            "a/b",
+            "a\\b",
+            "C:",
+            "a b",
+            "a\0b",
+            "a\nb",
+            "é",
+            "e\u{301}",
+            "\u{202e}gpj",
+            "日本",
+            "~",
+            "$(id)",
+            "-rf /",
+            "a?b",
+            "a#b",
+            "a%2Fb",
+            &long,
+            &longer,
+        ];
+        let mut seen = HashSet::new();
+        for id in hostile {
+            let name = segment(&key, id);
+            let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            assert!(plain && (5..=40).contains(&name.len()), "{id:?}: {name}");
+            assert_eq!(segment(&key, id), name, "the same at every run");
+            assert!(seen.insert(name), "{id:?} has the name of another");
+        }
+    }
+
+    #[test]
+    fn a_path_of_hostile_ids_has_the_segments_that_it_must() {
+        let key = ItemKey::for_tests();
+        let path = document(&key, Some("../r"), "../..", "", "..");
+        let segments: Vec<_> = path.split('/').collect();
+        assert_eq!((segments.len(), segments[0], segments[2]), (6, "releases", "documents"));
+        assert!(segments.iter().all(|segment| !segment.is_empty() && !segment.starts_with('.')), "{path}");
+        for path in
+            [asset_metadata(&key, "../x"), asset_original(&key, "a/b"), model(&key, "slices", "../../x")]
+        {
+            assert_eq!(path.split('/').count(), 3, "{path}");
+            assert!(!path.contains(".."), "{path}");
+        }
+    }
+}

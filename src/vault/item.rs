@@ -64,6 +64,14 @@ impl Fingerprint {
     }
 }
 
+#[cfg(test)]
+impl ItemKey {
+    /// A key that is the same in every test.
+    pub(crate) fn for_tests() -> Self {
+        Self([7; 32])
+    }
+}
+
 impl ItemKey {
     fn hmac(&self) -> Hmac<Sha256> {
         Hmac::new_from_slice(&self.0).expect("HMAC takes keys of any length")

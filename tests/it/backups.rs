@@ -7,10 +7,10 @@ use std::process::{Child, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use prismvault::clock::{Clock, ManualClock, SystemClock};
-use prismvault::contentapi::{AccessMode, AccessPolicy, TokenScope};
+use prismvault::contentapi::{ASSET_HOST, AccessMode, AccessPolicy, Document, TokenScope};
 use prismvault::limits::Limits;
-use prismvault::objects::ObjectStore;
 use prismvault::objects::memory::MemoryStore;
+use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::prismic::{Endpoints, Http};
 use prismvault::progress::Silent;
 use prismvault::sandbox::synthetic::{SyntheticOptions, generate};
@@ -22,6 +22,8 @@ use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
 use prismvault::vault::signing::SigningKey;
+use prismvault::verification::{Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::workplace::Workplace;
@@ -30,6 +32,46 @@ use crate::workplace::Workplace;
 pub(crate) const WRITE_TOKEN: &str = "write-token-for-tests";
 /// The access token of every sandbox here.
 pub(crate) const ACCESS_TOKEN: &str = "access-token-for-tests";
+
+/// The stores of a vault by the names of its replicas.
+pub(crate) type Stores = Vec<(String, Arc<dyn ObjectStore>)>;
+
+/// How every test verifies: all snapshots, at this level.
+pub(crate) fn verify_options(level: Level) -> VerifyOptions<'static> {
+    VerifyOptions {
+        level: Some(level),
+        snapshots: Vec::new(),
+        progress: &Silent,
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// Copies every object of a store into another.
+pub(crate) async fn copy_objects(from: &dyn ObjectStore, to: &dyn ObjectStore) {
+    for object in from.list("").await.unwrap() {
+        let bytes = from.get(&object.key, u64::MAX).await.unwrap();
+        to.put(&object.key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
+    }
+}
+
+/// The same vault on stores in memory of its own, which can be tampered with.
+pub(crate) async fn copy_stores(stores: &Stores, clock: &Arc<ManualClock>) -> Vec<(String, MemoryStore)> {
+    let mut copies = Vec::new();
+    for (name, store) in stores {
+        let copy = MemoryStore::new(name, Arc::<ManualClock>::clone(clock));
+        copy_objects(store.as_ref(), &copy).await;
+        copies.push((name.clone(), copy));
+    }
+    copies
+}
+
+/// The stores as a backup takes them.
+pub(crate) fn as_stores(copies: &[(String, MemoryStore)]) -> Stores {
+    let shared = |(name, store): &(String, MemoryStore)| -> (String, Arc<dyn ObjectStore>) {
+        (name.clone(), Arc::new(store.clone()))
+    };
+    copies.iter().map(shared).collect()
+}
 
 /// A repository that can be read: the server lives as long as this.
 pub(crate) struct Source {
@@ -48,12 +90,18 @@ impl Source {
     }
 
     pub(crate) fn new(content: &SyntheticOptions, mode: AccessMode) -> Self {
+        Self::with_tokens(content, mode, vec![(Secret::new(ACCESS_TOKEN), TokenScope::MasterAndReleases)])
+    }
+
+    /// Serves synthetic content to the holders of these access tokens.
+    pub(crate) fn with_tokens(
+        content: &SyntheticOptions,
+        mode: AccessMode,
+        tokens: Vec<(Secret, TokenScope)>,
+    ) -> Self {
         let content = generate("acme-blog", content).unwrap();
         let options = RepositoryOptions {
-            access: AccessPolicy {
-                mode,
-                tokens: vec![(Secret::new(ACCESS_TOKEN), TokenScope::MasterAndReleases)],
-            },
+            access: AccessPolicy { mode, tokens },
             write_tokens: vec![Secret::new(WRITE_TOKEN)],
             ..RepositoryOptions::default()
         };
@@ -84,9 +132,30 @@ impl Source {
     }
 }
 
+/// A document as an editor would have made it.
+pub(crate) fn document(id: &str, lang: &str, translations: &Value, data: &Value) -> Arc<Document> {
+    let text = json!({
+        "id": id, "uid": null, "type": "page", "tags": [], "lang": lang, "slugs": [],
+        "first_publication_date": "2024-01-01T00:00:00+0000",
+        "last_publication_date": "2024-01-01T00:00:00+0000",
+        "linked_documents": [], "alternate_languages": translations, "data": data,
+    });
+    Arc::new(Document::parse(&text.to_string(), &[ASSET_HOST]).unwrap())
+}
+
+/// An image of the media library, as a document shows it.
+pub(crate) fn image(repository: &Repository, place: usize) -> (String, Value) {
+    let library = repository.library();
+    let asset = &library.assets()[place];
+    let url = format!("{ASSET_HOST}{}?auto=format,compress", asset.path.replace(' ', "%20"));
+    let shown = json!({ "id": asset.id, "url": url, "dimensions": { "width": 1, "height": 1 },
+                        "alt": null, "copyright": null });
+    (asset.id.clone(), shown)
+}
+
 /// A vault on stores that the test holds, with all its keys.
 pub(crate) struct Backup {
-    pub(crate) stores: Vec<(String, Arc<dyn ObjectStore>)>,
+    pub(crate) stores: Stores,
     pub(crate) operator: Identity,
     pub(crate) recovery: Identity,
     signing: Secret,
@@ -115,11 +184,7 @@ impl Backup {
     }
 
     /// Makes a vault on these stores.
-    pub(crate) async fn on(
-        stores: Vec<(String, Arc<dyn ObjectStore>)>,
-        encrypted: bool,
-        clock: Arc<ManualClock>,
-    ) -> Self {
+    pub(crate) async fn on(stores: Stores, encrypted: bool, clock: Arc<ManualClock>) -> Self {
         let (signing, root) = (SigningKey::generate(), SigningKey::generate());
         let spool = tempfile::tempdir().unwrap();
         let mut backup = Self {
@@ -144,6 +209,46 @@ impl Backup {
         };
         init(&backup.replicas(), new).await.unwrap();
         backup
+    }
+
+    /// Signs as the backup host does.
+    pub(crate) fn sign(&self, bytes: &[u8], key: &str) -> String {
+        SigningKey::parse(&self.signing).unwrap().sign(bytes, key)
+    }
+
+    /// Signs as the holder of the root key does.
+    pub(crate) fn sign_as_root(&self, bytes: &[u8], key: &str) -> String {
+        self.root.sign(bytes, key)
+    }
+
+    /// Puts a file and its signature on every replica.
+    pub(crate) async fn put_signed(&self, key: &str, bytes: &[u8], signature: &str) {
+        for (_, store) in &self.stores {
+            let objects = [(format!("{key}.minisig"), signature.as_bytes()), (key.to_owned(), bytes)];
+            for (key, bytes) in objects {
+                store.put(&key, Body::bytes(bytes.to_vec()), PutMode::Overwrite).await.unwrap();
+            }
+        }
+    }
+
+    /// Opens the vault with every identity and verifies all of it.
+    pub(crate) async fn verified(&self, level: Level) -> VerifyReport {
+        let vault = self.open_with(vec![self.operator.clone(), self.recovery.clone()]).await.unwrap();
+        verify(&vault, &verify_options(level)).await.unwrap()
+    }
+
+    /// Repairs everything, as the command does: again when a replica came back.
+    pub(crate) async fn repair(&self) {
+        for _ in 0..3 {
+            let vault = self.open().await.unwrap();
+            let (_, plan) = plan_repair(&vault, &verify_options(Level::Bytes)).await.unwrap();
+            assert_eq!(plan.beyond_repair, []);
+            let report = apply_repair(&vault, &plan, &verify_options(Level::Bytes)).await.unwrap();
+            assert_eq!(report.failed, []);
+            if !plan.again {
+                return;
+            }
+        }
     }
 
     fn replicas(&self) -> Vec<Replica> {

@@ -1,11 +1,10 @@
 //! Every kind of object, damaged in every way: verification names it, reading goes round it,
 //! repair mends it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
+use prismvault::objects::ObjectStore;
 use prismvault::objects::memory::MemoryStore;
-use prismvault::objects::{Body, ObjectStore, PutMode};
-use prismvault::progress::Silent;
 use prismvault::vault::error::ErrorKind;
 use prismvault::vault::format::ledger::Decision;
 use prismvault::vault::ledger::Ledger;
@@ -14,12 +13,9 @@ use prismvault::vault::reader::Reader;
 use prismvault::vault::snapshots::Snapshots;
 use prismvault::vault::space::Space;
 use prismvault::vault::tree;
-use prismvault::verification::{
-    DamageKind, Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
-};
-use tokio_util::sync::CancellationToken;
+use prismvault::verification::{Damage, DamageKind, Level, VerifyOptions, plan_repair, verify};
 
-use crate::backups::{Backup, Source};
+use crate::backups::{Backup, Source, as_stores, copy_stores, verify_options};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -28,9 +24,13 @@ enum Action {
     FlipBit,
     /// With another object of the same kind.
     Swap,
+    /// With another object of the same kind, each with its signature: both are authentic, and
+    /// lie under the key of the other.
+    SwapSigned,
 }
 
-const ACTIONS: [Action; 4] = [Action::Delete, Action::Truncate, Action::FlipBit, Action::Swap];
+const ACTIONS: [Action; 5] =
+    [Action::Delete, Action::Truncate, Action::FlipBit, Action::Swap, Action::SwapSigned];
 
 /// Beginning and end of the keys of each kind of object.
 const KINDS: [(&str, &str); 10] = [
@@ -46,79 +46,85 @@ const KINDS: [(&str, &str); 10] = [
     ("ledger/", ""),
 ];
 
-fn options(level: Level) -> VerifyOptions<'static> {
-    VerifyOptions {
-        level: Some(level),
-        snapshots: Vec::new(),
-        progress: &Silent,
-        cancel: CancellationToken::new(),
-    }
-}
-
-/// A vault with two snapshots and a ledger entry, and the keys of its objects.
+/// A vault with two snapshots and two ledger entries.
 async fn vault_with_history(replicas: usize) -> Backup {
     let source = Source::synthetic(60, 6);
     let backup = Backup::in_memory(replicas).await;
     backup.snapshot(&source).await.unwrap();
-    let vault = backup.open().await.unwrap();
     let space = "blog".parse().unwrap();
-    let decision = Decision::AcceptedGap {
-        repository: "blog".parse().unwrap(),
-        path: "assets/x/original".to_owned(),
-        reason: "gone".to_owned(),
-    };
-    Ledger::load(&vault, &space).await.unwrap().append(&vault, &space, decision).await.unwrap();
+    for asset in ["x", "y"] {
+        backup.clock.advance(chrono::TimeDelta::seconds(1));
+        let vault = backup.open().await.unwrap();
+        let decision = Decision::AcceptedGap {
+            repository: "blog".parse().unwrap(),
+            path: format!("assets/{asset}/original"),
+            reason: "gone".to_owned(),
+        };
+        Ledger::load(&vault, &space).await.unwrap().append(&vault, &space, decision).await.unwrap();
+    }
     source.repository.edit(0.1, 3).unwrap();
     backup.snapshot(&source).await.unwrap();
     backup
 }
 
-/// The same vault on stores of its own.
-async fn copy(stores: &[(String, Arc<dyn ObjectStore>)], backup: &Backup) -> Vec<(String, Arc<MemoryStore>)> {
-    let mut copies = Vec::new();
-    for (name, store) in stores {
-        let copy =
-            Arc::new(MemoryStore::new(name, Arc::<prismvault::clock::ManualClock>::clone(&backup.clock)));
-        for object in store.list("").await.unwrap() {
-            let bytes = store.get(&object.key, u64::MAX).await.unwrap();
-            copy.put(&object.key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
-        }
-        copies.push((name.clone(), copy));
-    }
-    copies
-}
-
-async fn keys_of(store: &MemoryStore, kind: (&str, &str)) -> Vec<String> {
+async fn keys_of(store: &dyn ObjectStore, kind: (&str, &str)) -> Vec<String> {
     let keys = store.list("").await.unwrap().into_iter().map(|object| object.key);
     keys.filter(|key| key.starts_with(kind.0) && key.ends_with(kind.1)).collect()
 }
 
-/// Damages one object; returns its key, or `None` where there is nothing to swap it with.
-async fn damage(store: &MemoryStore, kind: (&str, &str), action: Action, nth: usize) -> Option<String> {
-    let keys = keys_of(store, kind).await;
-    let key = keys[nth % keys.len()].clone();
+/// The objects of a kind that are damaged one by one: a pack of documents, one of assets and one
+/// of catalogs, whichever of them come first by name; else the first two.
+async fn targets(backup: &Backup, kind: (&str, &str)) -> Vec<String> {
+    let keys = keys_of(backup.stores[0].1.as_ref(), kind).await;
+    if kind.0 != "packs/" && kind.0 != "keys/" {
+        return keys.into_iter().take(2).collect();
+    }
+    let vault = backup.open().await.unwrap();
+    let space = Space::load(&vault, &"blog".parse().unwrap()).await.unwrap();
+    let mut first_of: BTreeMap<String, String> = BTreeMap::new();
+    for pack in space.index.packs() {
+        let key = keys.iter().find(|key| key.contains(&pack.id.to_string()));
+        first_of.entry(format!("{:?}", pack.kind)).or_insert_with(|| key.expect("it is stored").clone());
+    }
+    assert_eq!(first_of.len(), 3, "documents, assets and catalogs");
+    first_of.into_values().collect()
+}
+
+/// Damages one object; `false` where there is nothing to swap it with.
+async fn damage(store: &MemoryStore, kind: (&str, &str), action: Action, key: &str) -> bool {
     match action {
-        Action::Delete => store.delete(&key).await.unwrap(),
-        Action::Truncate => assert!(store.tamper(&key, |bytes| bytes.truncate(bytes.len() / 2))),
-        Action::FlipBit => assert!(store.tamper(&key, |bytes| {
+        Action::Delete => store.delete(key).await.unwrap(),
+        Action::Truncate => assert!(store.tamper(key, |bytes| bytes.truncate(bytes.len() / 2))),
+        Action::FlipBit => assert!(store.tamper(key, |bytes| {
             let middle = bytes.len() / 2;
             bytes[middle] ^= 0x10;
         })),
-        Action::Swap => {
-            let other = keys.iter().find(|other| **other != key)?;
-            let mine = store.get(&key, u64::MAX).await.unwrap();
-            let theirs = store.get(other, u64::MAX).await.unwrap();
-            assert!(store.tamper(&key, |bytes| *bytes = theirs.to_vec()));
-            assert!(store.tamper(other, |bytes| *bytes = mine.to_vec()));
+        Action::Swap | Action::SwapSigned => {
+            let of_its_kind = |other: &&String| {
+                other.as_str() != key && other.ends_with(".minisig") == key.ends_with(".minisig")
+            };
+            let keys = keys_of(store, kind).await;
+            let Some(other) = keys.iter().find(of_its_kind) else { return false };
+            if action == Action::Swap {
+                swap(store, key, other).await;
+            } else {
+                let signed = |key: &str| format!("{key}.minisig");
+                if key.ends_with(".minisig") || store.head(&signed(key)).await.is_err() {
+                    return false;
+                }
+                swap(store, key, other).await;
+                swap(store, &signed(key), &signed(other)).await;
+            }
         }
     }
-    Some(key)
+    true
 }
 
-async fn verified(backup: &Backup, level: Level) -> VerifyReport {
-    let identities = vec![backup.operator.clone(), backup.recovery.clone()];
-    let vault = backup.open_with(identities).await.unwrap();
-    verify(&vault, &options(level)).await.unwrap()
+async fn swap(store: &MemoryStore, key: &str, other: &str) {
+    let mine = store.get(key, u64::MAX).await.unwrap();
+    let theirs = store.get(other, u64::MAX).await.unwrap();
+    assert!(store.tamper(key, |bytes| *bytes = theirs.to_vec()));
+    assert!(store.tamper(other, |bytes| *bytes = mine.to_vec()));
 }
 
 /// Reads every item of every snapshot.
@@ -140,11 +146,11 @@ async fn read_everything(vault: &Vault) -> usize {
 async fn an_undamaged_vault_is_good_at_every_level() {
     let backup = vault_with_history(2).await;
     for level in [Level::Presence, Level::Stored, Level::Bytes, Level::Content] {
-        let report = verified(&backup, level).await;
+        let report = backup.verified(level).await;
         assert_eq!(report.damage, [], "{level:?}");
         assert_eq!(report.snapshots, 2);
     }
-    assert!(verified(&backup, Level::Content).await.items > 60);
+    assert!(backup.verified(Level::Content).await.items > 60);
 }
 
 #[tokio::test]
@@ -153,18 +159,18 @@ async fn damage_on_one_replica_is_named_read_around_and_repaired() {
     let originals = backup.stores.clone();
     let whole = read_everything(&backup.open_with(vec![backup.recovery.clone()]).await.unwrap()).await;
     for kind in KINDS {
-        for action in ACTIONS {
-            for nth in 0..2 {
-                let copies = copy(&originals, &backup).await;
-                let Some(key) = damage(&copies[1].1, kind, action, nth).await else { continue };
+        backup.stores.clone_from(&originals);
+        for key in targets(&backup, kind).await {
+            for action in ACTIONS {
+                let copies = copy_stores(&originals, &backup.clock).await;
+                if !damage(&copies[1].1, kind, action, &key).await {
+                    continue;
+                }
                 let case = format!("{action:?} {key}");
-                backup.stores = copies
-                    .iter()
-                    .map(|(name, store)| (name.clone(), Arc::<MemoryStore>::clone(store) as _))
-                    .collect();
+                backup.stores = as_stores(&copies);
 
-                let report = verified(&backup, Level::Bytes).await;
-                let named = |damage: &prismvault::verification::Damage| {
+                let report = backup.verified(Level::Bytes).await;
+                let named = |damage: &Damage| {
                     let about = damage.key == key || key.strip_suffix(".minisig") == Some(&*damage.key);
                     damage.replica == "replica-1" && (about || damage.detail.contains(&*key))
                 };
@@ -179,28 +185,23 @@ async fn damage_on_one_replica_is_named_read_around_and_repaired() {
                     "{case}: {:?}",
                     report.damage
                 );
+                if action == Action::SwapSigned {
+                    let refused = |damage: &&Damage| damage.kind == DamageKind::NotAuthentic;
+                    assert_eq!(
+                        report.damage.iter().filter(refused).count(),
+                        2,
+                        "{case}: {:?}",
+                        report.damage
+                    );
+                }
 
                 let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
                 assert_eq!(read_everything(&vault).await, whole, "{case}: all is read from the good replica");
 
-                repair(&backup).await;
-                let report = verified(&backup, Level::Content).await;
+                backup.repair().await;
+                let report = backup.verified(Level::Content).await;
                 assert_eq!(report.damage, [], "{case}: after repair");
             }
-        }
-    }
-}
-
-/// As the command does: again when a replica came back.
-async fn repair(backup: &Backup) {
-    for _ in 0..3 {
-        let vault = backup.open().await.unwrap();
-        let (_, plan) = plan_repair(&vault, &options(Level::Bytes)).await.unwrap();
-        assert_eq!(plan.beyond_repair, []);
-        let report = apply_repair(&vault, &plan, &options(Level::Bytes)).await.unwrap();
-        assert_eq!(report.failed, []);
-        if !plan.again {
-            return;
         }
     }
 }
@@ -210,32 +211,119 @@ async fn damage_without_a_second_copy_is_named_and_never_taken_for_good() {
     let mut backup = vault_with_history(1).await;
     let originals = backup.stores.clone();
     for kind in KINDS {
-        for action in ACTIONS {
-            let copies = copy(&originals, &backup).await;
-            let Some(key) = damage(&copies[0].1, kind, action, 0).await else { continue };
-            let case = format!("{action:?} {key}");
-            backup.stores = copies.into_iter().map(|(name, store)| (name, store as _)).collect();
-            match backup.open_with(vec![backup.recovery.clone()]).await {
-                // Without vault file or trust record nothing is believed.
-                Err(error) => {
-                    let expected = [ErrorKind::NotAVault, ErrorKind::Integrity, ErrorKind::NotTrusted];
-                    assert!(expected.contains(&error.kind), "{case}: {error}");
+        backup.stores.clone_from(&originals);
+        for key in targets(&backup, kind).await {
+            for action in ACTIONS {
+                let copies = copy_stores(&originals, &backup.clock).await;
+                if !damage(&copies[0].1, kind, action, &key).await {
+                    continue;
                 }
-                Ok(vault) => {
-                    let report = verify(&vault, &options(Level::Content)).await.unwrap();
-                    assert!(
-                        report.damage.iter().any(|damage| damage.kind.is_integrity()),
-                        "{case}: {:?}",
-                        report.damage
-                    );
-                    let (_, plan) = plan_repair(&vault, &options(Level::Bytes)).await.unwrap();
-                    if kind.0 != "replica.json" {
-                        assert!(!plan.beyond_repair.is_empty(), "{case}");
+                let case = format!("{action:?} {key}");
+                backup.stores = as_stores(&copies);
+                match backup.open_with(vec![backup.recovery.clone()]).await {
+                    // Without vault file or trust record nothing is believed.
+                    Err(error) => {
+                        let expected = [ErrorKind::NotAVault, ErrorKind::Integrity, ErrorKind::NotTrusted];
+                        assert!(expected.contains(&error.kind), "{case}: {error}");
+                    }
+                    Ok(vault) => {
+                        let report = verify(&vault, &verify_options(Level::Content)).await.unwrap();
+                        assert!(
+                            report.damage.iter().any(|damage| damage.kind.is_integrity()),
+                            "{case}: {:?}",
+                            report.damage
+                        );
+                        let (_, plan) = plan_repair(&vault, &verify_options(Level::Bytes)).await.unwrap();
+                        if kind.0 != "replica.json" {
+                            assert!(!plan.beyond_repair.is_empty(), "{case}");
+                        }
                     }
                 }
             }
         }
     }
+}
+
+#[tokio::test]
+async fn presence_alone_finds_what_is_gone_or_cut_short() {
+    let mut backup = vault_with_history(2).await;
+    let originals = backup.stores.clone();
+    for kind in [("packs/", ""), ("keys/", ""), ("index/", "")] {
+        backup.stores.clone_from(&originals);
+        for key in targets(&backup, kind).await {
+            // Listings tell no digest, and an index object that is cut short is read elsewhere.
+            let found = if kind.0 == "index/" {
+                vec![(Action::Delete, DamageKind::Missing)]
+            } else {
+                vec![(Action::Delete, DamageKind::Missing), (Action::Truncate, DamageKind::WrongSize)]
+            };
+            for (action, expected) in found {
+                let copies = copy_stores(&originals, &backup.clock).await;
+                assert!(damage(&copies[1].1, kind, action, &key).await);
+                backup.stores = as_stores(&copies);
+                let report = backup.verified(Level::Presence).await;
+                let [damage] = report.damage.as_slice() else { panic!("{key}: {:?}", report.damage) };
+                assert_eq!(
+                    (damage.kind, damage.replica.as_str(), damage.key.as_str()),
+                    (expected, "replica-1", key.as_str())
+                );
+                assert_eq!(report.bytes_read, 0);
+            }
+        }
+    }
+    for (kind, action, expected) in [
+        (("snapshots/", ".json"), Action::Truncate, DamageKind::NotAuthentic),
+        (("snapshots/", ".minisig"), Action::Delete, DamageKind::Damaged),
+        (("trust/", ".json"), Action::Delete, DamageKind::Damaged),
+        (("vault.json", ""), Action::Delete, DamageKind::Missing),
+        (("replica.json", ""), Action::Delete, DamageKind::Damaged),
+    ] {
+        let copies = copy_stores(&originals, &backup.clock).await;
+        let key = keys_of(&copies[1].1, kind).await[0].clone();
+        assert!(damage(&copies[1].1, kind, action, &key).await);
+        backup.stores = as_stores(&copies);
+        let report = backup.verified(Level::Presence).await;
+        assert!(
+            report.damage.iter().any(|damage| damage.kind == expected && damage.replica == "replica-1"),
+            "{action:?} {key}: {:?}",
+            report.damage
+        );
+    }
+}
+
+#[tokio::test]
+async fn files_of_another_vault_under_the_same_keys_are_refused() {
+    let mut backup = vault_with_history(2).await;
+    let stranger = vault_with_history(1).await;
+    let originals = backup.stores.clone();
+    let whole = read_everything(&backup.open_with(vec![backup.recovery.clone()]).await.unwrap()).await;
+    let theirs = copy_stores(&stranger.stores, &stranger.clock).await.remove(0).1;
+    for keys in [vec!["replica.json"], vec!["trust/1.json"], vec!["trust/1.json", "trust/1.json.minisig"]] {
+        let copies = copy_stores(&originals, &backup.clock).await;
+        for key in &keys {
+            let other = theirs.get(key, u64::MAX).await.unwrap();
+            assert!(copies[1].1.tamper(key, |bytes| *bytes = other.to_vec()));
+        }
+        backup.stores = as_stores(&copies);
+        let report = backup.verified(Level::Presence).await;
+        let [damage] = report.damage.as_slice() else { panic!("{keys:?}: {:?}", report.damage) };
+        assert_eq!((damage.replica.as_str(), damage.key.as_str()), ("replica-1", keys[0]));
+        assert!(damage.kind.is_integrity());
+        let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
+        assert_eq!(read_everything(&vault).await, whole, "{keys:?}");
+        backup.repair().await;
+        assert_eq!(backup.verified(Level::Content).await.damage, [], "{keys:?}: after repair");
+    }
+
+    // With another vault.json it is the replica of another vault: nothing is read or written.
+    let copies = copy_stores(&originals, &backup.clock).await;
+    let other = theirs.get("vault.json", u64::MAX).await.unwrap();
+    assert!(copies[1].1.tamper("vault.json", |bytes| *bytes = other.to_vec()));
+    backup.stores = as_stores(&copies);
+    assert_eq!(backup.open().await.unwrap_err().kind, ErrorKind::Refused);
+    backup.stores.remove(0);
+    let error = backup.open().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotTrusted, "the trust record belongs to another vault: {error}");
 }
 
 #[tokio::test]
@@ -251,7 +339,7 @@ async fn the_newest_snapshot_cut_off_everywhere_is_missed_by_who_saw_it() {
         store.delete(&newest).await.unwrap();
         store.delete(&format!("{newest}.minisig")).await.unwrap();
     }
-    let report = verified(&backup, Level::Presence).await;
+    let report = backup.verified(Level::Presence).await;
     let missed = report.damage.iter().find(|damage| damage.key == newest).expect("the client remembers it");
     assert_eq!(missed.kind, DamageKind::Missing);
 }
@@ -270,6 +358,6 @@ async fn a_snapshot_heals_what_the_only_replica_lost() {
     assert!(!report.documents_unchanged, "nothing is carried over from what is gone");
     let newest = report.committed.manifest.snapshot;
     let vault = backup.open_with(vec![backup.operator.clone(), backup.recovery.clone()]).await.unwrap();
-    let only = VerifyOptions { snapshots: vec![newest], ..options(Level::Content) };
+    let only = VerifyOptions { snapshots: vec![newest], ..verify_options(Level::Content) };
     assert_eq!(verify(&vault, &only).await.unwrap().damage, []);
 }

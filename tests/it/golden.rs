@@ -7,7 +7,6 @@ use prismvault::clock::SystemClock;
 use prismvault::ids::Digest;
 use prismvault::limits::Limits;
 use prismvault::objects::local::LocalStore;
-use prismvault::progress::Silent;
 use prismvault::secret::Secret;
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::format::catalog::CatalogEntry;
@@ -17,8 +16,9 @@ use prismvault::vault::replica::{Replica, Replicas};
 use prismvault::vault::snapshots::Snapshots;
 use prismvault::vault::space::Space;
 use prismvault::vault::tree;
-use prismvault::verification::{Level, VerifyOptions, verify};
-use tokio_util::sync::CancellationToken;
+use prismvault::verification::{Level, verify};
+
+use crate::backups::verify_options;
 
 /// A golden vault and what is known of it.
 struct Golden {
@@ -84,13 +84,7 @@ async fn every_golden_vault_verifies_and_reads_as_it_always_did() {
     for golden in &GOLDEN {
         let spool = tempfile::tempdir().unwrap();
         let vault = open(golden, spool.path()).await;
-        let options = VerifyOptions {
-            level: Some(Level::Content),
-            snapshots: Vec::new(),
-            progress: &Silent,
-            cancel: CancellationToken::new(),
-        };
-        let report = verify(&vault, &options).await.unwrap();
+        let report = verify(&vault, &verify_options(Level::Content)).await.unwrap();
         assert_eq!(report.damage, [], "{}", golden.folder);
         assert_eq!((report.snapshots as usize, report.items), (golden.snapshots, golden.items));
 

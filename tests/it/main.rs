@@ -7,6 +7,7 @@
 )]
 
 mod backups;
+mod chain;
 mod cli;
 mod cli_backups;
 mod cli_faults;
@@ -35,5 +36,6 @@ mod schedule;
 mod snapshot;
 mod snapshot_gaps;
 mod tidy;
+mod vault_rules;
 mod vaults;
 mod workplace;

@@ -8,46 +8,21 @@ use prismvault::objects::local::LocalStore;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
 use prismvault::objects::{ErrorKind as StoreKind, ObjectStore};
-use prismvault::progress::Silent;
 use prismvault::snapshot::SnapshotError;
 use prismvault::vault::error::ErrorKind;
 use prismvault::vault::format::manifest::Status;
 use prismvault::vault::init::join;
 use prismvault::vault::replica::Replica;
-use prismvault::verification::{
-    DamageKind, Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
-};
-use tokio_util::sync::CancellationToken;
+use prismvault::verification::{DamageKind, Level, VerifyOptions, verify};
 
-use crate::backups::{Backup, Source};
+use crate::backups::{Backup, Source, copy_objects, verify_options};
 use crate::s3_server::{S3Server, connect};
-
-fn options(level: Level) -> VerifyOptions<'static> {
-    VerifyOptions {
-        level: Some(level),
-        snapshots: Vec::new(),
-        progress: &Silent,
-        cancel: CancellationToken::new(),
-    }
-}
-
-async fn verified(backup: &Backup) -> VerifyReport {
-    let vault = backup.open_with(vec![backup.operator.clone(), backup.recovery.clone()]).await.unwrap();
-    verify(&vault, &options(Level::Content)).await.unwrap()
-}
 
 /// Puts a store that can fail in front of a replica.
 fn faulty(backup: &mut Backup, replica: usize) -> Arc<FaultStore> {
     let store = Arc::new(FaultStore::new(Arc::clone(&backup.stores[replica].1)));
     backup.stores[replica].1 = Arc::<FaultStore>::clone(&store);
     store
-}
-
-async fn repair(backup: &Backup) {
-    let vault = backup.open().await.unwrap();
-    let (_, plan) = plan_repair(&vault, &options(Level::Bytes)).await.unwrap();
-    assert_eq!(plan.beyond_repair, []);
-    assert_eq!(apply_repair(&vault, &plan, &options(Level::Bytes)).await.unwrap().failed, []);
 }
 
 #[tokio::test]
@@ -67,11 +42,11 @@ async fn a_replica_that_fails_is_named_and_its_lack_is_brought_later() {
         );
 
         third.set_condition(Condition::Healthy);
-        let behind = verified(&backup).await;
+        let behind = backup.verified(Level::Content).await;
         assert!(behind.damage.iter().all(|damage| damage.kind == DamageKind::Behind), "{:?}", behind.damage);
         assert!(!behind.damage.is_empty());
-        repair(&backup).await;
-        assert_eq!(verified(&backup).await.damage, [], "{condition:?}");
+        backup.repair().await;
+        assert_eq!(backup.verified(Level::Content).await.damage, [], "{condition:?}");
         let next = backup.snapshot(&source).await.unwrap();
         assert_eq!(next.committed.on.len(), 3);
     }
@@ -102,7 +77,10 @@ async fn a_replica_that_fails_in_the_middle_leaves_the_run_and_the_others_finish
         let report = backup.snapshot(&source).await.unwrap();
         assert_eq!(report.committed.on, ["replica-0", "replica-1"], "{key}");
         third.clear();
-        assert!(verified(&backup).await.damage.iter().all(|damage| !damage.kind.is_integrity()), "{key}");
+        assert!(
+            backup.verified(Level::Content).await.damage.iter().all(|damage| !damage.kind.is_integrity()),
+            "{key}"
+        );
         let next = backup.snapshot(&source).await.unwrap();
         assert_eq!(next.committed.manifest.status, Status::Complete);
     }
@@ -122,7 +100,7 @@ async fn an_answer_that_is_lost_after_success_changes_nothing() {
         backup.stores[1].1 = Arc::new(retrying);
         let report = backup.snapshot(&source).await.unwrap();
         assert_eq!(report.committed.on.len(), 2, "{nth}: {:?}", report.committed.behind);
-        assert_eq!(verified(&backup).await.damage, [], "{nth}");
+        assert_eq!(backup.verified(Level::Content).await.damage, [], "{nth}");
     }
 }
 
@@ -141,12 +119,14 @@ async fn a_new_replica_joins_and_holds_the_next_snapshot() {
     let report = backup.snapshot(&source).await.unwrap();
     assert_eq!(report.committed.on, ["replica-0", "new"], "{:?}", report.committed.behind);
     assert!(!report.documents_unchanged);
-    let only_new =
-        VerifyOptions { snapshots: vec![report.committed.manifest.snapshot], ..options(Level::Content) };
+    let only_new = VerifyOptions {
+        snapshots: vec![report.committed.manifest.snapshot],
+        ..verify_options(Level::Content)
+    };
     let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
     assert_eq!(verify(&vault, &only_new).await.unwrap().damage, []);
-    repair(&backup).await;
-    assert_eq!(verified(&backup).await.damage, []);
+    backup.repair().await;
+    assert_eq!(backup.verified(Level::Content).await.damage, []);
 }
 
 #[tokio::test]
@@ -166,11 +146,7 @@ async fn a_clock_that_is_off_does_not_commit() {
     // The store's clock stands still while the client's runs ahead.
     let stores_own = Arc::new(ManualClock::new(vault_clock.now()));
     let store = MemoryStore::new("slow clock", Arc::<ManualClock>::clone(&stores_own));
-    for object in backup.stores[0].1.list("").await.unwrap() {
-        let bytes = backup.stores[0].1.get(&object.key, u64::MAX).await.unwrap();
-        let body = prismvault::objects::Body::bytes(bytes);
-        store.put(&object.key, body, prismvault::objects::PutMode::CreateOnly).await.unwrap();
-    }
+    copy_objects(backup.stores[0].1.as_ref(), &store).await;
     backup.stores[0].1 = Arc::new(store);
     vault_clock.advance(chrono::TimeDelta::minutes(6));
     let SnapshotError::Vault(error) = backup.snapshot(&source).await.unwrap_err() else {
@@ -200,7 +176,7 @@ async fn a_bucket_and_a_directory_hold_the_same_vault() {
     assert_eq!(report.committed.on, ["bucket", "directory"], "{:?}", report.committed.behind);
     source.repository.edit(0.05, 2).unwrap();
     backup.snapshot(&source).await.unwrap();
-    assert_eq!(verified(&backup).await.damage, []);
+    assert_eq!(backup.verified(Level::Content).await.damage, []);
     let mut keys = Vec::new();
     for (_, store) in &backup.stores {
         keys.push(
@@ -228,5 +204,5 @@ async fn a_vault_without_encryption_works_the_same() {
     assert_eq!(backup.stores[0].1.list("keys").await.unwrap(), []);
     let vault = backup.open_with(Vec::new()).await.unwrap();
     vault.require_content_identity().unwrap();
-    assert_eq!(verify(&vault, &options(Level::Content)).await.unwrap().damage, []);
+    assert_eq!(verify(&vault, &verify_options(Level::Content)).await.unwrap().damage, []);
 }

@@ -6,14 +6,19 @@ use std::time::Duration;
 use prismvault::contentapi::AccessMode;
 use prismvault::prismic::ErrorKind as SourceErrorKind;
 use prismvault::sandbox::synthetic::SyntheticOptions;
-use prismvault::sandbox::{Endpoint, ErrorRate, Faults, RateLimit, RetryAfter, Torn};
+use prismvault::sandbox::{Changes, Endpoint, ErrorRate, Faults, RateLimit, RetryAfter, Torn};
 use prismvault::secret::Secret;
 use prismvault::snapshot::SnapshotError;
+use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::ledger::Decision;
-use prismvault::vault::format::manifest::{Manifest, Status};
+use prismvault::vault::format::manifest::{Manifest, Status, Tally};
 use prismvault::vault::ledger::Ledger;
+use prismvault::vault::reader::Reader;
+use prismvault::vault::space::Space;
+use prismvault::vault::tree;
+use prismvault::verification::Level;
 
-use crate::backups::{ACCESS_TOKEN, Backup, Source};
+use crate::backups::{ACCESS_TOKEN, Backup, Source, document};
 
 async fn manifest(backup: &Backup, source: &Source) -> Manifest {
     backup.snapshot(source).await.unwrap().committed.manifest
@@ -74,21 +79,179 @@ async fn a_file_of_another_length_is_stored_named_and_fetched_again_later() {
 }
 
 #[tokio::test]
-async fn pages_that_never_add_up_make_the_snapshot_partial() {
+async fn what_numbered_pages_lose_is_found_by_reading_after_each_document() {
     let (source, backup) = (Source::synthetic(450, 2), Backup::in_memory(1).await);
-    for torn in [Torn::Missing, Torn::Doubled] {
+    let all = source.repository.documents().len() as u64;
+    for torn in [Torn::Missing, Torn::Doubled, Torn::Total] {
         source.control().set_faults(Faults { torn: Some((2, torn)), ..Faults::default() });
+        source.control().reset_counters();
         let manifest = manifest(&backup, &source).await;
+        assert_eq!((manifest.status, manifest.gaps.as_slice()), (Status::Complete, &[][..]), "{torn:?}");
         let stored = manifest.counts.documents;
-        if manifest.status == Status::Complete {
-            // Reading by `after` found what numbered pages had lost.
-            assert_eq!(stored.reported, Some(stored.stored));
-            assert_eq!(stored.stored, source.repository.documents().len() as u64);
-        } else {
-            assert!(codes(&manifest).contains("documents-missing"), "{torn:?}: {:?}", manifest.gaps);
-        }
+        assert_eq!((stored.reported, stored.stored), (Some(all), all), "{torn:?}");
+        let after = source.control().log().iter().filter(|request| request.target.contains("after=")).count();
+        assert!(after >= 4, "{torn:?}: {after}");
         source.repository.edit(0.01, 1).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_document_that_is_counted_and_never_given_makes_the_snapshot_partial() {
+    let (source, backup) = (Source::synthetic(30, 2), Backup::in_memory(1).await);
+    let all = source.repository.documents().len() as u64;
+    assert!(all < 100, "one page: reading by `after` ends at the same document");
+    source.control().set_faults(Faults { torn: Some((1, Torn::Missing)), ..Faults::default() });
+    let manifest = manifest(&backup, &source).await;
+    assert_eq!(manifest.status, Status::Partial);
+    let stored = manifest.counts.documents;
+    assert_eq!((stored.reported, stored.stored), (Some(all), all - 1));
+    let lost = |tallies: &std::collections::BTreeMap<String, Tally>| {
+        let short =
+            |(name, tally): (&String, &Tally)| (tally.reported != Some(tally.stored)).then(|| name.clone());
+        let names: Vec<String> = tallies.iter().filter_map(short).collect();
+        let [name] = names.as_slice() else { panic!("{names:?}") };
+        name.clone()
+    };
+    let counts = &manifest.counts;
+    let expected = [
+        "documents".to_owned(),
+        format!("documents/language/{}", lost(&counts.documents_by_language)),
+        format!("documents/type/{}", lost(&counts.documents_by_type)),
+    ];
+    let of_master: Vec<_> =
+        manifest.gaps.iter().filter(|gap| !gap.subject.starts_with("releases/")).collect();
+    assert_eq!(
+        of_master.iter().map(|gap| &gap.subject).collect::<Vec<_>>(),
+        expected.iter().collect::<Vec<_>>()
+    );
+    assert!(manifest.gaps.iter().all(|gap| gap.code == "documents-missing"), "{:?}", manifest.gaps);
+}
+
+#[tokio::test]
+async fn a_total_that_is_too_high_everywhere_is_a_gap_of_every_type_and_language() {
+    let (source, backup) = (Source::synthetic(250, 2), Backup::in_memory(1).await);
+    source.control().set_faults(Faults { torn: Some((1, Torn::Total)), ..Faults::default() });
+    let manifest = manifest(&backup, &source).await;
+    assert_eq!(manifest.status, Status::Partial);
+    let stored = manifest.counts.documents;
+    assert_eq!(stored.stored, source.repository.documents().len() as u64, "all that there is is stored");
+    assert_eq!(stored.reported, Some(stored.stored + 1));
+    let subjects: BTreeSet<_> = manifest.gaps.iter().map(|gap| gap.subject.clone()).collect();
+    let types = manifest.counts.documents_by_type.keys().map(|name| format!("documents/type/{name}"));
+    let languages =
+        manifest.counts.documents_by_language.keys().map(|name| format!("documents/language/{name}"));
+    for subject in types.chain(languages).chain(["documents".to_owned()]) {
+        assert!(subjects.contains(&subject), "{subject}: {subjects:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_contradicts_itself_is_never_believed() {
+    let (source, backup) = (Source::synthetic(250, 2), Backup::in_memory(1).await);
+    source.control().set_faults(Faults { torn: Some((2, Torn::ResultsSize)), ..Faults::default() });
+    let error = backup.snapshot(&source).await.unwrap_err();
+    assert!(matches!(error, SnapshotError::Source { .. }), "{error}");
+    assert_eq!(backup.stores[0].1.list("snapshots").await.unwrap(), []);
+    source.control().set_faults(Faults::default());
+    assert_eq!(manifest(&backup, &source).await.status, Status::Complete);
+}
+
+fn link(id: &str) -> serde_json::Value {
+    serde_json::json!({ "l": { "link_type": "Document", "id": id, "type": "page" } })
+}
+
+#[tokio::test]
+async fn a_document_that_the_list_leaves_out_is_found_by_who_links_to_it() {
+    let (source, backup) = (Source::synthetic(60, 2), Backup::in_memory(1).await);
+    let none = serde_json::json!([]);
+    let (hidden, linker) = ("HiddenOne0000001", "LinksToIt0000001");
+    let put = vec![
+        document(hidden, "fr-fr", &none, &link("NobodyHas0000001")),
+        document(linker, "en-us", &none, &link(hidden)),
+    ];
+    source.repository.publish(Changes { put, ..Changes::default() });
+    let all = source.repository.documents().len() as u64;
+    source.control().set_faults(Faults { hidden_documents: [hidden.to_owned()].into(), ..Faults::default() });
+    let first = manifest(&backup, &source).await;
+    assert_eq!(first.status, Status::Partial);
+    let [gap] = first.gaps.as_slice() else { panic!("{:?}", first.gaps) };
+    let path = format!("documents/fr-fr/page/{hidden}.json");
+    assert_eq!((gap.code.as_str(), &gap.subject), ("document-not-listed", &path));
+    assert_eq!(first.counts.documents.stored, all, "it is stored");
+    assert_eq!(first.counts.documents.reported, Some(all - 1));
+
+    source.control().set_faults(Faults::default());
+    let second = manifest(&backup, &source).await;
+    assert_eq!(second.status, Status::Complete, "{:?}", second.gaps);
+    assert_eq!(second.counts.documents.reported, Some(all));
+}
+
+#[tokio::test]
+async fn links_to_documents_that_nobody_has_are_listed_and_leave_the_snapshot_complete() {
+    let (source, backup) = (Source::synthetic(60, 2), Backup::in_memory(1).await);
+    let none = serde_json::json!([]);
+    let put = vec![
+        document("LinksAway0000001", "en-us", &none, &link("NobodyHas0000002")),
+        document("LinksAway0000002", "en-us", &none, &link("NobodyHas0000001")),
+        document("LinksAway0000003", "en-us", &none, &link("NobodyHas0000002")),
+        document("LinksAway0000004", "en-us", &none, &link("../../etc/passwd")),
+    ];
+    source.repository.publish(Changes { put, ..Changes::default() });
+    let manifest = manifest(&backup, &source).await;
+    assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
+    let path = "repository/dangling-links.json";
+    assert!(
+        manifest.warnings.iter().any(|w| w.code == "dangling-links" && w.subject == path),
+        "{:?}",
+        manifest.warnings
+    );
+    let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
+    let space = Space::load(&vault, &manifest.space).await.unwrap();
+    let reader = Reader::new(&vault, &space);
+    let entries: Vec<CatalogEntry> = tree::read_all(&reader, &manifest.catalog).await.unwrap();
+    let entry = entries.iter().find(|entry| &*entry.path == path).unwrap();
+    let listed: Vec<String> = serde_json::from_slice(&reader.bytes(entry.item).await.unwrap()).unwrap();
+    for id in ["../../etc/passwd", "NobodyHas0000001", "NobodyHas0000002"] {
+        assert_eq!(listed.iter().filter(|one| *one == id).count(), 1, "{listed:?}");
+    }
+    assert!(listed.is_sorted());
+    assert_eq!(backup.verified(Level::Content).await.damage, []);
+}
+
+#[tokio::test]
+async fn a_file_that_always_fails_is_tried_again_then_named_and_the_run_goes_on() {
+    let (source, backup) = (Source::synthetic(60, 8), Backup::in_memory(1).await);
+    source.control().set_faults(Faults {
+        errors: Some(ErrorRate { status: 500, share: 1.0 }),
+        endpoints: Some([Endpoint::File].into()),
+        ..Faults::default()
+    });
+    let first = manifest(&backup, &source).await;
+    assert_eq!(first.status, Status::Partial);
+    let expected: BTreeSet<String> = source
+        .repository
+        .library()
+        .assets()
+        .iter()
+        .map(|asset| format!("assets/{}/original", asset.id))
+        .collect();
+    let missing: BTreeSet<String> = first.gaps.iter().map(|gap| gap.subject.clone()).collect();
+    assert!(expected.is_subset(&missing), "{:?}", first.gaps);
+    assert_eq!(codes(&first), ["asset-missing"].into());
+    assert_eq!(first.counts.assets.stored, 0);
+    assert_eq!(first.counts.documents.stored, source.repository.documents().len() as u64);
+    let attempts = u64::from(backup.limits.request_attempts);
+    assert_eq!(
+        source.control().requests_to(Endpoint::File),
+        attempts * missing.len() as u64,
+        "each was retried"
+    );
+    assert_eq!(backup.verified(Level::Content).await.damage, [], "what is missing is named");
+
+    source.control().set_faults(Faults::default());
+    let second = manifest(&backup, &source).await;
+    assert_eq!(second.status, Status::Complete, "{:?}", second.gaps);
+    assert!(second.counts.assets.stored >= 8);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prismvault::clock::{Clock as _, ManualClock, SystemClock};
+use prismvault::clock::{Clock as _, ManualClock, SystemClock, Timestamp};
 use prismvault::ids::{Name, SnapshotId};
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::{ErrorKind, ObjectStore};
@@ -31,7 +31,12 @@ pub(crate) struct TestVault {
 impl TestVault {
     /// Makes a vault on as many replicas.
     pub(crate) async fn new(replicas: usize, encrypted: bool) -> Self {
-        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        Self::starting(SystemClock.now(), replicas, encrypted).await
+    }
+
+    /// Makes a vault whose clock begins at this time.
+    pub(crate) async fn starting(begin: Timestamp, replicas: usize, encrypted: bool) -> Self {
+        let clock = Arc::new(ManualClock::new(begin));
         let stores: Vec<MemoryStore> = (0..replicas)
             .map(|n| MemoryStore::new(&format!("replica-{n}"), Arc::<ManualClock>::clone(&clock)))
             .collect();
@@ -45,6 +50,16 @@ impl TestVault {
 
     /// Commits a snapshot that holds exactly these items, a second after the one before.
     pub(crate) async fn snapshot(&self, repository: &str, items: &[(&str, ItemKind, &[u8])]) -> Manifest {
+        self.commit(repository, items, |_| {}).await
+    }
+
+    /// The same with changes to what the snapshot says of itself.
+    pub(crate) async fn commit(
+        &self,
+        repository: &str,
+        items: &[(&str, ItemKind, &[u8])],
+        change: impl FnOnce(&mut Draft),
+    ) -> Manifest {
         self.backup.clock.advance(chrono::TimeDelta::seconds(1));
         let vault = self.backup.open().await.unwrap();
         let name: Name = repository.parse().unwrap();
@@ -65,7 +80,7 @@ impl TestVault {
             .collect();
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let started = self.backup.clock.now();
-        let draft = Draft {
+        let mut draft = Draft {
             repository: name,
             snapshot: SnapshotId::new(started),
             started,
@@ -86,6 +101,7 @@ impl TestVault {
             accepted_gaps: Vec::new(),
             warnings: Vec::new(),
         };
+        change(&mut draft);
         writer.commit(draft, &snapshots, &ledger).await.unwrap().manifest
     }
 
