@@ -14,6 +14,7 @@
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
+//! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod cli;
@@ -28,6 +29,7 @@ pub mod progress;
 pub mod restore;
 pub mod retry;
 pub mod sandbox;
+pub mod schedule;
 pub mod secret;
 pub mod snapshot;
 pub mod vault;

@@ -167,7 +167,12 @@ impl From<ConfigError> for CommandError {
 
 impl From<SecretError> for CommandError {
     fn from(err: SecretError) -> Self {
-        Self::new(ErrorKind::Configuration, err)
+        let hint = err.next_step().map(str::to_owned);
+        let error = Self::new(ErrorKind::Configuration, err);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     ));
     let outcome = outcome_of_problems(&report.problems).worst(outcome_of_status(manifest, &context.output));
     let ended = Ended { exit_code: outcome.code(), report: &report };
-    context.output.report(&ended, || {
+    context.output.result(outcome, &ended, || {
         let (style, word) = match report.problems.is_empty() {
             true => (Style::Green, "Exported"),
             false => (Style::Red, "Exported in part"),

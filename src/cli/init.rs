@@ -51,6 +51,8 @@ struct Report {
     configuration: PathBuf,
     configuration_written: bool,
     pin: String,
+    /// Whether the configuration has the pins already.
+    pinned: bool,
 }
 
 /// Makes keys and the vault; adds empty replicas to a vault that the others hold.
@@ -227,7 +229,26 @@ async fn write_starter(
 }
 
 async fn with_config(args: &Args, config: Config, context: &Context) -> Result<Report, CommandError> {
-    make(args, &config, context, IfThere::Refuse).await
+    let mut report = make(args, &config, context, IfThere::Refuse).await?;
+    let text = std::fs::read_to_string(&config.file).unwrap_or_default();
+    let has_table = text.lines().any(|line| line.trim_start().starts_with("[vault]"));
+    if !report.pinned && !has_table {
+        // A table at the end changes nothing that stands before it.
+        let line_break = if text.ends_with('\n') { "" } else { "\n" };
+        let pins =
+            format!("{line_break}\n# What this client trusts; written by `prismvault init`.\n{}", report.pin);
+        let appended = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&config.file)
+            .and_then(|mut file| file.write_all(pins.as_bytes()).and_then(|()| file.sync_all()));
+        match appended {
+            Ok(()) => (report.pinned, report.configuration_written) = (true, true),
+            Err(error) => {
+                context.output.warning(format!("cannot add the pins to {}: {error}", config.file.display()))
+            }
+        }
+    }
+    Ok(report)
 }
 
 /// What becomes of a vault that is there already.
@@ -264,6 +285,14 @@ async fn make(
             IfThere::Resume => resume(config.clone(), &holders, empty, context).await,
         };
     }
+    if let Some(pinned) = config.vault.id {
+        return Err(VaultError::new(
+            VaultErrorKind::Refused,
+            format!("{} pins the vault {pinned}, and no replica holds it", config.file.display()),
+        )
+        .hint("is a disk not mounted, or an address wrong? Nothing was made")
+        .into());
+    }
     // Before keys are made: a place that is refused leaves nothing behind.
     for replica in &empty {
         require_empty(replica).await?;
@@ -297,6 +326,7 @@ async fn make(
         root,
         encrypted: !args.no_encryption,
         replicas: empty.iter().map(|replica| replica.store.to_string()).collect(),
+        pinned: false,
         added_replicas: Vec::new(),
         keys: keys.files,
         configuration: config.file.clone(),
@@ -346,7 +376,7 @@ async fn join_replicas(
     empty: Vec<Replica>,
     context: &Context,
 ) -> Result<Report, CommandError> {
-    let file = config.file.clone();
+    let (file, pinned) = (config.file.clone(), config.vault.root.is_some());
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let source = session
         .vault
@@ -355,7 +385,7 @@ async fn join_replicas(
         .next()
         .ok_or_else(|| CommandError::new(ErrorKind::Failed, "no replica can be reached"))?;
     join(source, &session.vault.file.vault, &empty).await?;
-    let root = session.vault.trust.root.to_string();
+    let root = session.vault.first_root().to_string();
     Ok(Report {
         vault: session.vault.file.vault,
         pin: pin_lines(session.vault.file.vault, &root),
@@ -364,6 +394,7 @@ async fn join_replicas(
         replicas: holders.iter().chain(&empty).map(|replica| replica.store.to_string()).collect(),
         added_replicas: empty.iter().map(|replica| replica.store.to_string()).collect(),
         keys: Vec::new(),
+        pinned,
         configuration: file,
         configuration_written: false,
     })
@@ -377,7 +408,17 @@ fn page(report: &Report) -> Page {
     } else {
         page = page
             .line(format!("Added {} to the vault {}", report.added_replicas.join(", "), report.vault))
-            .line("They hold no snapshots yet: the next snapshot stores what it needs there, `prismvault repair` brings older ones.");
+            .line("It holds no snapshot yet. Run `prismvault repair` now: it brings those that are there.")
+            .line("(A snapshot before that would store everything once more, on every replica.)");
+        if report.pinned {
+            return page;
+        }
+        page = page
+            .line("")
+            .line(bold("Add these lines to the configuration, they pin what this client trusts:"));
+        for line in report.pin.lines() {
+            page = page.line(line.to_owned());
+        }
         return page;
     }
     if !report.encrypted {

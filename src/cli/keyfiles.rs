@@ -141,8 +141,8 @@ fn key_file(
                 format!("{} does not say where the key `{name}` is to be made", config.file.display()),
             )
             .hint(format!(
-                "add to [keys]: {name} = {{ file = \"{KEYS_DIR}/{name}.{}\" }}",
-                if matches!(name, "operator" | "recovery") { "txt" } else { "key" }
+                "add, or as much of it as you need:\n[keys]\n{}",
+                key_files().map(|(key, file)| format!("{key} = {{ file = \"{file}\" }}")).join("\n")
             )));
         }
     };
@@ -158,7 +158,7 @@ fn key_file(
 pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CommandError> {
     let write = || {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent)?;
+        super::places::private_directory(parent)?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]

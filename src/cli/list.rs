@@ -75,6 +75,13 @@ impl<'a> Line<'a> {
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, args.repository.as_ref()).await?;
+    if let Some(name) = &args.repository
+        && snapshots.of(name).is_empty()
+        && snapshots.unreadable.is_empty()
+    {
+        // Says which repositories there are; one that is configured may have none yet.
+        session.config.select(&[name.as_str()])?;
+    }
     let lost: Vec<_> = match &args.repository {
         Some(name) => {
             let of = format!("/{name}/");

@@ -43,6 +43,7 @@ pub mod demo;
 pub mod export;
 pub mod find;
 pub mod init;
+pub mod jobs;
 pub mod list;
 pub mod manual;
 pub mod repair;
@@ -125,6 +126,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Jobs, one file a job: check them, see when each runs, run one now
+    Jobs(jobs::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
     Sandbox(sandbox::Args),
     /// Check the configuration and show what it means
@@ -292,6 +295,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
+        Command::Jobs(args) => jobs::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

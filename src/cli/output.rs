@@ -18,6 +18,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 
 use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
 use super::text::{Style, Table, Text};
 
 /// Version of the JSON that commands print. Fields are added under the same number; it changes
@@ -113,6 +114,11 @@ impl Output {
         Self { options, screen, data, messages: Mutex::new(messages) }
     }
 
+    /// Whether `--quiet` was given and nothing else asks for output.
+    pub fn is_quiet(&self) -> bool {
+        self.options.quiet && !self.options.json
+    }
+
     /// Whether `--json` was given.
     pub fn is_json(&self) -> bool {
         self.options.json
@@ -133,6 +139,24 @@ impl Output {
             true => self.json(report, true),
             false => self.write(people().render(self.options.colour).as_bytes(), true),
         }
+    }
+
+    /// Prints what came of a command that changes or checks something. With `--quiet`, nothing
+    /// when all is well: silence means success.
+    ///
+    /// # Errors
+    ///
+    /// When standard output cannot be written.
+    pub fn result(
+        &self,
+        outcome: Outcome,
+        report: &impl Serialize,
+        people: impl FnOnce() -> Page,
+    ) -> Result<(), CommandError> {
+        if self.is_quiet() && outcome == Outcome::Complete {
+            return Ok(());
+        }
+        self.report(report, people)
     }
 
     /// Prints one item of a stream: `item` as one line of JSON with `--json`, else what `people`

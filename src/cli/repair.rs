@@ -80,8 +80,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         bytes: done.bytes,
         beyond_repair: &beyond_repair,
     };
-    context.output.report(&report, || page(&report))?;
-    Ok(if beyond_repair.iter().any(|damage| damage.kind.is_integrity()) {
+    let outcome = if beyond_repair.iter().any(|damage| damage.kind.is_integrity()) {
         Outcome::Integrity
     } else if !done.failed.is_empty() {
         Outcome::Failed
@@ -89,7 +88,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         Outcome::Partial
     } else {
         Outcome::Complete
-    })
+    };
+    context.output.result(outcome, &report, || page(&report))?;
+    Ok(outcome)
 }
 
 async fn apply(

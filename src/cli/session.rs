@@ -54,7 +54,7 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
-        Self::open_from(Places::of_environment(), context, config, identities).await
+        Self::open_from(Places::of_environment()?, context, config, identities).await
     }
 
     /// As [`open_with`](Self::open_with), with other places for caches, memory and spool files
@@ -65,7 +65,7 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
-        let keys = load_keys(&config, identities)?;
+        let keys = load_keys(&config, identities, context)?;
         let replicas = open_replicas(&config).await?;
         let root = config.vault.root.as_deref().map(str::parse::<VerifyingKey>).transpose();
         let options = OpenOptions {
@@ -102,7 +102,7 @@ fn in_config(config: &Config, what: &str, error: VaultError) -> CommandError {
 
 /// Reads the keys that are here. One whose file is missing belongs elsewhere: the command that
 /// needs it says so.
-fn load_keys(config: &Config, identities: &IdentityOptions) -> Result<Keys, CommandError> {
+fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -> Result<Keys, CommandError> {
     let mut keys = Keys::default();
     for path in &identities.identity {
         let secret = SecretRef::File { path: path.clone() }.resolve(&config.limits)?;
@@ -114,30 +114,35 @@ fn load_keys(config: &Config, identities: &IdentityOptions) -> Result<Keys, Comm
             )
         })?);
     }
+    // A key that cannot be used is like one that is not here: the command that needs it fails.
+    let unusable = |name: &str, reference: &SecretRef, error: &dyn std::fmt::Display| {
+        context.output.warning(format!("{name} in [keys] ({reference}) cannot be used: {error}"));
+    };
     for (name, reference) in [("operator", &config.keys.operator), ("recovery", &config.keys.recovery)] {
-        if let Some(secret) = resolve_if_here(reference.as_ref(), config)? {
-            keys.identities.push(
-                Identity::parse(&secret)
-                    .map_err(|error| in_config(config, &format!("{name} in [keys]"), error))?,
-            );
+        if let Some(reference) = reference.as_ref().filter(|reference| is_here(reference)) {
+            match reference.resolve(&config.limits).map(|secret| Identity::parse(&secret)) {
+                Ok(Ok(identity)) => keys.identities.push(identity),
+                Ok(Err(error)) => unusable(name, reference, &error),
+                Err(error) => unusable(name, reference, &error),
+            }
         }
     }
-    if let Some(secret) = resolve_if_here(config.keys.signing.as_ref(), config)? {
-        keys.signing =
-            Some(SigningKey::parse(&secret).map_err(|error| in_config(config, "signing in [keys]", error))?);
+    if let Some(reference) = config.keys.signing.as_ref().filter(|reference| is_here(reference)) {
+        match reference.resolve(&config.limits).map(|secret| SigningKey::parse(&secret)) {
+            Ok(Ok(key)) => keys.signing = Some(key),
+            Ok(Err(error)) => unusable("signing", reference, &error),
+            Err(error) => unusable("signing", reference, &error),
+        }
     }
     Ok(keys)
 }
 
-fn resolve_if_here(
-    reference: Option<&SecretRef>,
-    config: &Config,
-) -> Result<Option<crate::secret::Secret>, CommandError> {
+/// Whether a key is on this machine: keys that belong elsewhere are no error.
+fn is_here(reference: &SecretRef) -> bool {
     match reference {
-        None => Ok(None),
-        Some(SecretRef::File { path }) if !path.exists() => Ok(None),
-        Some(SecretRef::Env { name }) if std::env::var_os(name).is_none() => Ok(None),
-        Some(reference) => Ok(Some(reference.resolve(&config.limits)?)),
+        SecretRef::File { path } => path.exists(),
+        SecretRef::Env { name } => std::env::var_os(name).is_some(),
+        SecretRef::Command { .. } => true,
     }
 }
 

@@ -68,8 +68,18 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if let (Some(repository), Some(to)) = (&args.repository, &args.to) {
         names = vec![first_try(&args, repository, to, context).await?];
     }
-    let config = context.load_config()?;
-    let repositories: Vec<Repository> = config.select(&names)?.into_iter().cloned().collect();
+    take_all(context.load_config()?, &names, "manual", context).await
+}
+
+/// Takes a snapshot of each repository of `names` (all when there is none) and prints it;
+/// `trigger` is what the manifests call the reason: by hand, or the name of a job.
+pub(super) async fn take_all(
+    config: Config,
+    names: &[String],
+    trigger: &str,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let repositories: Vec<Repository> = config.select(names)?.into_iter().cloned().collect();
     if repositories.is_empty() {
         return Err(CommandError::new(
             ErrorKind::Configuration,
@@ -86,16 +96,22 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let mut outcome = Outcome::Complete;
     for target in &targets {
         let options = SnapshotOptions {
-            trigger: "manual".to_owned(),
+            trigger: trigger.to_owned(),
             progress: &*context.progress,
             cancel: context.cancel.clone(),
         };
         match take(&session.vault, &http, target, options).await {
             Ok(report) => outcome = outcome.worst(show(&report, target, context)?),
-            Err(error) if only || context.cancel.is_cancelled() => return Err(error.into()),
+            Err(error) if only || context.cancel.is_cancelled() => {
+                return Err(with_token_hint(error.into(), target, &session.config));
+            }
             Err(error) => {
-                let error = CommandError::from(error);
-                outcome = outcome.worst(error.kind.outcome());
+                let error = with_token_hint(error.into(), target, &session.config);
+                // Usage is said only before any work.
+                outcome = outcome.worst(match error.kind.outcome() {
+                    Outcome::Usage => Outcome::Failed,
+                    outcome => outcome,
+                });
                 context.output.error(&error);
             }
         }
@@ -136,6 +152,24 @@ async fn first_try(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says so when a token is in the environment that the configuration does not use: a first try
+/// without it left a configuration without it.
+fn with_token_hint(error: CommandError, target: &Target, config: &Config) -> CommandError {
+    let unused = [
+        ("PRISMIC_ACCESS_TOKEN", "access_token", target.access_token.is_none()),
+        ("PRISMIC_WRITE_TOKEN", "write_token", target.write_token.is_none()),
+    ];
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let unused = unused.into_iter().filter(|(variable, _, unused)| *unused && is_set(variable));
+    unused.fold(error, |error, (variable, key, _)| {
+        error.hint(format!(
+            "{variable} is set, but {} does not use it: add {key} = {{ env = \"{variable}\" }} to [repositories.{}]",
+            config.file.display(),
+            target.name
+        ))
+    })
 }
 
 /// Resolves a repository of the configuration: endpoints and tokens.
@@ -188,14 +222,20 @@ fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<O
     for problem in &report.vault_warnings {
         context.output.warning(format!("{}: {}", problem.subject, problem.detail));
     }
-    context.output.item(&shown, || page(report))?;
-    Ok(outcome(report))
+    let outcome = outcome(report);
+    if outcome != Outcome::Complete || !context.output.is_quiet() {
+        context.output.item(&shown, || page(report))?;
+    }
+    Ok(outcome)
 }
 
 /// Lost history weighs most, then what is missing here or there.
 fn outcome(report: &SnapshotReport) -> Outcome {
     let committed = &report.committed;
-    if !report.lost.is_empty() {
+    let unreadable = |problem: &Problem| {
+        matches!(problem.code.as_str(), "manifest-unreadable" | "index-unreadable" | "base-unreadable")
+    };
+    if !report.lost.is_empty() || report.vault_warnings.iter().any(unreadable) {
         Outcome::Integrity
     } else if !committed.manifest.gaps.is_empty() || !committed.behind.is_empty() {
         Outcome::Partial

@@ -9,7 +9,8 @@ use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::human_bytes;
-use crate::ids::SnapshotId;
+use crate::config::Config;
+use crate::ids::{Name, SnapshotId};
 use crate::vault::snapshots::Snapshots;
 use crate::verification::{Damage, Level, VerifyOptions, VerifyReport, verify};
 
@@ -68,20 +69,72 @@ impl DepthOptions {
 ///
 /// When nothing can be verified at all. Damage is printed and decides the exit code.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    let session = Session::open(context, &args.identity).await?;
-    if args.depth.level() == Some(Level::Content) {
+    let which = Which::Selectors(&args.snapshots);
+    verify_and_print(context.load_config()?, args.depth.level(), which, &args.identity, context).await
+}
+
+/// Which snapshots to verify.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// Those that somebody typed; the whole vault when there is none.
+    Selectors(&'a [String]),
+    /// All of these repositories.
+    Repositories(&'a [Name]),
+    /// The whole vault, in which these repositories are expected.
+    All(&'a [Name]),
+}
+
+/// Verifies and prints; for the command itself and for jobs.
+pub(super) async fn verify_and_print(
+    config: Config,
+    level: Option<Level>,
+    which: Which<'_>,
+    identity: &IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let session = Session::open_with(context, config, identity).await?;
+    if level == Some(Level::Content) {
         session.vault.require_content_identity()?;
     }
-    let snapshots = chosen(&args.snapshots, &session).await?;
-    let options = VerifyOptions {
-        level: args.depth.level(),
-        snapshots,
-        progress: &*context.progress,
-        cancel: context.cancel.clone(),
+    let (snapshots, without) = match which {
+        Which::Selectors(selectors) => (chosen(selectors, &session).await?, Outcome::Complete),
+        Which::Repositories(names) => of_repositories(names, &session, context).await?,
+        Which::All(names) => (Vec::new(), of_repositories(names, &session, context).await?.1),
     };
+    let options =
+        VerifyOptions { level, snapshots, progress: &*context.progress, cancel: context.cancel.clone() };
     let report = verify(&session.vault, &options).await?;
+    let outcome = outcome(&report);
+    context.output.result(outcome, &report, || page(&report))?;
+    Ok(outcome)
     context.output.report(&report, || page(&report))?;
-    Ok(outcome(&report))
+    Ok(outcome(&report).worst(without))
+}
+/// Returns the snapshots of these repositories. One without any is no success: nothing of it was
+/// verified, which is said and decides the exit code.
+async fn of_repositories(
+    names: &[Name],
+    session: &Session,
+    context: &Context,
+) -> Result<(Vec<SnapshotId>, Outcome), CommandError> {
+    let snapshots = Snapshots::load(&session.vault, None).await?;
+    let (mut chosen, mut outcome) = (Vec::new(), Outcome::Complete);
+    for name in names {
+        let own = snapshots.of(name);
+        chosen.extend(own.iter().map(|snapshot| snapshot.id().clone()));
+        if own.is_empty() {
+            context.output.warning(format!("{name} has no snapshot that could be verified"));
+            outcome = Outcome::Partial;
+        }
+    }
+    // For the library no snapshot means all of them, which is right only where manifests are lost:
+    // then the whole vault is looked at, and the loss reported.
+    let lost = !snapshots.unreadable.is_empty() || !snapshots.missing(&session.vault)?.is_empty();
+    if chosen.is_empty() && !lost {
+        return Err(CommandError::new(ErrorKind::Failed, "there is no snapshot to verify")
+            .hint("take one with `prismvault snapshot`"));
+    }
+    Ok((chosen, outcome))
 }
 
 async fn chosen(selectors: &[String], session: &Session) -> Result<Vec<SnapshotId>, CommandError> {

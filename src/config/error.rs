@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::Place;
+
 /// What a caller can decide by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigErrorKind {
@@ -37,7 +39,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(kind: ConfigErrorKind, file: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ConfigErrorKind, file: &Path, reason: impl Into<String>) -> Self {
         Self {
             kind,
             file: file.to_owned(),
@@ -48,19 +50,26 @@ impl ConfigError {
         }
     }
 
-    pub(super) fn at_line(mut self, line: usize) -> Self {
+    pub(crate) fn at_line(mut self, line: usize) -> Self {
         self.line = Some(line);
         self
     }
 
-    pub(super) fn at_key(mut self, key: &str) -> Self {
+    pub(crate) fn at_key(mut self, key: &str) -> Self {
         key.clone_into(&mut self.key);
         self
     }
 
-    pub(super) fn because(mut self, source: std::io::Error) -> Self {
+    pub(crate) fn because(mut self, source: std::io::Error) -> Self {
         self.source = Some(source);
         self
+    }
+
+    /// The same mistake, blamed on another place: where the name stands that the configuration
+    /// does not have.
+    pub(crate) fn moved_to(mut self, place: &Place, key: &str) -> Self {
+        self.file.clone_from(&place.file);
+        self.at_line(place.line).at_key(key)
     }
 
     /// What a caller can decide by.
@@ -76,6 +85,11 @@ impl ConfigError {
     /// Line of the file, counted from 1, where one is to blame.
     pub fn line(&self) -> Option<usize> {
         self.line
+    }
+
+    /// What is wrong, without the place.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// Path of the key that is wrong, `repositories.blog.priority`; empty for a whole file.
@@ -100,7 +114,7 @@ impl fmt::Display for ConfigError {
 /// Returns the known word that `typed` was most likely meant to be, if one is close.
 ///
 /// Close is at most one edit for every three letters, after case and `-` for `_` are evened out.
-pub(super) fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let even = |word: &str| word.to_ascii_lowercase().replace('-', "_");
     let typed = even(typed);
     known

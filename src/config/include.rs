@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a pattern gives no files.
 #[derive(Debug)]
-pub(super) enum PatternError {
+pub(crate) enum PatternError {
     /// The pattern itself is not usable, for this reason.
     Invalid(&'static str),
     /// The directory cannot be listed.
@@ -20,7 +20,7 @@ pub(super) enum PatternError {
 ///
 /// A pattern without `*` is one file, there or not; one with `*` may match none, also when its
 /// directory does not exist.
-pub(super) fn expand(pattern: &str, directory: &Path) -> Result<Vec<PathBuf>, PatternError> {
+pub(crate) fn expand(pattern: &str, directory: &Path) -> Result<Vec<PathBuf>, PatternError> {
     let path = directory.join(pattern);
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(PatternError::Invalid("does not name a file"));

@@ -19,10 +19,10 @@ use url::Url;
 use crate::ids::{Name, VaultId};
 use crate::limits::Limits;
 
-mod error;
-mod include;
+pub(crate) mod error;
+pub(crate) mod include;
 mod load;
-mod read;
+pub(crate) mod read;
 mod secret_ref;
 mod starter;
 mod value;

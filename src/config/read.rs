@@ -13,14 +13,14 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, ConfigErrorKind, closest};
 
 /// The text of one file, for places.
-pub(super) struct Source {
-    pub(super) file: PathBuf,
+pub(crate) struct Source {
+    pub(crate) file: PathBuf,
     text: String,
 }
 
 impl Source {
     /// Reads a file of at most `max` bytes.
-    pub(super) fn read(file: &Path, max: u64) -> Result<Self, ConfigError> {
+    pub(crate) fn read(file: &Path, max: u64) -> Result<Self, ConfigError> {
         use std::io::{ErrorKind, Read as _};
         let fail = |kind, reason: &str| ConfigError::new(kind, file, reason);
         let open = std::fs::File::open(file).map_err(|err| match err.kind() {
@@ -39,7 +39,7 @@ impl Source {
     }
 
     /// Parses the text.
-    pub(super) fn parse(&self) -> Result<DeTable<'_>, ConfigError> {
+    pub(crate) fn parse(&self) -> Result<DeTable<'_>, ConfigError> {
         DeTable::parse(&self.text).map(toml::Spanned::into_inner).map_err(|err| {
             // Only the message: the parser's own rendering quotes the line, which may hold a token.
             let reason = format!("not valid TOML: {}", err.message().replace('\n', ", "));
@@ -58,15 +58,15 @@ impl Source {
 
 /// One value, with its place.
 #[derive(Clone)]
-pub(super) struct Value<'a> {
+pub(crate) struct Value<'a> {
     source: &'a Source,
-    pub(super) path: String,
+    pub(crate) path: String,
     offset: usize,
     value: &'a DeValue<'a>,
 }
 
 /// One table whose keys were checked.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     source: &'a Source,
     path: String,
     offset: usize,
@@ -85,7 +85,7 @@ fn error(source: &Source, offset: usize, path: &str, kind: ConfigErrorKind, reas
 
 impl<'a> Table<'a> {
     /// Returns the table of a whole file, which may hold the keys `known` and no others.
-    pub(super) fn root(
+    pub(crate) fn root(
         source: &'a Source,
         table: &'a DeTable<'a>,
         known: &[&str],
@@ -124,12 +124,12 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the value of a key, if it is there.
-    pub(super) fn get(&self, key: &str) -> Option<&Value<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value<'a>> {
         self.entries.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
     /// Returns the value of a key that must be there.
-    pub(super) fn need(&self, key: &str) -> Result<&Value<'a>, ConfigError> {
+    pub(crate) fn need(&self, key: &str) -> Result<&Value<'a>, ConfigError> {
         self.get(key).ok_or_else(|| {
             let reason = format!("the key {key:?} is missing");
             error(self.source, self.offset, &self.path, ConfigErrorKind::InvalidValue, reason)
@@ -137,12 +137,12 @@ impl<'a> Table<'a> {
     }
 
     /// Returns all entries in the order of the file.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &Value<'a>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &Value<'a>)> {
         self.entries.iter().map(|(key, value)| (*key, value))
     }
 
     /// Returns what `read` makes of a key's value, or `None` when the key is not there.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         key: &str,
         read: impl FnOnce(&Value<'a>) -> Result<T, ConfigError>,
@@ -153,16 +153,16 @@ impl<'a> Table<'a> {
 
 impl<'a> Value<'a> {
     /// Line of this value's key.
-    pub(super) fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.source.line(self.offset)
     }
 
-    pub(super) fn error(&self, kind: ConfigErrorKind, reason: impl Into<String>) -> ConfigError {
+    pub(crate) fn error(&self, kind: ConfigErrorKind, reason: impl Into<String>) -> ConfigError {
         error(self.source, self.offset, &self.path, kind, reason.into())
     }
 
     /// Returns the error that this value is not usable.
-    pub(super) fn invalid(&self, reason: impl Into<String>) -> ConfigError {
+    pub(crate) fn invalid(&self, reason: impl Into<String>) -> ConfigError {
         self.error(ConfigErrorKind::InvalidValue, reason)
     }
 
@@ -179,12 +179,12 @@ impl<'a> Value<'a> {
     }
 
     /// Whether this is text.
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         self.value.is_str()
     }
 
     /// Returns text that is not empty.
-    pub(super) fn text(&self) -> Result<&'a str, ConfigError> {
+    pub(crate) fn text(&self) -> Result<&'a str, ConfigError> {
         match self.value.as_str() {
             Some("") => Err(self.invalid("is empty")),
             Some(text) => Ok(text),
@@ -193,17 +193,17 @@ impl<'a> Value<'a> {
     }
 
     /// Returns text in the form of `T`; the error of `T` names what it should be.
-    pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(&self) -> Result<T, ConfigError> {
+    pub(crate) fn parse<T: FromStr<Err: std::fmt::Display>>(&self) -> Result<T, ConfigError> {
         self.text()?.parse().map_err(|err: T::Err| self.invalid(err.to_string()))
     }
 
     /// Returns true or false.
-    pub(super) fn flag(&self) -> Result<bool, ConfigError> {
+    pub(crate) fn flag(&self) -> Result<bool, ConfigError> {
         self.value.as_bool().ok_or_else(|| self.wrong_type("true or false"))
     }
 
     /// Returns a whole number in a range, both ends included.
-    pub(super) fn integer(&self, min: u64, max: u64) -> Result<u64, ConfigError> {
+    pub(crate) fn integer(&self, min: u64, max: u64) -> Result<u64, ConfigError> {
         let DeValue::Integer(integer) = self.value else {
             return Err(self.wrong_type("a whole number"));
         };
@@ -215,7 +215,7 @@ impl<'a> Value<'a> {
     }
 
     /// Returns a number above 0 and at most `max`.
-    pub(super) fn rate(&self, max: f64) -> Result<f64, ConfigError> {
+    pub(crate) fn rate(&self, max: f64) -> Result<f64, ConfigError> {
         let number = match self.value {
             DeValue::Integer(_) => self.integer(0, u64::from(u32::MAX)).ok().map(|n| n as f64),
             DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
@@ -227,7 +227,7 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the values of a list.
-    pub(super) fn list(&self) -> Result<Vec<Value<'a>>, ConfigError> {
+    pub(crate) fn list(&self) -> Result<Vec<Value<'a>>, ConfigError> {
         let DeValue::Array(array) = self.value else {
             return Err(self.wrong_type("a list in brackets"));
         };
@@ -241,12 +241,12 @@ impl<'a> Value<'a> {
     }
 
     /// Returns a table that may hold the keys `known` and no others.
-    pub(super) fn table(&'a self, known: &[&str]) -> Result<Table<'a>, ConfigError> {
+    pub(crate) fn table(&'a self, known: &[&str]) -> Result<Table<'a>, ConfigError> {
         self.map()?.knowing(known)
     }
 
     /// Returns a table whose keys are names that people chose.
-    pub(super) fn map(&self) -> Result<Table<'a>, ConfigError> {
+    pub(crate) fn map(&self) -> Result<Table<'a>, ConfigError> {
         let DeValue::Table(table) = self.value else {
             return Err(self.wrong_type("a table"));
         };

@@ -66,8 +66,16 @@ pub struct SecretError {
     pub kind: SecretErrorKind,
     reference: String,
     reason: String,
+    next_step: Option<String>,
     #[source]
     source: Option<std::io::Error>,
+}
+
+impl SecretError {
+    /// Returns what to do next, where something is likely.
+    pub fn next_step(&self) -> Option<&str> {
+        self.next_step.as_deref()
+    }
 }
 
 impl SecretRef {
@@ -231,7 +239,33 @@ impl SecretRef {
     }
 
     fn error(&self, kind: SecretErrorKind, reason: impl Into<String>) -> SecretError {
-        SecretError { kind, reference: self.to_string(), reason: reason.into(), source: None }
+        SecretError {
+            kind,
+            reference: self.to_string(),
+            reason: reason.into(),
+            next_step: self.next_step(kind),
+            source: None,
+        }
+    }
+
+    fn next_step(&self, kind: SecretErrorKind) -> Option<String> {
+        use SecretErrorKind::{CommandFailed, Empty, Missing, TimedOut};
+        Some(match (self, kind) {
+            (Self::Env { name }, Missing | Empty) => {
+                format!("set {name} where this runs; a service or a cron job has an environment of its own")
+            }
+            (Self::File { path }, Missing | Empty) => {
+                format!(
+                    "write the secret to {}, or change the reference in the configuration",
+                    path.display()
+                )
+            }
+            (Self::Command { .. }, Missing) => "check that the program is installed here".to_owned(),
+            (Self::Command { .. }, Empty | CommandFailed | TimedOut) => {
+                "run the command by hand, as this user, to see what it says".to_owned()
+            }
+            _ => return None,
+        })
     }
 
     fn io_error(&self, reason: &str, err: std::io::Error) -> SecretError {

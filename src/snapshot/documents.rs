@@ -37,6 +37,7 @@ pub(super) struct Documents {
     pub(super) dangling: Vec<String>,
     /// Id of each document and of its item, to tell what a release changes.
     pub(super) items: HashMap<Box<str>, ItemId>,
+    /// Targets of links, of the documents that were added last.
     targets: HashSet<Box<str>>,
 }
 
@@ -67,16 +68,14 @@ impl Documents {
             Some(references) => {
                 let assets = self.wishes.add(run, &path, references);
                 self.links.add(run.key(), &path, document, references, assets);
-                if release.is_none() {
-                    let missing = |target: &&DocumentRef| !self.targets.contains(target.id.as_str());
-                    let new: Vec<_> = references
-                        .documents
-                        .iter()
-                        .filter(missing)
-                        .map(|target| target.id.as_str().into())
-                        .collect();
-                    self.targets.extend(new);
-                }
+                let missing = |target: &&DocumentRef| !self.targets.contains(target.id.as_str());
+                let new: Vec<_> = references
+                    .documents
+                    .iter()
+                    .filter(missing)
+                    .map(|target| target.id.as_str().into())
+                    .collect();
+                self.targets.extend(new);
             }
             None => self.gaps.push(Problem::new(
                 "references-unread",
@@ -85,6 +84,15 @@ impl Documents {
             )),
         }
         self.entries.push(CatalogEntry { path: path.into(), item: *id, size });
+    }
+
+    /// Targets of the links that were added last that are neither among the documents nor `known`.
+    fn missing_targets(&self, known: impl Fn(&str) -> bool) -> Vec<String> {
+        let is_missing = |target: &&Box<str>| !self.items.contains_key(*target) && !known(target);
+        let mut missing: Vec<String> =
+            self.targets.iter().filter(is_missing).map(ToString::to_string).collect();
+        missing.sort_unstable();
+        missing
     }
 
     fn add_master(&mut self, run: &Run<'_>, stored: &Stored) {
@@ -119,7 +127,14 @@ impl Run<'_> {
         documents.tally.reported = Some(total);
         self.progress.finish(Phase::Documents);
         self.check_tallies(root, &search, &mut documents).await?;
-        self.check_links(&search, &mut documents).await?;
+        let missing = documents.missing_targets(|_| false);
+        for stored in self.found_by_id(&search, &missing, None).await? {
+            documents.gaps.push(not_listed(self, None, &stored.document));
+            documents.add_master(self, &stored);
+        }
+        let dangling = missing.into_iter().filter(|target| !documents.items.contains_key(target.as_str()));
+        documents.dangling = dangling.map(|target| names::segment(self.key(), &target)).collect();
+        documents.targets = HashSet::new();
         Ok(documents)
     }
 
@@ -142,7 +157,12 @@ impl Run<'_> {
         };
         let total = self
             .read_all(&search, Phase::Releases, Some(release), &differs, |page| {
-                for stored in page.stored.iter().filter(|stored| !seen.contains(&stored.document.id)) {
+                // A page may hold a document twice.
+                let mut added = HashSet::new();
+                let is_new = |stored: &&Stored| {
+                    !seen.contains(&stored.document.id) && added.insert(stored.document.id.clone())
+                };
+                for stored in page.stored.iter().filter(is_new) {
                     documents.add(self, Some(release), stored);
                     tally.stored += 1;
                     tally.bytes += stored.document.bytes.len() as u64;
@@ -163,6 +183,20 @@ impl Run<'_> {
                 ),
             ));
         }
+        let missing = documents.missing_targets(|target| seen.contains(target));
+        let found = self.found_by_id(&search, &missing, Some(release)).await?;
+        for stored in &found {
+            documents.gaps.push(not_listed(self, Some(release), &stored.document));
+            documents.add(self, Some(release), stored);
+            tally.stored += 1;
+            tally.bytes += stored.document.bytes.len() as u64;
+        }
+        let found: HashSet<&str> = found.iter().map(|stored| stored.document.id.as_str()).collect();
+        let dangling = missing.iter().filter(|target| !found.contains(target.as_str()));
+        documents.dangling.extend(dangling.map(|target| names::segment(self.key(), target)));
+        documents.dangling.sort_unstable();
+        documents.dangling.dedup();
+        documents.targets = HashSet::new();
         Ok(tally)
     }
 
@@ -318,44 +352,39 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Asks by id for every target of a link that was not among the documents. What the API has
-    /// is stored; what it does not have is dangling at the source.
-    async fn check_links(&self, everything: &Search, documents: &mut Documents) -> Result<()> {
-        let mut missing: Vec<String> = documents
-            .targets
-            .iter()
-            .filter(|target| !documents.items.contains_key(*target))
-            .map(ToString::to_string)
-            .collect();
-        documents.targets = HashSet::new();
-        missing.sort_unstable();
-        let batches = self.content.in_ids_batches(everything, &missing);
+    /// Asks by id for the targets of links that were not among the documents, and stores what the
+    /// API has. What it does not have is dangling at the source.
+    async fn found_by_id(
+        &self,
+        everything: &Search,
+        missing: &[String],
+        release: Option<&str>,
+    ) -> Result<Vec<Stored>> {
+        let batches = self.content.in_ids_batches(everything, missing);
         let mut answers = stream::iter(batches)
             .map(|batch| self.page(batch.search))
             .buffer_unordered(self.limits().content_concurrency);
         let mut found = Vec::new();
+        let mut seen = HashSet::new();
         while let Some(page) = answers.next().await {
-            found.extend(page?.documents);
+            found.extend(page?.documents.into_iter().filter(|document| seen.insert(document.id.clone())));
         }
         drop(answers);
-        for stored in self.store_documents(found, None).await? {
-            let document = &stored.document;
-            documents.gaps.push(Problem::new(
-                "document-not-listed",
-                names::document(self.key(), None, &document.lang, &document.type_, &document.id),
-                "the API has this document and left it out of its list; it is stored",
-            ));
-            documents.add_master(self, &stored);
-        }
-        documents.targets = HashSet::new();
-        missing.retain(|target| !documents.items.contains_key(target.as_str()));
-        documents.dangling = missing;
-        Ok(())
+        self.store_documents(found, release).await
     }
 
     pub(super) fn source_error(&self, error: PrismicError) -> super::SnapshotError {
         super::SnapshotError::Source { repository: self.target.name.to_string(), error: Box::new(error) }
     }
+}
+
+fn not_listed(run: &Run<'_>, release: Option<&str>, document: &Document) -> Problem {
+    let path = names::document(run.key(), release, &document.lang, &document.type_, &document.id);
+    Problem::new(
+        "document-not-listed",
+        path,
+        "the API has this document and left it out of its list; it is stored",
+    )
 }
 
 fn shortfall(what: &str, subject: &str, tally: Tally) -> Problem {

@@ -68,6 +68,8 @@ impl Links {
             names[number as usize] = name;
         }
         self.rows.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // Two releases with one id would give a path twice.
+        self.rows.dedup_by(|a, b| a.path == b.path);
         let flat = self.flat;
         self.rows.into_iter().map(move |row| {
             let ids = |range: Range<u32>| {

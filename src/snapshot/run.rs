@@ -130,7 +130,12 @@ pub async fn take(
     progress.start(Phase::OpenVault, None);
     let snapshots = Snapshots::load(vault, Some(&target.name)).await?;
     let ledger = Ledger::load(vault, &target.space).await?;
-    let lost = snapshots.missing(vault)?;
+    let mut lost = snapshots.missing(vault)?;
+    let named = snapshots.of(&target.name).iter().flat_map(|snapshot| &snapshot.manifest.ledger);
+    if let Err(error) = ledger.require_whole(vault, named) {
+        let path = format!("{}/{}", crate::vault::layout::LEDGER, target.space);
+        lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
+    }
     let space = Space::load(vault, &target.space).await?;
     let mut vault_warnings = space.unreadable.clone();
     vault_warnings.extend(snapshots.unreadable.iter().cloned());
@@ -166,10 +171,25 @@ pub async fn take(
         originals: Mutex::default(),
     };
     progress.finish(Phase::OpenVault);
-    let (reading, restarts) = run.read_with_restarts().await?;
-    let documents_unchanged = matches!(reading.content, Content::Unchanged);
-    let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
-    run.check_cancelled()?;
+    let read = async {
+        let (reading, restarts) = run.read_with_restarts().await?;
+        let documents_unchanged = matches!(reading.content, Content::Unchanged);
+        let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
+        run.check_cancelled()?;
+        Ok((draft, documents_unchanged))
+    };
+    // Waits end at once; dropping what is under way leaves the vault as it was.
+    let read = tokio::select! {
+        read = read => read,
+        () = options.cancel.cancelled() => Err(SnapshotError::Cancelled),
+    };
+    let (draft, documents_unchanged) = match read {
+        Err(SnapshotError::Cancelled) => {
+            run.writer.keep_progress().await?;
+            return Err(SnapshotError::Cancelled);
+        }
+        read => read?,
+    };
     progress.start(Phase::Commit, None);
     let committed = run.writer.commit(draft, &snapshots, &ledger).await?;
     progress.finish(Phase::Commit);
@@ -366,7 +386,7 @@ impl Run<'_> {
                 put_documents(*documents, wished, &mut counts, &mut gaps, &mut warnings, &mut files)
             }
         };
-        counts.assets = add(counts.assets, library.tally);
+        counts.assets.reported = library.tally.reported;
         entries.extend(library.entries);
         if let Some(models) = models {
             let (stored, tally) = self.store_files(ItemKind::Model, models).await?;
@@ -380,6 +400,12 @@ impl Run<'_> {
         entries.extend(stored);
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         entries.dedup_by(|a, b| a.path == b.path);
+        // Counted at last: an asset may have been listed twice, before and after a change.
+        let originals = entries
+            .iter()
+            .filter(|entry| entry.path.starts_with("assets/") && entry.path.ends_with("/original"));
+        (counts.assets.stored, counts.assets.bytes) =
+            originals.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.size));
 
         let accepted = ledger.accepted_gaps(&self.target.name);
         let (accepted_gaps, gaps) =
@@ -454,13 +480,8 @@ impl Run<'_> {
             .collect();
         let assets: Vec<_> =
             base.below("assets/").filter(|entry| !listed.contains(&*entry.path)).cloned().collect();
-        for entry in assets.iter().filter(|entry| entry.path.ends_with("/original")) {
-            counts.assets.stored += 1;
-            counts.assets.bytes += entry.size;
-        }
-        if list.is_none() {
-            gaps.extend(before.accepted_gaps.iter().cloned());
-        }
+        // What the library lists is tried again; other accepted gaps stay what they were.
+        gaps.extend(before.accepted_gaps.iter().filter(|gap| !listed.contains(&gap.subject)).cloned());
         entries.extend(assets);
         (entries, LinksPart::Same { root: before.links.clone(), pages: base.link_pages.clone() })
     }
@@ -488,7 +509,19 @@ impl Run<'_> {
                 old.keys().chain(new.keys()).filter(|id| old.get(*id) != new.get(*id)).collect();
             if !differing.is_empty() {
                 changed.extend(differing.iter().map(|id| names::asset_metadata(self.key(), id)));
-                *library = self.read_library(&after).await?;
+                let before = std::mem::replace(library, self.read_library(&after).await?);
+                // What was removed meanwhile stays: documents at the pinned ref may use it.
+                let removed: HashSet<String> = old
+                    .keys()
+                    .filter(|id| !new.contains_key(*id))
+                    .flat_map(|id| {
+                        [names::asset_metadata(self.key(), id), names::asset_original(self.key(), id)]
+                    })
+                    .collect();
+                library
+                    .entries
+                    .extend(before.entries.into_iter().filter(|entry| removed.contains(&*entry.path)));
+                library.gaps.extend(before.gaps.into_iter().filter(|gap| removed.contains(&gap.subject)));
             }
         }
         changed.sort_unstable();
@@ -510,7 +543,6 @@ fn put_documents(
     counts.documents_by_type = documents.by_type;
     counts.documents_by_language = documents.by_language;
     counts.external_assets = documents.wishes.external.len() as u64;
-    counts.assets = add(counts.assets, wished.tally);
     gaps.extend(documents.gaps.into_iter().chain(documents.wishes.unusable).chain(wished.gaps));
     warnings.extend(wished.warnings);
     if !documents.dangling.is_empty() {

@@ -140,6 +140,10 @@ impl Writer {
             vault.replicas.live().filter(|replica| !behind.contains_key(&replica.name)).collect();
         self.require_copies(holders.len(), &behind)?;
         self.check_clocks(&holders, draft.started).await?;
+        // A clock that could not be asked ended the part of its replica.
+        let behind = self.behind(&needed);
+        let holders: Vec<&Replica> = holders.into_iter().filter(|replica| replica.is_live()).collect();
+        self.require_copies(holders.len(), &behind)?;
 
         let key = layout::manifest(&draft.repository, &draft.snapshot);
         let manifest = Manifest {
@@ -148,7 +152,7 @@ impl Writer {
             vault: vault.file.vault,
             key: key.clone(),
             space: self.space_name(),
-            parents: snapshots.heads(&draft.repository),
+            parents: snapshots.parents_of_next(vault, &draft.repository)?,
             repository: draft.repository,
             snapshot: draft.snapshot,
             status: if draft.gaps.is_empty() { Status::Complete } else { Status::Partial },
@@ -173,7 +177,7 @@ impl Writer {
             trust: vault.trust.n,
             tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
-        self.write_manifest(manifest, holders, behind).await
+        self.write_manifest(manifest, holders, behind, ledger).await
     }
 
     fn space_name(&self) -> Name {
@@ -278,7 +282,14 @@ impl Writer {
         )
         .await;
         for (replica, time) in clocks {
-            let Some(time) = time? else { continue };
+            let time = match time {
+                Ok(Some(time)) => time,
+                Ok(None) => continue,
+                Err(error) => {
+                    replica.fail(error);
+                    continue;
+                }
+            };
             let offset = self.vault.clock.now().signed_duration_since(time).abs();
             if offset.to_std().is_ok_and(|offset| offset > limits.clock_skew_max) {
                 return Err(VaultError::new(
@@ -300,6 +311,7 @@ impl Writer {
         manifest: Manifest,
         holders: Vec<&Replica>,
         mut behind: BTreeMap<String, String>,
+        ledger: &Ledger,
     ) -> Result<Committed> {
         let vault = &self.vault;
         let bytes = to_json(&manifest);
@@ -322,15 +334,37 @@ impl Writer {
                 }
             }
             on = stored;
+            // The manifest itself is the last object: where it is, the snapshot exists.
+            if *key == manifest.key && !on.is_empty() && on.len() < self.vault.replicas.min_copies {
+                let names: Vec<_> = on.iter().map(|replica| replica.name.as_str()).collect();
+                return Err(VaultError::new(
+                    ErrorKind::TooFewReplicas,
+                    format!(
+                        "the snapshot {} is on {} only, which is too few to count as taken",
+                        manifest.snapshot,
+                        names.join(", ")
+                    ),
+                )
+                .hint("mend the other replicas and take another snapshot: it stores what they lack"));
+            }
             self.require_copies(on.len(), &behind)?;
         }
         vault.cache.keep(&manifest.key, &bytes);
         vault.cache.keep(&signature_key, signature.as_bytes());
         let digest = Digest::of(&bytes);
-        let mut remembered = vault.memory.recall()?;
-        remembered.heads.insert(manifest.repository.clone(), (manifest.snapshot.clone(), digest));
-        remembered.ledger.insert(manifest.space.clone(), manifest.ledger.clone());
-        vault.memory.remember(&remembered)?;
+        let remember = || {
+            let mut remembered = vault.memory.recall()?;
+            remembered.heads.insert(manifest.repository.clone(), (manifest.snapshot.clone(), digest));
+            // Never less than before: an entry that is missing now must stay missed.
+            if ledger.require_whole(vault, []).is_ok() {
+                remembered.ledger.insert(manifest.space.clone(), manifest.ledger.clone());
+            }
+            vault.memory.remember(&remembered)
+        };
+        // The snapshot exists by now; not to remember it is worth a warning, not a failure.
+        if let Err(error) = remember() {
+            vault.warn(Problem::new("not-remembered", manifest.key.clone(), with_causes(&error)));
+        }
         let on = on.into_iter().map(|replica| replica.name.clone()).collect();
         Ok(Committed { manifest, digest, on, behind })
     }

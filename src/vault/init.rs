@@ -116,7 +116,22 @@ async fn write(
         replica.store_new(layout::VAULT, Body::bytes(file.to_vec())).await
     }))
     .await;
-    written.into_iter().collect()
+    written.into_iter().collect::<Result<()>>()?;
+    // Two at once would each think the vault theirs.
+    for replica in replicas {
+        for (key, bytes) in
+            objects.iter().map(|(key, bytes)| (key.as_str(), bytes.as_slice())).chain([(layout::VAULT, file)])
+        {
+            if replica.find_small(key, 1 << 20).await?.as_deref() != Some(bytes) {
+                return Err(VaultError::new(
+                    ErrorKind::Refused,
+                    format!("{key} on {} was replaced while the vault was made", replica.store),
+                )
+                .hint("another `init` ran at the same time; empty the place and run one of them again"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns the bytes of a new `replica.json`, with a random id.

@@ -11,9 +11,10 @@ use super::format::ledger::{Decision, KIND, LedgerEntry};
 use super::format::{self, trust::Role};
 use super::layout;
 use super::open::Vault;
-use super::replica::in_parallel;
+use super::replica::{in_parallel, with_causes};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::objects::Body;
+use crate::progress::Problem;
 
 /// Who may sign entries; what each kind of entry asks for is checked where it is used.
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
@@ -24,6 +25,8 @@ pub struct Ledger {
     space: Name,
     /// By id, with the bytes and the signature as stored.
     entries: BTreeMap<SnapshotId, Stored>,
+    /// Files in its place of which no replica has a good copy.
+    pub unreadable: Vec<Problem>,
 }
 
 #[derive(Debug)]
@@ -40,8 +43,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotTrusted`] or [`ErrorKind::Integrity`] when no replica has a good copy of
-    /// an entry that any of them lists.
+    /// Those of a store. An entry that no replica has a good copy of is in
+    /// [`unreadable`](Self::unreadable).
     pub async fn load(vault: &Vault, space: &Name) -> Result<Self> {
         let mut holders: BTreeMap<SnapshotId, HashSet<String>> = BTreeMap::new();
         for replica in vault.replicas.live() {
@@ -56,16 +59,33 @@ impl Ledger {
         }
         let read = in_parallel(holders, vault.limits.store_concurrency, |(id, on)| async move {
             let key = layout::ledger(space, &id);
-            let (bytes, signature) = vault.read_signed(&key, KIND, ROLES).await?;
-            let entry: LedgerEntry = serde_json::from_slice(&bytes)
-                .map_err(|error| VaultError::damaged(&key, &"all replicas", error))?;
-            Ok::<_, VaultError>((
-                id,
-                Stored { entry, bytes: bytes.to_vec(), signature: signature.to_vec(), on },
-            ))
+            let result = async {
+                let (bytes, signature) = vault.read_signed(&key, KIND, ROLES).await?;
+                let entry: LedgerEntry = serde_json::from_slice(&bytes)
+                    .map_err(|error| VaultError::damaged(&key, &"all replicas", error))?;
+                Ok::<_, VaultError>(Stored {
+                    entry,
+                    bytes: bytes.to_vec(),
+                    signature: signature.to_vec(),
+                    on,
+                })
+            };
+            (result.await, id, key)
         })
         .await;
-        Ok(Self { space: space.clone(), entries: read.into_iter().collect::<Result<_>>()? })
+        let (mut entries, mut unreadable) = (BTreeMap::new(), Vec::new());
+        for (stored, id, key) in read {
+            match stored {
+                Ok(stored) => drop(entries.insert(id, stored)),
+                // A file that nobody trusted signed is no entry. A real one that was damaged is
+                // missed by whoever names it.
+                Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
+                    unreadable.push(Problem::new("ledger-unreadable", key, with_causes(&error)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { space: space.clone(), entries, unreadable })
     }
 
     /// Entries, oldest first.

@@ -96,14 +96,7 @@ impl Vault {
     /// [`ErrorKind::NotAVault`] when none holds one, [`ErrorKind::NotTrusted`] when the trust
     /// records do not lead back to the pinned root key, [`ErrorKind::UnknownFormat`].
     pub async fn open(replicas: Replicas, options: OpenOptions) -> Result<Self> {
-        let file = read_vault_file(&replicas).await?;
-        if let Some(pinned) = options.pins.vault.filter(|pinned| *pinned != file.vault) {
-            return Err(VaultError::new(
-                ErrorKind::NotTrusted,
-                format!("these replicas hold the vault {}, the configuration pins {pinned}", file.vault),
-            )
-            .hint("check the addresses of the replicas; only if you replaced the vault on purpose change `id` in [vault]"));
-        }
+        let file = read_vault_file(&replicas, options.pins.vault).await?;
         let memory = options.state.as_ref().map_or_else(Memory::off, |dir| Memory::new(dir, &file.vault));
         let mut remembered = memory.recall()?;
         let mut warnings = Vec::new();
@@ -115,7 +108,8 @@ impl Vault {
                 "the configuration does not pin the root key, so this client trusts what it saw first; add the two lines that `init` printed",
             ));
         }
-        let (trust, first_root) = read_trust(&replicas, &file, pinned).await?;
+        let (trust, first_root) = read_trust(&replicas, &file, pinned, &mut warnings).await?;
+        let file = with_signed_encryption(&replicas, file, &trust).await?;
         if trust.n < remembered.trust {
             return Err(VaultError::new(
                 ErrorKind::NotTrusted,
@@ -126,7 +120,10 @@ impl Vault {
         if remembered.root.as_ref() != Some(&first_root) || remembered.trust != trust.n {
             remembered.root = Some(first_root.clone());
             remembered.trust = trust.n;
-            memory.remember(&remembered)?;
+            // A full disk must not keep anybody from reading a backup.
+            if let Err(error) = memory.remember(&remembered) {
+                warnings.push(Problem::new("not-remembered", "memory", with_causes(&error)));
+            }
         }
         let item_key = unwrap_item_key(&trust, &options.keys.identities)?;
         super::pack::prepare_spool(&options.spool, options.clock.now(), options.limits.max_run)?;
@@ -148,6 +145,11 @@ impl Vault {
             first_root,
             warnings: Mutex::new(warnings),
         })
+    }
+
+    /// Returns the root key of the first trust record: what a configuration pins.
+    pub fn first_root(&self) -> &VerifyingKey {
+        &self.first_root
     }
 
     /// Returns the current time, by the clock that the vault was opened with.
@@ -261,7 +263,7 @@ impl Vault {
     }
 }
 
-async fn read_vault_file(replicas: &Replicas) -> Result<VaultFile> {
+async fn read_vault_file(replicas: &Replicas, pinned: Option<VaultId>) -> Result<VaultFile> {
     let read = join_all(replicas.live().map(|replica| async move {
         let result = match replica.find_small(layout::VAULT, 1 << 20).await {
             Ok(Some(bytes)) => parse_vault_file(&bytes, &replica.store),
@@ -276,6 +278,18 @@ async fn read_vault_file(replicas: &Replicas) -> Result<VaultFile> {
     for (replica, result) in read {
         match result {
             Ok(file) => match &found {
+                // With a pin it is clear whose fault it is.
+                _ if pinned.is_some_and(|pinned| pinned != file.vault) => {
+                    let what = format!(
+                        "{} holds the vault {}, the configuration pins another",
+                        replica.store, file.vault
+                    );
+                    let hint = "check the address of this replica; only if you replaced the vault on purpose change `id` in [vault]";
+                    failure.get_or_insert_with(|| {
+                        VaultError::new(ErrorKind::NotTrusted, what.clone()).hint(hint)
+                    });
+                    replica.fail(VaultError::new(ErrorKind::NotTrusted, what));
+                }
                 Some((first, name)) if first.vault != file.vault => {
                     return Err(VaultError::new(
                         ErrorKind::Refused,
@@ -310,6 +324,34 @@ async fn read_vault_file(replicas: &Replicas) -> Result<VaultFile> {
         (None, None) => Err(VaultError::new(ErrorKind::NotAVault, "no replica is configured")
             .hint("add [[replicas]] to the configuration")),
     }
+}
+
+/// Holds `vault.json` against the trust record: it is not signed, so it must not decide whether
+/// content is encrypted. A replica whose copy says otherwise leaves the run.
+async fn with_signed_encryption(
+    replicas: &Replicas,
+    mut file: VaultFile,
+    trust: &TrustRecord,
+) -> Result<VaultFile> {
+    file.encryption = if trust.content_recipients.is_empty() { Encryption::None } else { Encryption::Age };
+    for replica in replicas.live() {
+        let own = replica.find_small(layout::VAULT, 1 << 20).await;
+        let says = own.ok().flatten().and_then(|bytes| parse_vault_file(&bytes, &replica.store).ok());
+        if let Some(own) = says.filter(|own| own.encryption != file.encryption) {
+            let what = format!(
+                "{} on {} is refused: it says that encryption is {:?}, the signed trust record says {:?}",
+                layout::VAULT,
+                replica.store,
+                own.encryption,
+                file.encryption
+            );
+            replica.fail(VaultError::new(ErrorKind::NotTrusted, what));
+        }
+    }
+    if replicas.live().next().is_none() {
+        replicas.require_enough()?;
+    }
+    Ok(file)
 }
 
 /// Returns the error for a place without vault.

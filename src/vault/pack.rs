@@ -336,10 +336,10 @@ pub fn read_entry_header(reader: &mut impl Read) -> std::result::Result<(EntryNa
         }
         let len = header.entry_size().map_err(|_| "its tar header has no size")?;
         if header.entry_type().is_pax_local_extensions() {
-            let padded = len.next_multiple_of(BLOCK as u64);
-            if padded > 1 << 16 {
+            if len > 1 << 16 {
                 return Err("its pax header is too long".to_owned());
             }
+            let padded = len.next_multiple_of(BLOCK as u64);
             let mut pax = vec![0; padded as usize];
             reader.read_exact(&mut pax).map_err(|_| "it ends within a pax header")?;
             let path = tar::PaxExtensions::new(&pax[..len as usize])

@@ -26,6 +26,8 @@ use crate::progress::Problem;
 
 /// Decoded frames kept: pages of a tree lie side by side.
 const FRAMES_KEPT: usize = 24;
+/// Largest decompressed frame that is believed; those that are written have about 2 MiB.
+const RAW_FRAME_MAX: usize = 64 << 20;
 /// Bytes of catalog packs kept in memory.
 const BODIES_KEPT: u64 = 64 << 20;
 
@@ -266,6 +268,9 @@ impl<'a> Reader<'a> {
         }
         let stored = window.slice(&place_in_pack);
         let raw = pack.frames[frame as usize].raw as usize;
+        if raw > RAW_FRAME_MAX {
+            return Err(bad("a frame is larger than any that is written"));
+        }
         let decoded = tokio::task::spawn_blocking(move || zstd::bulk::decompress(&stored, raw))
             .await
             .expect("decompressing does not panic");
@@ -349,9 +354,13 @@ impl<'a> Reader<'a> {
         }
         let mut last = None;
         for (at, replica) in self.vault.replicas.all().iter().enumerate() {
-            for (header, size) in
-                self.space.listing(at).and_then(|listing| listing.headers.get(&pack.id)).into_iter().flatten()
-            {
+            let listed = self.space.listing(at).and_then(|listing| listing.headers.get(&pack.id));
+            // Only the header that the index names: anybody who can write to a bucket could add one.
+            let named = listed
+                .into_iter()
+                .flatten()
+                .filter(|(own, _)| pack.header.is_some_and(|(digest, _)| digest == *own));
+            for (header, size) in named {
                 match self.open_header(replica, pack, header, *size).await {
                     Ok(key) => {
                         self.keys
@@ -462,7 +471,7 @@ fn frame_range(frames: &[Frame], number: u32) -> Option<Range<u64>> {
 
 /// Last frame that an item reaches into.
 fn last_frame(frames: &[Frame], item: &Location) -> u32 {
-    let mut left = u64::from(item.offset) + 512 + item.length;
+    let mut left = (u64::from(item.offset) + 512).saturating_add(item.length);
     let mut number = item.frame;
     while let Some(frame) = frames.get(number as usize) {
         if left <= u64::from(frame.raw) {

@@ -82,6 +82,15 @@ impl Replica {
                 if self.confirm(key, &body).await.is_ok() {
                     return Ok(());
                 }
+                if layout::promised_digest(key).is_none() {
+                    return Err(VaultError::new(
+                        ErrorKind::Refused,
+                        format!("{key} on {} exists already with other bytes", self.store),
+                    )
+                    .hint(
+                        "another run may be writing this vault; wait for it, then run `prismvault verify`",
+                    ));
+                }
                 self.store.put(key, body.clone(), PutMode::Overwrite).await?;
             }
             Err(error) => return Err(error.into()),
@@ -98,11 +107,21 @@ impl Replica {
                 format!("it has {} bytes, {} were sent", meta.size, body.len()),
             ));
         }
-        match meta.sha256 {
-            Some(stored) if stored != body.sha256() => {
-                Err(VaultError::damaged(key, &self.store, format!("the store's checksum is {stored}")))
-            }
-            _ => Ok(()),
+        let stored = match meta.sha256 {
+            Some(stored) => stored,
+            // No checksum is kept. The put itself compared what it wrote; an object that was there
+            // before is known by its name where that is its digest, else by its bytes.
+            None if layout::promised_digest(key).is_some() => return Ok(()),
+            None => Digest::of(&self.store.get(key, body.len()).await?),
+        };
+        if stored == body.sha256() {
+            Ok(())
+        } else {
+            Err(VaultError::damaged(
+                key,
+                &self.store,
+                format!("it has the SHA-256 {stored} instead of {}", body.sha256()),
+            ))
         }
     }
 

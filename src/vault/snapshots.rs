@@ -47,6 +47,8 @@ pub struct Snapshots {
     by_repository: BTreeMap<Name, Vec<Snapshot>>,
     /// Manifests that no replica has a good copy of.
     pub unreadable: Vec<Problem>,
+    /// The one repository that was loaded; `None`: all.
+    only: Option<Name>,
 }
 
 impl Snapshots {
@@ -86,7 +88,7 @@ impl Snapshots {
             (name, key, on, manifest)
         })
         .await;
-        let mut snapshots = Self::default();
+        let mut snapshots = Self { only: repository.cloned(), ..Self::default() };
         for (name, key, on, manifest) in read {
             match manifest {
                 Ok((manifest, digest)) => {
@@ -117,7 +119,24 @@ impl Snapshots {
         self.by_repository.keys()
     }
 
-    /// SHA-256 of the manifests of a repository that no other names: parents of the next one.
+    /// SHA-256 of the manifests of a repository that no other names: parents of the next one. One
+    /// that this client remembers and nobody holds any more is among them: its loss stays visible
+    /// to everybody.
+    ///
+    /// # Errors
+    ///
+    /// When the memory cannot be read.
+    pub fn parents_of_next(&self, vault: &Vault, repository: &Name) -> Result<Vec<Digest>> {
+        let mut parents = self.heads(repository);
+        if let Some((_, digest)) = vault.memory.recall()?.heads.get(repository)
+            && !self.of(repository).iter().any(|snapshot| snapshot.digest == *digest)
+        {
+            parents.push(*digest);
+        }
+        Ok(parents)
+    }
+
+    /// SHA-256 of the manifests of a repository that no other names.
     pub fn heads(&self, repository: &Name) -> Vec<Digest> {
         let list = self.of(repository);
         let named: HashSet<_> = list.iter().flat_map(|snapshot| &snapshot.manifest.parents).collect();
@@ -154,15 +173,33 @@ impl Snapshots {
                 }
             }
         }
-        for (repository, (id, digest)) in vault.memory.recall()?.heads {
-            let unreadable = |problem: &Problem| problem.subject == layout::manifest(&repository, &id);
-            let there = self.of(&repository).iter().any(|snapshot| snapshot.digest == digest);
+        let mut remembered = vault.memory.recall()?;
+        for (repository, (id, digest)) in &remembered.heads {
+            if self.only.as_ref().is_some_and(|only| only != repository) {
+                continue;
+            }
+            let unreadable = |problem: &Problem| problem.subject == layout::manifest(repository, id);
+            let there = self.of(repository).iter().any(|snapshot| snapshot.digest == *digest);
             if !there && !self.unreadable.iter().any(unreadable) {
                 problems.push(Problem::new(
                     "newest-missing",
-                    layout::manifest(&repository, &id),
-                    "this client saw this snapshot, and now no replica that can be read holds it",
+                    layout::manifest(repository, id),
+                    "this client saw this snapshot, and now no replica that can be read holds it; bring back the replica or copy that does. If it is gone for good, later snapshots name it as lost",
                 ));
+            }
+        }
+        // Whoever sees a newer head remembers it, unless something is amiss.
+        if problems.is_empty() && self.unreadable.is_empty() {
+            let before = remembered.clone();
+            for (repository, list) in &self.by_repository {
+                if let Some(newest) = list.last() {
+                    remembered.heads.insert(repository.clone(), (newest.id().clone(), newest.digest));
+                }
+            }
+            if remembered != before
+                && let Err(error) = vault.memory.remember(&remembered)
+            {
+                vault.warn(Problem::new("not-remembered", "memory", with_causes(&error)));
             }
         }
         Ok(problems)

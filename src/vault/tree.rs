@@ -139,7 +139,7 @@ pub async fn all_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<I
     let mut all = vec![root.root];
     let mut level = vec![root.root];
     for _ in 1..levels(root)? {
-        level = children(source, &level).await?;
+        level = children(source, &level, root).await?;
         all.extend(&level);
     }
     Ok(all)
@@ -148,17 +148,21 @@ pub async fn all_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<I
 async fn leaf_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<ItemId>> {
     let mut level = vec![root.root];
     for _ in 1..levels(root)? {
-        level = children(source, &level).await?;
+        level = children(source, &level, root).await?;
     }
     Ok(level)
 }
 
-async fn children(source: &dyn PageSource, pages: &[ItemId]) -> Result<Vec<ItemId>> {
+async fn children(source: &dyn PageSource, pages: &[ItemId], root: &TreeRoot) -> Result<Vec<ItemId>> {
     let mut below = Vec::new();
     for page in pages {
         let mut entries: Vec<PageEntry> = Vec::new();
         parse_into(&source.page(*page).await?, *page, &mut entries)?;
         below.extend(entries.into_iter().map(|entry| entry.page));
+        // A page holds an entry at least; more pages than entries are a bomb.
+        if below.len() as u64 > root.entries {
+            return Err(disorder(*page, "it has more pages below it than the tree has entries"));
+        }
     }
     Ok(below)
 }

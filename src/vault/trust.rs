@@ -18,6 +18,7 @@ use super::layout;
 use super::replica::{Replica, Replicas};
 use super::signed::check_signed;
 use super::signing::VerifyingKey;
+use crate::progress::Problem;
 
 /// Follows the trust records from the pinned root key. Returns the newest and the root key of the
 /// first.
@@ -25,6 +26,7 @@ pub(super) async fn read_trust(
     replicas: &Replicas,
     file: &VaultFile,
     pinned: Option<VerifyingKey>,
+    warnings: &mut Vec<Problem>,
 ) -> Result<(TrustRecord, VerifyingKey)> {
     let mut numbers = BTreeSet::new();
     for replica in replicas.live() {
@@ -39,7 +41,17 @@ pub(super) async fn read_trust(
     let mut signer = pinned;
     let mut first_root = None;
     for n in 1..=numbers.last().copied().unwrap_or(0) {
-        let record = read_trust_record(replicas, file, n, signer.as_ref()).await?;
+        let record = match read_trust_record(replicas, file, n, signer.as_ref()).await {
+            Ok(record) => record,
+            // A file that nobody trusted signed is no trust record; anybody may have put it there.
+            // That a real one was cut off, clients notice that saw it.
+            Err(error) if n > 1 && matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
+                let detail = format!("it is passed over: {error}; remove it where it lies");
+                warnings.push(Problem::new("not-a-trust-record", layout::trust(n), detail));
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         // The first record is signed by the key that it names itself: that key is what is pinned.
         first_root.get_or_insert_with(|| signer.clone().unwrap_or_else(|| record.root.clone()));
         signer = Some(record.root.clone());

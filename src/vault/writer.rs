@@ -196,6 +196,24 @@ impl Writer {
         (self.shared.new_items.load(Ordering::Relaxed), self.shared.new_bytes.load(Ordering::Relaxed))
     }
 
+    /// Keeps what was stored so far for the next run: sends what is still open and writes an index
+    /// object for it. For a run that is told to stop; a run that is killed loses what was stored
+    /// since its last checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// When too few replicas are left.
+    pub async fn keep_progress(&self) -> Result<()> {
+        let mut uploaded = self.finish_packs().await?;
+        if uploaded.unindexed.is_empty() {
+            return Ok(());
+        }
+        let packs = std::mem::take(&mut uploaded.unindexed);
+        let originals =
+            std::mem::take(&mut *self.shared.originals.lock().expect("no holder of this lock can panic"));
+        write_index(&self.vault, &self.shared.name(), packs, originals).await.map(drop)
+    }
+
     /// Sends what is still open and waits until every pack is on the replicas.
     pub(super) async fn finish_packs(&self) -> Result<Uploaded> {
         let shared = Arc::clone(&self.shared);

@@ -32,7 +32,7 @@ pub(super) async fn check_items(
             let entry = &entries[&id];
             report.items += 1;
             let problem = match data {
-                Ok(data) => check_item(entry, &data),
+                Ok(data) => check_item(entry, data),
                 Err(error) => Some((damage_kind(&error), with_causes(&error))),
             };
             if let Some((kind, detail)) = problem {
@@ -46,26 +46,26 @@ pub(super) async fn check_items(
     Ok(())
 }
 
-fn check_item(entry: &CatalogEntry, data: &ItemData) -> Option<(DamageKind, String)> {
+fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, String)> {
     if data.len() != entry.size {
         return Some((
             DamageKind::Content,
             format!("it has {} bytes, its catalog says {}", data.len(), entry.size),
         ));
     }
-    match data {
-        ItemData::Memory(bytes) if entry.path.ends_with(".json") => {
-            let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
-            // The text is left out: it may quote content.
-            parsed.err().map(|error| {
-                (
-                    DamageKind::Content,
-                    format!("it is not JSON (line {}, column {})", error.line(), error.column()),
-                )
-            })
-        }
-        _ => None,
+    if !entry.path.ends_with(".json") {
+        return None;
     }
+    let parsed = match data.reader() {
+        Ok(reader) => serde_json::from_reader::<_, serde::de::IgnoredAny>(reader),
+        Err(error) => {
+            return Some((DamageKind::Unreadable, format!("its temporary file cannot be read: {error}")));
+        }
+    };
+    // The text is left out: it may quote content.
+    parsed.err().map(|error| {
+        (DamageKind::Content, format!("it is not JSON (line {}, column {})", error.line(), error.column()))
+    })
 }
 
 /// Checks that a snapshot holds together: counts, targets of links, bytes of assets.
@@ -119,11 +119,11 @@ pub(super) async fn check_closure(
         .map(|target| &**target)
         .filter(|target| !documents.contains(target))
         .collect();
-    let named = manifest.warnings.iter().any(|warning| warning.code == "dangling-links");
-    if !dangling.is_empty() && !named {
+    let named = named_dangling(reader, catalog).await;
+    let unnamed = dangling.iter().filter(|target| !named.contains(**target)).count();
+    if unnamed > 0 {
         wrong(format!(
-            "{} targets of links are not in it, and it does not say that the source lacked them",
-            dangling.len()
+            "{unnamed} targets of links are not in it, and it does not say that the source lacked them"
         ));
     }
     for asset in links.iter().flat_map(|entry| &entry.assets) {
@@ -131,6 +131,19 @@ pub(super) async fn check_closure(
         if !paths.contains(original.as_str()) && !missing.contains(original.as_str()) {
             wrong(format!("{original}, which documents use, is neither stored nor named as missing"));
         }
+    }
+}
+
+/// Returns the targets of links that the source lacked, as the snapshot lists them.
+async fn named_dangling(reader: &Reader<'_>, catalog: &[CatalogEntry]) -> HashSet<String> {
+    let entry = catalog.iter().find(|entry| &*entry.path == "repository/dangling-links.json");
+    match entry {
+        Some(entry) => match reader.bytes(entry.item).await {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+            // Reported with the items.
+            Err(_) => HashSet::new(),
+        },
+        None => HashSet::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::content;
 use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
-use crate::progress::Phase;
+use crate::progress::{Phase, Problem};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::index::{Listing, Pack};
@@ -59,6 +59,16 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
     }
     options.progress.finish(Phase::OpenVault);
     signed_files(vault, &chosen, &mut report).await;
+    if snapshots.iter().next().is_none() {
+        // Silence about an empty vault must not be success by accident.
+        for replica in vault.replicas.live() {
+            if !replica.store.list(layout::PACKS).await?.is_empty() {
+                let detail =
+                    "it holds packs and no snapshot: a first run was killed, or every manifest was deleted";
+                report.add(DamageKind::Behind, &replica.name, layout::SNAPSHOTS, detail);
+            }
+        }
+    }
     for (space, snapshots) in by_space {
         verify_space(vault, space, &snapshots, options, &mut report).await?;
     }
@@ -71,7 +81,7 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         };
         report.add(kind, &name, "", failure.why);
     }
-    report.warnings = vault.warnings();
+    report.warnings.extend(vault.warnings());
     report.damage.sort();
     Ok(report)
 }
@@ -132,12 +142,12 @@ async fn verify_space(
     report: &mut VerifyReport,
 ) -> Result<()> {
     let space = Space::load(vault, name).await?;
-    for problem in &space.unreadable {
-        report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
-    }
     let ledger = Ledger::load(vault, name).await;
     match &ledger {
         Ok(ledger) => {
+            for problem in &ledger.unreadable {
+                report.add(DamageKind::NotAuthentic, "", problem.subject.clone(), problem.detail.clone());
+            }
             let named = snapshots.iter().flat_map(|snapshot| &snapshot.manifest.ledger);
             if let Err(error) = ledger.require_whole(vault, named) {
                 report.add(
@@ -188,6 +198,20 @@ async fn verify_space(
         let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
         let needed = presence(&space, at, replica, &items, report);
         verify_objects(vault, replica, needed, options, report).await?;
+    }
+    // An index object that nobody can read is damage if anything cannot be found without it.
+    let lost = report
+        .damage
+        .iter()
+        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
+    let unread = needed_items.len() < snapshots.len();
+    for problem in &space.unreadable {
+        if lost || unread {
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
+        } else {
+            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
+            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
+        }
     }
     if options.level == Some(Level::Content) {
         content::check_items(&reader, entries, options, report).await?;
@@ -288,14 +312,22 @@ fn presence(
     needed
 }
 
-/// Returns the keys of objects that a snapshot needs and a replica lacks.
-pub(super) async fn missing_on(vault: &Vault, replica: &Replica, snapshot: &Snapshot) -> Result<Vec<String>> {
+/// Returns the keys of objects that a snapshot needs and that a replica lacks, or has with other
+/// bytes.
+pub(super) async fn wrong_on(
+    vault: &Vault,
+    replica: &Replica,
+    snapshot: &Snapshot,
+    options: &VerifyOptions<'_>,
+) -> Result<Vec<String>> {
     let space = Space::load(vault, &snapshot.manifest.space).await?;
     let (_, items) = catalog_of(&Reader::new(vault, &space), snapshot).await?;
     let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
     let mut scratch = VerifyReport::default();
     if let Some(at) = at {
-        presence(&space, at, replica, &items, &mut scratch);
+        let there = presence(&space, at, replica, &items, &mut scratch);
+        let options = VerifyOptions { level: Some(Level::Bytes), ..options.clone() };
+        verify_objects(vault, replica, there, &options, &mut scratch).await?;
     }
     Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::objects::{missing_on, verify};
+use super::objects::{verify, wrong_on};
 use super::report::{Damage, DamageKind, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, VaultId};
 use crate::objects::{Body, PutMode, SpoolFile};
@@ -75,48 +75,75 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
     let mut steps: BTreeSet<RepairStep> = BTreeSet::new();
     let snapshots = Snapshots::load(vault, None).await?;
     for damage in &report.damage {
-        if damage.kind == DamageKind::Content
-            || damage.replica.is_empty() && damage.kind != DamageKind::Unreadable
-        {
-            plan.beyond_repair.push(damage.clone());
-            continue;
-        }
-        let Some(to) = vault.replicas.all().iter().find(|replica| replica.name == damage.replica) else {
-            continue;
-        };
-        if !to.is_live() {
-            if damage.kind.is_integrity() && is_of_this_vault(vault, to).await {
+        let to = vault.replicas.all().iter().find(|replica| replica.name == damage.replica);
+        match to.filter(|_| damage.kind != DamageKind::Content && damage.kind != DamageKind::Unreadable) {
+            Some(to) if to.is_live() => match brought(vault, to, damage, &snapshots, options).await {
+                Ok(brought) => steps.extend(brought),
+                Err(beyond) => plan.beyond_repair.extend(beyond),
+            },
+            Some(to) if damage.kind.is_integrity() && is_of_this_vault(vault, to).await => {
                 steps.insert(step(to, layout::VAULT, first_live(vault), &damage.detail));
                 plan.again = true;
             }
-            continue;
-        }
-        if damage.kind == DamageKind::Unreadable {
-            continue;
-        }
-        let mut keys = vec![damage.key.clone()];
-        if damage.kind == DamageKind::Behind
-            && let Some(snapshot) = snapshots.iter().find(|snapshot| snapshot.manifest.key == damage.key)
-        {
-            keys.extend(missing_on(vault, to, snapshot).await?);
-        }
-        for key in keys {
-            // What is signed is brought with its signature.
-            let with_signature = [Some(key.clone()), is_signed(&key).then(|| layout::signature(&key))];
-            match find_good(vault, to, &key).await {
-                Some(from) => steps.extend(
-                    with_signature
-                        .into_iter()
-                        .flatten()
-                        .map(|key| step(to, &key, from.clone(), &damage.detail)),
-                ),
-                None => plan.beyond_repair.push(Damage { key, ..damage.clone() }),
+            Some(_) if damage.kind == DamageKind::Missing => {
+                let hint = "`prismvault init` adds an empty replica to the vault, `prismvault repair` then brings what it is to hold";
+                let detail = format!("{}; {hint}", damage.detail);
+                plan.beyond_repair.push(Damage { detail, ..damage.clone() });
             }
+            // Not here, not readable, or wrong everywhere.
+            _ => plan.beyond_repair.push(damage.clone()),
         }
     }
     plan.steps = steps.into_iter().collect();
     plan.steps.sort();
     Ok((report, plan))
+}
+
+/// Returns what is to be brought to a replica for one damage, or what of it nobody has. A snapshot
+/// that it lacks is brought as a whole or not at all: its manifest says that the rest is there.
+async fn brought(
+    vault: &Vault,
+    to: &Replica,
+    damage: &Damage,
+    snapshots: &Snapshots,
+    options: &VerifyOptions<'_>,
+) -> std::result::Result<Vec<RepairStep>, Vec<Damage>> {
+    let mut keys = vec![damage.key.clone()];
+    let behind = damage.kind == DamageKind::Behind;
+    if behind && let Some(snapshot) = snapshots.iter().find(|snapshot| snapshot.manifest.key == damage.key) {
+        match wrong_on(vault, to, snapshot, options).await {
+            Ok(wrong) => keys.extend(wrong),
+            Err(error) => return Err(vec![Damage { detail: with_causes(&error), ..damage.clone() }]),
+        }
+    }
+    let (mut steps, mut beyond) = (Vec::new(), Vec::new());
+    for key in keys {
+        // What is signed is brought with its signature.
+        let with_signature = [Some(key.clone()), is_signed(&key).then(|| layout::signature(&key))];
+        match find_good(vault, to, &key).await {
+            Some(from) => {
+                steps.extend(
+                    with_signature
+                        .into_iter()
+                        .flatten()
+                        .map(|key| step(to, &key, from.clone(), &damage.detail)),
+                );
+            }
+            None if behind && key != damage.key => {
+                let detail =
+                    "a snapshot needs it that this replica lacks, and no replica has a good copy".to_owned();
+                beyond.push(Damage { kind: DamageKind::Missing, key, detail, ..damage.clone() });
+            }
+            None => beyond.push(Damage { key, ..damage.clone() }),
+        }
+    }
+    if behind && !beyond.is_empty() {
+        Err(beyond)
+    } else if steps.is_empty() {
+        Err(beyond)
+    } else {
+        Ok(steps)
+    }
 }
 
 /// Carries a plan out.
@@ -226,9 +253,14 @@ async fn is_good(vault: &Vault, replica: &Replica, key: &str) -> bool {
                 .is_ok_and(|digest| digest == promised),
             Err(_) => false,
         },
-        None if key == layout::VAULT => matches!(replica.find_small(key, 1 << 20).await, Ok(Some(_))),
+        None if key == layout::VAULT => vault_file_is_good(vault, replica).await,
         None => vault.check_signed_on(replica, key).await.is_ok(),
     }
+}
+
+/// Whether the unsigned `vault.json` of a replica says what was held against the trust record.
+async fn vault_file_is_good(vault: &Vault, replica: &Replica) -> bool {
+    vault.check_own_files_on(replica).await.iter().all(|(key, _)| *key != layout::VAULT)
 }
 
 /// Copies one object; returns its size.
@@ -274,7 +306,15 @@ async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
             ));
         }
         Some(_) => {}
-        None if key == layout::VAULT => {}
+        None if key == layout::VAULT => {
+            if !vault_file_is_good(vault, from).await {
+                return Err(VaultError::damaged(
+                    key,
+                    &from.store,
+                    "it differs from what the trust record says",
+                ));
+            }
+        }
         None => vault.check_signed_on(from, key.strip_suffix(".minisig").unwrap_or(key)).await?,
     }
     Ok(Body::file(Arc::new(SpoolFile::new(file.into_temp_path())), size, digest))

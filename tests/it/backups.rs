@@ -2,8 +2,9 @@
 //! and repair begin with.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use prismvault::clock::{Clock, ManualClock, SystemClock};
 use prismvault::contentapi::{ASSET_HOST, AccessMode, AccessPolicy, Document, TokenScope};
@@ -24,6 +25,8 @@ use prismvault::vault::signing::SigningKey;
 use prismvault::verification::{Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+
+use crate::workplace::Workplace;
 
 /// The write token of every sandbox here.
 pub(crate) const WRITE_TOKEN: &str = "write-token-for-tests";
@@ -304,4 +307,92 @@ pub(crate) fn quick_limits() -> Limits {
         store_attempts: 1,
         ..Limits::default()
     }
+}
+
+/// A source with few documents.
+pub(crate) fn small() -> Source {
+    Source::synthetic(120, 6)
+}
+
+/// The command of a first try against a sandbox.
+pub(crate) fn first_try(source: &Source) -> Vec<String> {
+    let endpoints = &source.target.endpoints;
+    [
+        "snapshot",
+        "--repository",
+        "acme-blog",
+        "--to",
+        "./vault",
+        "--content-api",
+        endpoints.content_api.as_str(),
+        "--asset-api",
+        endpoints.asset_api.as_str(),
+        "--types-api",
+        endpoints.types_api.as_str(),
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+/// A command as [`Workplace::run`] takes it.
+pub(crate) fn words(line: &[String]) -> Vec<&str> {
+    line.iter().map(String::as_str).collect()
+}
+
+/// A configuration as a person writes it before `init`: a repository without tokens, keys beside
+/// the file, and replicas in these directories.
+pub(crate) fn configuration(source: &Source, replicas: &[(&str, &Path)]) -> String {
+    let endpoints = &source.target.endpoints;
+    let mut text = format!(
+        r#"[keys]
+operator = {{ file = "keys/operator.txt" }}
+signing = {{ file = "keys/signing.key" }}
+recovery = {{ file = "keys/recovery.txt" }}
+root = {{ file = "keys/root.key" }}
+
+[repositories.acme-blog]
+repository = "acme-blog"
+content_api = "{}"
+asset_api = "{}"
+types_api = "{}"
+
+[limits]
+asset_requests = 10000
+"#,
+        endpoints.content_api, endpoints.asset_api, endpoints.types_api
+    );
+    for (name, directory) in replicas {
+        let url = url::Url::from_file_path(directory).unwrap();
+        text.push_str(&format!("\n[[replicas]]\nname = \"{name}\"\nurl = \"{url}\"\n"));
+    }
+    text
+}
+
+/// Runs the program, does `strike` to it when the sandbox gets its `number`th request, and waits
+/// for its end.
+pub(crate) fn struck_at(
+    place: &Workplace,
+    line: &[&str],
+    source: &Source,
+    number: u64,
+    strike: fn(&mut Child),
+) -> Output {
+    let victim: Arc<Mutex<Option<Child>>> = Arc::default();
+    let hooked = Arc::clone(&victim);
+    source.control().reset_counters();
+    let mut held = victim.lock().unwrap();
+    source.control().on_request(number, move |_| {
+        // Waits until the child is known here.
+        if let Some(child) = hooked.lock().unwrap().as_mut() {
+            strike(child);
+        }
+    });
+    let child = place.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    *held = Some(child);
+    drop(held);
+    // Polled, because the hook needs the child as well.
+    while victim.lock().unwrap().as_mut().unwrap().try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    victim.lock().unwrap().take().unwrap().wait_with_output().unwrap()
 }

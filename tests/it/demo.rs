@@ -115,22 +115,13 @@ fn a_directory_with_something_in_it_is_refused() {
     assert!(run.stderr.starts_with("error: cannot use mine.txt\n"), "{}", run.stderr);
 }
 
-/// A limit on the size of files is a disk that fills up, for a test. (The signal that goes with
-/// it is ignored, so that writing fails instead.)
 #[cfg(unix)]
 #[test]
 fn a_failure_names_its_step_and_keeps_what_was_made() {
     let workplace = Workplace::new();
-    let script = format!("trap '' XFSZ; ulimit -f 100; exec '{}' \"$@\"", env!("CARGO_BIN_EXE_prismvault"));
     let limited = |arguments: &[&str]| {
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", &script, "sh"]).args(arguments);
-        command
-            .env_clear()
-            .env("HOME", workplace.home())
-            .env("TMPDIR", workplace.home())
-            .current_dir(workplace.path());
-        Run::from(command.output().unwrap())
+        let mut command = workplace.command_on_small_disk(100, arguments);
+        Run::from(command.env("TMPDIR", workplace.home()).output().unwrap())
     };
     let run = limited(&["demo", "--documents", "40", "--assets", "4", "--dir", "here"]);
     assert_eq!(run.code, 1, "{run:?}");

@@ -1,41 +1,10 @@
 //! The program as a person meets it: a first snapshot without configuration, mistakes, kills.
 
-use std::process::Child;
-use std::sync::{Arc, Mutex};
-
 use prismvault::contentapi::AccessMode;
 use prismvault::sandbox::synthetic::SyntheticOptions;
 
-use crate::backups::{ACCESS_TOKEN, Source, WRITE_TOKEN};
+use crate::backups::{ACCESS_TOKEN, Source, WRITE_TOKEN, first_try, small, struck_at, words};
 use crate::workplace::Workplace;
-
-/// The command of a first try against a sandbox.
-fn first_try(source: &Source) -> Vec<String> {
-    let endpoints = &source.target.endpoints;
-    [
-        "snapshot",
-        "--repository",
-        "acme-blog",
-        "--to",
-        "./vault",
-        "--content-api",
-        endpoints.content_api.as_str(),
-        "--asset-api",
-        endpoints.asset_api.as_str(),
-        "--types-api",
-        endpoints.types_api.as_str(),
-    ]
-    .map(str::to_owned)
-    .into()
-}
-
-fn small() -> Source {
-    Source::synthetic(120, 6)
-}
-
-fn words(line: &[String]) -> Vec<&str> {
-    line.iter().map(String::as_str).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_snapshot_makes_keys_configuration_and_vault_and_the_next_command_just_works() {
@@ -195,35 +164,6 @@ async fn tokens_come_from_the_environment_and_are_never_shown() {
     assert!(!said.contains(ACCESS_TOKEN) && !said.contains(WRITE_TOKEN));
 }
 
-/// Runs the program and kills it when the sandbox gets its `number`th request.
-fn killed_at(place: &Workplace, line: &[String], source: &Source, number: u64) -> bool {
-    let victim: Arc<Mutex<Option<Child>>> = Arc::default();
-    let hooked = Arc::clone(&victim);
-    source.control().reset_counters();
-    let mut held = victim.lock().unwrap();
-    source.control().on_request(number, move |_| {
-        // Waits until the child is known here.
-        if let Some(child) = hooked.lock().unwrap().as_mut() {
-            child.kill().unwrap();
-        }
-    });
-    let child = place
-        .command(&words(line))
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    *held = Some(child);
-    drop(held);
-    loop {
-        // Polled, because the hook needs the child as well.
-        if let Some(status) = victim.lock().unwrap().as_mut().unwrap().try_wait().unwrap() {
-            return status.code().is_none();
-        }
-        std::thread::yield_now();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_killed_at_any_request_is_completed_by_the_next() {
     let (source, place) = (small(), Workplace::new());
@@ -232,7 +172,8 @@ async fn a_run_that_is_killed_at_any_request_is_completed_by_the_next() {
     for number in [1, 2, 3, 4, 5, 6, 8, 11, 15, 20, 26, 32] {
         let blocking = (place.path(), number);
         source.repository.edit(0.05, number).unwrap();
-        killed += u64::from(killed_at(&place, &line, &source, number));
+        let ended = struck_at(&place, &words(&line), &source, number, |child| child.kill().unwrap());
+        killed += u64::from(ended.status.code().is_none());
         let run = place.run(&words(&line));
         assert_eq!(run.code, 0, "{blocking:?}: {run:?}");
         let verified = place.run(&["verify", "--full"]);

@@ -9,7 +9,10 @@
 mod backups;
 mod chain;
 mod cli;
+mod cli_backups;
+mod cli_faults;
 mod cli_reading;
+mod cli_s3;
 mod config;
 mod contentapi;
 mod contentapi_answers;
@@ -29,6 +32,7 @@ mod sandbox;
 mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
+mod schedule;
 mod snapshot;
 mod snapshot_content;
 mod snapshot_gaps;

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
+use prismvault::clock::SystemClock;
 use prismvault::objects::counting::CountingStore;
+use prismvault::prismic::Http;
+use prismvault::progress::Silent;
 use prismvault::sandbox::{Endpoint, Faults};
+use prismvault::snapshot::{SnapshotError, SnapshotOptions, take};
 use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::manifest::{Manifest, Status};
 use prismvault::vault::reader::Reader;
 use prismvault::vault::space::Space;
 use prismvault::vault::tree;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::backups::{Backup, Source};
 
@@ -99,4 +105,24 @@ async fn a_ref_that_expires_on_the_way_starts_the_run_again_at_the_new_one() {
     assert!(manifest.consistency.restarts >= 1);
     assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
     assert_eq!(manifest.source.master_ref, source.repository.master_ref());
+}
+
+#[tokio::test]
+async fn a_run_that_is_told_to_stop_keeps_what_it_stored_for_the_next() {
+    let (source, backup) = (Source::synthetic(60, 30), Backup::in_memory(1).await);
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    source.control().on_request_to(Endpoint::File, 20, move |_| stop.cancel());
+    let vault = backup.open().await.unwrap();
+    let http = Http::new(backup.limits.clone(), Arc::new(SystemClock)).unwrap();
+    let options = SnapshotOptions { trigger: "test".to_owned(), progress: &Silent, cancel };
+    let stopped = take(&vault, &http, &source.target, options).await;
+    assert!(matches!(stopped, Err(SnapshotError::Cancelled)), "{stopped:?}");
+    assert_eq!(backup.stores[0].1.list("snapshots").await.unwrap(), []);
+    assert_eq!(backup.stores[0].1.list("index").await.unwrap().len(), 1, "it says what is stored");
+    source.control().reset_counters();
+    let report = backup.snapshot(&source).await.unwrap();
+    assert_eq!(report.committed.manifest.status, Status::Complete);
+    let files = source.control().requests_to(Endpoint::File);
+    assert!(files < 30, "{files} files were downloaded, though some were stored");
 }

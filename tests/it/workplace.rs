@@ -41,6 +41,16 @@ impl Workplace {
         self.0.path().join("home")
     }
 
+    /// A file or directory of the working directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Reads a file of the working directory.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.file(name)).unwrap()
+    }
+
     /// Writes a file of the working directory.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let mut file = std::fs::File::create(self.path().join(name)).unwrap();
@@ -49,7 +59,22 @@ impl Workplace {
 
     /// Returns the program, ready to run here.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prismvault"));
+        self.ready(Command::new(env!("CARGO_BIN_EXE_prismvault")), arguments)
+    }
+
+    /// Returns the program, ready to run here with a limit on the size of files, which is a disk
+    /// that fills up, for a test. (The signal that goes with it is ignored, so that writing fails
+    /// instead.)
+    #[cfg(unix)]
+    pub(crate) fn command_on_small_disk(&self, blocks: usize, arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_prismvault");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec '{program}' \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "sh"]);
+        self.ready(shell, arguments)
+    }
+
+    fn ready(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(arguments)
             .env_clear()
@@ -65,6 +90,14 @@ impl Workplace {
     /// Runs the program.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.command(arguments).output().unwrap().into()
+    }
+
+    /// Runs the program, which must end with `code`.
+    #[track_caller]
+    pub(crate) fn expect(&self, code: i32, arguments: &[&str]) -> Run {
+        let run = self.run(arguments);
+        assert_eq!(run.code, code, "{arguments:?}: {run:?}");
+        run
     }
 }
 

@@ -101,7 +101,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         outcome = outcome.worst(status);
     }
     let ended = Ended { exit_code: outcome.code(), report: &report };
-    context.output.report(&ended, || report_page(&report))?;
+    context.output.result(outcome, &ended, || report_page(&report))?;
     content.session.warn_of_replicas(context);
     Ok(outcome)
 }

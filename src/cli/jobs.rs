@@ -1,0 +1,301 @@
+//! `prismvault jobs`: the jobs of `schedules/`.
+//!
+//! `list`, `check` and `next` read files only: neither the vault nor Prismic is asked, so they
+//! work on a laptop and in a review of the files. What is wrong in a file is part of the report
+//! and decides the exit code, also of `list` and `next`: a job that is not shown is not run.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::Context;
+use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
+use super::output::Page;
+use super::session::IdentityOptions;
+use super::snapshot::take_all;
+use super::text::{Style, Table, Text};
+use super::verify::{Which, verify_and_print};
+use crate::clock::{Timestamp, rfc3339};
+use crate::config::{Config, ConfigError, ConfigErrorKind};
+use crate::ids::Name;
+use crate::schedule::{Job, Schedules, Work};
+use crate::verification::Level;
+
+/// Arguments of `jobs`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// Directory of the jobs [default: schedules, beside the configuration file]
+    #[arg(long, global = true, value_name = "DIR")]
+    schedules: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the jobs, and when each runs next
+    List,
+    /// Check every file: its keys, its time, and that its repositories exist
+    Check,
+    /// Show the next runs of all jobs, soonest first
+    Next(NextArgs),
+    /// Run a job now
+    Run(RunArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct NextArgs {
+    /// Number of runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// The job: the name of its file without .toml
+    name: Name,
+    #[command(flatten)]
+    identity: IdentityOptions,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    directory: &'a Path,
+    jobs: Vec<JobReport<'a>>,
+    mistakes: Vec<Mistake<'a>>,
+}
+
+#[derive(Serialize)]
+struct JobReport<'a> {
+    name: &'a Name,
+    job: &'static str,
+    level: Option<Level>,
+    repositories: Vec<&'a str>,
+    selected: Vec<&'a Name>,
+    cron: String,
+    timezone: &'static str,
+    next: Option<Moment>,
+    file: &'a Path,
+}
+
+#[derive(Serialize)]
+struct NextReport<'a> {
+    directory: &'a Path,
+    runs: Vec<RunReport<'a>>,
+    mistakes: Vec<Mistake<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunReport<'a> {
+    name: &'a Name,
+    job: &'static str,
+    timezone: &'static str,
+    #[serde(flatten)]
+    at: Moment,
+}
+
+#[derive(Serialize)]
+struct Mistake<'a> {
+    file: &'a Path,
+    line: Option<usize>,
+    key: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> Mistake<'a> {
+    fn of(error: &'a ConfigError) -> Self {
+        Self { file: error.file(), line: error.line(), key: error.key(), reason: error.reason() }
+    }
+}
+
+/// One moment as clocks of the job show it, and in UTC; RFC 3339.
+#[derive(Serialize)]
+struct Moment {
+    local: String,
+    utc: String,
+    /// The local one for people: with the weekday.
+    #[serde(skip)]
+    shown: String,
+}
+
+impl Moment {
+    fn of(job: &Job, at: Timestamp) -> Self {
+        let local = job.cron.local(at);
+        Self {
+            local: local.to_rfc3339(),
+            utc: rfc3339(at),
+            shown: local.format("%a %Y-%m-%d %H:%M:%S %:z").to_string(),
+        }
+    }
+}
+
+/// Runs the command below `jobs`.
+///
+/// # Errors
+///
+/// A mistake in the configuration; a directory that holds no job; for `run` a mistake in the job,
+/// and whatever keeps its work from beginning.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let config = context.load_config()?;
+    let directory = match args.schedules {
+        Some(directory) => directory,
+        None => config.file.parent().unwrap_or(Path::new("")).join("schedules"),
+    };
+    if let Action::Run(args) = args.action {
+        let job = Schedules::load_one(&directory, &args.name, &config).map_err(not_loaded)?;
+        return run_now(&job, config, &args.identity, context).await;
+    }
+    let now = context.clock.now();
+    let schedules = Schedules::load(&directory, &config, now).map_err(not_loaded)?;
+    match args.action {
+        Action::Next(args) => next(&schedules, now, args.count as usize, context)?,
+        Action::Check => {
+            let report = report(&schedules, &config, now)?;
+            context.output.report(&report, || check_page(&report))?;
+        }
+        Action::List | Action::Run(_) => {
+            let report = report(&schedules, &config, now)?;
+            context.output.report(&report, || list_page(&report))?;
+        }
+    }
+    Ok(match schedules.mistakes.is_empty() {
+        true => Outcome::Complete,
+        false => Outcome::Usage,
+    })
+}
+
+/// Says what to do where there are no jobs at all.
+fn not_loaded(error: ConfigError) -> CommandError {
+    match error.kind() {
+        ConfigErrorKind::Missing => CommandError::new(ErrorKind::Configuration, error).hint(
+            "a job is a file such as nightly.toml: job = \"snapshot\", repositories = [\"*\"], cron = \"15 2 * * *\"",
+        ),
+        _ => error.into(),
+    }
+}
+
+/// Does the work of a job, in the same way as the command of that name.
+async fn run_now(
+    job: &Job,
+    config: Config,
+    identity: &IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    match job.work {
+        Work::Snapshot => {
+            let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
+            take_all(config, &names, job.name.as_str(), context).await
+        }
+        Work::Verify { level } => {
+            let names: Vec<Name> =
+                job.select(&config)?.into_iter().map(|repository| repository.name.clone()).collect();
+            let which = match job.is_for_all() {
+                true => Which::All(&names),
+                false => Which::Repositories(&names),
+            };
+            verify_and_print(config, level, which, identity, context).await
+        }
+    }
+}
+
+fn report<'a>(
+    schedules: &'a Schedules,
+    config: &'a Config,
+    now: Timestamp,
+) -> Result<Report<'a>, CommandError> {
+    let job = |job: &'a Job| -> Result<JobReport<'a>, CommandError> {
+        Ok(JobReport {
+            name: &job.name,
+            job: job.work.word(),
+            level: match job.work {
+                Work::Verify { level } => level,
+                Work::Snapshot => None,
+            },
+            repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
+            selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
+            cron: job.cron.to_string(),
+            timezone: job.cron.zone(),
+            next: job.cron.next_after(now).map(|at| Moment::of(job, at)),
+            file: &job.cron_defined.file,
+        })
+    };
+    Ok(Report {
+        directory: &schedules.directory,
+        jobs: schedules.jobs.iter().map(job).collect::<Result<_, _>>()?,
+        mistakes: mistakes(schedules),
+    })
+}
+
+fn mistakes(schedules: &Schedules) -> Vec<Mistake<'_>> {
+    schedules.mistakes.iter().map(Mistake::of).collect()
+}
+
+fn next(schedules: &Schedules, now: Timestamp, count: usize, context: &Context) -> Result<(), CommandError> {
+    let runs = schedules.next_runs(now, count).into_iter().map(|run| RunReport {
+        name: &run.job.name,
+        job: run.job.work.word(),
+        timezone: run.job.cron.zone(),
+        at: Moment::of(run.job, run.at),
+    });
+    let report =
+        NextReport { directory: &schedules.directory, runs: runs.collect(), mistakes: mistakes(schedules) };
+    context.output.report(&report, || {
+        let mut table = Table::new(["local time", "time zone", "UTC", "job", "does"]);
+        for run in &report.runs {
+            table.row([
+                run.at.shown.clone().into(),
+                run.timezone.into(),
+                run.at.utc.clone().into(),
+                run.name.to_string().into(),
+                run.job.into(),
+            ]);
+        }
+        with_mistakes(Page::new().table(table), &report.mistakes)
+    })
+}
+
+fn list_page(report: &Report<'_>) -> Page {
+    let mut table = Table::new(["job", "does", "repositories", "cron", "time zone", "next"]);
+    for job in &report.jobs {
+        table.row([
+            job.name.to_string().into(),
+            does(job).into(),
+            job.repositories.join(" ").into(),
+            job.cron.clone().into(),
+            job.timezone.into(),
+            job.next.as_ref().map_or("never", |next| &next.shown).into(),
+        ]);
+    }
+    with_mistakes(Page::new().table(table), &report.mistakes)
+}
+
+fn check_page(report: &Report<'_>) -> Page {
+    let mut page = Page::new();
+    for job in &report.jobs {
+        let selected = match job.selected.len() {
+            1 => "1 repository".to_owned(),
+            count => format!("{count} repositories"),
+        };
+        let line = format!("{}: {} of {selected}", job.file.display(), does(job));
+        page = page.line(Text::styled(Style::Green, "good  ").and(Style::Plain, line));
+    }
+    with_mistakes(page, &report.mistakes)
+}
+
+fn does(job: &JobReport<'_>) -> String {
+    match job.level {
+        Some(level) => format!("{} ({})", job.job, format!("{level:?}").to_lowercase()),
+        None => job.job.to_owned(),
+    }
+}
+
+fn with_mistakes(page: Page, mistakes: &[Mistake<'_>]) -> Page {
+    mistakes.iter().fold(page, |page, mistake| {
+        let line = mistake.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let key = if mistake.key.is_empty() { String::new() } else { format!("{}: ", mistake.key) };
+        let text = format!("{}{line}: {key}{}", mistake.file.display(), mistake.reason);
+        page.line(Text::styled(Style::Red, "wrong ").and(Style::Plain, text))
+    })
+}

@@ -1,0 +1,172 @@
+//! When a job runs: a cron expression in a time zone.
+//!
+//! The meaning is that of crontab(5): weekday 0 and 7 are Sunday, and when both day of month and
+//! weekday are restricted, a day that fits *either* fits. Crate `cron` finds the times; it takes 1
+//! for Sunday and wants both days to fit, so it is given translated fields, and two schedules
+//! where crontab(5) joins by *or*.
+//!
+//! Daylight saving is handled here, since the crate drops times that do not exist and repeats
+//! those that come twice. The crate searches in wall-clock time as if clocks never changed; each
+//! time found becomes a point in time by one rule: a time that a change skips is the moment after
+//! the gap, a time that occurs twice is the first of the two.
+//!
+//! Invariants
+//! - That rule never goes back: a later wall-clock time is never an earlier moment. So walking
+//!   wall-clock times in order visits the moments in order, and several skipped times are one run.
+//! - [`Cron::next_after`] is a pure function, and what it returns is later than what it is given.
+//! - An expression that was accepted comes at least once between 1970 and 2100.
+//!
+//! What follows from it: `*/15 * * * *` is silent for the hour that is repeated in autumn. Who
+//! wants even intervals takes the time zone UTC.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use ::cron::Schedule;
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDateTime, TimeZone as _};
+use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
+
+use super::error::CronError;
+use super::fields::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR};
+use crate::clock::Timestamp;
+use crate::config::error::closest;
+
+/// Short forms and what they stand for, as in crontab(5). `@reboot` is no time.
+const SHORT_FORMS: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
+/// A cron expression in a time zone.
+#[derive(Debug, Clone)]
+pub struct Cron {
+    text: String,
+    zone: Tz,
+    /// One, or two of which the earlier counts.
+    schedules: Vec<Schedule>,
+}
+
+impl Cron {
+    /// Reads an expression: five fields, six with seconds first, seven with years last, or a short
+    /// form (`@daily`). `zone` is an IANA name.
+    ///
+    /// # Errors
+    ///
+    /// When a field is not as crontab(5) has it, or no date is as the fields want it.
+    pub fn parse(text: &str, zone: Zone) -> Result<Self, CronError> {
+        let schedules = schedules(text.trim())?;
+        let cron = Self { text: text.trim().to_owned(), zone: zone.0, schedules };
+        match cron.next_after(DateTime::UNIX_EPOCH) {
+            Some(_) => Ok(cron),
+            None => Err(CronError::Never(cron.text)),
+        }
+    }
+
+    /// Returns the first run later than `after`; `None` when there is none until the end of 2100.
+    /// Times before 1970 count as 1970.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        if after.year() > 2100 {
+            return None;
+        }
+        let after = after.max(DateTime::UNIX_EPOCH);
+        let mut wall_clock = after.with_timezone(&self.zone).naive_local();
+        loop {
+            // In UTC the crate finds every time: UTC has neither gaps nor repetitions.
+            let found = |schedule: &Schedule| schedule.after(&wall_clock.and_utc()).next();
+            wall_clock = self.schedules.iter().filter_map(found).min()?.naive_utc();
+            if let Some(at) = self.moment(wall_clock).filter(|at| *at > after) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// The moment of a wall-clock time: the first of two, the end of the gap for one skipped.
+    fn moment(&self, wall_clock: NaiveDateTime) -> Option<Timestamp> {
+        let moment = self.zone.from_local_datetime(&wall_clock).earliest();
+        moment.or_else(|| GapInfo::new(&wall_clock, &self.zone)?.end).map(|moment| moment.to_utc())
+    }
+
+    /// Returns a moment as clocks of the time zone show it.
+    pub fn local(&self, at: Timestamp) -> DateTime<FixedOffset> {
+        at.with_timezone(&self.zone).fixed_offset()
+    }
+
+    /// Returns the IANA name of the time zone.
+    pub fn zone(&self) -> &'static str {
+        self.zone.name()
+    }
+}
+
+/// Writes the expression as it was read, without the time zone.
+impl fmt::Display for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+/// Translates an expression into what crate `cron` understands.
+fn schedules(text: &str) -> Result<Vec<Schedule>, CronError> {
+    let mut written = text;
+    if text.starts_with('@') {
+        let known = SHORT_FORMS.iter().find(|(form, _)| text.eq_ignore_ascii_case(form));
+        written = known.map(|(_, fields)| *fields).ok_or_else(|| CronError::Shorthand {
+            text: text.chars().take(40).collect(),
+            closest: closest(text, SHORT_FORMS.iter().map(|(form, _)| *form)),
+        })?;
+    }
+    let fields: Vec<&str> = written.split_ascii_whitespace().collect();
+    let (second, five, year) = match fields.as_slice() {
+        five @ [_, _, _, _, _] => ("0", five, "*"),
+        [second, five @ ..] if five.len() == 5 => (*second, five, "*"),
+        [second, five @ .., year] if five.len() == 5 => (*second, five, *year),
+        _ => return Err(CronError::FieldCount(fields.len())),
+    };
+    let time = [SECOND.parse(second)?, MINUTE.parse(five[0])?, HOUR.parse(five[1])?];
+    let [second, minute, hour] = time.map(|values| values.list(0));
+    let (day, month, weekday) = (DAY.parse(five[2])?, MONTH.parse(five[3])?.list(0), WEEKDAY.parse(five[4])?);
+    let year = YEAR.parse(year)?.list(0);
+    let schedule = |day: &str, weekday: &str| {
+        Schedule::from_str(&format!("{second} {minute} {hour} {day} {month} {weekday} {year}"))
+            .expect("the fields were checked and are lists of numbers")
+    };
+    // For the crate Sunday is 1.
+    let (either, day, weekday) = (!day.starred && !weekday.starred, day.list(0), weekday.list(1));
+    Ok(match either {
+        true => vec![schedule(&day, "*"), schedule("*", &weekday)],
+        false => vec![schedule(&day, &weekday)],
+    })
+}
+
+/// A time zone of the IANA database, which is built in: what a name means does not depend on the
+/// machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zone(Tz);
+
+impl Zone {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self(Tz::UTC);
+}
+
+/// A name that no time zone has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no time zone{}", .closest.map(|name| format!(", did you mean {name:?}?")).unwrap_or_else(|| ", write an IANA name such as \"Europe/Paris\"".to_owned()))]
+pub struct UnknownZone {
+    text: String,
+    closest: Option<&'static str>,
+}
+
+impl std::str::FromStr for Zone {
+    type Err = UnknownZone;
+
+    fn from_str(text: &str) -> Result<Self, UnknownZone> {
+        Tz::from_str(text).map(Self).map_err(|_| UnknownZone {
+            text: text.chars().take(80).collect(),
+            closest: closest(text, TZ_VARIANTS.iter().map(|zone| zone.name())),
+        })
+    }
+}

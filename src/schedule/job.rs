@@ -1,0 +1,174 @@
+//! One job: a file of `schedules/`.
+//!
+//! The name of the file is the name of the job, so two jobs cannot have one. Everything in it is
+//! checked when it is read, except whether its repositories exist: that needs the configuration,
+//! see [`Job::select`].
+
+use std::path::Path;
+
+use super::cron::{Cron, Zone};
+use crate::config::error::{ConfigError, ConfigErrorKind, closest};
+use crate::config::read::{Source, Table, Value};
+use crate::config::{Config, Place, Repository};
+use crate::ids::Name;
+use crate::limits::Limits;
+use crate::verification::Level;
+
+const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level"];
+const KINDS: [&str; 2] = ["snapshot", "verify"];
+const LEVELS: [(&str, Level); 4] = [
+    ("presence", Level::Presence),
+    ("stored", Level::Stored),
+    ("bytes", Level::Bytes),
+    ("content", Level::Content),
+];
+
+/// What is to be done, for which repositories, and when.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The name of the file without `.toml`.
+    pub name: Name,
+    /// What it does.
+    pub work: Work,
+    /// For which repositories; never empty.
+    pub repositories: Vec<Selector>,
+    /// When, in its time zone.
+    pub cron: Cron,
+    /// File and line of the expression.
+    pub cron_defined: Place,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Takes a snapshot of each repository.
+    Snapshot,
+    /// Verifies the snapshots of the repositories.
+    Verify {
+        /// How deep; `None` lets the stores decide.
+        level: Option<Level>,
+    },
+}
+
+impl Work {
+    /// The word for it in a job file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Verify { .. } => "verify",
+        }
+    }
+}
+
+/// A name, `@group` or `*`, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    /// As it is written.
+    pub text: String,
+    /// File and line.
+    pub defined: Place,
+}
+
+impl Job {
+    /// Loads a file.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in it, with its line.
+    pub fn load(file: &Path, limits: &Limits) -> Result<Self, ConfigError> {
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let name: Name = stem.parse().map_err(|error: crate::ids::InvalidId| {
+            let reason = format!("the name of the file is that of the job, and {error}");
+            ConfigError::new(ConfigErrorKind::InvalidValue, file, reason)
+        })?;
+        let source = Source::read(file, limits.config_bytes_max)?;
+        let parsed = source.parse()?;
+        let root = Table::root(&source, &parsed, KEYS)?;
+        let work = read_work(&root)?;
+        let place = |value: &Value<'_>| Place { file: file.to_owned(), line: value.line() };
+        let repositories = read_selectors(root.need("repositories")?, place)?;
+        let zone = root.read("timezone", Value::parse)?.unwrap_or(Zone::UTC);
+        let cron = root.need("cron")?;
+        Ok(Self {
+            name,
+            work,
+            repositories,
+            cron: Cron::parse(cron.text()?, zone).map_err(|error| cron.invalid(error.to_string()))?,
+            cron_defined: place(cron),
+        })
+    }
+
+    /// Returns its repositories, each once, in the order of recovery.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrorKind::UnknownName`] for a name or group that the configuration does not have,
+    /// with the line of the job's file; [`ConfigErrorKind::InvalidValue`] when it means none.
+    pub fn select<'a>(&self, config: &'a Config) -> Result<Vec<&'a Repository>, ConfigError> {
+        for (index, selector) in self.repositories.iter().enumerate() {
+            let key = format!("repositories[{index}]");
+            let found =
+                config.select(&[&selector.text]).map_err(|error| error.moved_to(&selector.defined, &key))?;
+            if found.is_empty() {
+                let reason = format!("{} names no repository", config.file.display());
+                let error = ConfigError::new(ConfigErrorKind::InvalidValue, &selector.defined.file, reason);
+                return Err(error.at_line(selector.defined.line).at_key(&key));
+            }
+        }
+        let names: Vec<&str> = self.repositories.iter().map(|selector| selector.text.as_str()).collect();
+        config.select(&names)
+    }
+
+    /// Whether it is for every repository.
+    pub fn is_for_all(&self) -> bool {
+        self.repositories.iter().any(|selector| selector.text == "*")
+    }
+}
+
+fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
+    let kind = root.need("job")?;
+    let level = root.get("level");
+    match (kind.text()?, level) {
+        ("snapshot", Some(level)) => Err(level.invalid("is for verify jobs only")),
+        ("snapshot", None) => Ok(Work::Snapshot),
+        ("verify", level) => Ok(Work::Verify { level: level.map(read_level).transpose()? }),
+        (other, _) => Err(kind.invalid(unknown("job", other, &KINDS))),
+    }
+}
+
+fn read_level(value: &Value<'_>) -> Result<Level, ConfigError> {
+    let text = value.text()?;
+    let level = LEVELS.iter().find(|(word, _)| *word == text).map(|(_, level)| *level);
+    level.ok_or_else(|| value.invalid(unknown("level", text, &LEVELS.map(|(word, _)| word))))
+}
+
+fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
+    let typed: String = typed.chars().take(40).collect();
+    let meant = closest(&typed, known.iter().copied())
+        .map(|word| format!(", did you mean {word:?}?"))
+        .unwrap_or_default();
+    format!("there is no {what} {typed:?}{meant} (known: {})", known.join(", "))
+}
+
+fn read_selectors(
+    value: &Value<'_>,
+    place: impl Fn(&Value<'_>) -> Place,
+) -> Result<Vec<Selector>, ConfigError> {
+    let mut selectors: Vec<Selector> = Vec::new();
+    for item in value.list()? {
+        let text = item.text()?;
+        if text != "*" {
+            let name = text.strip_prefix('@').unwrap_or(text);
+            name.parse::<Name>().map_err(|error| item.invalid(error.to_string()))?;
+        }
+        if selectors.iter().any(|selector| selector.text == text) {
+            return Err(item.error(ConfigErrorKind::Duplicate, format!("{text:?} is there already")));
+        }
+        selectors.push(Selector { text: text.to_owned(), defined: place(&item) });
+    }
+    match selectors.is_empty() {
+        // Elsewhere nothing means everything; here it is more likely something forgotten.
+        true => Err(value.invalid("is empty; write [\"*\"] for every repository")),
+        false => Ok(selectors),
+    }
+}

@@ -1,0 +1,242 @@
+//! Job files: the examples, and what each mistake is told.
+
+use std::path::{Path, PathBuf};
+
+use prismvault::clock::Timestamp;
+use prismvault::config::{Config, ConfigErrorKind};
+use prismvault::limits::Limits;
+use prismvault::schedule::{Job, Schedules, Work};
+use prismvault::verification::Level;
+use tempfile::TempDir;
+
+const CONFIG: &str = r#"
+[repositories.blog]
+repository = "acme-blog"
+groups = ["clients"]
+
+[repositories.shop]
+repository = "acme-shop"
+groups = ["clients"]
+priority = 1
+"#;
+
+/// A configuration with a directory of jobs beside it.
+struct Files(TempDir);
+
+impl Files {
+    fn new(jobs: &[(&str, &str)]) -> Self {
+        let files = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(files.directory()).unwrap();
+        files.write("prismvault.toml", CONFIG);
+        for (name, text) in jobs {
+            files.write(&format!("schedules/{name}"), text);
+        }
+        files
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let mut file = std::fs::File::create(self.0.path().join(name)).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.0.path().join("schedules")
+    }
+
+    fn config(&self) -> Config {
+        Config::load(&self.0.path().join("prismvault.toml")).unwrap()
+    }
+
+    fn load(&self) -> Schedules {
+        Schedules::load(&self.directory(), &self.config(), now()).unwrap()
+    }
+
+    /// The mistakes, with the directory left out.
+    fn mistakes(&self) -> Vec<String> {
+        let directory = format!("{}/", self.0.path().display());
+        self.load().mistakes.iter().map(|error| error.to_string().replace(&directory, "")).collect()
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+const GOOD: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n";
+
+#[test]
+fn the_examples_of_the_repository_are_good() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    let config = Files::new(&[]).config();
+    let schedules = Schedules::load(&directory, &config, now()).unwrap();
+    assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
+    let found: Vec<_> = schedules.jobs.iter().map(|job| (job.name.as_str(), job.work)).collect();
+    let verify = Work::Verify { level: Some(Level::Bytes) };
+    assert_eq!(found, [("nightly", Work::Snapshot), ("weekly-verify", verify)]);
+    // The README names every key, every job and every level.
+    let readme = std::fs::read_to_string(directory.join("README.md")).unwrap();
+    for word in ["job", "repositories", "cron", "timezone", "level", "presence", "stored", "bytes", "content"]
+    {
+        assert!(readme.contains(&format!("`{word}`")) || readme.contains(&format!("\"{word}\"")), "{word}");
+    }
+    for (job, _) in found {
+        assert!(readme.contains(&format!("jobs run {job}")), "{job}");
+    }
+}
+
+#[test]
+fn a_job_has_the_repositories_that_it_names_in_the_order_of_recovery() {
+    let files = Files::new(&[
+        ("a.toml", "job = \"verify\"\nrepositories = [\"blog\", \"@clients\"]\ncron = \"0 4 * * sun\"\n"),
+        (
+            "b.toml",
+            "job = \"snapshot\"\nrepositories = [\"blog\"]\ncron = \"0 4 * * *\"\ntimezone = \"Asia/Tokyo\"\n",
+        ),
+        ("README.md", "not a job"),
+        (".hidden.toml", "not a job"),
+        ("c.toml~", "not a job"),
+    ]);
+    let (schedules, config) = (files.load(), files.config());
+    assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
+    let names = |job: &Job| -> Vec<String> {
+        job.select(&config).unwrap().iter().map(|repository| repository.name.to_string()).collect()
+    };
+    let [a, b] = schedules.jobs.as_slice() else { panic!("{:?}", schedules.jobs) };
+    assert_eq!((names(a), names(b)), (vec!["shop".to_owned(), "blog".to_owned()], vec!["blog".to_owned()]));
+    assert_eq!((a.work, a.cron.zone()), (Work::Verify { level: None }, "UTC"));
+    assert_eq!(
+        b.cron.local("2026-11-21T19:00:00Z".parse().unwrap()).to_rfc3339(),
+        "2026-11-22T04:00:00+09:00"
+    );
+}
+
+#[test]
+fn every_mistake_names_file_line_and_what_was_probably_meant() {
+    let job =
+        |line: &str| format!("job = \"snapshot\"\nrepositories = [\"blog\"]\ncron = \"@daily\"\n{line}\n");
+    for (text, expected) in [
+        (
+            job("timezon = \"UTC\""),
+            "x.toml:4: timezon: unknown key, did you mean \"timezone\"? (known here: ",
+        ),
+        (
+            job("timezone = \"Europe/Pariss\""),
+            "x.toml:4: timezone: \"Europe/Pariss\" is no time zone, did you mean \"Europe/Paris\"?",
+        ),
+        (job("timezone = 1"), "x.toml:4: timezone: must be text in quotes, not a number"),
+        (job("level = \"bytes\""), "x.toml:4: level: is for verify jobs only"),
+        (job("catch_up = true"), "x.toml:4: catch_up: unknown key"),
+        (
+            GOOD.replace("@daily", "@dayly"),
+            "x.toml:3: cron: \"@dayly\" is no short form, did you mean \"@daily\"?",
+        ),
+        (GOOD.replace("@daily", "0 0 30 2 *"), "x.toml:3: cron: \"0 0 30 2 *\" never comes"),
+        (
+            GOOD.replace("@daily", "0 0 0 1 1 * 2020"),
+            "x.toml:3: cron: \"0 0 0 1 1 * 2020\" never comes again after 2026-11-21T12:00:00Z",
+        ),
+        (
+            GOOD.replace("@daily", "0 25 * * *"),
+            "x.toml:3: cron: \"25\" in the field of hours is not a number from 0 to 23",
+        ),
+        (GOOD.replace("@daily", ""), "x.toml:3: cron: is empty"),
+        (
+            GOOD.replace("snapshot", "snapshoot"),
+            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, verify)",
+        ),
+        (
+            GOOD.replace("[\"*\"]", "[]"),
+            "x.toml:2: repositories: is empty; write [\"*\"] for every repository",
+        ),
+        (GOOD.replace("[\"*\"]", "\"*\""), "x.toml:2: repositories: must be a list in brackets, not text"),
+        (
+            GOOD.replace("[\"*\"]", "[\n\"blog\",\n\"shpo\"]"),
+            "x.toml:4: repositories[1]: there is no repository \"shpo\", did you mean \"shop\"? (known: blog, shop)",
+        ),
+        (
+            GOOD.replace("[\"*\"]", "[\"@client\"]"),
+            "x.toml:2: repositories[0]: there is no group \"@client\", did you mean \"@clients\"?",
+        ),
+        (GOOD.replace("[\"*\"]", "[\"../blog\"]"), "x.toml:2: repositories[0]: \"../blog\" is not a name"),
+        (
+            GOOD.replace("[\"*\"]", "[\"blog\", \"blog\"]"),
+            "x.toml:2: repositories[1]: \"blog\" is there already",
+        ),
+        (GOOD.replace("cron", "#"), "x.toml:1: the key \"cron\" is missing"),
+        (String::new(), "x.toml:1: the key \"job\" is missing"),
+        ("job = ".to_owned(), "x.toml:1: not valid TOML"),
+        (
+            format!("job = \"verify\"\nlevel = \"byte\"\n{}", &GOOD[17..]),
+            "x.toml:2: level: there is no level \"byte\", did you mean \"bytes\"? (known: presence, stored, bytes, content)",
+        ),
+    ] {
+        let mistakes = Files::new(&[("x.toml", &text)]).mistakes();
+        let [mistake] = mistakes.as_slice() else { panic!("{text}: {mistakes:?}") };
+        let expected = format!("schedules/{expected}");
+        assert!(mistake.starts_with(&expected), "{text}\n  {mistake}\n  {expected}");
+    }
+}
+
+#[test]
+fn one_bad_file_does_not_hide_the_others() {
+    let files = Files::new(&[
+        ("a.toml", "job = 1"),
+        ("b.toml", GOOD),
+        ("c d.toml", GOOD),
+        ("B.toml", GOOD),
+        ("e.toml", "\u{0}"),
+    ]);
+    let names: Vec<_> = files.load().jobs.iter().map(|job| job.name.to_string()).collect();
+    assert_eq!(names, ["B"]);
+    let mistakes = files.mistakes();
+    assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+    assert!(mistakes[1].contains("differs only in case from \"B\""), "{mistakes:?}");
+    assert!(mistakes[2].contains("the name of the file is that of the job"), "{mistakes:?}");
+    // For one job the others do not matter.
+    let config = files.config();
+    let one = |name: &str| Schedules::load_one(&files.directory(), &name.parse().unwrap(), &config);
+    assert_eq!(one("b").unwrap().name.as_str(), "b");
+    let unknown = one("bb").unwrap_err();
+    assert_eq!(unknown.kind(), ConfigErrorKind::UnknownName);
+    assert!(unknown.to_string().contains("there is no job \"bb\""), "{unknown}");
+    assert_eq!(one("a").unwrap_err().line(), Some(1));
+}
+
+#[test]
+fn no_jobs_at_all_are_not_taken_for_good_ones() {
+    let files = Files::new(&[]);
+    let load = |directory: &Path| Schedules::load(directory, &files.config(), now()).unwrap_err();
+    assert_eq!(load(&files.directory()).kind(), ConfigErrorKind::Missing);
+    assert_eq!(load(&files.directory().join("nothing")).kind(), ConfigErrorKind::Missing);
+    // And "*" of nothing is no job either.
+    let files = Files::new(&[("a.toml", GOOD)]);
+    files.write("prismvault.toml", "");
+    let mistakes = files.mistakes();
+    assert!(mistakes[0].contains("repositories[0]: prismvault.toml names no repository"), "{mistakes:?}");
+}
+
+#[test]
+fn a_file_that_is_too_large_or_a_directory_is_refused() {
+    let files = Files::new(&[("big.toml", &"#".repeat(2000))]);
+    let file = files.directory().join("big.toml");
+    let error = Job::load(&file, &Limits { config_bytes_max: 1000, ..Limits::default() }).unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::Unreadable);
+    let error = Job::load(&files.directory(), &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::Unreadable);
+}
+
+#[test]
+fn the_next_runs_of_all_jobs_come_in_order() {
+    let files = Files::new(&[
+        ("a.toml", &GOOD.replace("@daily", "0 */8 * * *")),
+        ("b.toml", &GOOD.replace("@daily", "0 0 * * *")),
+    ]);
+    let schedules = files.load();
+    let runs: Vec<_> = schedules
+        .next_runs(now(), 5)
+        .iter()
+        .map(|run| format!("{} {}", run.at.format("%d %H"), run.job.name))
+        .collect();
+    assert_eq!(runs, ["21 16 a", "22 00 a", "22 00 b", "22 08 a", "22 16 a"]);
+    assert!(schedules.next_runs(now(), 0).is_empty());
+}
