@@ -104,12 +104,11 @@ pub(super) async fn verify_and_print(
     let options =
         VerifyOptions { level, snapshots, progress: &*context.progress, cancel: context.cancel.clone() };
     let report = verify(&session.vault, &options).await?;
-    let outcome = outcome(&report);
+    let outcome = outcome(&report).worst(without);
     context.output.result(outcome, &report, || page(&report))?;
     Ok(outcome)
-    context.output.report(&report, || page(&report))?;
-    Ok(outcome(&report).worst(without))
 }
+
 /// Returns the snapshots of these repositories. One without any is no success: nothing of it was
 /// verified, which is said and decides the exit code.
 async fn of_repositories(
