@@ -362,23 +362,34 @@ async fn an_older_trust_record_than_the_one_seen_is_refused() {
     assert_eq!(backup.open().await.unwrap().trust.n, 1);
 }
 
+/// The number of the trust record that counts, and of which files it was said that they do not.
+async fn trusted(backup: &Backup) -> (u32, Vec<String>) {
+    let vault = backup.open().await.unwrap();
+    let passed_over = vault.warnings().into_iter().filter(|warning| warning.code == "not-a-trust-record");
+    (vault.trust.n, passed_over.map(|warning| warning.subject).collect())
+}
+
 #[tokio::test]
-async fn a_trust_record_that_the_root_key_did_not_sign_is_refused() {
+async fn a_trust_record_that_the_root_key_did_not_sign_never_counts_and_is_named() {
     let backup = Backup::in_memory(1).await;
+    let second = || vec!["trust/2.json".to_owned()];
     let stranger = SigningKey::generate();
     put_second_trust_record(&backup, |bytes, key| stranger.sign(bytes, key)).await;
-    assert_eq!(backup.open().await.unwrap_err().kind, ErrorKind::NotTrusted);
+    assert_eq!(trusted(&backup).await, (1, second()));
     // The key of the backup host signs snapshots; it does not say who may.
     put_second_trust_record(&backup, |bytes, key| backup.sign(bytes, key)).await;
-    assert_eq!(backup.open().await.unwrap_err().kind, ErrorKind::NotTrusted);
+    assert_eq!(trusted(&backup).await, (1, second()));
     put_second_trust_record(&backup, |bytes, key| backup.sign_as_root(bytes, key)).await;
-    assert_eq!(backup.open().await.unwrap().trust.n, 2);
-    // The signature of the first record does not make a second one.
+    assert_eq!(trusted(&backup).await, (2, Vec::new()));
+    // The signature of the first record does not make a third one.
     let store = &backup.stores[0].1;
     for (from, to) in [("trust/1.json", "trust/3.json"), ("trust/1.json.minisig", "trust/3.json.minisig")] {
         let bytes = store.get(from, 1 << 20).await.unwrap();
         store.put(to, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
     }
+    assert_eq!(trusted(&backup).await, (2, vec!["trust/3.json".to_owned()]));
+    // Who saw the second does not go back to the first when it is forged over.
+    put_second_trust_record(&backup, |bytes, key| stranger.sign(bytes, key)).await;
     assert_eq!(backup.open().await.unwrap_err().kind, ErrorKind::NotTrusted);
 }
 
