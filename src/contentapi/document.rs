@@ -187,7 +187,10 @@ impl Document {
             Slot::Href => {
                 out.extend_from_slice(b",\"href\":\"");
                 out.extend_from_slice(href_before.as_bytes());
-                out.extend_from_slice(self.head.id.as_bytes());
+                // Ids are plain; one that is not must not break the JSON around it.
+                for part in url::form_urlencoded::byte_serialize(self.head.id.as_bytes()) {
+                    out.extend_from_slice(part.as_bytes());
+                }
                 out.extend_from_slice(HREF_AFTER.as_bytes());
                 out.push(b'"');
             }

@@ -34,6 +34,7 @@ mod sandbox_content;
 mod sandbox_faults;
 mod schedule;
 mod snapshot;
+mod snapshot_content;
 mod snapshot_gaps;
 mod tidy;
 mod vault_rules;
