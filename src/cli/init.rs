@@ -244,7 +244,7 @@ async fn with_config(args: &Args, config: Config, context: &Context) -> Result<R
         match appended {
             Ok(()) => (report.pinned, report.configuration_written) = (true, true),
             Err(error) => {
-                context.output.warning(format!("cannot add the pins to {}: {error}", config.file.display()))
+                context.output.warning(format!("cannot add the pins to {}: {error}", config.file.display()));
             }
         }
     }

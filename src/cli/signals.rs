@@ -22,8 +22,9 @@ pub fn watch(tasks: &mut JoinSet<()>, cancel: CancellationToken, output: Arc<Out
     let mut signals = Signals::listen()?;
     tasks.spawn(async move {
         signals.next().await;
-        cancel.cancel();
+        // Said first: what is cancelled may end at once.
         output.message("stopping cleanly, once more stops at once");
+        cancel.cancel();
         signals.next().await;
         end_at_once();
     });

@@ -88,9 +88,9 @@ impl Documents {
 
     /// Targets of the links that were added last that are neither among the documents nor `known`.
     fn missing_targets(&self, known: impl Fn(&str) -> bool) -> Vec<String> {
-        let is_missing = |target: &&Box<str>| !self.items.contains_key(*target) && !known(target);
+        let is_missing = |target: &&str| !self.items.contains_key(*target) && !known(target);
         let mut missing: Vec<String> =
-            self.targets.iter().filter(is_missing).map(ToString::to_string).collect();
+            self.targets.iter().map(|target| &**target).filter(is_missing).map(str::to_owned).collect();
         missing.sort_unstable();
         missing
     }

@@ -152,7 +152,7 @@ impl Writer {
             vault: vault.file.vault,
             key: key.clone(),
             space: self.space_name(),
-            parents: snapshots.parents_of_next(vault, &draft.repository)?,
+            parents: snapshots.parents_of_next(&draft.repository),
             repository: draft.repository,
             snapshot: draft.snapshot,
             status: if draft.gaps.is_empty() { Status::Complete } else { Status::Partial },

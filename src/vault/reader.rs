@@ -167,7 +167,10 @@ impl<'a> Reader<'a> {
             .map(|location| self.space.index.packs()[location.pack as usize].id);
         let what = match known {
             Some(pack) => {
-                format!("the pack {pack}, which holds the item {id}, is on no replica that can be read")
+                format!(
+                    "{}, which holds the item {id}, is on no replica that can be read",
+                    layout::pack(&self.space.name, &pack)
+                )
             }
             None => format!("no index object says where the item {id} is"),
         };

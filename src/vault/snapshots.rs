@@ -49,6 +49,8 @@ pub struct Snapshots {
     pub unreadable: Vec<Problem>,
     /// The one repository that was loaded; `None`: all.
     only: Option<Name>,
+    /// What this client remembered when they were loaded.
+    remembered: BTreeMap<Name, (SnapshotId, Digest)>,
 }
 
 impl Snapshots {
@@ -88,7 +90,8 @@ impl Snapshots {
             (name, key, on, manifest)
         })
         .await;
-        let mut snapshots = Self { only: repository.cloned(), ..Self::default() };
+        let remembered = vault.memory.recall()?.heads;
+        let mut snapshots = Self { only: repository.cloned(), remembered, ..Self::default() };
         for (name, key, on, manifest) in read {
             match manifest {
                 Ok((manifest, digest)) => {
@@ -122,18 +125,14 @@ impl Snapshots {
     /// SHA-256 of the manifests of a repository that no other names: parents of the next one. One
     /// that this client remembers and nobody holds any more is among them: its loss stays visible
     /// to everybody.
-    ///
-    /// # Errors
-    ///
-    /// When the memory cannot be read.
-    pub fn parents_of_next(&self, vault: &Vault, repository: &Name) -> Result<Vec<Digest>> {
+    pub fn parents_of_next(&self, repository: &Name) -> Vec<Digest> {
         let mut parents = self.heads(repository);
-        if let Some((_, digest)) = vault.memory.recall()?.heads.get(repository)
+        if let Some((_, digest)) = self.remembered.get(repository)
             && !self.of(repository).iter().any(|snapshot| snapshot.digest == *digest)
         {
             parents.push(*digest);
         }
-        Ok(parents)
+        parents
     }
 
     /// SHA-256 of the manifests of a repository that no other names.

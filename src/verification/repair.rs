@@ -137,13 +137,7 @@ async fn brought(
             None => beyond.push(Damage { key, ..damage.clone() }),
         }
     }
-    if behind && !beyond.is_empty() {
-        Err(beyond)
-    } else if steps.is_empty() {
-        Err(beyond)
-    } else {
-        Ok(steps)
-    }
+    if steps.is_empty() || behind && !beyond.is_empty() { Err(beyond) } else { Ok(steps) }
 }
 
 /// Carries a plan out.

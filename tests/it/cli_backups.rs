@@ -129,7 +129,7 @@ async fn a_number_that_is_short_cannot_be_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn init_makes_a_vault_on_every_replica_and_prints_the_lines_that_pin_it() {
+async fn init_makes_a_vault_on_every_replica_and_writes_the_lines_that_pin_it() {
     for options in [&["init"][..], &["init", "--no-encryption"]] {
         let (source, place) = (small(), Workplace::new());
         let config = configuration(&source, &[("one", &place.file("one")), ("two", &place.file("two"))]);
@@ -138,13 +138,15 @@ async fn init_makes_a_vault_on_every_replica_and_prints_the_lines_that_pin_it() 
         let encrypted = options.len() == 1;
         assert_eq!(place.file("keys/recovery.txt").exists(), encrypted);
         assert_eq!(made.stdout.contains("not encrypted"), !encrypted, "{made:?}");
-        assert_eq!(place.read(CONFIG), config, "what people wrote is theirs");
+        let pinned = place.read(CONFIG);
+        let pin = pinned.strip_prefix(&config).expect("what people wrote stays as it is");
+        assert!(pin.contains("[vault]\nid = "), "{pin}");
         assert_eq!(place.read("one/vault.json"), place.read("two/vault.json"));
 
+        place.write(CONFIG, &config);
         let unpinned = place.expect(0, &["snapshot"]);
         assert!(unpinned.stderr.contains(UNPINNED), "{unpinned:?}");
-        let (_, pin) = made.stdout.split_once("[vault]").expect("lines to paste");
-        place.write(CONFIG, &format!("{config}\n[vault]{pin}"));
+        place.write(CONFIG, &pinned);
         let taken = place.expect(0, &["snapshot"]);
         assert!(!taken.stderr.contains(UNPINNED), "{taken:?}");
         assert!(taken.stdout.contains("one, two"), "{taken:?}");
