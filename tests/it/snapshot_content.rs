@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use prismvault::contentapi::{AccessMode, TokenScope};
 use prismvault::progress::Silent;
@@ -282,4 +283,21 @@ async fn documents_with_hostile_ids_are_stored_and_restored_within_the_target() 
     for (path, bytes) in stored.iter().filter(|(path, _)| path.starts_with("documents/")) {
         assert!(read.contains(bytes), "{path} was restored");
     }
+}
+
+#[tokio::test]
+async fn an_asset_that_is_removed_during_the_run_stays_and_is_named() {
+    let (source, backup) = (Source::synthetic(120, 10), Backup::in_memory(1).await);
+    let id = source.repository.library().assets()[3].id.to_string();
+    let (repository, removed) = (Arc::clone(&source.repository), id.clone());
+    source.control().on_request_to(Endpoint::Search, 1, move |_| repository.remove_asset(&removed).unwrap());
+    let manifest = backup.snapshot(&source).await.unwrap().committed.manifest;
+    assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
+    let named = format!("assets/{id}/metadata.json");
+    assert!(manifest.consistency.changed_during_run.contains(&named), "{:?}", manifest.consistency);
+    assert_eq!(backup.verified(Level::Content).await.damage, [], "what documents use is in it");
+    // Once documents are read again, what nobody uses or lists goes; what they use stays.
+    source.repository.edit(0.05, 4).unwrap();
+    assert_eq!(backup.snapshot(&source).await.unwrap().committed.manifest.status, Status::Complete);
+    assert_eq!(backup.verified(Level::Content).await.damage, []);
 }
