@@ -206,3 +206,31 @@ async fn a_vault_without_encryption_works_the_same() {
     vault.require_content_identity().unwrap();
     assert_eq!(verify(&vault, &verify_options(Level::Content)).await.unwrap().damage, []);
 }
+
+#[tokio::test]
+async fn stored_checksums_tell_a_replaced_object_and_a_directory_keeps_none() {
+    let server = S3Server::start().await;
+    let source = Source::synthetic(40, 2);
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let bucket: Arc<dyn ObjectStore> = Arc::new(connect(server.address, "vault").await);
+    let backup = Backup::on(vec![("bucket".to_owned(), Arc::clone(&bucket))], true, Arc::clone(&clock)).await;
+    backup.snapshot(&source).await.unwrap();
+    assert_eq!(backup.verified(Level::Stored).await.damage, []);
+    let pack = bucket.list("packs").await.unwrap().remove(0);
+    let mut bytes = bucket.get(&pack.key, pack.size).await.unwrap().to_vec();
+    bytes[0] ^= 1;
+    let body = prismvault::objects::Body::bytes(bytes);
+    bucket.put(&pack.key, body, prismvault::objects::PutMode::Overwrite).await.unwrap();
+    let damage = backup.verified(Level::Stored).await.damage;
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    assert_eq!((damage[0].kind, &damage[0].key), (DamageKind::Damaged, &pack.key));
+
+    let directory = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(&directory.path().join("vault")).await.unwrap();
+    let backup = Backup::on(vec![("directory".to_owned(), Arc::new(store))], true, clock).await;
+    backup.snapshot(&source).await.unwrap();
+    let vault = backup.open().await.unwrap();
+    let error = verify(&vault, &verify_options(Level::Stored)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+    assert!(error.next_step().unwrap().contains("bytes"));
+}

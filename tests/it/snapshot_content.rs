@@ -301,3 +301,21 @@ async fn an_asset_that_is_removed_during_the_run_stays_and_is_named() {
     assert_eq!(backup.snapshot(&source).await.unwrap().committed.manifest.status, Status::Complete);
     assert_eq!(backup.verified(Level::Content).await.damage, []);
 }
+
+#[tokio::test]
+async fn an_asset_that_is_edited_during_the_run_is_stored_as_it_is_later() {
+    let (source, backup) = (Source::synthetic(120, 10), Backup::in_memory(1).await);
+    let id = source.repository.library().assets()[3].id.to_string();
+    let (repository, edited) = (Arc::clone(&source.repository), id.clone());
+    source.control().on_request_to(Endpoint::Search, 1, move |_| {
+        repository.edit_asset(&edited, "notes of the later state").unwrap();
+    });
+    let manifest = backup.snapshot(&source).await.unwrap().committed.manifest;
+    assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
+    let path = format!("assets/{id}/metadata.json");
+    assert!(manifest.consistency.changed_during_run.contains(&path), "{:?}", manifest.consistency);
+    let metadata: Value = serde_json::from_slice(&contents(&backup, &manifest).await[&path]).unwrap();
+    assert_eq!(metadata["notes"], "notes of the later state");
+    assert_eq!(manifest.counts.assets.reported, Some(10));
+    assert_eq!(backup.verified(Level::Content).await.damage, []);
+}
