@@ -184,11 +184,11 @@ pub async fn take(
         () = options.cancel.cancelled() => Err(SnapshotError::Cancelled),
     };
     let (draft, documents_unchanged) = match read {
-        Err(SnapshotError::Cancelled) => {
-            run.writer.keep_progress().await?;
-            return Err(SnapshotError::Cancelled);
+        Ok(read) => read,
+        Err(error) => {
+            run.keep_progress(&error).await;
+            return Err(error);
         }
-        read => read?,
     };
     progress.start(Phase::Commit, None);
     let committed = run.writer.commit(draft, &snapshots, &ledger).await?;
@@ -206,7 +206,7 @@ pub async fn take(
 }
 
 /// Reads the catalog of the snapshot before. One that cannot be read is not carried over from;
-/// the run then reads and stores everything anew, which heals the vault.
+/// the run then reads and stores everything anew, so that the new snapshot stands by itself.
 async fn load_base(
     vault: &Vault,
     space: &Space,
@@ -260,6 +260,16 @@ impl Run<'_> {
 
     pub(super) fn noted_original(&self, metadata: &ItemId) -> Option<(ItemId, u64)> {
         self.originals.lock().expect("no holder of this lock can panic").get(metadata).copied()
+    }
+
+    /// Keeps what was read so far for the next run: neither a source that fails nor a person who
+    /// stops the run must cost it. A vault that failed cannot keep anything.
+    async fn keep_progress(&self, error: &SnapshotError) {
+        if !matches!(error, SnapshotError::Vault(_))
+            && let Err(why) = self.writer.keep_progress().await
+        {
+            tracing::warn!(error = %with_causes(&why), "the next run cannot go on from here");
+        }
     }
 
     /// Reads everything; starts again at the new ref when the pinned one is refused.

@@ -102,7 +102,7 @@ impl Index {
         self.numbers.get(id).map(|number| &self.packs[*number as usize])
     }
 
-    /// Returns every place of an item, the newest first.
+    /// Returns every place of an item, the last that was taken in first.
     pub fn locations(&self, id: &ItemId) -> impl Iterator<Item = Location> + '_ {
         let further = self.further.get(id).map(Vec::as_slice).unwrap_or_default();
         self.items.get(id).copied().into_iter().chain(further.iter().rev().copied())

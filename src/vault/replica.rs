@@ -68,12 +68,13 @@ impl Replica {
     /// checksum where the store keeps one.
     ///
     /// An object that is there already with the right size (and checksum) counts as stored: for
-    /// names made of digests somebody did the work before. One of another size is the rest of a
-    /// failure that the store should have prevented; it is replaced.
+    /// names made of digests somebody did the work before. One of another size under such a name is
+    /// the rest of a failure that the store should have prevented; it is replaced.
     ///
     /// # Errors
     ///
-    /// Those of the store; [`ErrorKind::Integrity`] when what is there afterwards is not it.
+    /// Those of the store; [`ErrorKind::Refused`] when a file that is not named by its digest is
+    /// there with other bytes; [`ErrorKind::Integrity`] when what is there afterwards is not it.
     pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
         let mode = if self.store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
         match self.store.put(key, body.clone(), mode).await {

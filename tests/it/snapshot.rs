@@ -6,7 +6,7 @@ use prismvault::clock::SystemClock;
 use prismvault::objects::counting::CountingStore;
 use prismvault::prismic::Http;
 use prismvault::progress::Silent;
-use prismvault::sandbox::{Endpoint, Faults};
+use prismvault::sandbox::{Endpoint, ErrorRate, Faults};
 use prismvault::snapshot::{SnapshotError, SnapshotOptions, take};
 use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::manifest::{Manifest, Status};
@@ -125,4 +125,27 @@ async fn a_run_that_is_told_to_stop_keeps_what_it_stored_for_the_next() {
     assert_eq!(report.committed.manifest.status, Status::Complete);
     let files = source.control().requests_to(Endpoint::File);
     assert!(files < 30, "{files} files were downloaded, though some were stored");
+}
+
+#[tokio::test]
+async fn a_source_that_fails_half_way_does_not_cost_what_was_read() {
+    let (source, backup) = (Source::synthetic(350, 30), Backup::in_memory(1).await);
+    // From the third page on every search fails.
+    let control = source.control();
+    source.control().on_request_to(Endpoint::Search, 3, move |_| {
+        let errors = Some(ErrorRate { status: 500, share: 1.0 });
+        control.set_faults(Faults {
+            errors,
+            endpoints: Some([Endpoint::Search].into()),
+            ..Faults::default()
+        });
+    });
+    let failed = backup.snapshot(&source).await;
+    assert!(matches!(failed, Err(SnapshotError::Source { .. })), "{failed:?}");
+    assert_eq!(backup.stores[0].1.list("snapshots").await.unwrap(), []);
+    assert_eq!(backup.stores[0].1.list("index").await.unwrap().len(), 1, "it says what is stored");
+    source.control().set_faults(Faults::default());
+    let report = backup.snapshot(&source).await.unwrap();
+    assert_eq!(report.committed.manifest.status, Status::Complete);
+    assert!(report.committed.manifest.added.items < 350, "{:?}", report.committed.manifest.added);
 }

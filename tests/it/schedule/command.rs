@@ -1,6 +1,6 @@
 //! `prismvault jobs` as people and timers call it.
 
-use crate::backups::Source;
+use crate::backups::{Source, first_try, words};
 use crate::workplace::Workplace;
 
 const NIGHTLY: &str =
@@ -25,21 +25,8 @@ fn write_jobs(place: &Workplace, jobs: &[(&str, &str)]) {
 
 /// A place in which a first snapshot was taken.
 fn place_of(source: &Source) -> Workplace {
-    let (place, endpoints) = (Workplace::new(), &source.target.endpoints);
-    let [content, assets, types] = [&endpoints.content_api, &endpoints.asset_api, &endpoints.types_api];
-    let first = place.run(&[
-        "snapshot",
-        "--repository",
-        "acme-blog",
-        "--to",
-        "./vault",
-        "--content-api",
-        content.as_str(),
-        "--asset-api",
-        assets.as_str(),
-        "--types-api",
-        types.as_str(),
-    ]);
+    let place = Workplace::new();
+    let first = place.run(&words(&first_try(source)));
     assert_eq!(first.code, 0, "{first:?}");
     place
 }
