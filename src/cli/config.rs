@@ -41,6 +41,7 @@ struct VaultReport {
 struct KeysReport {
     operator: Option<String>,
     signing: Option<String>,
+    maintenance: Option<String>,
     recovery: Option<String>,
     root: Option<String>,
 }
@@ -107,6 +108,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
         keys: KeysReport {
             operator: reference(&config.keys.operator),
             signing: reference(&config.keys.signing),
+            maintenance: reference(&config.keys.maintenance),
             recovery: reference(&config.keys.recovery),
             root: reference(&config.keys.root),
         },
@@ -182,6 +184,7 @@ fn page(report: &Report) -> Page {
     for (key, place) in [
         ("operator", &report.keys.operator),
         ("signing", &report.keys.signing),
+        ("maintenance", &report.keys.maintenance),
         ("recovery", &report.keys.recovery),
         ("root", &report.keys.root),
     ] {

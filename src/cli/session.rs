@@ -127,11 +127,16 @@ fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -
             }
         }
     }
-    if let Some(reference) = config.keys.signing.as_ref().filter(|reference| is_here(reference)) {
-        match reference.resolve(&config.limits).map(|secret| SigningKey::parse(&secret)) {
-            Ok(Ok(key)) => keys.signing = Some(key),
-            Ok(Err(error)) => unusable("signing", reference, &error),
-            Err(error) => unusable("signing", reference, &error),
+    for (name, reference, key) in [
+        ("signing", &config.keys.signing, &mut keys.signing),
+        ("maintenance", &config.keys.maintenance, &mut keys.maintenance),
+    ] {
+        if let Some(reference) = reference.as_ref().filter(|reference| is_here(reference)) {
+            match reference.resolve(&config.limits).map(|secret| SigningKey::parse(&secret)) {
+                Ok(Ok(found)) => *key = Some(found),
+                Ok(Err(error)) => unusable(name, reference, &error),
+                Err(error) => unusable(name, reference, &error),
+            }
         }
     }
     Ok(keys)

@@ -29,7 +29,7 @@ const REPOSITORY_KEYS: &[&str] = &[
     "migration_api",
 ];
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
-const KEYS_KEYS: &[&str] = &["operator", "signing", "recovery", "root"];
+const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
 const REPLICA_KEYS: &[&str] = &["name", "url", "region", "endpoint", "force_path_style", "profile"];
 
@@ -239,6 +239,7 @@ fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
     Ok(Keys {
         operator: secret("operator")?,
         signing: secret("signing")?,
+        maintenance: secret("maintenance")?,
         recovery: secret("recovery")?,
         root: secret("root")?,
     })

@@ -100,6 +100,9 @@ pub struct Keys {
     pub operator: Option<SecretRef>,
     /// Minisign secret key that signs manifests; stays on the backup host.
     pub signing: Option<SecretRef>,
+    /// Minisign secret key that signs removals and marks, where it is another; belongs where
+    /// retention and pruning run.
+    pub maintenance: Option<SecretRef>,
     /// Age identity that reads content; belongs elsewhere.
     pub recovery: Option<SecretRef>,
     /// Minisign secret key that changes who is trusted; belongs elsewhere.

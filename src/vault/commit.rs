@@ -236,7 +236,7 @@ impl Writer {
                     .index
                     .packs()
                     .iter()
-                    .map(|pack| space.listing(at).is_some_and(|listing| listing.has_pack(pack)))
+                    .map(|pack| space.listing(at).is_some_and(|listing| listing.keeps_pack(pack)))
                     .collect();
                 let lacking =
                     needed.iter().filter(|id| !space.index.is_present(id, |pack| has[pack as usize])).count();

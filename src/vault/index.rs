@@ -3,7 +3,7 @@
 //! Caches answer what an object holds, never whether it is there: presence comes from listings
 //! made afresh for each run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
 use crate::ids::{Digest, ItemId, Mac};
@@ -139,11 +139,18 @@ pub struct Listing {
     pub headers: HashMap<Digest, Vec<(Digest, u64)>>,
     /// Index objects and their sizes.
     pub indexes: HashMap<Digest, u64>,
+    /// Packs that pruning is about to delete here.
+    pub marked: HashSet<Digest>,
     /// Keys that are no object of the format.
     pub strangers: Vec<String>,
 }
 
 impl Listing {
+    /// Whether this replica holds the pack and is going to keep it.
+    pub fn keeps_pack(&self, pack: &Pack) -> bool {
+        self.has_pack(pack) && !self.marked.contains(&pack.id)
+    }
+
     /// Whether this replica holds the pack: the body of the right size, and a header.
     pub fn has_pack(&self, pack: &Pack) -> bool {
         self.bodies.get(&pack.id) == Some(&pack.size)
@@ -209,5 +216,9 @@ mod tests {
         listing.bodies.insert(body, 10);
         listing.headers.insert(body, vec![(Digest([7; 32]), 512)]);
         assert!(!listing.has_pack(pack), "another object under the name of a header is none");
+        listing.headers.insert(body, vec![(header, 300)]);
+        listing.marked.insert(body);
+        assert!(listing.has_pack(pack), "it can still be read");
+        assert!(!listing.keeps_pack(pack), "and is not relied on");
     }
 }

@@ -18,6 +18,12 @@ pub const INDEX: &str = "index";
 pub const SNAPSHOTS: &str = "snapshots";
 /// Below it: ledger entries and their signatures.
 pub const LEDGER: &str = "ledger";
+/// Below it: marks of what pruning is about to delete, and their signatures.
+pub const MARKS: &str = "marks";
+/// Below it: the audit log, one hash chain a writer.
+pub const AUDIT: &str = "audit";
+/// Below it: what may be overwritten or lost: results of verifications, of probes.
+pub const STATE: &str = "state";
 
 /// Key of trust record `n`.
 pub fn trust(n: u32) -> String {
@@ -50,6 +56,11 @@ pub fn ledger(space: &Name, id: &SnapshotId) -> String {
     format!("{LEDGER}/{space}/{id}.json")
 }
 
+/// Key of a mark; mark ids look like snapshot ids.
+pub fn mark(space: &Name, id: &SnapshotId) -> String {
+    format!("{MARKS}/{space}/{id}.json")
+}
+
 /// Key of the signature of a signed file.
 pub fn signature(of: &str) -> String {
     format!("{of}.minisig")
@@ -66,7 +77,7 @@ pub fn parse_header(key: &str) -> Option<(Digest, Digest)> {
     Some((pack.parse().ok()?, own.parse().ok()?))
 }
 
-/// Returns the id from the key of a manifest or ledger entry, `None` for signatures and others.
+/// Returns the id from the key of a manifest, ledger entry or mark, `None` for signatures and others.
 pub fn parse_entry(key: &str) -> Option<SnapshotId> {
     key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }

@@ -4,9 +4,11 @@
 //! and clients name its heads, so none can be dropped unseen: when one is missing, reading
 //! content fails closed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::chain::{self, Link};
 use super::error::{ErrorKind, Result, VaultError};
+use super::fate::Fates;
 use super::format::ledger::{Decision, KIND, LedgerEntry};
 use super::format::{self, trust::Role};
 use super::layout;
@@ -16,22 +18,41 @@ use crate::ids::{Digest, Name, SnapshotId};
 use crate::objects::Body;
 use crate::progress::Problem;
 
-/// Who may sign entries; what each kind of entry asks for is checked where it is used.
+/// Who may sign entries at all; [`Decision::roles`] says who may sign which.
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
+
+impl Decision {
+    /// Returns the roles of which a signer needs one to decide this. What takes something away
+    /// needs the maintenance key, which a backup host can do without.
+    pub fn roles(&self) -> &'static [Role] {
+        match self {
+            Self::AcceptedGap { .. } | Self::Hold { .. } | Self::Unknown => ROLES,
+            Self::Endorsement { .. } => &[Role::Snapshot, Role::Maintenance],
+            Self::Removal { .. }
+            | Self::Undelete { .. }
+            | Self::Release { .. }
+            | Self::AcceptedShrink { .. }
+            | Self::Rewrap { .. } => &[Role::Maintenance],
+        }
+    }
+}
 
 /// The entries of one space.
 #[derive(Debug)]
 pub struct Ledger {
     space: Name,
-    /// By id, with the bytes and the signature as stored.
-    entries: BTreeMap<SnapshotId, Stored>,
+    /// Oldest first: by chain, then by time.
+    entries: Vec<Stored>,
+    fates: Fates,
     /// Files in its place of which no replica has a good copy.
     pub unreadable: Vec<Problem>,
 }
 
+/// An entry, with its bytes and its signature as stored.
 #[derive(Debug)]
 struct Stored {
     entry: LedgerEntry,
+    digest: Digest,
     bytes: Vec<u8>,
     signature: Vec<u8>,
     /// Names of replicas that hold it.
@@ -61,22 +82,22 @@ impl Ledger {
             let key = layout::ledger(space, &id);
             let result = async {
                 let (bytes, signature) = vault.read_signed(&key, KIND, ROLES).await?;
-                let entry: LedgerEntry = serde_json::from_slice(&bytes)
-                    .map_err(|error| VaultError::damaged(&key, &"all replicas", error))?;
+                let entry = parse_entry(vault, &bytes, &signature, &key)?;
                 Ok::<_, VaultError>(Stored {
                     entry,
+                    digest: Digest::of(&bytes),
                     bytes: bytes.to_vec(),
                     signature: signature.to_vec(),
                     on,
                 })
             };
-            (result.await, id, key)
+            (result.await, key)
         })
         .await;
-        let (mut entries, mut unreadable) = (BTreeMap::new(), Vec::new());
-        for (stored, id, key) in read {
+        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+        for (stored, key) in read {
             match stored {
-                Ok(stored) => drop(entries.insert(id, stored)),
+                Ok(stored) => entries.push(stored),
                 // A file that nobody trusted signed is no entry. A real one that was damaged is
                 // missed by whoever names it.
                 Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
@@ -85,24 +106,48 @@ impl Ledger {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { space: space.clone(), entries, unreadable })
+        chain::sort(&mut entries);
+        let mut fates = Fates::default();
+        entries.iter().for_each(|stored: &Stored| fates.apply(&stored.entry));
+        Ok(Self { space: space.clone(), entries, fates, unreadable })
+    }
+
+    /// Returns the spaces that have entries on any live replica.
+    ///
+    /// # Errors
+    ///
+    /// Those of a store.
+    pub async fn spaces(vault: &Vault) -> Result<BTreeSet<Name>> {
+        let mut spaces = BTreeSet::new();
+        for replica in vault.replicas.live() {
+            match replica.store.list(layout::LEDGER).await {
+                Ok(objects) => {
+                    let scopes = objects.iter().filter_map(|object| layout::scope(&object.key)?.parse().ok());
+                    spaces.extend(scopes);
+                }
+                Err(error) => replica.fail(error),
+            }
+        }
+        Ok(spaces)
+    }
+
+    /// What the entries decided about manifests.
+    pub fn fates(&self) -> &Fates {
+        &self.fates
     }
 
     /// Entries, oldest first.
     pub fn entries(&self) -> impl Iterator<Item = &LedgerEntry> {
-        self.entries.values().map(|stored| &stored.entry)
+        self.entries.iter().map(|stored| &stored.entry)
     }
 
     /// SHA-256 of the entries that no other names.
     pub fn heads(&self) -> Vec<Digest> {
-        let named: HashSet<_> = self.entries().flat_map(|entry| &entry.parents).collect();
-        let mut heads: Vec<_> = self.digests().filter(|digest| !named.contains(digest)).collect();
-        heads.sort_unstable();
-        heads
+        chain::heads(&self.entries)
     }
 
     fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.entries.values().map(|stored| Digest::of(&stored.bytes))
+        self.entries.iter().map(|stored| stored.digest)
     }
 
     /// Checks that no entry that is named by another, by a manifest or by this client's memory is
@@ -153,9 +198,9 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Without signing key, or when fewer than `min_copies` replicas take it.
+    /// Without a key that may decide this, or when fewer than `min_copies` replicas take it.
     pub async fn append(&self, vault: &Vault, space: &Name, decision: Decision) -> Result<LedgerEntry> {
-        let signer = vault.signing_key()?;
+        let signer = vault.signer(decision.roles())?;
         let id = SnapshotId::new(vault.clock.now());
         let entry = LedgerEntry {
             kind: KIND.to_owned(),
@@ -182,7 +227,7 @@ impl Ledger {
     pub async fn check_copies(&self, vault: &Vault) -> Vec<(String, String, VaultError)> {
         let signers = vault.signers(ROLES);
         let mut wrong = Vec::new();
-        for stored in self.entries.values() {
+        for stored in &self.entries {
             for replica in vault.replicas.live() {
                 let key = &stored.entry.key;
                 if let Err(error) = vault.read_signed_on(replica, key, KIND, &signers).await {
@@ -195,7 +240,7 @@ impl Ledger {
 
     /// Copies entries to live replicas that lack them; a replica that refuses leaves the run.
     pub async fn bring_up_to_date(&self, vault: &Vault) {
-        for stored in self.entries.values() {
+        for stored in &self.entries {
             for replica in vault.replicas.live().filter(|replica| !stored.on.contains(&replica.name)) {
                 let key = &stored.entry.key;
                 let result = async {
@@ -208,4 +253,37 @@ impl Ledger {
             }
         }
     }
+}
+
+impl Link for Stored {
+    fn id(&self) -> &SnapshotId {
+        &self.entry.id
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn parents(&self) -> &[Digest] {
+        &self.entry.parents
+    }
+}
+
+/// Parses an entry whose signature and claims were checked, and checks that its signer may decide
+/// what it decides.
+fn parse_entry(vault: &Vault, bytes: &[u8], signature: &[u8], key: &str) -> Result<LedgerEntry> {
+    let entry: LedgerEntry =
+        serde_json::from_slice(bytes).map_err(|error| VaultError::damaged(key, &"all replicas", error))?;
+    if layout::ledger(&entry.space, &entry.id) != key {
+        return Err(VaultError::damaged(key, &"all replicas", "it names another space or id than its key"));
+    }
+    let signature = String::from_utf8_lossy(signature);
+    if vault.signers(entry.decision.roles()).iter().any(|signer| signer.verifies(bytes, &signature)) {
+        return Ok(entry);
+    }
+    Err(VaultError::new(
+        ErrorKind::NotTrusted,
+        format!("{key} is refused: the key that signed it may not decide this"),
+    )
+    .hint("only a maintenance key removes, releases or takes back; somebody used another"))
 }

@@ -19,7 +19,7 @@ use super::format::{VERSION, unknown_version};
 use super::item::ItemKey;
 use super::layout;
 use super::memory::Memory;
-use super::replica::{Replicas, with_causes};
+use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey};
 use super::trust::{read_trust, unwrap_item_key};
 use crate::clock::{Clock, Timestamp};
@@ -34,6 +34,8 @@ pub struct Keys {
     pub identities: Vec<Identity>,
     /// The key that signs manifests.
     pub signing: Option<SigningKey>,
+    /// The key that signs removals, where it is another.
+    pub maintenance: Option<SigningKey>,
 }
 
 /// What the configuration pins.
@@ -125,6 +127,13 @@ impl Vault {
                 warnings.push(Problem::new("not-remembered", "memory", with_causes(&error)));
             }
         }
+        let vault_id = file.vault;
+        let read_id = |replica| async move { (replica, Replica::read_id(replica, &vault_id).await) };
+        for (replica, result) in join_all(replicas.live().map(read_id)).await {
+            if let Err(error) = result {
+                replica.fail(error);
+            }
+        }
         let item_key = unwrap_item_key(&trust, &options.keys.identities)?;
         super::pack::prepare_spool(&options.spool, options.clock.now(), options.limits.max_run)?;
         let cache = options
@@ -193,19 +202,39 @@ impl Vault {
     ///
     /// [`ErrorKind::Identity`] when it is missing, or may not sign snapshots.
     pub fn signing_key(&self) -> Result<&SigningKey> {
-        let key = self.keys.signing.as_ref().ok_or_else(|| {
-            VaultError::new(ErrorKind::Identity, "this command needs the signing key, which is not here")
-                .hint("set `signing` in [keys] to the file that `prismvault init` made")
-        })?;
-        if self.signers(&[Role::Snapshot]).contains(key.public()) {
-            Ok(key)
-        } else {
-            Err(VaultError::new(
-                ErrorKind::Identity,
-                format!("the signing key {} may not sign snapshots in this vault", key.public()),
-            )
-            .hint("use the key that `prismvault init` made, or let the holder of the root key add this one"))
+        self.signer(&[Role::Snapshot])
+    }
+
+    /// Returns a key that is here and has one of these roles in the trust record.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Identity`] when there is none.
+    pub fn signer(&self, roles: &[Role]) -> Result<&SigningKey> {
+        let here: Vec<&SigningKey> = self.keys.signing.iter().chain(&self.keys.maintenance).collect();
+        let trusted = self.signers(roles);
+        if let Some(key) = here.iter().find(|key| trusted.contains(key.public())) {
+            return Ok(key);
         }
+        let (what, entry) = if roles.contains(&Role::Snapshot) {
+            ("snapshots", "signing")
+        } else {
+            ("removals and releases", "maintenance")
+        };
+        Err(match here.first() {
+            None => VaultError::new(
+                ErrorKind::Identity,
+                format!("this command needs a key that may sign {what}, and none is here"),
+            )
+            .hint(format!("set `{entry}` in [keys] to the file of that key")),
+            Some(key) => VaultError::new(
+                ErrorKind::Identity,
+                format!("the signing key {} may not sign {what} in this vault", key.public()),
+            )
+            .hint(format!(
+                "set `{entry}` in [keys] to a key that may, or let the holder of the root key add this one"
+            )),
+        })
     }
 
     /// Returns the keys with one of these roles.

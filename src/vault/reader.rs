@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         let mut packs: BTreeMap<PackNumber, Vec<(Location, ItemId)>> = BTreeMap::new();
         let mut lost = Vec::new();
         for id in ids {
-            let there = |location: &Location| self.space.copies(location.pack) > 0;
+            let there = |location: &Location| self.space.holders(location.pack).next().is_some();
             match self.space.index.locations(&id).find(there) {
                 Some(location) => packs.entry(location.pack).or_default().push((location, id)),
                 None => lost.push(id),

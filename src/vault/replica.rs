@@ -1,6 +1,6 @@
 //! Replicas of a vault, and sending objects to all of them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use futures_util::stream;
 
 use super::error::{ErrorKind, Result, VaultError};
+use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
-use crate::ids::Digest;
+use crate::ids::{Digest, ReplicaId, VaultId};
 use crate::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode, StoreError};
 
 /// One copy of the vault.
@@ -19,6 +20,8 @@ pub struct Replica {
     pub name: String,
     /// Where it lies.
     pub store: Arc<dyn ObjectStore>,
+    /// Its own id, once the vault is open.
+    id: OnceLock<ReplicaId>,
     failure: Mutex<Option<Failure>>,
 }
 
@@ -40,7 +43,30 @@ impl std::fmt::Display for Failure {
 impl Replica {
     /// Returns a replica that takes part.
     pub fn new(name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
-        Self { name: name.into(), store, failure: Mutex::new(None) }
+        Self { name: name.into(), store, id: OnceLock::new(), failure: Mutex::new(None) }
+    }
+
+    /// Its own id, from its `replica.json`; `None` before the vault is open, and where that file
+    /// is missing or damaged.
+    pub fn id(&self) -> Option<ReplicaId> {
+        self.id.get().copied()
+    }
+
+    /// Reads its own id.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. A damaged file is no error here: verification finds it.
+    pub(super) async fn read_id(&self, vault: &VaultId) -> Result<()> {
+        if self.id.get().is_none()
+            && let Some(bytes) = self.find_small(layout::REPLICA, 1 << 20).await?
+            && let Ok(file) = serde_json::from_slice::<ReplicaFile>(&bytes)
+            && file.kind == REPLICA_KIND
+            && file.vault == *vault
+        {
+            self.id.get_or_init(|| file.replica);
+        }
+        Ok(())
     }
 
     /// Why it no longer takes part; `None` while it does.

@@ -5,14 +5,17 @@
 //! chain needs no lock. It is whole when every named parent is there. Cutting off its newest end
 //! everywhere is noticed by whoever remembers a later head: see [`super::memory`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::chain::{self, Link};
 use super::error::{ErrorKind, Result, VaultError};
+use super::fate::Fate;
 use super::format::manifest::{KIND, Manifest, Status};
 use super::format::trust::Role;
 use super::layout;
+use super::ledger::Ledger;
 use super::open::Vault;
-use super::replica::{in_parallel, with_causes};
+use super::replica::{Replica, in_parallel, with_causes};
 use crate::clock::{Timestamp, parse_when};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::progress::Problem;
@@ -24,8 +27,11 @@ pub struct Snapshot {
     pub manifest: Manifest,
     /// SHA-256 of the manifest, by which others name it.
     pub digest: Digest,
-    /// Names of the replicas that hold the manifest, and so all that it needs.
+    /// Names of the replicas that hold the manifest, and so all that it needs; those that are no
+    /// longer to hold it are not among them.
     pub on: Vec<String>,
+    /// What the ledger decided about it.
+    pub fate: Fate,
 }
 
 impl Snapshot {
@@ -38,6 +44,25 @@ impl Snapshot {
     pub fn is_complete(&self) -> bool {
         self.manifest.status == Status::Complete
     }
+
+    /// Whether a replica is to hold it.
+    pub fn is_wanted_on(&self, replica: &Replica) -> bool {
+        !self.fate.is_removed_from(replica.id())
+    }
+}
+
+impl Link for Snapshot {
+    fn id(&self) -> &SnapshotId {
+        &self.manifest.snapshot
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn parents(&self) -> &[Digest] {
+        &self.manifest.parents
+    }
 }
 
 /// All snapshots of a vault, or of one of its repositories.
@@ -45,6 +70,10 @@ impl Snapshot {
 pub struct Snapshots {
     /// By repository, oldest first: by chain, then by time.
     by_repository: BTreeMap<Name, Vec<Snapshot>>,
+    /// Removed ones that pruning has not deleted yet, in the same order.
+    removed: Vec<Snapshot>,
+    /// Ledgers of the spaces of these repositories.
+    ledgers: BTreeMap<Name, Ledger>,
     /// Manifests that no replica has a good copy of.
     pub unreadable: Vec<Problem>,
     /// The one repository that was loaded; `None`: all.
@@ -57,7 +86,8 @@ impl Snapshots {
     /// Reads the manifests of all repositories, or of one.
     ///
     /// A manifest of which no replica has a good copy is named in
-    /// [`unreadable`](Self::unreadable), so that one bad file does not hide the others.
+    /// [`unreadable`](Self::unreadable), so that one bad file does not hide the others. What the
+    /// ledger removed is not among them, see [`removed`](Self::removed).
     ///
     /// # Errors
     ///
@@ -95,7 +125,9 @@ impl Snapshots {
         for (name, key, on, manifest) in read {
             match manifest {
                 Ok((manifest, digest)) => {
-                    snapshots.by_repository.entry(name).or_default().push(Snapshot { manifest, digest, on });
+                    let fate = Fate::default();
+                    let snapshot = Snapshot { manifest, digest, on, fate };
+                    snapshots.by_repository.entry(name).or_default().push(snapshot);
                 }
                 Err(error) if error.kind == ErrorKind::UnknownFormat => return Err(error),
                 Err(error) => {
@@ -103,8 +135,63 @@ impl Snapshots {
                 }
             }
         }
-        snapshots.by_repository.values_mut().for_each(sort_by_chain);
+        snapshots.by_repository.values_mut().for_each(chain::sort);
+        snapshots.load_ledgers(vault).await?;
+        snapshots.take_removed(vault);
         Ok(snapshots)
+    }
+
+    async fn load_ledgers(&mut self, vault: &Vault) -> Result<()> {
+        let mut spaces: BTreeSet<Name> =
+            self.iter().map(|snapshot| snapshot.manifest.space.clone()).collect();
+        // Where the newest is gone, a ledger may say why, but no manifest which ledger.
+        let gone = |(name, (_, digest)): (&Name, &(SnapshotId, Digest))| {
+            self.only.as_ref().is_none_or(|only| only == name)
+                && !self.of(name).iter().any(|snapshot| snapshot.digest == *digest)
+        };
+        if self.remembered.iter().any(gone) {
+            spaces.extend(Ledger::spaces(vault).await?);
+        }
+        for space in spaces {
+            let ledger = Ledger::load(vault, &space).await?;
+            self.ledgers.insert(space, ledger);
+        }
+        Ok(())
+    }
+
+    /// Applies what the ledgers decided.
+    fn take_removed(&mut self, vault: &Vault) {
+        let ids: BTreeMap<&str, _> =
+            vault.replicas.all().iter().map(|replica| (replica.name.as_str(), replica.id())).collect();
+        for list in self.by_repository.values_mut() {
+            for snapshot in list.iter_mut() {
+                let Some(ledger) = self.ledgers.get(&snapshot.manifest.space) else { continue };
+                snapshot.fate = ledger.fates().of(&snapshot.digest);
+                let fate = &snapshot.fate;
+                snapshot.on.retain(|name| !fate.is_removed_from(ids.get(name.as_str()).copied().flatten()));
+            }
+            let (gone, there) = std::mem::take(list).into_iter().partition(|snapshot| {
+                snapshot.fate.is_removed() || (snapshot.on.is_empty() && snapshot.fate.removed.is_some())
+            });
+            *list = there;
+            self.removed.extend::<Vec<_>>(gone);
+        }
+        self.by_repository.retain(|_, list| !list.is_empty());
+    }
+
+    /// Returns removed snapshots whose manifest is still somewhere: they can be taken back.
+    pub fn removed(&self) -> &[Snapshot] {
+        &self.removed
+    }
+
+    /// Returns the ledger of a space that has snapshots.
+    pub fn ledger(&self, space: &Name) -> Option<&Ledger> {
+        self.ledgers.get(space)
+    }
+
+    /// What a manifest names that was removed by the ledger; `None` for one that was not.
+    fn parents_of_removed(&self, digest: &Digest) -> Option<&[Digest]> {
+        self.ledgers.values().find_map(|ledger| ledger.fates().parents_of_removed(digest))
     }
 
     /// Returns the snapshots of a repository, oldest first.
@@ -128,7 +215,7 @@ impl Snapshots {
     pub fn parents_of_next(&self, repository: &Name) -> Vec<Digest> {
         let mut parents = self.heads(repository);
         if let Some((_, digest)) = self.remembered.get(repository)
-            && !self.of(repository).iter().any(|snapshot| snapshot.digest == *digest)
+            && !self.is_accounted_for(repository, digest)
         {
             parents.push(*digest);
         }
@@ -137,12 +224,7 @@ impl Snapshots {
 
     /// SHA-256 of the manifests of a repository that no other names.
     pub fn heads(&self, repository: &Name) -> Vec<Digest> {
-        let list = self.of(repository);
-        let named: HashSet<_> = list.iter().flat_map(|snapshot| &snapshot.manifest.parents).collect();
-        let mut heads: Vec<_> =
-            list.iter().map(|snapshot| snapshot.digest).filter(|digest| !named.contains(digest)).collect();
-        heads.sort_unstable();
-        heads
+        chain::heads(self.of(repository))
     }
 
     /// Returns the newest snapshot of a repository that is complete, to build the next one on.
@@ -158,18 +240,12 @@ impl Snapshots {
     pub fn missing(&self, vault: &Vault) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
         for (repository, list) in &self.by_repository {
-            let there: HashSet<_> = list.iter().map(|snapshot| snapshot.digest).collect();
-            for snapshot in list {
-                for parent in snapshot.manifest.parents.iter().filter(|parent| !there.contains(parent)) {
-                    problems.push(Problem::new(
-                        "manifest-missing",
-                        format!("{}/{repository}", layout::SNAPSHOTS),
-                        format!(
-                            "{} names a manifest before it (SHA-256 {parent}) that no replica holds",
-                            snapshot.id()
-                        ),
-                    ));
-                }
+            for (child, missing) in self.missing_parents(repository, list) {
+                problems.push(Problem::new(
+                    "manifest-missing",
+                    format!("{}/{repository}", layout::SNAPSHOTS),
+                    format!("{child} names a manifest before it (SHA-256 {missing}) that no replica holds"),
+                ));
             }
         }
         let mut remembered = vault.memory.recall()?;
@@ -178,8 +254,7 @@ impl Snapshots {
                 continue;
             }
             let unreadable = |problem: &Problem| problem.subject == layout::manifest(repository, id);
-            let there = self.of(repository).iter().any(|snapshot| snapshot.digest == *digest);
-            if !there && !self.unreadable.iter().any(unreadable) {
+            if !self.is_accounted_for(repository, digest) && !self.unreadable.iter().any(unreadable) {
                 problems.push(Problem::new(
                     "newest-missing",
                     layout::manifest(repository, id),
@@ -202,6 +277,35 @@ impl Snapshots {
             }
         }
         Ok(problems)
+    }
+
+    /// Whether a manifest is there, or removed by the ledger.
+    fn is_accounted_for(&self, repository: &Name, digest: &Digest) -> bool {
+        self.of(repository).iter().any(|snapshot| snapshot.digest == *digest)
+            || self.parents_of_removed(digest).is_some()
+    }
+
+    /// Returns what is named by a manifest, directly or through removed ones, and is not there.
+    fn missing_parents(&self, repository: &Name, list: &[Snapshot]) -> Vec<(SnapshotId, Digest)> {
+        let there: HashSet<Digest> = list.iter().map(|snapshot| snapshot.digest).collect();
+        let (mut seen, mut missing) = (HashSet::new(), Vec::new());
+        let of_removed = self.removed.iter().filter(|snapshot| snapshot.manifest.repository == *repository);
+        let mut open: Vec<(&SnapshotId, &Digest)> = list
+            .iter()
+            .chain(of_removed)
+            .flat_map(|snapshot| snapshot.manifest.parents.iter().map(|parent| (snapshot.id(), parent)))
+            .collect();
+        while let Some((child, parent)) = open.pop() {
+            if there.contains(parent) || !seen.insert(parent) {
+                continue;
+            }
+            match self.parents_of_removed(parent) {
+                Some(parents) => open.extend(parents.iter().map(|parent| (child, parent))),
+                None => missing.push((child.clone(), *parent)),
+            }
+        }
+        missing.sort();
+        missing
     }
 
     /// Finds one snapshot by what people type: an id, a unique prefix of one, `latest`, or
@@ -302,33 +406,4 @@ pub(super) fn parse_manifest(bytes: &[u8], key: &str, place: &dyn std::fmt::Disp
         return Err(VaultError::damaged(key, place, "it names another repository or id than its key"));
     }
     Ok(manifest)
-}
-
-/// Sorts oldest first: a manifest after all that it names, else by time.
-fn sort_by_chain(list: &mut Vec<Snapshot>) {
-    list.sort_by(|a, b| a.id().cmp(b.id()));
-    let at: HashMap<Digest, usize> =
-        list.iter().enumerate().map(|(at, snapshot)| (snapshot.digest, at)).collect();
-    let mut waiting: Vec<usize> = vec![0; list.len()];
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); list.len()];
-    for (child, snapshot) in list.iter().enumerate() {
-        for parent in snapshot.manifest.parents.iter().filter_map(|parent| at.get(parent)) {
-            waiting[child] += 1;
-            children[*parent].push(child);
-        }
-    }
-    let mut ready: BTreeSet<usize> = (0..list.len()).filter(|at| waiting[*at] == 0).collect();
-    let mut order = Vec::with_capacity(list.len());
-    while let Some(next) = ready.pop_first() {
-        order.push(next);
-        for child in &children[next] {
-            waiting[*child] -= 1;
-            if waiting[*child] == 0 {
-                ready.insert(*child);
-            }
-        }
-    }
-    // Digests cannot form a cycle, so every snapshot was ready once.
-    let mut slots: Vec<Option<Snapshot>> = std::mem::take(list).into_iter().map(Some).collect();
-    list.extend(order.into_iter().filter_map(|at| slots[at].take()));
 }

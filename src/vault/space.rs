@@ -12,6 +12,7 @@ use super::format::index::{IndexFile, PackRecord};
 use super::format::trust::Role;
 use super::index::{Index, Listing, PackNumber};
 use super::layout;
+use super::marks;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
 use crate::ids::{Digest, Name};
@@ -28,7 +29,7 @@ pub struct Space {
     pub unreadable: Vec<Problem>,
     /// One a replica, in the order of the vault's; `None` for those that do not take part.
     listings: Vec<Option<Listing>>,
-    /// Per pack, on how many replicas it is.
+    /// Per pack, on how many replicas it is to stay.
     copies: Vec<usize>,
 }
 
@@ -47,7 +48,7 @@ impl Space {
             if !replica.is_live() {
                 return None;
             }
-            match list(replica, name).await {
+            match list(vault, replica, name).await {
                 Ok(listing) => Some(listing),
                 Err(error) => {
                     replica.fail(error);
@@ -87,11 +88,11 @@ impl Space {
     }
 
     fn count_copies(&mut self) {
-        let on = |pack| self.listings.iter().flatten().filter(|listing| listing.has_pack(pack)).count();
+        let on = |pack| self.listings.iter().flatten().filter(|listing| listing.keeps_pack(pack)).count();
         self.copies = self.index.packs().iter().map(on).collect();
     }
 
-    /// On how many replicas a pack is.
+    /// On how many replicas a pack is, and not about to be pruned: what a writer relies on.
     pub fn copies(&self, pack: PackNumber) -> usize {
         self.copies.get(pack as usize).copied().unwrap_or(0)
     }
@@ -129,8 +130,10 @@ impl Space {
     }
 }
 
-async fn list(replica: &Replica, space: &Name) -> Result<Listing> {
-    let mut listing = Listing::default();
+async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing> {
+    let (marks, others) = marks::load(vault, replica, space).await?;
+    others.into_iter().for_each(|problem| vault.warn(problem));
+    let mut listing = Listing { marked: marks::packs(&marks), ..Listing::default() };
     let prefixes = [layout::PACKS, layout::KEYS, layout::INDEX].map(|kind| format!("{kind}/{space}"));
     let [packs, headers, indexes] = prefixes.each_ref().map(|prefix| replica.store.list(prefix));
     let (packs, headers, indexes) = futures_util::join!(packs, headers, indexes);

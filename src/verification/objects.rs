@@ -99,7 +99,8 @@ async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyRe
                 report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
             }
         }
-        let checks = stream::iter(chosen)
+        let wanted = chosen.iter().filter(|snapshot| snapshot.is_wanted_on(replica));
+        let checks = stream::iter(wanted)
             .map(|snapshot| async move {
                 let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
                 (snapshot, vault.check_manifest_on(replica, &key).await, key)

@@ -1,8 +1,10 @@
 //! `ledger/<space>/<entry id>.json`: signed entries that only accumulate.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Digest, Name, SnapshotId, VaultId};
+use crate::ids::{Digest, Name, ReplicaId, SnapshotId, VaultId};
 
 /// Kind of [`LedgerEntry`].
 pub const KIND: &str = "ledger-entry";
@@ -45,7 +47,103 @@ pub enum Decision {
         /// Why it was accepted, in words.
         reason: String,
     },
+    /// Snapshots that go, by retention or because somebody said so. Until pruning deletes their
+    /// objects, [`Undelete`](Self::Undelete) brings them back.
+    Removal {
+        /// Repository they are of.
+        repository: Name,
+        /// The snapshots.
+        snapshots: Vec<Removed>,
+        /// Replicas that are no longer to hold them; `None`: none is, those of the future too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replicas: Option<BTreeSet<ReplicaId>>,
+    },
+    /// Snapshots whose removal is taken back, on every replica.
+    Undelete {
+        /// Repository they are of.
+        repository: Name,
+        /// The snapshots.
+        snapshots: Vec<Named>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Snapshots that nothing may remove until they are released.
+    Hold {
+        /// Repository they are of.
+        repository: Name,
+        /// The snapshots.
+        snapshots: Vec<Named>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Snapshots that are under hold no longer.
+    Release {
+        /// Repository they are of.
+        repository: Name,
+        /// The snapshots.
+        snapshots: Vec<Named>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A snapshot that holds much less than the one before, and rightly so: retention goes on.
+    AcceptedShrink {
+        /// Repository it is of.
+        repository: Name,
+        /// The snapshot.
+        snapshot: Named,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Headers that packs have besides, or instead of, those that their index names: written for
+    /// other recipients.
+    Rewrap {
+        /// New headers.
+        headers: Vec<PackHeader>,
+        /// Headers that no replica is to hold any more.
+        #[serde(default)]
+        retired: Vec<PackHeader>,
+    },
+    /// Files that were signed by a key which is trusted no longer, and count all the same: these,
+    /// and what they name.
+    Endorsement {
+        /// SHA-256 of manifests, ledger entries and index objects.
+        files: Vec<Digest>,
+    },
     /// An entry of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// A snapshot, by id and by the SHA-256 of its manifest: an id can be claimed by another file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Its id.
+    pub snapshot: SnapshotId,
+    /// SHA-256 of its manifest.
+    pub sha256: Digest,
+}
+
+/// A snapshot that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Its id; absent for one that is known only because others name it as their parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    /// SHA-256 of its manifest.
+    pub sha256: Digest,
+    /// What it names, so that the chain stays whole without it.
+    pub parents: Vec<Digest>,
+    /// The rule, or the reason in words.
+    pub rule: String,
+}
+
+/// A header of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PackHeader {
+    /// SHA-256 of the body of the pack.
+    pub pack: Digest,
+    /// SHA-256 of the header.
+    pub header: Digest,
+    /// Bytes of the header.
+    pub size: u64,
 }

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod index;
 pub mod ledger;
 pub mod manifest;
+pub mod mark;
 pub mod trust;
 pub mod vault;
 
