@@ -48,7 +48,7 @@ pub(super) fn sort<T: Link>(list: &mut Vec<T>) {
 
 /// Returns the SHA-256 of those that no other names, sorted.
 pub(super) fn heads<'a, T: Link + 'a>(list: impl IntoIterator<Item = &'a T> + Clone) -> Vec<Digest> {
-    let named: HashSet<Digest> = list.clone().into_iter().flat_map(|link| link.parents()).copied().collect();
+    let named: HashSet<Digest> = list.clone().into_iter().flat_map(Link::parents).copied().collect();
     let mut heads: Vec<_> =
         list.into_iter().map(Link::digest).filter(|digest| !named.contains(digest)).collect();
     heads.sort_unstable();
