@@ -6,6 +6,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use crate::ids::Name;
 use crate::vault::format::ledger::Decision;
@@ -25,6 +26,13 @@ pub struct Args {
     /// Show what would be recorded, and stop
     #[arg(long)]
     dry_run: bool,
+}
+
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("accept", self.dry_run)
+    }
 }
 
 #[derive(Serialize)]
@@ -92,6 +100,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             path: args.path.clone(),
             reason: args.reason.clone(),
         };
+        context.record.about(format!("{}/{}", args.repository, args.path));
         report.entry = Some(ledger.append(&session.vault, &space, decision).await?.key);
     }
     context.output.report(&report, || {

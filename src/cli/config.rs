@@ -26,6 +26,7 @@ struct Report {
     vault: VaultReport,
     keys: KeysReport,
     limits: LimitsReport,
+    audit: AuditReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
 }
@@ -52,6 +53,13 @@ struct LimitsReport {
     asset_requests: f64,
     types_requests: f64,
     asset_downloads: usize,
+}
+
+/// Who this client is in the audit log; what is not configured it finds out by itself.
+#[derive(Serialize)]
+struct AuditReport {
+    principal: Option<String>,
+    host: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -118,6 +126,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             types_requests: config.limits.types_requests,
             asset_downloads: config.limits.asset_downloads,
         },
+        audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
         repositories: repositories.iter().copied().map(repository_report).collect(),
         replicas: config.replicas.iter().map(replica_report).collect(),
     }

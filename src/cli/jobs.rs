@@ -13,6 +13,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
@@ -31,6 +32,16 @@ pub struct Args {
     /// Directory of the jobs [default: schedules, beside the configuration file]
     #[arg(long, global = true, value_name = "DIR")]
     schedules: Option<PathBuf>,
+}
+
+impl Args {
+    /// What a job does decides: one that takes snapshots writes, one that verifies does not.
+    pub(super) fn effect(&self) -> Effect {
+        match self.action {
+            Action::Run(_) => Effect::MayWrite("jobs run"),
+            Action::List | Action::Check | Action::Next(_) => Effect::Reads,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -185,6 +196,7 @@ async fn run_now(
 ) -> Result<Outcome, CommandError> {
     match job.work {
         Work::Snapshot => {
+            context.record.about(format!("job {}", job.name));
             let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
             take_all(config, &names, job.name.as_str(), context).await
         }

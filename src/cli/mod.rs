@@ -33,9 +33,11 @@ pub mod units;
 
 mod keyfiles;
 mod places;
+mod record;
 mod session;
 
 pub mod accept;
+pub mod audit;
 pub mod cat;
 pub mod completions;
 pub mod config;
@@ -56,10 +58,12 @@ pub mod verify;
 pub use error::{CommandError, ErrorKind};
 pub use exit::Outcome;
 pub use output::{Output, Page};
+pub use record::Record;
 pub use session::{IdentityOptions, Session};
 
 use logging::{LogFormat, LogOptions};
 use output::{OutputOptions, Screen};
+use record::Effect;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial, 4 integrity, 5 refused, \
@@ -126,6 +130,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Show who did what to the vault, and check that nobody meddled with the record
+    Audit(audit::Args),
     /// Jobs, one file a job: check them, see when each runs, run one now
     Jobs(jobs::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -136,6 +142,34 @@ enum Command {
     Completions(completions::Args),
     /// Write manual pages
     Manual(manual::Args),
+}
+
+impl Command {
+    /// Says whether a command changes the vault, and so leaves an entry in its audit log. One arm
+    /// a command: what writes and says that it reads would escape the record.
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Init(_) => Effect::Writes("init"),
+            Self::Snapshot(_) => Effect::Writes("snapshot"),
+            Self::Repair(args) => args.effect(),
+            Self::Accept(args) => args.effect(),
+            Self::Jobs(args) => args.effect(),
+            Self::List(_)
+            | Self::Show(_)
+            | Self::Verify(_)
+            | Self::Find(_)
+            | Self::Cat(_)
+            | Self::Export(_)
+            | Self::Restore(_)
+            | Self::Audit(_)
+            // Its vault is its own.
+            | Self::Demo(_)
+            | Self::Sandbox(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Manual(_) => Effect::Reads,
+        }
+    }
 }
 
 /// What every command is handed.
@@ -152,6 +186,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Whether local caches may be used.
     pub cache: bool,
+    /// What its entry in the audit log will say.
+    pub record: Record,
 }
 
 impl Context {
@@ -253,12 +289,14 @@ fn execute(
         cancel: CancellationToken::new(),
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
+        record: Record::of(command.effect()),
     };
     let result = runtime.block_on(async {
         let mut tasks = JoinSet::new();
         signals::watch(&mut tasks, context.cancel.clone(), Arc::clone(output))
             .map_err(failed("cannot listen for signals"))?;
-        dispatch(command, &context).await
+        let result = dispatch(command, &context).await;
+        context.record.end(result, output).await
     });
     // What a command left behind must not keep the process: it is cancelled or of no use.
     runtime.shutdown_background();
@@ -295,6 +333,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,

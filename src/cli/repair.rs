@@ -6,6 +6,7 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::human_bytes;
@@ -24,6 +25,13 @@ pub struct Args {
     dry_run: bool,
     #[command(flatten)]
     identity: IdentityOptions,
+}
+
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("repair", self.dry_run)
+    }
 }
 
 #[derive(Serialize)]
@@ -65,6 +73,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         }
         let report = apply(&session, &plan, &options).await?;
         let again = plan.again && report.failed.is_empty();
+        for step in &report.mended {
+            context.record.about(format!("{} on {}", step.key, step.to));
+        }
         done.mended.extend(report.mended);
         done.failed.extend(report.failed);
         done.bytes += report.bytes;

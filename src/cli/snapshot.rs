@@ -89,6 +89,7 @@ pub(super) async fn take_all(
     }
     let targets =
         repositories.iter().map(|repository| target(repository, &config)).collect::<Result<Vec<_>, _>>()?;
+    context.record.writes();
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let http = Http::new(session.config.limits.clone(), Arc::clone(&context.clock))
         .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?;
@@ -100,8 +101,15 @@ pub(super) async fn take_all(
             progress: &*context.progress,
             cancel: context.cancel.clone(),
         };
-        match take(&session.vault, &http, target, options).await {
-            Ok(report) => outcome = outcome.worst(show(&report, target, context)?),
+        let taken = take(&session.vault, &http, target, options).await;
+        if taken.is_err() {
+            context.record.about(target.name.as_str());
+        }
+        match taken {
+            Ok(report) => {
+                context.record.about(format!("{}/{}", target.name, report.committed.manifest.snapshot));
+                outcome = outcome.worst(show(&report, target, context)?);
+            }
             Err(error) if only || context.cancel.is_cancelled() => {
                 return Err(with_token_hint(error.into(), target, &session.config));
             }

@@ -205,6 +205,12 @@ fn page(report: &VerifyReport) -> Page {
             report.items,
             report.unreferenced
         ));
+    if report.audit_writers > 0 {
+        page = page.line(format!(
+            "  audit log: {} entries of {} writers",
+            report.audit_entries, report.audit_writers
+        ));
+    }
     if report.damage.iter().any(|damage| !damage.replica.is_empty()) {
         page = page.line("  `prismvault repair` brings what another replica has a good copy of");
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::chain::{self, Link};
 use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fate;
+use super::format::audit::AuditHead;
 use super::format::manifest::{KIND, Manifest, Status};
 use super::format::trust::Role;
 use super::layout;
@@ -182,6 +183,12 @@ impl Snapshots {
     /// Returns removed snapshots whose manifest is still somewhere: they can be taken back.
     pub fn removed(&self) -> &[Snapshot] {
         &self.removed
+    }
+
+    /// Returns the entries of the audit log that manifests name, those of removed snapshots too:
+    /// signatures cover the log up to them.
+    pub fn audit_heads(&self) -> impl Iterator<Item = &AuditHead> {
+        self.iter().chain(&self.removed).filter_map(|snapshot| snapshot.manifest.audit.as_ref())
     }
 
     /// Returns the ledger of a space that has snapshots.

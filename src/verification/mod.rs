@@ -11,6 +11,7 @@
 //! Objects that no manifest needs are counted, not damage: a run that was killed leaves them.
 //! Verifying writes nothing; [`plan_repair`] and [`apply_repair`] mend what it finds.
 
+mod audit;
 mod content;
 mod objects;
 mod repair;

@@ -41,7 +41,10 @@ pub struct RepairPlan {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RepairStep {
     #[serde(skip)]
-    order: u8,
+    order: u64,
+    /// SHA-256 that it must have, where neither its name nor a signature says it.
+    #[serde(skip)]
+    expected: Option<Digest>,
     /// Replica that is mended.
     pub to: String,
     /// Key of the object.
@@ -77,6 +80,12 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
     for damage in &report.damage {
         let to = vault.replicas.all().iter().find(|replica| replica.name == damage.replica);
         match to.filter(|_| damage.kind != DamageKind::Content && damage.kind != DamageKind::Unreadable) {
+            Some(to) if to.is_live() && layout::is_audit(&damage.key) => {
+                match brought_entry(vault, to, damage, &report).await {
+                    Some(step) => drop(steps.insert(step)),
+                    None => plan.beyond_repair.push(damage.clone()),
+                }
+            }
             Some(to) if to.is_live() => match brought(vault, to, damage, &snapshots, options).await {
                 Ok(brought) => steps.extend(brought),
                 Err(beyond) => plan.beyond_repair.extend(beyond),
@@ -140,6 +149,24 @@ async fn brought(
     if steps.is_empty() || behind && !beyond.is_empty() { Err(beyond) } else { Ok(steps) }
 }
 
+/// Returns the step that brings an entry of the audit log; `None` where nothing says which bytes
+/// are right, or nobody has them.
+async fn brought_entry(
+    vault: &Vault,
+    to: &Replica,
+    damage: &Damage,
+    report: &VerifyReport,
+) -> Option<RepairStep> {
+    let expected = *report.audit_digests.get(&damage.key)?;
+    for from in vault.replicas.live().filter(|replica| replica.name != to.name) {
+        if has_digest(vault, from, &damage.key, expected).await {
+            let step = step(to, &damage.key, from.name.clone(), &damage.detail);
+            return Some(RepairStep { expected: Some(expected), ..step });
+        }
+    }
+    None
+}
+
 /// Carries a plan out.
 ///
 /// # Errors
@@ -193,10 +220,13 @@ fn step(to: &Replica, key: &str, from: String, reason: &str) -> RepairStep {
         layout::PACKS => 4,
         layout::INDEX => 5,
         layout::LEDGER => 6,
+        // Oldest first, so that a replica lacks the end of a chain and never its middle.
+        layout::AUDIT => 10 + layout::parse_audit(key).map_or(0, |(_, n)| n),
         _ => 8,
     };
     RepairStep {
-        order: order + u8::from(!signature && matches!(order, 0 | 6 | 8)),
+        order: order + u64::from(!signature && matches!(order, 0 | 6 | 8)),
+        expected: None,
         to: to.name.clone(),
         key: key.to_owned(),
         from,
@@ -240,16 +270,16 @@ async fn find_good(vault: &Vault, to: &Replica, key: &str) -> Option<String> {
 
 async fn is_good(vault: &Vault, replica: &Replica, key: &str) -> bool {
     match layout::promised_digest(key) {
-        Some(promised) => match replica.store.head(key).await {
-            Ok(meta) => replica
-                .digest(key, meta.size, vault.limits().range_bytes)
-                .await
-                .is_ok_and(|digest| digest == promised),
-            Err(_) => false,
-        },
+        Some(promised) => has_digest(vault, replica, key, promised).await,
         None if key == layout::VAULT => vault_file_is_good(vault, replica).await,
         None => vault.check_signed_on(replica, key).await.is_ok(),
     }
+}
+
+async fn has_digest(vault: &Vault, replica: &Replica, key: &str, expected: Digest) -> bool {
+    let Ok(meta) = replica.store.head(key).await else { return false };
+    let digest = replica.digest(key, meta.size, vault.limits().range_bytes).await;
+    digest.is_ok_and(|digest| digest == expected)
 }
 
 /// Whether the unsigned `vault.json` of a replica says what was held against the trust record.
@@ -265,7 +295,7 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
     let body = if step.key == layout::REPLICA {
         Body::bytes(replica_file(&vault.file.vault))
     } else {
-        fetch(vault, find(&step.from).ok_or_else(gone)?, &step.key).await?
+        fetch(vault, find(&step.from).ok_or_else(gone)?, step).await?
     };
     let (len, digest) = (body.len(), body.sha256());
     to.store.put(&step.key, body, PutMode::Overwrite).await?;
@@ -277,7 +307,8 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
 }
 
 /// Reads a good copy into a spool file, hashing; refuses one that is not good after all.
-async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
+async fn fetch(vault: &Vault, from: &Replica, step: &RepairStep) -> Result<Body> {
+    let key = step.key.as_str();
     let size = from.store.head(key).await?.size;
     let local = |error| VaultError::local("cannot write a spool file", error);
     let mut file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
@@ -291,13 +322,9 @@ async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
         at = end;
     }
     let digest = Digest(sha2::Digest::finalize(digest).into());
-    match layout::promised_digest(key) {
+    match step.expected.or_else(|| layout::promised_digest(key)) {
         Some(promised) if promised != digest => {
-            return Err(VaultError::damaged(
-                key,
-                &from.store,
-                "its bytes do not have the digest of its name",
-            ));
+            return Err(VaultError::damaged(key, &from.store, "its bytes do not have the digest they must"));
         }
         Some(_) => {}
         None if key == layout::VAULT => {
