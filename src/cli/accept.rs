@@ -57,6 +57,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             "a reason is needed: whoever reads the vault later must understand it",
         ));
     }
+    context.record.about(args.repository.as_str());
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, Some(&args.repository)).await?;
     let newest = snapshots.of(&args.repository).last().ok_or_else(|| {
@@ -100,8 +101,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             path: args.path.clone(),
             reason: args.reason.clone(),
         };
-        context.record.about(format!("{}/{}", args.repository, args.path));
-        report.entry = Some(ledger.append(&session.vault, &space, decision).await?.key);
+        let key = ledger.append(&session.vault, &space, decision).await?.key;
+        context.record.about(key.clone());
+        report.entry = Some(key);
     }
     context.output.report(&report, || {
         let verb = if report.dry_run { "Would accept" } else { "Accepted" };

@@ -9,7 +9,8 @@ use prismvault::cli::Cli;
 use prismvault::sandbox::{Faults, Torn};
 use serde_json::Value;
 
-use crate::backups::{Source, configuration, small};
+use crate::backups::{Source, configuration, small, struck_at};
+use crate::cli_faults::interrupt;
 use crate::restore::tree;
 use crate::workplace::{Run, Workplace};
 
@@ -300,6 +301,21 @@ async fn a_command_that_fails_or_is_refused_is_recorded_with_its_exit_code() {
     let entry = place.newest();
     assert_eq!((&entry["result"], &entry["exit_code"]), (&"failed".into(), &2.into()));
     assert_eq!(entry["subjects"], serde_json::json!(["acme-blog"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_command_is_recorded_and_one_that_was_killed_is_not() {
+    let place = Place::new();
+    let kill = |child: &mut std::process::Child| child.kill().unwrap();
+    let killed = struck_at(&place.workplace, &["snapshot"], &place.source, 4, kill);
+    assert_eq!(killed.status.code(), None);
+    assert_eq!(place.newest()["command"], "init");
+    let interrupted = struck_at(&place.workplace, &["snapshot"], &place.source, 4, interrupt);
+    assert_eq!(interrupted.status.code(), Some(130));
+    let entry = place.newest();
+    assert_eq!((&entry["result"], &entry["exit_code"]), (&"interrupted".into(), &130.into()));
+    place.expect(0, &["snapshot"]);
+    place.expect(0, &["audit", "verify"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,13 +180,13 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[retention]\nkeep_daily = 14",
             UnknownKey,
             "prismvault.toml:1: retention: unknown key (known here: include, repositories, vault, keys, limits, \
-             replicas)",
+             replicas, audit)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas)",
+             limits, replicas, audit)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",

@@ -375,7 +375,7 @@ impl WriterChain {
             named = self.named_by(n, &candidates);
             match candidates.len() {
                 0 => {}
-                1 => drop(self.good.extend(candidates.into_iter().map(|digest| (n, digest)))),
+                1 => self.good.extend(candidates.into_iter().map(|digest| (n, digest))),
                 _ => drop(open.insert(n, candidates)),
             }
         }
