@@ -7,14 +7,13 @@
 //! command goes on.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::objects::{verify, wrong_on};
 use super::report::{Damage, DamageKind, VerifyOptions, VerifyReport};
-use crate::ids::{Digest, VaultId};
+use crate::ids::VaultId;
 use crate::objects::{Body, PutMode, SpoolFile};
 use crate::progress::Phase;
 use crate::vault::error::{ErrorKind, Result, VaultError};
@@ -279,18 +278,7 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
 /// Reads a good copy into a spool file, hashing; refuses one that is not good after all.
 async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
     let size = from.store.head(key).await?.size;
-    let local = |error| VaultError::local("cannot write a spool file", error);
-    let mut file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
-    let mut digest = <sha2::Sha256 as sha2::Digest>::new();
-    let mut at = 0;
-    while at < size {
-        let end = size.min(at + vault.limits().range_bytes);
-        let bytes = from.store.get_range(key, at..end).await?;
-        sha2::Digest::update(&mut digest, &bytes);
-        file.write_all(&bytes).map_err(local)?;
-        at = end;
-    }
-    let digest = Digest(sha2::Digest::finalize(digest).into());
+    let (file, digest) = from.spool(key, size, vault.spool(), vault.limits().range_bytes).await?;
     match layout::promised_digest(key) {
         Some(promised) if promised != digest => {
             return Err(VaultError::damaged(
