@@ -153,9 +153,11 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Without signing key, or when fewer than `min_copies` replicas take it.
+    /// Without signing key, when two replicas say to be one, or when fewer than `min_copies`
+    /// replicas take it.
     pub async fn append(&self, vault: &Vault, space: &Name, decision: Decision) -> Result<LedgerEntry> {
         let signer = vault.signing_key()?;
+        vault.require_different_replicas().await?;
         let id = SnapshotId::new(vault.clock.now());
         let entry = LedgerEntry {
             kind: KIND.to_owned(),

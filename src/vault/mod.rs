@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod memory;
 pub mod open;
 pub mod pack;
+pub mod places;
 pub mod reader;
 pub mod rebuild;
 pub mod replica;

@@ -88,6 +88,11 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
 
 /// Checks trust records and manifests on each replica by itself.
 async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyReport) {
+    for same in vault.same_replicas().await {
+        let hint = "`prismvault repair` tells which, and gives a copy at another place an id of its own";
+        let detail = format!("{}; {hint}", same.sentence());
+        report.add(DamageKind::SameReplica, &same.second, layout::REPLICA, detail);
+    }
     for replica in vault.replicas.live() {
         report.objects += 2;
         for (key, error) in vault.check_own_files_on(replica).await {
