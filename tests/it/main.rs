@@ -36,6 +36,7 @@ mod sandbox_content;
 mod sandbox_faults;
 mod schedule;
 mod snapshot;
+mod snapshot_assets;
 mod snapshot_content;
 mod snapshot_gaps;
 mod tidy;
