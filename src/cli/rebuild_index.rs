@@ -43,7 +43,7 @@ pub(super) async fn run(
         Outcome::Complete
     } else if !done.problems.is_empty() {
         Outcome::Integrity
-    } else if !done.behind.is_empty() {
+    } else if !done.behind.is_empty() || !done.unreached.is_empty() {
         Outcome::Partial
     } else {
         Outcome::Complete
@@ -86,6 +86,12 @@ fn page(plan: &RebuildPlan, done: &RebuildReport) -> Page {
         page = page.line(
             Text::styled(Style::Red, "cannot be read ")
                 .and(Style::Plain, format!("{}: {}", problem.subject, problem.detail)),
+        );
+    }
+    for problem in &done.unreached {
+        page = page.line(
+            Text::styled(Style::Yellow, "not reached ")
+                .and(Style::Plain, format!("{}: {}; run the same again", problem.subject, problem.detail)),
         );
     }
     for problem in &done.warnings {

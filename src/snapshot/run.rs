@@ -141,12 +141,7 @@ pub async fn take(
     vault.require_different_replicas().await?;
     let snapshots = Snapshots::load(vault, Some(&target.name)).await?;
     let ledger = Ledger::load(vault, &target.space).await?;
-    let mut lost = snapshots.missing(vault)?;
-    let named = snapshots.of(&target.name).iter().flat_map(|snapshot| &snapshot.manifest.ledger);
-    if let Err(error) = ledger.require_whole(vault, named) {
-        let path = format!("{}/{}", crate::vault::layout::LEDGER, target.space);
-        lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
-    }
+    let lost = lost(vault, target, &snapshots, &ledger)?;
     let space = Space::load(vault, &target.space).await?;
     let mut vault_warnings = space.unreadable.clone();
     vault_warnings.extend(snapshots.unreadable.iter().cloned());
@@ -214,6 +209,17 @@ pub async fn take(
         pacer_waits: http.pacer_waits(),
         took: began.elapsed(),
     })
+}
+
+/// Signs that the vault lost something: manifests and ledger entries that others name.
+fn lost(vault: &Vault, target: &Target, snapshots: &Snapshots, ledger: &Ledger) -> Result<Vec<Problem>> {
+    let mut lost = snapshots.missing(vault)?;
+    let named = snapshots.of(&target.name).iter().flat_map(|snapshot| &snapshot.manifest.ledger);
+    if let Err(error) = ledger.require_whole(vault, named) {
+        let path = format!("{}/{}", crate::vault::layout::LEDGER, target.space);
+        lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
+    }
+    Ok(lost)
 }
 
 /// Reads the catalog of the snapshot before. One that cannot be read is not carried over from;

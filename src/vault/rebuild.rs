@@ -32,7 +32,7 @@ use super::space::Space;
 use super::walk::{Walk, walk};
 use super::writer::seal_index;
 use crate::ids::{Digest, Name};
-use crate::objects::Body;
+use crate::objects::{Body, ErrorKind as StoreKind};
 use crate::progress::{Phase, Problem, Progress};
 
 /// What a rebuild would read and describe.
@@ -88,6 +88,9 @@ pub struct RebuildReport {
     pub written: Vec<String>,
     /// Packs that cannot be read, and items in them that are not what they say.
     pub problems: Vec<Problem>,
+    /// Packs of which a replica that cannot be read now may have a good copy; the same command
+    /// again tries them.
+    pub unreached: Vec<Problem>,
     /// Copies of packs that are damaged where another was good.
     pub warnings: Vec<Problem>,
     /// Replicas that did not take a new index object, and why.
@@ -236,9 +239,9 @@ async fn rebuild_space(
                 report.problems.extend(found.wrong);
                 records.push(found.record);
             }
-            Err(problem) => {
+            Err(NotFound { problem, unreached }) => {
                 progress.problem(&problem);
-                report.problems.push(problem);
+                if unreached { &mut report.unreached } else { &mut report.problems }.push(problem);
             }
         }
         if since_bytes >= limits.checkpoint_bytes || since.elapsed() >= limits.checkpoint_every {
@@ -287,9 +290,16 @@ async fn write_index(
 
 /// What became of a pack.
 struct Outcome {
-    found: std::result::Result<Found, Problem>,
+    found: std::result::Result<Found, NotFound>,
     /// Copies that could not be used, where another could.
     bad_copies: Vec<Problem>,
+}
+
+/// A pack that was not read.
+struct NotFound {
+    problem: Problem,
+    /// Whether a copy could not be reached, so that nobody knows whether it is good.
+    unreached: bool,
 }
 
 /// A pack that was read.
@@ -316,8 +326,21 @@ async fn read_pack(vault: &Vault, pack: &LostPack) -> Result<Outcome> {
         }
     }
     let why: Vec<String> = failures.iter().map(|error| with_causes(error)).collect();
-    let problem = Problem::new("pack-unreadable", key, why.join("; "));
-    Ok(Outcome { found: Err(problem), bad_copies: Vec::new() })
+    let unreached = failures.iter().any(is_unreached);
+    let code = if unreached { "pack-unreached" } else { "pack-unreadable" };
+    let problem = Problem::new(code, key, why.join("; "));
+    Ok(Outcome { found: Err(NotFound { problem, unreached }), bad_copies: Vec::new() })
+}
+
+/// Whether an error says nothing of the object, only that it could not be read.
+fn is_unreached(error: &VaultError) -> bool {
+    match error.kind {
+        ErrorKind::Store(kind) => {
+            !matches!(kind, StoreKind::NotFound | StoreKind::OutOfRange | StoreKind::TooLarge)
+        }
+        ErrorKind::TooFewReplicas => true,
+        _ => false,
+    }
 }
 
 async fn read_copy(vault: &Vault, replica: &Replica, pack: &LostPack, key: &str, size: u64) -> Result<Found> {
@@ -339,7 +362,10 @@ async fn read_copy(vault: &Vault, replica: &Replica, pack: &LostPack, key: &str,
         let opened = match payload_key(vault, pack, header, *header_size).await {
             Ok(opened) => opened,
             Err(error) => {
-                last = error;
+                // That a header could not be reached says more than that another is no good.
+                if !is_unreached(&last) {
+                    last = error;
+                }
                 continue;
             }
         };
@@ -363,9 +389,10 @@ async fn payload_key(
     for replica in vault.replicas.live() {
         match read_header(vault, replica, &key, header, size).await {
             Ok(bytes) => return open_header(vault, &bytes, &key, &pack.pack, replica),
-            // That another replica lacks it says less than damage.
-            Err(error) if error.kind == ErrorKind::Integrity => last = Some(error),
-            Err(error) => last = last.or(Some(error)),
+            // Not to know says more than damage, and damage more than that a replica lacks it.
+            Err(error) if is_unreached(&error) => last = Some(error),
+            Err(error) if last.as_ref().is_none_or(|last| !is_unreached(last)) => last = Some(error),
+            Err(_) => {}
         }
     }
     Err(last.unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
