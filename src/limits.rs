@@ -50,6 +50,9 @@ pub struct Limits {
     /// Times a listing of the media library starts again because its cursor was refused: the
     /// asset it named was deleted meanwhile.
     pub asset_list_restarts: u32,
+    /// Files with an accepted gap that a run asks for again although no document changed. One
+    /// request finds their addresses, so an unchanged run stays within ten.
+    pub accepted_retries: usize,
     /// Times a run starts again at a new ref when the pinned one is refused.
     pub ref_restarts: u32,
 
@@ -122,6 +125,7 @@ impl Default for Limits {
             read_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_mins(10),
             asset_list_restarts: 3,
+            accepted_retries: 4,
             ref_restarts: 3,
             pack_bytes: 32 << 20,
             packs_in_flight: 2,

@@ -17,7 +17,7 @@ use crate::ids::{Name, VaultId};
 use crate::objects::url::Opening;
 use crate::vault::envelope::Recipient;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
-use crate::vault::init::{NewVault, init, join, require_empty};
+use crate::vault::init::{NewVault, init, join, require_empty_places};
 use crate::vault::replica::Replica;
 
 /// Arguments of `init`.
@@ -294,9 +294,7 @@ async fn make(
         .into());
     }
     // Before keys are made: a place that is refused leaves nothing behind.
-    for replica in &empty {
-        require_empty(replica).await?;
-    }
+    require_empty_places(&empty).await?;
     let mut keys = KeyMaker::new(config);
     let root = keys.signing_key("root", config.keys.root.as_ref(), "root key: changes who is trusted")?;
     let signing =

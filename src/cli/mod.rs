@@ -46,6 +46,7 @@ pub mod init;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+mod rebuild_index;
 pub mod repair;
 pub mod restore;
 pub mod sandbox;

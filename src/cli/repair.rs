@@ -1,4 +1,5 @@
-//! `prismvault repair`: brings what is damaged or missing on one replica from another.
+//! `prismvault repair`: brings what is damaged or missing on one replica from another; with
+//! `--rebuild-index` makes the index anew.
 
 use serde::Serialize;
 
@@ -6,10 +7,12 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::rebuild_index;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::human_bytes;
 use super::verify::{DepthOptions, damage_line};
+use crate::ids::Name;
 use crate::verification::{
     Damage, Level, RepairPlan, RepairReport, RepairStep, VerifyOptions, apply_repair, plan_repair,
 };
@@ -17,8 +20,14 @@ use crate::verification::{
 /// Arguments of `repair`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// With --rebuild-index: the spaces whose index is made anew; all when none is named
+    #[arg(value_name = "SPACE", requires = "rebuild_index")]
+    spaces: Vec<Name>,
     #[command(flatten)]
     depth: DepthOptions,
+    /// Make the index anew from the packs, where index objects are lost (needs the recovery identity)
+    #[arg(long, conflicts_with_all = ["level", "full"])]
+    rebuild_index: bool,
     /// Show what would be brought from where and why, and stop
     #[arg(long)]
     dry_run: bool,
@@ -46,6 +55,9 @@ const ROUNDS_MAX: usize = 8;
 ///
 /// When nothing can be verified at all.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    if args.rebuild_index {
+        return rebuild_index::run(&args.spaces, args.dry_run, &args.identity, context).await;
+    }
     let (mut planned, mut done) = (Vec::new(), RepairReport::default());
     let mut beyond_repair = Vec::new();
     for _ in 0..ROUNDS_MAX {

@@ -11,7 +11,7 @@ use super::format::catalog::{CatalogEntry, Entry, LinkEntry};
 use super::format::index::PackKind;
 use super::format::manifest::{Added, Consistency, Counts, KIND, Manifest, Source, Status, TreeRoot};
 use super::format::{VERSION, to_json};
-use super::item::ItemKind;
+use super::item::{ItemKind, PAGE_PATH};
 use super::layout;
 use super::ledger::Ledger;
 use super::pack::ItemData;
@@ -378,11 +378,7 @@ fn build<E: Entry>(
     pages: &mut Vec<ItemId>,
 ) -> Result<TreeRoot> {
     tree::build(entries, key, bounds, |page: Bytes| {
-        let item = NewItem {
-            kind: ItemKind::Page,
-            path: "catalog/page.jsonl".to_owned(),
-            data: ItemData::Memory(page),
-        };
+        let item = NewItem { kind: ItemKind::Page, path: PAGE_PATH.to_owned(), data: ItemData::Memory(page) };
         let stored = shared.store(item)?;
         pages.push(stored.id);
         Ok(stored.id)

@@ -73,7 +73,9 @@ impl Index {
         });
         self.items.reserve(record.items.len());
         for ItemRecord { mac, id, frame, offset, length } in record.items.iter().copied() {
-            self.macs.insert(mac, id);
+            if mac != Mac::UNKNOWN {
+                self.macs.insert(mac, id);
+            }
             let location = Location { pack: number, frame, offset, length };
             if let Some(first) = self.items.insert(id, location) {
                 self.further.entry(id).or_default().push(first);
@@ -195,6 +197,16 @@ mod tests {
         }
         assert_eq!(index.known(&mac, |_| false), None);
         assert_eq!(index.known(&Mac([8; 16]), |_| true), None);
+    }
+
+    #[test]
+    fn an_item_without_fingerprint_is_found_and_never_known() {
+        let mut index = Index::default();
+        let mut nameless = record(1, 9);
+        nameless.items[0].mac = Mac::UNKNOWN;
+        index.insert(&nameless, None);
+        assert_eq!(index.locations(&ItemId([9; 32])).count(), 1);
+        assert_eq!(index.known(&Mac::UNKNOWN, |_| true), None);
     }
 
     #[test]

@@ -27,7 +27,10 @@ use crate::ids::{Digest, ItemId, Mac, Salt};
 use crate::objects::{Body, SpoolFile};
 
 /// Size of a tar block.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
+
+/// Largest decompressed frame that is believed; those that are written have about 2 MiB.
+pub(super) const RAW_FRAME_MAX: usize = 64 << 20;
 
 /// Bytes of an item: in memory, or in a temporary file when they are many.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Replicas of a vault, and sending objects to all of them.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
@@ -52,21 +53,19 @@ impl Replica {
         self.id.get().copied()
     }
 
-    /// Reads its own id.
+    /// Reads its own id, and keeps it as [`id`](Self::id) the first time.
     ///
     /// # Errors
     ///
     /// Those of the store. A damaged file is no error here: verification finds it.
-    pub(super) async fn read_id(&self, vault: &VaultId) -> Result<()> {
-        if self.id.get().is_none()
-            && let Some(bytes) = self.find_small(layout::REPLICA, 1 << 20).await?
-            && let Ok(file) = serde_json::from_slice::<ReplicaFile>(&bytes)
-            && file.kind == REPLICA_KIND
-            && file.vault == *vault
-        {
+    pub(super) async fn read_id(&self, vault: &VaultId) -> Result<Option<ReplicaId>> {
+        let Some(bytes) = self.find_small(layout::REPLICA, 1 << 20).await? else { return Ok(None) };
+        let file = serde_json::from_slice::<ReplicaFile>(&bytes).ok();
+        let file = file.filter(|file| file.kind == REPLICA_KIND && file.vault == *vault);
+        if let Some(file) = &file {
             self.id.get_or_init(|| file.replica);
         }
-        Ok(())
+        Ok(file.map(|file| file.replica))
     }
 
     /// Why it no longer takes part; `None` while it does.
@@ -163,6 +162,38 @@ impl Replica {
             Err(error) if error.kind == StoreKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads a whole object by ranges into a spool file, hashing; returns the file, its end the
+    /// current place, and the digest. Removed when dropped; a killed process leaves it to
+    /// [`prepare_spool`](super::pack::prepare_spool).
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`ErrorKind::Local`] when the spool directory cannot be written.
+    pub async fn spool(
+        &self,
+        key: &str,
+        size: u64,
+        directory: &std::path::Path,
+        range_bytes: u64,
+    ) -> Result<(tempfile::NamedTempFile, Digest)> {
+        use sha2::{Digest as _, Sha256};
+        let local = |error| VaultError::local("cannot write a spool file", error);
+        let mut file = tempfile::Builder::new().prefix("pack-").tempfile_in(directory).map_err(local)?;
+        let mut digest = Sha256::new();
+        let mut at = 0;
+        while at < size {
+            let end = size.min(at + range_bytes);
+            let bytes = self.store.get_range(key, at..end).await?;
+            let written = tokio::task::spawn_blocking(move || {
+                let result = file.write_all(&bytes);
+                result.map(|()| (file, digest.chain_update(&bytes)))
+            });
+            (file, digest) = written.await.expect("writing does not panic").map_err(local)?;
+            at = end;
+        }
+        Ok((file, Digest(digest.finalize().into())))
     }
 
     /// Reads a whole object by ranges into a hash, without keeping it.

@@ -43,6 +43,20 @@ impl Space {
     ///
     /// [`ErrorKind::Identity`] when no identity that reads catalogs is here.
     pub async fn load(vault: &Vault, name: &Name) -> Result<Self> {
+        Self::load_through(vault, name, Copies::WithCache).await
+    }
+
+    /// The same by what replicas hold alone: for those who ask whether index objects are good
+    /// there. The cache of this client may hold what all replicas have lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn load_from_replicas(vault: &Vault, name: &Name) -> Result<Self> {
+        Self::load_through(vault, name, Copies::OfReplicas).await
+    }
+
+    async fn load_through(vault: &Vault, name: &Name, copies: Copies) -> Result<Self> {
         vault.item_key()?;
         let listings = join_all(vault.replicas.all().iter().map(|replica| async move {
             if !replica.is_live() {
@@ -60,7 +74,7 @@ impl Space {
         let ids: BTreeSet<Digest> =
             listings.iter().flatten().flat_map(|listing| listing.indexes.keys().copied()).collect();
         let read = in_parallel(ids, vault.limits.store_concurrency, |id| async move {
-            (id, read_index(vault, name, &id).await)
+            (id, read_index(vault, name, &id, copies).await)
         })
         .await;
         let (mut index, mut unreadable) = (Index::default(), Vec::new());
@@ -130,6 +144,13 @@ impl Space {
     }
 }
 
+/// Whose copies of index objects count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    WithCache,
+    OfReplicas,
+}
+
 async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing> {
     let (marks, others) = marks::load(vault, replica, space).await?;
     others.into_iter().for_each(|problem| vault.warn(problem));
@@ -156,10 +177,11 @@ async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing>
     Ok(listing)
 }
 
-async fn read_index(vault: &Vault, space: &Name, id: &Digest) -> Result<IndexFile> {
+async fn read_index(vault: &Vault, space: &Name, id: &Digest, copies: Copies) -> Result<IndexFile> {
     let key = layout::index(space, id);
     let signers = vault.signers(&[Role::Snapshot, Role::Maintenance]);
-    if let Some(stored) = vault.cache.get(&key)
+    if copies == Copies::WithCache
+        && let Some(stored) = vault.cache.get(&key)
         && let Ok(file) = decode_index(vault, &stored, &signers, space, &key, &"the cache")
     {
         return Ok(file);

@@ -99,16 +99,6 @@ fn lane(kind: PackKind) -> usize {
     }
 }
 
-impl ItemKind {
-    fn pack_kind(self) -> PackKind {
-        match self {
-            Self::Asset => PackKind::Assets,
-            Self::Page => PackKind::Catalog,
-            Self::Document | Self::Model | Self::AssetMetadata | Self::Repository => PackKind::Content,
-        }
-    }
-}
-
 impl Writer {
     /// Starts writing into a space, as it was just loaded.
     ///
@@ -458,14 +448,23 @@ pub(super) async fn write_index(
     packs: Vec<PackRecord>,
     originals: Vec<(ItemId, ItemId)>,
 ) -> Result<u64> {
-    let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
-    let plain = file.encode(vault.signing_key()?);
-    let stored =
-        if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
-    let id = Digest::of(&stored);
-    let key = layout::index(space, &id);
+    let (key, stored) = seal_index(vault, space, packs, originals)?;
     let body = Body::bytes(stored.clone());
     vault.replicas.store_everywhere(&key, &body).await?;
     vault.cache.keep(&key, &stored);
     Ok(body.len())
+}
+
+/// Returns a new index object, signed and as it is stored, and its key.
+pub(super) fn seal_index(
+    vault: &Vault,
+    space: &crate::ids::Name,
+    packs: Vec<PackRecord>,
+    originals: Vec<(ItemId, ItemId)>,
+) -> Result<(String, bytes::Bytes)> {
+    let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
+    let plain = file.encode(vault.signing_key()?);
+    let stored =
+        if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
+    Ok((layout::index(space, &Digest::of(&stored)), stored.into()))
 }

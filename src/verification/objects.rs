@@ -16,7 +16,7 @@ use crate::vault::index::{Listing, Pack};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
-use crate::vault::reader::Reader;
+use crate::vault::reader::{LOST_INDEX_HINT, Reader};
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
@@ -88,6 +88,11 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
 
 /// Checks trust records and manifests on each replica by itself.
 async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyReport) {
+    for same in vault.same_replicas().await {
+        let hint = "`prismvault repair` tells which, and gives a copy at another place an id of its own";
+        let detail = format!("{}; {hint}", same.sentence());
+        report.add(DamageKind::SameReplica, &same.second, layout::REPLICA, detail);
+    }
     for replica in vault.replicas.live() {
         report.objects += 2;
         for (key, error) in vault.check_own_files_on(replica).await {
@@ -142,7 +147,7 @@ async fn verify_space(
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    let space = Space::load(vault, name).await?;
+    let space = Space::load_from_replicas(vault, name).await?;
     let ledger = Ledger::load(vault, name).await;
     match &ledger {
         Ok(ledger) => {
@@ -185,12 +190,11 @@ async fn verify_space(
             }
             Err(error) => {
                 let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
-                report.add(
-                    damage_kind(&error),
-                    "",
-                    key,
-                    format!("its catalog cannot be read: {}", with_causes(&error)),
-                );
+                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
+                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
+                    detail = format!("{detail}; {hint}");
+                }
+                report.add(damage_kind(&error), "", key, detail);
             }
         }
     }
@@ -208,7 +212,8 @@ async fn verify_space(
     let unread = needed_items.len() < snapshots.len();
     for problem in &space.unreadable {
         if lost || unread {
-            report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
+            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
         } else {
             let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
             report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
@@ -256,7 +261,8 @@ fn presence(
         }
     }
     if lost > 0 {
-        let detail = format!("no index object says where {lost} items are that its snapshots need");
+        let detail =
+            format!("no index object says where {lost} items are that its snapshots need; {LOST_INDEX_HINT}");
         report.add(DamageKind::Missing, &replica.name, format!("{}/{}", layout::INDEX, space.name), detail);
     }
     for number in packs {
@@ -321,7 +327,7 @@ pub(super) async fn wrong_on(
     snapshot: &Snapshot,
     options: &VerifyOptions<'_>,
 ) -> Result<Vec<String>> {
-    let space = Space::load(vault, &snapshot.manifest.space).await?;
+    let space = Space::load_from_replicas(vault, &snapshot.manifest.space).await?;
     let (_, items) = catalog_of(&Reader::new(vault, &space), snapshot).await?;
     let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
     let mut scratch = VerifyReport::default();

@@ -47,6 +47,9 @@ pub enum DamageKind {
     NotAuthentic,
     /// A snapshot that other replicas hold and this one does not: it is behind.
     Behind,
+    /// A replica that says to be another one: two names for one place, or a copy that was never
+    /// given an id of its own. Copies on it do not count.
+    SameReplica,
     /// The replica, or an object of it, could not be read.
     Unreadable,
     /// Content that does not hold together: an item, a link or an asset.
@@ -54,10 +57,10 @@ pub enum DamageKind {
 }
 
 impl DamageKind {
-    /// Whether data is damaged, missing or not authentic, as opposed to a copy that lags behind
-    /// or cannot be reached now.
+    /// Whether data is damaged, missing or not authentic, as opposed to a copy that lags behind,
+    /// is none, or cannot be reached now.
     pub fn is_integrity(self) -> bool {
-        !matches!(self, Self::Behind | Self::Unreadable)
+        !matches!(self, Self::Behind | Self::SameReplica | Self::Unreadable)
     }
 }
 
