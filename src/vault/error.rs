@@ -96,14 +96,7 @@ impl VaultError {
 
 impl From<StoreError> for VaultError {
     fn from(error: StoreError) -> Self {
-        let hint = match error.kind {
-            StoreKind::Denied => Some("check the permissions and credentials of this replica"),
-            StoreKind::NoSpace => Some("free space on this replica, then run the same command again"),
-            StoreKind::Transient | StoreKind::Unknown => {
-                Some("check the connection to this replica, then run the same command again")
-            }
-            _ => None,
-        };
+        let hint = error.next_step();
         let kind = match error.kind {
             StoreKind::Corrupt => ErrorKind::Integrity,
             kind => ErrorKind::Store(kind),

@@ -21,6 +21,7 @@ use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::init::replica_file;
 use crate::vault::layout;
 use crate::vault::open::Vault;
+use crate::vault::pack::SpoolDraft;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::Snapshots;
 
@@ -280,7 +281,7 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
 async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
     let size = from.store.head(key).await?.size;
     let local = |error| VaultError::local("cannot write a spool file", error);
-    let mut file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
+    let SpoolDraft { mut file, path, lock } = SpoolDraft::create(vault.spool()).map_err(local)?;
     let mut digest = <sha2::Sha256 as sha2::Digest>::new();
     let mut at = 0;
     while at < size {
@@ -311,5 +312,5 @@ async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
         }
         None => vault.check_signed_on(from, key.strip_suffix(".minisig").unwrap_or(key)).await?,
     }
-    Ok(Body::file(Arc::new(SpoolFile::new(file.into_temp_path())), size, digest))
+    Ok(Body::file(Arc::new(SpoolFile::locked(path, lock)), size, digest))
 }

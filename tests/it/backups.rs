@@ -268,7 +268,11 @@ impl Backup {
         let options = OpenOptions {
             limits: self.limits.clone(),
             clock: Arc::<ManualClock>::clone(&self.clock),
-            keys: Keys { identities, signing: Some(SigningKey::parse(&self.signing).unwrap()) },
+            keys: Keys {
+                identities,
+                signing: Some(SigningKey::parse(&self.signing).unwrap()),
+                ..Keys::default()
+            },
             pins: Pins { vault: None, root: Some(self.root.public().clone()) },
             cache: None,
             state: self.state.clone(),

@@ -57,7 +57,7 @@ async fn open(golden: &Golden, spool: &Path) -> Vault {
         clock: Arc::new(SystemClock),
         keys: Keys {
             identities: vec![identity(golden, "operator.txt"), identity(golden, "recovery.txt")],
-            signing: None,
+            ..Keys::default()
         },
         pins: Pins { vault: Some(golden.id.parse().unwrap()), root: Some(golden.root.parse().unwrap()) },
         cache: None,
