@@ -18,7 +18,7 @@ use crate::progress::{Phase, Problem, Progress, Wait};
 
 use super::output::{Output, columns_of};
 use super::text::{Style, Text};
-use super::units::{counted, human_bytes, human_duration};
+use super::units::{human_bytes, human_duration};
 
 /// Time between two lines of one phase: rare enough for a log file.
 pub const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -60,7 +60,7 @@ impl Waits {
     /// Returns whether nothing like it was waited for.
     fn begin(&self, wait: &Arc<Wait>) -> bool {
         let mut waits = self.lock();
-        let new = !waits.iter().any(|(other, _)| same_reason(other, wait));
+        let new = !waits.iter().any(|(other, _)| same_reason(other, wait) && is_long(other) == is_long(wait));
         waits.push((Arc::clone(wait), Instant::now()));
         new
     }
@@ -82,7 +82,7 @@ impl Waits {
         let Some((wait, since)) = waits.iter().max_by_key(left) else { return String::new() };
         let more = match waits.len() {
             1 => String::new(),
-            count => format!(", and {} more", counted(count as u64 - 1, "request")),
+            count => format!(", and {} more", count - 1),
         };
         describe_wait(wait, since.elapsed()) + &more
     }
@@ -121,13 +121,17 @@ fn describe_wait(wait: &Wait, elapsed: Duration) -> String {
     }
 }
 
+/// Whether a wait explains why a run took long.
+fn is_long(wait: &Wait) -> bool {
+    match wait {
+        Wait::Retry { pause, .. } => *pause > LONG_WAIT,
+        Wait::Answer { .. } => true,
+    }
+}
+
 /// Tells a log that nobody watches of long waits, one line for all that have the same reason.
 fn log_wait(waits: &Waits, wait: &Arc<Wait>) {
-    let long = match **wait {
-        Wait::Retry { pause, .. } => pause > LONG_WAIT,
-        Wait::Answer { .. } => true,
-    };
-    if waits.begin(wait) && long {
+    if waits.begin(wait) && is_long(wait) {
         tracing::warn!("{}", describe_wait(wait, Duration::ZERO));
     }
 }
@@ -214,14 +218,16 @@ impl Bars {
 /// How often a line is drawn without news.
 const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 
-/// Columns of the terminal that bars are drawn on, less the last, in which some wrap.
+/// Columns of the terminal that bars are drawn on, less those in which it shows a `^C`: a line that
+/// wraps for it is not cleared.
 fn screen_width() -> usize {
-    columns_of(&std::io::stderr()).unwrap_or(80).saturating_sub(1)
+    columns_of(&std::io::stderr()).unwrap_or(80).saturating_sub(3)
 }
 
 /// Cuts a line that would wrap.
 fn fitted(line: &str, width: usize) -> String {
     match line.chars().count() > width {
+        true if width == 0 => String::new(),
         true => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         false => line.to_owned(),
     }
@@ -580,8 +586,8 @@ mod tests {
             "documents      [=>                      ] 1234/20000 123/s 5.0 MiB, 512.0 KiB/s 2 min 32 s left"
         );
         let narrow = drawn(Some(20_000)).line(59);
-        assert_eq!(narrow, "documents      [>         ] 1234/20000 123/s 2 min 32 s left");
-        assert_eq!(drawn(Some(20_000)).line(44), "documents      [=>               ] 1234/20000");
+        assert_eq!(narrow, "documents      [>              ] 1234/20000 2 min 32 s left");
+        assert_eq!(drawn(Some(20_000)).line(44), "documents      [>         ] 1234/20000 123/s");
         assert_eq!(drawn(None).line(30), "documents      | 1234 123/s");
     }
 
@@ -614,8 +620,15 @@ mod tests {
         assert_eq!(waits.describe(), "");
         let all = [retry("a", 10), retry("a", 300), retry("b", 20)];
         assert_eq!(all.each_ref().map(|wait| waits.begin(wait)), [true, false, true]);
-        assert_eq!(waits.describe(), "waiting 300 s: a (attempt 3 of 8), and 2 more requests");
+        assert_eq!(waits.describe(), "waiting 300 s: a (attempt 3 of 8), and 2 more");
         assert_eq!(all.each_ref().map(|wait| waits.end(wait)), [false, false, true]);
+    }
+
+    #[test]
+    fn only_waits_that_explain_a_long_run_go_to_the_log() {
+        assert!(!is_long(&retry("a", 5)) && is_long(&retry("a", 6)));
+        let waits = Waits::default();
+        assert!(waits.begin(&retry("a", 1)) && waits.begin(&retry("a", 60)) && !waits.begin(&retry("a", 90)));
     }
 
     #[test]

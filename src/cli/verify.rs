@@ -13,7 +13,7 @@ use super::units::{counted, human_bytes};
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
 use crate::vault::snapshots::Snapshots;
-use crate::verification::{Level, VerifyOptions, VerifyReport, verify};
+use crate::verification::{Damage, Level, VerifyOptions, VerifyReport, verify};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -178,17 +178,22 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
     if !report.damage.is_empty() {
         page = page.line("");
     }
-    page = page.table(replicas(report)).line(
-        Text::from(format!(
-            "{}, {} read, {} decrypted and checked, {} that no snapshot needs: ",
-            counted(report.snapshots, "snapshot"),
-            human_bytes(report.bytes_read),
-            counted(report.items, "item"),
-            counted(report.unreferenced, "object"),
-        ))
-        .joined(found),
-    );
-    if report.damage.iter().any(|damage| !damage.replica.is_empty() && !report.lost.contains(&damage.key)) {
+    let mut done =
+        format!("{}, {} read", counted(report.snapshots, "snapshot"), human_bytes(report.bytes_read));
+    if report.items > 0 {
+        done += &format!(", {} decrypted and checked", counted(report.items, "item"));
+    }
+    if report.unreferenced > 0 {
+        done += &format!(
+            ", {} that no snapshot needs (left by runs that were stopped)",
+            counted(report.unreferenced, "object")
+        );
+    }
+    page = page.table(replicas(report)).line(Text::from(done + ": ").joined(found));
+    let can_be_brought = |damage: &Damage| {
+        !damage.replica.is_empty() && !damage.key.is_empty() && !report.lost.contains(&damage.key)
+    };
+    if report.damage.iter().any(can_be_brought) {
         page = page.line("`prismvault repair` brings what another replica has a good copy of");
     }
     page

@@ -26,6 +26,7 @@ use url::Url;
 use super::asset_url::{self, AssetHost, AssetHosts};
 use super::error::{ErrorKind, Patience, PrismicError, Result};
 use super::http::{Api, Http, too_many, transport_error};
+use crate::progress::Waiting;
 
 /// Redirects that a download follows. One is usual where a host has moved.
 const REDIRECTS_MAX: u32 = 5;
@@ -141,9 +142,10 @@ impl Downloader {
         let pacer = self.http.pacer(Api::Files, &url);
         let mut failed = 0;
         // Kept until the next answer, as for the other APIs.
-        let mut _waiting = None;
+        let mut waiting: Option<Waiting> = None;
         loop {
             let outcome = self.attempt(&url, expected_size, &subject).await;
+            drop(waiting.take());
             let (error, bytes) = match outcome {
                 Ok(bytes) if bytes.size_mismatch().is_none() => return Ok(bytes),
                 // Worth another attempt: a page of some proxy has another length too.
@@ -152,7 +154,7 @@ impl Downloader {
             };
             failed += 1;
             match self.http.wait_before_retry(Api::Files, error, failed, &pacer).await {
-                Ok(waiting) => _waiting = Some(waiting),
+                Ok(pause) => waiting = Some(pause),
                 Err(error) => return bytes.ok_or(error),
             }
         }

@@ -196,7 +196,7 @@ impl Http {
         let pacer = self.pacer(call.api, &call.url);
         let mut failed = 0;
         // Kept until the next answer: after a 429 the pause is waited for at the pacer.
-        let mut _waiting = None;
+        let mut waiting: Option<Waiting> = None;
         loop {
             let outcome = match self.answer(call, &pacer).await {
                 Ok(answer) if answer.body.len() > INLINE_PARSE_BYTES_MAX => {
@@ -210,11 +210,12 @@ impl Http {
                 Ok(answer) => parse(answer),
                 Err(error) => Err(error),
             };
+            drop(waiting.take());
             match outcome {
                 Ok(value) => return Ok(value),
                 Err(error) => {
                     failed += 1;
-                    _waiting = Some(self.wait_before_retry(call.api, error, failed, &pacer).await?);
+                    waiting = Some(self.wait_before_retry(call.api, error, failed, &pacer).await?);
                 }
             }
         }

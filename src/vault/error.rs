@@ -52,10 +52,15 @@ impl VaultError {
         Self { kind, what: what.into(), hint: None, source: None }
     }
 
-    /// Adds what to do next.
+    /// Adds what to do next, after what was said before.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        let hint = hint.into();
+        self.hint = match self.hint {
+            _ if hint.is_empty() => self.hint,
+            Some(before) => Some(format!("{before}; {hint}")),
+            None => Some(hint),
+        };
         self
     }
 

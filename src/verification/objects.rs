@@ -81,7 +81,8 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             ErrorKind::NotTrusted => DamageKind::NotAuthentic,
             _ => DamageKind::Unreadable,
         };
-        report.add(kind, &name, "", failure.why);
+        let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
+        report.add(kind, &name, "", failure.why + &next);
     }
     report.warnings.extend(vault.warnings());
     report.sort();

@@ -144,6 +144,8 @@ async fn configured(options: &S3Options, place: &str) -> Result<Builder> {
             CredentialsError::InvalidConfiguration(_) => {
                 (ErrorKind::Unconfigured, format!("the AWS credentials of the {profile} cannot be used"))
             }
+            // Asked last of all: this is no instance that has a role.
+            _ if causes(&err).contains("IMDS") => (ErrorKind::Unconfigured, not_found),
             _ => (ErrorKind::Denied, "the AWS credentials that are configured could not be had".to_owned()),
         };
         StoreError::new(kind, "open", "", &place, why).because(causes(&err))
