@@ -54,7 +54,10 @@ const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// What is being waited for now, and since when.
 #[derive(Clone, Default)]
-struct Waits(Arc<Mutex<Vec<(Arc<Wait>, Instant)>>>);
+struct Waits(Arc<Mutex<Vec<Since>>>);
+
+/// A wait, and when it began.
+type Since = (Arc<Wait>, Instant);
 
 impl Waits {
     /// Returns whether nothing like it was waited for.
@@ -75,7 +78,7 @@ impl Waits {
     /// Says what is waited for, the longest wait of all; empty when nothing is.
     fn describe(&self) -> String {
         let waits = self.lock();
-        let left = |(wait, since): &&(Arc<Wait>, Instant)| match **wait {
+        let left = |(wait, since): &&Since| match **wait {
             Wait::Retry { pause, .. } => pause.saturating_sub(since.elapsed()),
             Wait::Answer { .. } => Duration::ZERO,
         };
@@ -87,7 +90,7 @@ impl Waits {
         describe_wait(wait, since.elapsed()) + &more
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Wait>, Instant)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Since>> {
         self.0.lock().expect("no holder of this lock can panic")
     }
 }
