@@ -47,6 +47,9 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// Time for one whole answer of an API, however steadily it trickles.
     pub answer_timeout: Duration,
+    /// Silence of a service after which people are told that it is waited for: most answers take
+    /// less than a second, and nobody looks at a still screen for longer than this in peace.
+    pub silence_noticed: Duration,
     /// Times a listing of the media library starts again because its cursor was refused: the
     /// asset it named was deleted meanwhile.
     pub asset_list_restarts: u32,
@@ -124,6 +127,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_mins(10),
+            silence_noticed: Duration::from_secs(3),
             asset_list_restarts: 3,
             accepted_retries: 4,
             ref_restarts: 3,

@@ -16,6 +16,7 @@ use super::output::Page;
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
+use super::units::counted;
 use super::verify::{Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
@@ -149,21 +150,22 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let now = context.clock.now();
     let schedules = Schedules::load(&directory, &config, now).map_err(not_loaded)?;
+    let outcome = match schedules.mistakes.is_empty() {
+        true => Outcome::Complete,
+        false => Outcome::Usage,
+    };
     match args.action {
-        Action::Next(args) => next(&schedules, now, args.count as usize, context)?,
+        Action::Next(args) => next(&schedules, now, args.count as usize, outcome, context)?,
         Action::Check => {
             let report = report(&schedules, &config, now)?;
-            context.output.report(&report, || check_page(&report))?;
+            context.output.report(outcome, &report, || check_page(&report))?;
         }
         Action::List | Action::Run(_) => {
             let report = report(&schedules, &config, now)?;
-            context.output.report(&report, || list_page(&report))?;
+            context.output.report(outcome, &report, || list_page(&report))?;
         }
     }
-    Ok(match schedules.mistakes.is_empty() {
-        true => Outcome::Complete,
-        false => Outcome::Usage,
-    })
+    Ok(outcome)
 }
 
 /// Says what to do where there are no jobs at all.
@@ -232,7 +234,13 @@ fn mistakes(schedules: &Schedules) -> Vec<Mistake<'_>> {
     schedules.mistakes.iter().map(Mistake::of).collect()
 }
 
-fn next(schedules: &Schedules, now: Timestamp, count: usize, context: &Context) -> Result<(), CommandError> {
+fn next(
+    schedules: &Schedules,
+    now: Timestamp,
+    count: usize,
+    outcome: Outcome,
+    context: &Context,
+) -> Result<(), CommandError> {
     let runs = schedules.next_runs(now, count).into_iter().map(|run| RunReport {
         name: &run.job.name,
         job: run.job.work.word(),
@@ -241,7 +249,7 @@ fn next(schedules: &Schedules, now: Timestamp, count: usize, context: &Context) 
     });
     let report =
         NextReport { directory: &schedules.directory, runs: runs.collect(), mistakes: mistakes(schedules) };
-    context.output.report(&report, || {
+    context.output.report(outcome, &report, || {
         let mut table = Table::new(["local time", "time zone", "UTC", "job", "does"]);
         for run in &report.runs {
             table.row([
@@ -274,10 +282,7 @@ fn list_page(report: &Report<'_>) -> Page {
 fn check_page(report: &Report<'_>) -> Page {
     let mut page = Page::new();
     for job in &report.jobs {
-        let selected = match job.selected.len() {
-            1 => "1 repository".to_owned(),
-            count => format!("{count} repositories"),
-        };
+        let selected = counted(job.selected.len() as u64, "repository");
         let line = format!("{}: {} of {selected}", job.file.display(), does(job));
         page = page.line(Text::styled(Style::Green, "good  ").and(Style::Plain, line));
     }

@@ -31,6 +31,7 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod findings;
 mod keyfiles;
 mod places;
 mod session;
@@ -153,6 +154,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Whether local caches may be used.
     pub cache: bool,
+    /// Whether `-v` was given: lists are shown whole.
+    pub verbose: bool,
 }
 
 impl Context {
@@ -254,6 +257,7 @@ fn execute(
         cancel: CancellationToken::new(),
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
+        verbose: global.verbose > 0,
     };
     let result = runtime.block_on(async {
         let mut tasks = JoinSet::new();
@@ -278,7 +282,8 @@ fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -
         None if global.verbose > 0 => {
             Arc::new(progress::Lines::new(Arc::clone(output), progress::LINE_EVERY))
         }
-        None => Arc::new(Silent),
+        None if global.quiet => Arc::new(Silent),
+        None => Arc::new(progress::Unwatched::default()),
     }
 }
 

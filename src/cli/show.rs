@@ -8,7 +8,7 @@ use super::exit::Outcome;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
@@ -49,8 +49,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         replicas: &snapshot.on,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
-    context.output.report(&report, || page(snapshot, &session))?;
-    session.warn(context);
+    context.output.report(Outcome::Complete, &report, || page(snapshot, &session))?;
+    session.warn_of_replicas(context);
     Ok(Outcome::Complete)
 }
 
@@ -100,16 +100,16 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
     row("assets".to_owned(), &counts.assets);
     row("repository files".to_owned(), &counts.repository);
     page = page.line("").table(table).line("").line(format!(
-        "  new: {} items, {}; stored {} in {} packs",
-        manifest.added.items,
+        "  new: {}, {}; stored {} in {}",
+        counted(manifest.added.items, "item"),
         human_bytes(manifest.added.bytes),
         human_bytes(manifest.added.stored_bytes),
-        manifest.added.packs
+        counted(manifest.added.packs, "pack")
     ));
     if counts.external_assets > 0 {
         page = page.line(format!(
-            "  {} files of other hosts are named, not stored (repository/external-assets.json)",
-            counts.external_assets
+            "  named, not stored: {} of other hosts (repository/external-assets.json)",
+            counted(counts.external_assets, "file")
         ));
     }
     for (title, problems) in [

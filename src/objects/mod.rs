@@ -81,12 +81,20 @@ pub struct SpoolFile {
     /// Where it lies.
     pub path: PathBuf,
     _guard: tempfile::TempPath,
+    /// Holds the lock that tells others that its owner lives.
+    _lock: Option<std::fs::File>,
 }
 
 impl SpoolFile {
     /// Takes over a temporary file.
     pub fn new(file: tempfile::TempPath) -> Self {
-        Self { path: file.to_path_buf(), _guard: file }
+        Self { path: file.to_path_buf(), _guard: file, _lock: None }
+    }
+
+    /// Takes over a temporary file together with its lock, which is held as long as the file is
+    /// there.
+    pub fn locked(file: tempfile::TempPath, lock: std::fs::File) -> Self {
+        Self { _lock: Some(lock), ..Self::new(file) }
     }
 }
 
@@ -205,6 +213,8 @@ pub enum ErrorKind {
     OutOfRange,
     /// The store cannot do this.
     Unsupported,
+    /// What is needed to ask the store is not configured on this machine: region, credentials.
+    Unconfigured,
     /// Anything else; trying again does not help.
     Permanent,
 }
@@ -264,6 +274,27 @@ impl StoreError {
     /// Key the operation was about.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// What to do next, where that follows from the kind.
+    pub fn next_step(&self) -> Option<&'static str> {
+        Some(match self.kind {
+            ErrorKind::Denied => {
+                "check who may read and write there (permissions, credentials, a disk that is mounted read-only)"
+            }
+            ErrorKind::NoSpace => "free space there",
+            ErrorKind::Transient | ErrorKind::Unknown => "check the connection to it",
+            ErrorKind::Unconfigured => {
+                "set `region` or `profile` of this replica in the configuration, or the named variables where this \
+                 runs; a service or a cron job has an environment of its own"
+            }
+            _ => return None,
+        })
+    }
+
+    /// What happened, without operation, key and place.
+    fn in_brief(&self) -> &str {
+        &self.reason
     }
 
     /// Whether the same call may succeed later.

@@ -21,6 +21,7 @@ use super::{Abilities, Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result
 use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::limits::Limits;
+use crate::progress::{Progress, Silent, Wait, Waiting};
 use crate::retry::Backoff;
 
 /// A store that tries again what failed for a reason that passes.
@@ -28,6 +29,7 @@ use crate::retry::Backoff;
 pub struct RetryStore {
     inner: Arc<dyn ObjectStore>,
     backoff: Backoff,
+    progress: Arc<dyn Progress>,
     /// Most bytes read at once where a stored object must be compared by reading it.
     range_bytes: u64,
 }
@@ -37,7 +39,13 @@ impl RetryStore {
     pub fn new(inner: Arc<dyn ObjectStore>, limits: &Limits) -> Self {
         let backoff =
             Backoff { min: limits.backoff_min, max: limits.backoff_max, attempts: limits.store_attempts };
-        Self { inner, backoff, range_bytes: limits.range_bytes.max(1) }
+        Self { inner, backoff, progress: Arc::new(Silent), range_bytes: limits.range_bytes.max(1) }
+    }
+
+    /// Tells `progress` of the pauses.
+    #[must_use]
+    pub fn telling(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
     }
 
     /// Repeats `attempt` until it succeeds, fails for good, or none is left.
@@ -66,6 +74,9 @@ impl RetryStore {
             return Err(if unknown { err.possibly_done() } else { err });
         };
         tracing::info!(attempt = failed, ?pause, error = %err, "trying again");
+        let (attempt, attempts) = (failed + 1, self.backoff.attempts);
+        let why = format!("{}: {}", self.inner, err.in_brief());
+        let _waiting = Waiting::begin(&self.progress, Wait::Retry { why, pause, attempt, attempts });
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::retry::RetryStore;
 use super::s3::{S3Credentials, S3Options, S3Store};
 use super::{ErrorKind, ObjectStore, Result, StoreError};
 use crate::limits::Limits;
+use crate::progress::{Progress, Silent};
 
 /// Whether a directory that does not exist is an error.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct ReplicaOptions {
     pub credentials: Option<S3Credentials>,
     /// See [`S3Options::create_only`].
     pub create_only: bool,
+    /// Hears of pauses before a request is tried again.
+    pub progress: Arc<dyn Progress>,
 }
 
 impl Default for ReplicaOptions {
@@ -57,6 +60,7 @@ impl Default for ReplicaOptions {
             profile: None,
             credentials: None,
             create_only: true,
+            progress: Arc::new(Silent),
         }
     }
 }
@@ -94,7 +98,7 @@ pub async fn open_replica(
         }
     };
     let limited = Arc::new(LimitStore::new(store, limits.store_concurrency));
-    Ok(Arc::new(RetryStore::new(limited, limits)))
+    Ok(Arc::new(RetryStore::new(limited, limits).telling(Arc::clone(&options.progress))))
 }
 
 async fn open_directory(path: &Path, opening: Opening) -> Result<LocalStore> {

@@ -431,7 +431,7 @@ impl Run<'_> {
             counts.models = tally;
             entries.extend(stored);
         } else {
-            warnings.push(Problem::new("no-write-token", "models", "models and the media library cannot be read without write token; assets are those that documents refer to"));
+            warnings.push(Problem::new("no-write-token", "models", "models and the media library cannot be read without write token; assets are those that documents refer to. Make one in the repository under Settings > API & Security and set `write_token`"));
         }
         let (stored, tally) = self.store_files(ItemKind::Repository, files).await?;
         counts.repository = add(counts.repository, tally);

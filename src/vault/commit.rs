@@ -261,7 +261,10 @@ impl Writer {
             ErrorKind::TooFewReplicas,
             format!("{holders} of the {min} replicas that must hold a snapshot could take it ({}); no snapshot was made", reasons.join("; ")),
         )
-        .hint("mend the named replicas and run the same command again; what was stored so far is used then"))
+        .hint(format!(
+            "{}; then run the same command again, what was stored so far is used then",
+            self.vault.replicas.next_steps()
+        )))
     }
 
     async fn check_clocks(&self, holders: &[&Replica], started: Timestamp) -> Result<()> {

@@ -26,6 +26,7 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::PackRecord;
 use super::layout;
 use super::open::Vault;
+use super::pack::SpoolDraft;
 use super::reader::{open_header, read_header};
 use super::replica::{Replica, with_causes};
 use super::space::Space;
@@ -401,13 +402,13 @@ async fn payload_key(
 /// Walks a spooled body off the async threads; the inner error is a phrase about the pack.
 async fn walk_file(
     vault: &Vault,
-    file: std::sync::Arc<tempfile::NamedTempFile>,
+    file: std::sync::Arc<SpoolDraft>,
     key: Option<super::envelope::PayloadKey>,
     size: u64,
 ) -> Result<std::result::Result<Walk, String>> {
     let item_key = vault.item_key()?.clone();
     let walked = tokio::task::spawn_blocking(move || {
-        let mut stored = file.as_file();
+        let mut stored = &file.file;
         stored.rewind()?;
         Ok(match key {
             None => walk(stored, &item_key),

@@ -11,6 +11,7 @@ use futures_util::stream;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
+use super::pack::SpoolDraft;
 use crate::ids::{Digest, ReplicaId, VaultId};
 use crate::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode, StoreError};
 
@@ -33,6 +34,15 @@ pub struct Failure {
     pub kind: ErrorKind,
     /// What happened, with its causes, in one line.
     pub why: String,
+    /// What to do next, where the error knew.
+    pub hint: Option<String>,
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let hint = error.next_step().filter(|hint| !hint.is_empty()).map(str::to_owned);
+        Self { kind: error.kind, why: with_causes(&error), hint }
+    }
 }
 
 impl std::fmt::Display for Failure {
@@ -80,13 +90,9 @@ impl Replica {
 
     /// Ends its part in this run; the first reason stays.
     pub fn fail(&self, error: impl Into<VaultError>) {
-        let error = error.into();
-        let why = with_causes(&error);
-        tracing::info!(replica = %self.name, %why, "replica leaves this run");
-        self.failure
-            .lock()
-            .expect("no holder of this lock can panic")
-            .get_or_insert(Failure { kind: error.kind, why });
+        let failure = Failure::from(error.into());
+        tracing::info!(replica = %self.name, why = %failure.why, "replica leaves this run");
+        self.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
     }
 
     /// Stores an object that must not replace another, and confirms it: the size, and the
@@ -171,16 +177,16 @@ impl Replica {
     /// # Errors
     ///
     /// Those of the store; [`ErrorKind::Local`] when the spool directory cannot be written.
-    pub async fn spool(
+    pub(crate) async fn spool(
         &self,
         key: &str,
         size: u64,
         directory: &std::path::Path,
         range_bytes: u64,
-    ) -> Result<(tempfile::NamedTempFile, Digest)> {
+    ) -> Result<(SpoolDraft, Digest)> {
         use sha2::{Digest as _, Sha256};
         let local = |error| VaultError::local("cannot write a spool file", error);
-        let mut file = tempfile::Builder::new().prefix("pack-").tempfile_in(directory).map_err(local)?;
+        let SpoolDraft { mut file, path, lock } = SpoolDraft::create(directory).map_err(local)?;
         let mut digest = Sha256::new();
         let mut at = 0;
         while at < size {
@@ -193,7 +199,7 @@ impl Replica {
             (file, digest) = written.await.expect("writing does not panic").map_err(local)?;
             at = end;
         }
-        Ok((file, Digest(digest.finalize().into())))
+        Ok((SpoolDraft { file, path, lock }, Digest(digest.finalize().into())))
     }
 
     /// Reads a whole object by ranges into a hash, without keeping it.
@@ -245,9 +251,7 @@ impl Replicas {
         min_copies: Option<usize>,
     ) -> Self {
         let configured = replicas.len() + absent.len();
-        let absent = absent
-            .into_iter()
-            .map(|(name, error)| (name, Failure { kind: error.kind, why: with_causes(&error) }));
+        let absent = absent.into_iter().map(|(name, error)| (name, Failure::from(error)));
         Self {
             min_copies: min_copies.unwrap_or(2).clamp(1, configured.max(1)),
             all: replicas.into(),
@@ -276,7 +280,7 @@ impl Replicas {
         failed.chain(self.absent.iter().cloned()).collect()
     }
 
-    /// Checks that enough take part.
+    /// Checks that enough take part in writing a snapshot.
     ///
     /// # Errors
     ///
@@ -286,12 +290,43 @@ impl Replicas {
         if live >= self.min_copies {
             return Ok(());
         }
-        let reasons: Vec<_> = self.failed().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
-        Err(VaultError::new(
-            ErrorKind::TooFewReplicas,
-            format!("{live} of {} replicas can be used, {} must hold a snapshot ({})", self.configured(), self.min_copies, reasons.join("; ")),
-        )
-        .hint("mend the named replicas and run the same command again; `min_copies` in [vault] says how many must hold a snapshot"))
+        Err(self.too_few(
+            format!(
+                "{live} of {} replicas can be used, {} must hold a snapshot",
+                self.configured(),
+                self.min_copies
+            ),
+            "then run the same command again; `min_copies` in [vault] says how many must hold a snapshot",
+        ))
+    }
+
+    /// Checks that one takes part, which is enough to read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFewReplicas`] with the reason of each that does not.
+    pub fn require_any(&self) -> Result<()> {
+        if self.live().next().is_some() {
+            return Ok(());
+        }
+        let what = match self.configured() {
+            1 => "the only replica cannot be read".to_owned(),
+            count => format!("none of the {count} replicas can be read"),
+        };
+        Err(self.too_few(what, "then run the same command again; one good replica is enough to read"))
+    }
+
+    fn too_few(&self, what: String, then: &str) -> VaultError {
+        let reasons: Vec<_> = self.failed().iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        VaultError::new(ErrorKind::TooFewReplicas, format!("{what} ({})", reasons.join("; ")))
+            .hint(format!("{}; {then}", self.next_steps()))
+    }
+
+    /// What to do about the replicas that do not take part.
+    pub(super) fn next_steps(&self) -> String {
+        let step = |(name, failure): (String, Failure)| Some(format!("{name}: {}", failure.hint?));
+        let steps: Vec<_> = self.failed().into_iter().filter_map(step).collect();
+        if steps.is_empty() { "mend the named replicas".to_owned() } else { steps.join("; ") }
     }
 
     /// Stores an object on every live replica at once; one that fails leaves the run.

@@ -6,7 +6,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::content;
-use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
+use super::losses;
+use super::report::{AffectedSnapshot, DamageKind, Level, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::{Phase, Problem};
@@ -69,8 +70,9 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             }
         }
     }
+    let mut lost_packs = BTreeSet::new();
     for (space, snapshots) in by_space {
-        verify_space(vault, space, &snapshots, options, &mut report).await?;
+        lost_packs.extend(verify_space(vault, space, &snapshots, options, &mut report).await?);
     }
     for (name, failure) in vault.replicas.failed() {
         let kind = match failure.kind {
@@ -79,10 +81,12 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             ErrorKind::NotTrusted => DamageKind::NotAuthentic,
             _ => DamageKind::Unreadable,
         };
-        report.add(kind, &name, "", failure.why);
+        let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
+        report.add(kind, &name, "", failure.why + &next);
     }
     report.warnings.extend(vault.warnings());
-    report.damage.sort();
+    report.sort();
+    report.lost = losses::lost_keys(vault, &report, &lost_packs);
     Ok(report)
 }
 
@@ -94,12 +98,12 @@ async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyRe
         report.add(DamageKind::SameReplica, &same.second, layout::REPLICA, detail);
     }
     for replica in vault.replicas.live() {
-        report.objects += 2;
+        report.count(&replica.name, 2);
         for (key, error) in vault.check_own_files_on(replica).await {
             report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
         }
         for (key, result) in vault.check_trust_on(replica).await {
-            report.objects += 1;
+            report.count(&replica.name, 1);
             if let Err(error) = result {
                 report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
             }
@@ -113,7 +117,7 @@ async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyRe
             .buffered(vault.limits().store_concurrency);
         let checks: Vec<_> = checks.collect().await;
         for (snapshot, result, key) in checks {
-            report.objects += 1;
+            report.count(&replica.name, 1);
             match result {
                 Ok(()) => {}
                 Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
@@ -140,14 +144,71 @@ pub(super) fn damage_kind(error: &VaultError) -> DamageKind {
     }
 }
 
+/// Verifies what is in a space; returns the keys of packs that no replica has a good copy of.
 async fn verify_space(
     vault: &Vault,
     name: &Name,
     snapshots: &[&Snapshot],
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let space = Space::load_from_replicas(vault, name).await?;
+    verify_ledger(vault, name, snapshots, report).await;
+    let reader = Reader::new(vault, &space);
+    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
+    let mut needed_items: Vec<(&Snapshot, HashSet<ItemId>)> = Vec::new();
+    for snapshot in snapshots {
+        match catalog_of(&reader, snapshot).await {
+            Ok((catalog, items)) => {
+                if options.level == Some(Level::Content) {
+                    content::check_closure(&reader, snapshot, &catalog, report).await;
+                }
+                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
+                needed_items.push((snapshot, items));
+            }
+            Err(error) => {
+                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
+                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
+                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
+                    detail = format!("{detail}; {hint}");
+                }
+                report.add(damage_kind(&error), "", key, detail);
+                report.affected.push(AffectedSnapshot::without_catalog(snapshot));
+            }
+        }
+    }
+    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
+        let on_replica = needed_items.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
+        let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
+        let needed = presence(&space, at, replica, &items, report);
+        verify_objects(vault, replica, needed, options, report).await?;
+    }
+    // An index object that nobody can read is damage if anything cannot be found without it.
+    let lost = report
+        .damage
+        .iter()
+        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
+    let unread = needed_items.len() < snapshots.len();
+    for problem in &space.unreadable {
+        if lost || unread {
+            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
+        } else {
+            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
+            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
+        }
+    }
+    let mut damaged = HashSet::new();
+    if options.level == Some(Level::Content) {
+        damaged = content::check_items(&reader, &entries, options, report).await?;
+    }
+    let lost = losses::lost_packs(vault, &space, &report.damage);
+    report.affected.extend(losses::affected(&space, &lost, &damaged, &needed_items, &entries));
+    Ok(losses::keys_of(&space, name, &lost))
+}
+
+/// Checks the ledger of a space: that it is whole, and its copies.
+async fn verify_ledger(vault: &Vault, name: &Name, snapshots: &[&Snapshot], report: &mut VerifyReport) {
     let ledger = Ledger::load(vault, name).await;
     match &ledger {
         Ok(ledger) => {
@@ -176,53 +237,6 @@ async fn verify_space(
             report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error));
         }
     }
-    let reader = Reader::new(vault, &space);
-    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
-    let mut needed_items: Vec<(&Snapshot, HashSet<ItemId>)> = Vec::new();
-    for snapshot in snapshots {
-        match catalog_of(&reader, snapshot).await {
-            Ok((catalog, items)) => {
-                if options.level == Some(Level::Content) {
-                    content::check_closure(&reader, snapshot, &catalog, report).await;
-                }
-                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
-                needed_items.push((snapshot, items));
-            }
-            Err(error) => {
-                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
-                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
-                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
-                    detail = format!("{detail}; {hint}");
-                }
-                report.add(damage_kind(&error), "", key, detail);
-            }
-        }
-    }
-    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
-        let on_replica = needed_items.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-        let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
-        let needed = presence(&space, at, replica, &items, report);
-        verify_objects(vault, replica, needed, options, report).await?;
-    }
-    // An index object that nobody can read is damage if anything cannot be found without it.
-    let lost = report
-        .damage
-        .iter()
-        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
-    let unread = needed_items.len() < snapshots.len();
-    for problem in &space.unreadable {
-        if lost || unread {
-            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
-            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
-        } else {
-            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
-            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
-        }
-    }
-    if options.level == Some(Level::Content) {
-        content::check_items(&reader, entries, options, report).await?;
-    }
-    Ok(())
 }
 
 /// Reads the catalog of a snapshot; returns its entries and all items that it needs, pages too.
@@ -268,7 +282,7 @@ fn presence(
     for number in packs {
         let pack = &space.index.packs()[number as usize];
         let key = layout::pack(&space.name, &pack.id);
-        report.objects += 1;
+        report.count(&replica.name, 1);
         match listing.bodies.get(&pack.id) {
             None => report.add(DamageKind::Missing, &replica.name, key, "the body of this pack is missing"),
             Some(size) if *size != pack.size => {
@@ -282,7 +296,7 @@ fn presence(
             Some(_) => drop(needed.insert(Needed { key, size: Some(pack.size), digest: pack.id })),
         }
         if let Some((header, size)) = pack.header {
-            report.objects += 1;
+            report.count(&replica.name, 1);
             let key = layout::header(&space.name, &pack.id, &header);
             let there = listing
                 .headers

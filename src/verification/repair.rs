@@ -300,7 +300,7 @@ async fn require_own_place(vault: &Vault, to: &Replica) -> Result<()> {
 /// Reads a good copy into a spool file, hashing; refuses one that is not good after all.
 async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
     let size = from.store.head(key).await?.size;
-    let (file, digest) = from.spool(key, size, vault.spool(), vault.limits().range_bytes).await?;
+    let (spooled, digest) = from.spool(key, size, vault.spool(), vault.limits().range_bytes).await?;
     match layout::promised_digest(key) {
         Some(promised) if promised != digest => {
             return Err(VaultError::damaged(
@@ -321,5 +321,5 @@ async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
         }
         None => vault.check_signed_on(from, key.strip_suffix(".minisig").unwrap_or(key)).await?,
     }
-    Ok(Body::file(Arc::new(SpoolFile::new(file.into_temp_path())), size, digest))
+    Ok(Body::file(Arc::new(SpoolFile::locked(spooled.path, spooled.lock)), size, digest))
 }

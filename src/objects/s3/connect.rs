@@ -5,6 +5,7 @@ use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -104,7 +105,6 @@ fn fixed(credentials: &S3Credentials) -> Credentials {
 
 /// Takes region and credentials from the usual AWS sources, and fails now when there are none.
 async fn configured(options: &S3Options, place: &str) -> Result<Builder> {
-    let refused = |why| StoreError::new(ErrorKind::Denied, "open", "", &place, why);
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
@@ -123,15 +123,45 @@ async fn configured(options: &S3Options, place: &str) -> Result<Builder> {
         loader = loader.region(chain);
     }
     let shared = loader.load().await;
+    let profile = profile_looked_for(options);
     if shared.region().is_none() {
-        let why = "no region is configured, neither for this replica nor as AWS_REGION nor in the profile";
-        return Err(StoreError::new(ErrorKind::Permanent, "open", "", &place, why));
+        let why = format!(
+            "no region is configured: `region` of the replica, AWS_REGION and AWS_DEFAULT_REGION are not set, and the \
+             {profile} names none"
+        );
+        return Err(StoreError::new(ErrorKind::Unconfigured, "open", "", &place, why));
     }
-    let provider =
-        shared.credentials_provider().ok_or_else(|| refused("no AWS credentials are configured"))?;
+    let not_found = format!(
+        "no AWS credentials were found: neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, nor in the {profile}, nor \
+         from a container or instance role"
+    );
+    let Some(provider) = shared.credentials_provider() else {
+        return Err(StoreError::new(ErrorKind::Unconfigured, "open", "", &place, not_found));
+    };
     provider.provide_credentials().await.map_err(|err| {
-        refused("no usable AWS credentials were found in the environment, profiles or instance roles")
-            .because(causes(&err))
+        let (kind, why) = match err {
+            CredentialsError::CredentialsNotLoaded(_) => (ErrorKind::Unconfigured, not_found),
+            CredentialsError::InvalidConfiguration(_) => {
+                (ErrorKind::Unconfigured, format!("the AWS credentials of the {profile} cannot be used"))
+            }
+            // Asked last of all: this is no instance that has a role.
+            _ if causes(&err).contains("IMDS") => (ErrorKind::Unconfigured, not_found),
+            _ => (ErrorKind::Denied, "the AWS credentials that are configured could not be had".to_owned()),
+        };
+        StoreError::new(kind, "open", "", &place, why).because(causes(&err))
     })?;
     Ok(Builder::from(&shared))
+}
+
+/// The profile that region and credentials are looked for in, and its files, as AWS tools find
+/// them.
+fn profile_looked_for(options: &S3Options) -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = options.profile.clone().or_else(|| set("AWS_PROFILE")).unwrap_or_else(|| "default".to_owned());
+    let file = |variable: &str, default: &str| set(variable).unwrap_or_else(|| default.to_owned());
+    format!(
+        "profile {name:?} of {} and {}",
+        file("AWS_CONFIG_FILE", "~/.aws/config"),
+        file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    )
 }

@@ -103,7 +103,9 @@ fn describe(kind: ErrorKind) -> &'static str {
         ErrorKind::Corrupt => "the store got other bytes than announced",
         ErrorKind::OutOfRange => "the range is outside the object",
         ErrorKind::Unsupported => "the store cannot do this",
-        ErrorKind::TooLarge | ErrorKind::Permanent => "the store refuses the request",
+        ErrorKind::Unconfigured | ErrorKind::TooLarge | ErrorKind::Permanent => {
+            "the store refuses the request"
+        }
     }
 }
 
