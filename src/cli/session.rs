@@ -177,6 +177,9 @@ pub(super) async fn open_one(
         endpoint: replica.endpoint.clone(),
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
+        storage_class: replica.storage_class.clone(),
+        encryption: replica.encryption.clone(),
+        lock: replica.object_lock,
         ..ReplicaOptions::default()
     };
     let store = open_replica(replica.url.as_str(), &options, &config.limits).await?;

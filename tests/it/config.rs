@@ -171,10 +171,10 @@ fn unknown_keys_are_named_with_what_was_meant() {
              min_copies)",
         ),
         (
-            "[[replicas]]\nname = 'a'\nurl = 'file:///a'\nobject_lock = { mode = 'governance' }",
+            "[[replicas]]\nname = 'a'\nurl = 's3://a'\nobject_locks = { mode = 'governance' }",
             UnknownKey,
-            "prismvault.toml:4: replicas[0].object_lock: unknown key (known here: name, url, region, endpoint, \
-             force_path_style, profile)",
+            "prismvault.toml:4: replicas[0].object_locks: unknown key, did you mean \"object_lock\"? (known here: \
+             name, url, region, endpoint, force_path_style, profile, storage_class, sse, kms_key, object_lock)",
         ),
         (
             "[retention]\nkeep_daily = 14",

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use prismvault::clock::SystemClock;
 use prismvault::ids::Digest;
@@ -17,12 +18,18 @@ use prismvault::objects::local::LocalStore;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
 use prismvault::objects::prefix::PrefixStore;
+use prismvault::objects::probed::ProbedStore;
 use prismvault::objects::retry::RetryStore;
 use prismvault::objects::url::{Opening, ReplicaOptions, open_replica};
-use prismvault::objects::{Abilities, Body, ErrorKind, ObjectStore, PutMode, SpoolFile};
+use prismvault::objects::{Abilities, Body, ErrorKind, LockMode, LockRule, ObjectStore, PutMode, SpoolFile};
 
 fn memory() -> MemoryStore {
     MemoryStore::new("test", Arc::new(SystemClock))
+}
+
+/// A store whose puts are locked for a fortnight.
+fn locked(mode: LockMode) -> MemoryStore {
+    memory().with_locks(Some(LockRule { mode, window: TimeDelta::days(14) }))
 }
 
 /// Checks the whole contract.
@@ -46,7 +53,19 @@ async fn a_store_in_memory_keeps_the_contract() {
 #[tokio::test]
 async fn a_store_with_fewer_abilities_keeps_the_contract_by_refusing() {
     for (create_only, stored_checksums) in [(false, false), (true, false), (false, true)] {
-        keeps_the_contract(memory().with_abilities(Abilities { create_only, stored_checksums })).await;
+        let abilities = Abilities { create_only, stored_checksums, ..Abilities::NONE };
+        keeps_the_contract(memory().with_abilities(abilities)).await;
+        keeps_the_contract(ProbedStore::new(Arc::new(memory()), abilities)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_with_versions_and_locks_keeps_the_contract() {
+    let versions = Abilities { create_only: true, stored_checksums: true, versions: true, locks: false };
+    keeps_the_contract(memory().with_abilities(versions)).await;
+    keeps_the_contract(memory().with_locks(None)).await;
+    for mode in [LockMode::Governance, LockMode::Compliance] {
+        keeps_the_contract(locked(mode)).await;
     }
 }
 
@@ -59,16 +78,20 @@ async fn a_directory_keeps_the_contract() {
 #[tokio::test]
 async fn every_wrapper_keeps_the_contract() {
     let limits = Limits::default();
-    keeps_the_contract(LimitStore::new(Arc::new(memory()), 2)).await;
-    keeps_the_contract(RetryStore::new(Arc::new(memory()), &limits)).await;
-    keeps_the_contract(PrefixStore::new(Arc::new(memory()), "deep/prefix").unwrap()).await;
-    keeps_the_contract(CountingStore::new(Arc::new(memory()))).await;
-    keeps_the_contract(FaultStore::new(Arc::new(memory())).with_crash(CrashSwitch::never())).await;
+    for store in [memory(), locked(LockMode::Compliance)] {
+        let store = || Arc::new(store.clone());
+        keeps_the_contract(LimitStore::new(store(), 2)).await;
+        keeps_the_contract(RetryStore::new(store(), &limits)).await;
+        keeps_the_contract(PrefixStore::new(store(), "deep/prefix").unwrap()).await;
+        keeps_the_contract(CountingStore::new(store())).await;
+        keeps_the_contract(FaultStore::new(store()).with_crash(CrashSwitch::never())).await;
+        keeps_the_contract(ProbedStore::new(store(), store().abilities())).await;
+    }
 }
 
 #[tokio::test]
 async fn retries_hide_a_store_that_fails_every_now_and_then() {
-    let faults = FaultStore::new(Arc::new(memory()));
+    let faults = FaultStore::new(Arc::new(locked(LockMode::Governance)));
     for operation in Operation::ALL {
         for call in [1, 4, 6, 13] {
             let kind = if operation.writes() { ErrorKind::Unknown } else { ErrorKind::Transient };

@@ -29,6 +29,8 @@ pub(crate) fn options(address: SocketAddr, prefix: &str) -> S3Options {
             access_key_id: Secret::new(ACCESS_KEY),
             secret_access_key: Secret::new(SECRET_KEY),
         }),
+        // `s3s-fs` keeps none.
+        versions: false,
         ..S3Options::new(BUCKET, prefix)
     }
 }
