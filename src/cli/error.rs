@@ -185,6 +185,9 @@ impl From<StoreError> for CommandError {
             StoreErrorKind::Denied => {
                 (ErrorKind::Failed, Some("check the credentials and permissions of this replica"))
             }
+            StoreErrorKind::Locked => {
+                (ErrorKind::Failed, Some("wait until the lock ends; nothing here shortens one"))
+            }
             StoreErrorKind::NoSpace => (ErrorKind::Failed, Some("make room there, then run the same again")),
             StoreErrorKind::Transient | StoreErrorKind::Unknown => {
                 (ErrorKind::Failed, Some("this may pass, run the same again"))

@@ -65,9 +65,11 @@ pub enum Line {
     VersionsAreRead,
     /// A deleted version is gone, and what it hid is seen again.
     DeletedVersionsAreGone,
-    /// A put is locked by the rule of its handle, or not at all; where there are no locks a rule is
-    /// refused.
+    /// A put is locked by the rule of its handle.
     PutsAreLockedByRule,
+    /// An object that was put without a lock has none, and can be locked later; where there are no
+    /// locks, rules and locks are refused.
+    LocksCanBeAdded,
     /// A locked version cannot be deleted, only hidden.
     LockedVersionsStay,
     /// A lock can be made longer and not shorter.
@@ -76,7 +78,7 @@ pub enum Line {
 
 impl Line {
     /// All lines.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::PutIsSeen,
         Self::FilesAreStored,
         Self::CreateKeepsTheFirst,
@@ -97,6 +99,7 @@ impl Line {
         Self::VersionsAreRead,
         Self::DeletedVersionsAreGone,
         Self::PutsAreLockedByRule,
+        Self::LocksCanBeAdded,
         Self::LockedVersionsStay,
         Self::LocksOnlyGrow,
     ];
@@ -149,6 +152,7 @@ pub async fn check(store: &Arc<dyn ObjectStore>, line: Line) -> std::result::Res
         Line::VersionsAreRead => versions::are_read(&area).await,
         Line::DeletedVersionsAreGone => versions::are_gone_when_deleted(&area).await,
         Line::PutsAreLockedByRule => locks::puts_are_locked_by_rule(&area).await,
+        Line::LocksCanBeAdded => locks::can_be_added(&area).await,
         Line::LockedVersionsStay => locks::locked_versions_stay(&area).await,
         Line::LocksOnlyGrow => locks::only_grow(&area).await,
     };

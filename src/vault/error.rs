@@ -98,6 +98,7 @@ impl From<StoreError> for VaultError {
     fn from(error: StoreError) -> Self {
         let hint = match error.kind {
             StoreKind::Denied => Some("check the permissions and credentials of this replica"),
+            StoreKind::Locked => Some("wait until the lock ends; nothing here shortens one"),
             StoreKind::NoSpace => Some("free space on this replica, then run the same command again"),
             StoreKind::Transient | StoreKind::Unknown => {
                 Some("check the connection to this replica, then run the same command again")

@@ -12,7 +12,7 @@ use prismvault::ids::Digest;
 use prismvault::limits::Limits;
 use prismvault::objects::contract::{self, Line};
 use prismvault::objects::counting::CountingStore;
-use prismvault::objects::faults::{CrashSwitch, Fault, FaultRule, FaultStore};
+use prismvault::objects::faults::{Chaos, CrashSwitch, Fault, FaultRule, FaultStore};
 use prismvault::objects::limit::LimitStore;
 use prismvault::objects::local::LocalStore;
 use prismvault::objects::memory::MemoryStore;
@@ -108,6 +108,40 @@ async fn retries_hide_a_store_that_fails_every_now_and_then() {
 }
 
 #[tokio::test]
+async fn a_store_that_fails_by_chance_loses_nothing_under_retries() {
+    let limits = Limits { backoff_min: Duration::ZERO, backoff_max: Duration::ZERO, ..Limits::default() };
+    for seed in 0..20 {
+        let memory = locked(LockMode::Governance);
+        let faults = FaultStore::new(Arc::new(memory.clone()));
+        let chaos = Chaos {
+            seed,
+            errors: 0.15,
+            lost_answers: 0.15,
+            delays: 0.1,
+            delay_max: Duration::from_millis(1),
+            ..Chaos::default()
+        };
+        faults.set_chaos(chaos);
+        let store = RetryStore::new(Arc::new(faults), &Limits { store_attempts: 12, ..limits.clone() });
+        let keys: Vec<_> = (0..40).map(|number| format!("packs/{number}")).collect();
+        let put = |key: &String| {
+            let (store, body) = (&store, Body::bytes(key.clone()));
+            let key = key.clone();
+            async move { store.put(&key, body, PutMode::CreateOnly).await }
+        };
+        for put in join_all(keys.iter().map(put)).await {
+            put.unwrap();
+        }
+        for key in &keys {
+            assert_eq!(store.get(key, 99).await.unwrap(), *key);
+        }
+        // A put whose answer was lost is not done twice: that would add a version.
+        assert_eq!(store.list_versions("").await.unwrap().len(), keys.len(), "seed {seed}");
+        assert_eq!(memory.len(), keys.len());
+    }
+}
+
+#[tokio::test]
 async fn the_contract_finds_what_a_lying_store_does() {
     let faults = FaultStore::new(Arc::new(memory()));
     faults.add(FaultRule::new(Fault::CutBody).on(Operation::Put));
@@ -163,4 +197,18 @@ async fn a_large_body_is_streamed_from_its_file() {
     let end = store.get_range("packs/large", (50 << 20) - 9..50 << 20).await.unwrap();
     assert_eq!(end, bytes[bytes.len() - 9..]);
     assert_eq!(store.get("packs/large", 1 << 20).await.unwrap_err().kind, ErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn a_directory_has_no_locks_and_says_so_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ReplicaOptions {
+        opening: Opening::Create,
+        base_dir: Some(dir.path().to_owned()),
+        lock: Some(LockRule { mode: LockMode::Governance, window: TimeDelta::days(14) }),
+        ..ReplicaOptions::default()
+    };
+    let err = open_replica("./vault", &options, &Limits::default()).await.unwrap_err();
+    assert_eq!(err.kind, ErrorKind::Unsupported);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

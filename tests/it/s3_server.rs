@@ -149,7 +149,8 @@ pub(crate) async fn damaging_wire(
     .await
 }
 
-async fn listen<F, W>(serve: F) -> (SocketAddr, JoinSet<()>)
+/// Serves every connection to a new port of this machine.
+pub(crate) async fn listen<F, W>(serve: F) -> (SocketAddr, JoinSet<()>)
 where
     F: Fn(TcpStream) -> W + Send + 'static,
     W: Future<Output = ()> + Send + 'static,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 
 use super::versions::newest;
 use super::{Area, Check, expect, fails, works};
@@ -40,17 +40,8 @@ async fn put_locked(area: &Area, name: &str) -> std::result::Result<VersionId, S
 }
 
 pub(super) async fn puts_are_locked_by_rule(area: &Area) -> Check {
-    let key = area.key("unlocked");
-    let unlocked = area.unlocked()?;
-    works("a put", unlocked.put(&key, Body::bytes("x"), PutMode::Overwrite).await)?;
-    let version = newest(area, "unlocked").await?;
-    let lock = works("reading a lock", area.store.lock_of(&key, &version).await)?;
-    expect("lock of an object put without one", lock, None)?;
     if !area.store.abilities().locks {
-        let refused: Result<Arc<dyn ObjectStore>> = area.store.locking(Some(rule(area)));
-        fails("a rule for a store without locks", refused, ErrorKind::Unsupported)?;
-        let extended = area.store.extend_lock(&key, &version, Timestamp::MAX_UTC).await;
-        return fails("a lock on a store without locks", extended, ErrorKind::Unsupported);
+        return Ok(());
     }
     let locking = locking(area)?;
     expect("rule of the handle", locking.lock_rule(), Some(rule(area)))?;
@@ -121,12 +112,26 @@ pub(super) async fn only_grow(area: &Area) -> Check {
         retention(area, "grows", &version).await?.until,
         longer,
     )?;
+    Ok(())
+}
 
-    // An object that is not locked yet gets the mode of the handle.
-    let free = area.key("free");
-    works("a put", area.unlocked()?.put(&free, Body::bytes("x"), PutMode::Overwrite).await)?;
+pub(super) async fn can_be_added(area: &Area) -> Check {
+    let key = area.key("free");
+    works("a put", area.unlocked()?.put(&key, Body::bytes("x"), PutMode::Overwrite).await)?;
     let version = newest(area, "free").await?;
-    works("a first lock", store.extend_lock(&free, &version, longer).await)?;
+    let lock = works("reading a lock", area.store.lock_of(&key, &version).await)?;
+    expect("lock of an object put without one", lock, None)?;
+    if !area.store.abilities().locks {
+        let refused: Result<Arc<dyn ObjectStore>> = area.store.locking(Some(rule(area)));
+        fails("a rule for a store without locks", refused, ErrorKind::Unsupported)?;
+        let extended = area.store.extend_lock(&key, &version, Timestamp::MAX_UTC).await;
+        return fails("a lock on a store without locks", extended, ErrorKind::Unsupported);
+    }
+    let Some(now) = works("asking for the time", area.store.server_time().await)? else {
+        return Err("a store with locks does not tell the time".to_owned());
+    };
+    let until = (now + WINDOW).trunc_subsecs(0);
+    works("a first lock", locking(area)?.extend_lock(&key, &version, until).await)?;
     let found = retention(area, "free", &version).await?;
-    expect("a first lock", found, Retention { mode: rule(area).mode, until: longer })
+    expect("a first lock", found, Retention { mode: rule(area).mode, until })
 }

@@ -18,6 +18,8 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -71,7 +73,12 @@ pub(super) async fn client(
     limits: &Limits,
 ) -> Result<(Client, Option<Arc<RenewedCredentials>>)> {
     let plain = options.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
-    let https = https(&trust_store(place).await?);
+    let fixed_credentials = options.credentials.is_some();
+    // Without TLS nothing is read that only TLS needs.
+    let https = match plain && fixed_credentials {
+        true => aws_smithy_http_client::Builder::new().build_http(),
+        false => https(&trust_store(place).await?),
+    };
     let (builder, renewed) = match &options.credentials {
         Some(credentials) => {
             let region = options.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
@@ -120,6 +127,11 @@ fn https(trust: &TrustStore) -> SharedHttpClient {
     })
 }
 
+fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    let text = BASE64.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
 /// Returns the certificates that servers are believed by: those of the file that `AWS_CA_BUNDLE`
 /// names, as in other AWS tools, else those of the system (or `SSL_CERT_FILE`, `SSL_CERT_DIR`).
 ///
@@ -135,18 +147,16 @@ async fn trust_store(place: &str) -> Result<TrustStore> {
     };
     let pem = tokio::fs::read(&file).await.map_err(|err| refuse("which cannot be read").because(err))?;
     let certificates: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates =
+    let mut certificates =
         certificates.map_err(|err| refuse("which is not a file of PEM certificates").because(err))?;
+    // Bundles of systems hold old ones that nothing can use any more.
+    certificates.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
     if certificates.is_empty() {
-        return Err(refuse("which holds no certificate"));
+        return Err(refuse("which holds no certificate that can be used"));
     }
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|err| refuse("which holds a certificate that cannot be used").because(err))?;
-    }
-    Ok(TrustStore::empty().with_pem_certificate(pem))
+    Ok(certificates
+        .iter()
+        .fold(TrustStore::empty(), |store, certificate| store.with_pem_certificate(to_pem(certificate))))
 }
 
 fn fixed(credentials: &S3Credentials) -> Credentials {

@@ -63,6 +63,9 @@ impl S3Store {
                 {
                     why = format!("the bucket is in the region {region}");
                 }
+                if status < 300 {
+                    why = "the answer of the store cannot be understood".to_owned();
+                }
                 let code = if code.is_empty() { String::new() } else { format!(", {code}") };
                 error(kind, format!("{why} (HTTP {status}{code})"))
             }

@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, Length};
-use aws_sdk_s3::types::{ChecksumMode, ChecksumType, ServerSideEncryption};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -58,6 +58,8 @@ impl S3Store {
             .bucket(&self.bucket)
             .key(full_key)
             .content_length(length)
+            // Both: to some stores a lock without the name of the algorithm is one without checksum.
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(&checksum)
             .set_if_none_match((mode == PutMode::CreateOnly).then(|| "*".to_owned()))
             .set_storage_class(self.storage_class.clone())
@@ -134,16 +136,32 @@ impl S3Store {
         call: Call<'_>,
         version: Option<&VersionId>,
     ) -> Result<HeadObjectOutput> {
-        let request = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(self.full_key(call.operation, call.key)?)
-            .set_version_id(version.map(ToString::to_string))
-            .checksum_mode(ChecksumMode::Enabled);
-        let answer = request.send().await.map_err(|err| self.failed(call, err))?;
-        self.check_version(call, version, answer.version_id())?;
-        Ok(answer)
+        let full_key = self.full_key(call.operation, call.key)?;
+        let ask = async |version: Option<String>| {
+            let request = self
+                .client
+                .head_object()
+                .bucket(&self.bucket)
+                .key(&full_key)
+                .set_version_id(version)
+                .checksum_mode(ChecksumMode::Enabled);
+            request.send().await.map_err(|err| self.failed(call, err))
+        };
+        match ask(version.map(ToString::to_string)).await {
+            // Without versions some stores do not know the version `null` that they have told.
+            Err(err) if err.kind == ErrorKind::Permanent && version.is_some_and(VersionId::is_null) => {
+                let answer = ask(None).await?;
+                match answer.version_id() {
+                    None | Some("null") => Ok(answer),
+                    Some(_) => Err(err),
+                }
+            }
+            Err(err) => Err(err),
+            Ok(answer) => {
+                self.check_version(call, version, answer.version_id())?;
+                Ok(answer)
+            }
+        }
     }
 
     /// Refuses the answer of a store that does not look at the version it was asked for, and gives
