@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::{Config, Replica, Repository, SecretRef};
+use crate::objects::LockMode;
+use crate::objects::s3::ServerEncryption;
 use crate::secret::SafeUrl;
 
 use super::Context;
@@ -93,7 +95,17 @@ struct ReplicaReport {
     endpoint: Option<String>,
     force_path_style: bool,
     profile: Option<String>,
+    storage_class: Option<String>,
+    sse: Option<&'static str>,
+    kms_key: Option<String>,
+    object_lock: Option<ObjectLockReport>,
     defined: String,
+}
+
+#[derive(Serialize)]
+struct ObjectLockReport {
+    mode: LockMode,
+    days: i64,
 }
 
 /// Loads the configuration with all it includes, and prints it: references of secrets, never
@@ -189,6 +201,11 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
 }
 
 fn replica_report(replica: &Replica) -> ReplicaReport {
+    let (sse, kms_key) = match &replica.encryption {
+        None => (None, None),
+        Some(ServerEncryption::Aes256) => (Some("AES256"), None),
+        Some(ServerEncryption::Kms { key }) => (Some("aws:kms"), key.clone()),
+    };
     ReplicaReport {
         name: replica.name.to_string(),
         url: SafeUrl(&replica.url).to_string(),
@@ -196,6 +213,12 @@ fn replica_report(replica: &Replica) -> ReplicaReport {
         endpoint: address(replica.endpoint.as_ref()),
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
+        storage_class: replica.storage_class.clone(),
+        sse,
+        kms_key,
+        object_lock: replica
+            .object_lock
+            .map(|rule| ObjectLockReport { mode: rule.mode, days: rule.window.num_days() }),
         defined: replica.defined.to_string(),
     }
 }

@@ -210,6 +210,9 @@ pub(super) async fn open_one(
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
         progress: Arc::clone(&context.progress),
+        storage_class: replica.storage_class.clone(),
+        encryption: replica.encryption.clone(),
+        lock: replica.object_lock,
         ..ReplicaOptions::default()
     };
     let store = open_replica(replica.url.as_str(), &options, &config.limits).await?;

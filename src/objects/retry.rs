@@ -17,7 +17,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::{Abilities, Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError};
+use super::{
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
+    StoreError, VersionId,
+};
 use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::limits::Limits;
@@ -180,6 +183,48 @@ impl ObjectStore for RetryStore {
     async fn server_time(&self) -> Result<Option<Timestamp>> {
         self.repeat(|| self.inner.server_time()).await
     }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        self.repeat(|| self.inner.list_versions(prefix)).await
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        self.repeat(|| self.inner.get_version(key, version, max)).await
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        self.repeat(|| self.inner.get_range_version(key, version, range.clone())).await
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        self.repeat(|| self.inner.head_version(key, version)).await
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        self.repeat(|| self.inner.delete_version(key, version)).await
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        self.repeat(|| self.inner.lock_of(key, version)).await
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        self.repeat(|| self.inner.extend_lock(key, version, until)).await
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.inner.lock_rule()
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        let inner = self.inner.locking(rule)?;
+        Ok(Arc::new(Self {
+            inner,
+            backoff: self.backoff,
+            range_bytes: self.range_bytes,
+            progress: Arc::clone(&self.progress),
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -215,7 +260,7 @@ mod tests {
     }
 
     fn setup() -> Setup {
-        setup_with(Abilities { create_only: true, stored_checksums: true })
+        setup_with(Abilities { create_only: true, stored_checksums: true, ..Abilities::NONE })
     }
 
     #[tokio::test]
@@ -247,7 +292,7 @@ mod tests {
     async fn a_create_whose_answer_was_lost_has_succeeded() {
         for stored_checksums in [true, false] {
             let Setup { faults, store, memory, .. } =
-                setup_with(Abilities { create_only: true, stored_checksums });
+                setup_with(Abilities { create_only: true, stored_checksums, ..Abilities::NONE });
             faults.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Put).times(1));
             let meta = store.put("a", Body::bytes("mine, all of it"), PutMode::CreateOnly).await.unwrap();
             assert_eq!((meta.size, memory.len()), (15, 1));
@@ -258,7 +303,7 @@ mod tests {
     async fn a_create_that_met_the_object_of_another_writer_has_not() {
         for stored_checksums in [true, false] {
             let Setup { faults, store, memory, .. } =
-                setup_with(Abilities { create_only: true, stored_checksums });
+                setup_with(Abilities { create_only: true, stored_checksums, ..Abilities::NONE });
             memory.put("a", Body::bytes("theirs"), PutMode::CreateOnly).await.unwrap();
             for body in ["mine..", "of another size"] {
                 faults.add(FaultRule::new(Fault::Fail(ErrorKind::Unknown)).on(Operation::Put).times(1));

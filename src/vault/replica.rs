@@ -102,30 +102,44 @@ impl Replica {
     /// names made of digests somebody did the work before. One of another size under such a name is
     /// the rest of a failure that the store should have prevented; it is replaced.
     ///
+    /// A store without create-only puts is looked at first. Of two writers that look at the same
+    /// moment the later one then wins unseen; the one that lost notices when it confirms, if the
+    /// other was faster than that.
+    ///
     /// # Errors
     ///
     /// Those of the store; [`ErrorKind::Refused`] when a file that is not named by its digest is
     /// there with other bytes; [`ErrorKind::Integrity`] when what is there afterwards is not it.
     pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
-        let mode = if self.store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
-        match self.store.put(key, body.clone(), mode).await {
-            Ok(_) => {}
-            Err(error) if error.kind == StoreKind::AlreadyExists => {
-                if self.confirm(key, &body).await.is_ok() {
-                    return Ok(());
-                }
-                if layout::promised_digest(key).is_none() {
-                    return Err(VaultError::new(
-                        ErrorKind::Refused,
-                        format!("{key} on {} exists already with other bytes", self.store),
-                    )
-                    .hint(
-                        "another run may be writing this vault; wait for it, then run `prismvault verify`",
-                    ));
-                }
-                self.store.put(key, body.clone(), PutMode::Overwrite).await?;
+        let exists = if self.store.abilities().create_only {
+            match self.store.put(key, body.clone(), PutMode::CreateOnly).await {
+                Ok(_) => false,
+                Err(error) if error.kind == StoreKind::AlreadyExists => true,
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
+        } else {
+            match self.store.head(key).await {
+                Ok(_) => true,
+                Err(error) if error.kind == StoreKind::NotFound => {
+                    self.store.put(key, body.clone(), PutMode::Overwrite).await?;
+                    false
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if exists {
+            match self.confirm(key, &body).await {
+                Err(error) if error.kind == ErrorKind::Integrity => {}
+                confirmed => return confirmed,
+            }
+            if layout::promised_digest(key).is_none() {
+                return Err(VaultError::new(
+                    ErrorKind::Refused,
+                    format!("{key} on {} exists already with other bytes", self.store),
+                )
+                .hint("another run may be writing this vault; wait for it, then run `prismvault verify`"));
+            }
+            self.store.put(key, body.clone(), PutMode::Overwrite).await?;
         }
         self.confirm(key, &body).await
     }
@@ -403,4 +417,51 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::objects::Abilities;
+    use crate::objects::memory::MemoryStore;
+
+    /// Replicas on stores that can do more and less, and the stores.
+    fn replicas() -> Vec<(MemoryStore, Replica)> {
+        let abilities = [(true, true), (true, false), (false, true), (false, false)];
+        let replica = |(create_only, stored_checksums)| {
+            let store = MemoryStore::new("m", Arc::new(SystemClock)).with_abilities(Abilities {
+                create_only,
+                stored_checksums,
+                ..Abilities::NONE
+            });
+            (store.clone(), Replica::new("r", Arc::new(store)))
+        };
+        abilities.into_iter().map(replica).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_named_by_its_digest_is_never_replaced_whatever_the_store_can_do() {
+        for (store, replica) in replicas() {
+            let key = "snapshots/blog/20261121T020000Z-00000000.json";
+            replica.store_new(key, Body::bytes("mine")).await.unwrap();
+            replica.store_new(key, Body::bytes("mine")).await.unwrap();
+            for other in ["his.", "longer"] {
+                let error = replica.store_new(key, Body::bytes(other)).await.unwrap_err();
+                assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+            }
+            assert_eq!(store.get(key, 9).await.unwrap(), "mine");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_failure_under_the_name_of_a_digest_is_replaced() {
+        for (store, replica) in replicas() {
+            let body = Body::bytes("the whole pack");
+            let key = format!("packs/blog/{}", body.sha256());
+            store.put(&key, Body::bytes("the who"), PutMode::Overwrite).await.unwrap();
+            replica.store_new(&key, body).await.unwrap();
+            assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
+        }
+    }
 }
