@@ -3,7 +3,7 @@
 //!
 //! Packs carry all that an index says: the names of their entries hold id, salt and path. So
 //! every pack that no readable index object describes is read whole, from any replica with a good
-//! copy, and walked ([`walk`](super::walk)): frames and places are recorded, each item is compared
+//! copy, and walked from front to back: frames and places are recorded, each item is compared
 //! with its id, its fingerprint computed under the item key. The new index object is signed by
 //! this client, so nothing in it is taken from elsewhere: what a pack holds is what was found in it.
 //!

@@ -52,29 +52,41 @@ async fn manifest(backup: &Backup, source: &Source) -> Manifest {
 }
 
 #[tokio::test]
-async fn an_asset_that_is_added_during_the_run_is_stored_whole_and_named() {
+async fn assets_that_are_added_during_the_run_are_stored_whole_and_named() {
+    let ids: Vec<String> = (0..30).map(|n| format!("NewDuringRun00{n:02}")).collect();
+    let path = |id: &str| format!("/acme-blog/{id}_added.pdf");
     for used in [false, true] {
         let (source, backup) = (Source::synthetic(120, 10), Backup::in_memory(1).await);
-        let (id, path) = ("NewDuringRun0001", "/acme-blog/NewDuringRun0001_added.pdf");
         if used {
-            // A document at the pinned ref may know an asset before the library lists it.
-            let data = json!({ "picture": shown(json!(id), path) });
-            let put = vec![document("UsesTheNewOne001", "en-us", &json!([]), &data)];
+            // Documents at the pinned ref may know an asset before the library lists it.
+            let uses = |id: &String| {
+                let data = json!({ "picture": shown(json!(id), &path(id)) });
+                document(&format!("Uses{id}"), "en-us", &json!([]), &data)
+            };
+            let put = ids.iter().map(uses).collect();
             source.repository.publish(Changes { put, ..Changes::default() });
         }
-        let repository = Arc::clone(&source.repository);
+        let (repository, added) = (Arc::clone(&source.repository), ids.clone());
         source.control().on_request_to(Endpoint::Search, 1, move |_| {
-            repository.put_asset(asset(id, path, b"added while it was read"));
+            for id in &added {
+                repository.put_asset(asset(id, &path(id), b"added while it was read"));
+            }
         });
         let manifest = manifest(&backup, &source).await;
         assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
-        let metadata = format!("assets/{id}/metadata.json");
-        assert!(manifest.consistency.changed_during_run.contains(&metadata), "{:?}", manifest.consistency);
-        assert_eq!(manifest.counts.assets.reported, Some(11), "the later state");
+        assert_eq!(manifest.counts.assets.reported, Some(40), "the later state");
         let stored = contents(&backup, &manifest).await;
-        assert_eq!(stored[&format!("assets/{id}/original")], b"added while it was read");
-        let metadata: Value = serde_json::from_slice(&stored[&metadata]).unwrap();
-        assert_eq!(metadata["filename"], "as the library knows it.pdf", "used: {used}");
+        for id in &ids {
+            let metadata = format!("assets/{id}/metadata.json");
+            assert!(
+                manifest.consistency.changed_during_run.contains(&metadata),
+                "{:?}",
+                manifest.consistency
+            );
+            assert_eq!(stored[&format!("assets/{id}/original")], b"added while it was read");
+            let metadata: Value = serde_json::from_slice(&stored[&metadata]).unwrap();
+            assert_eq!(metadata["filename"], "as the library knows it.pdf", "{id}, used: {used}");
+        }
         assert_eq!(backup.verified(Level::Content).await.damage, []);
         // Nothing of it is left to do.
         let next = backup.snapshot(&source).await.unwrap();
