@@ -32,6 +32,8 @@ pub enum Phase {
     Search,
     /// Copying objects between replicas.
     Repair,
+    /// Marking and deleting what no snapshot needs.
+    Prune,
 }
 
 impl Phase {
@@ -50,6 +52,7 @@ impl Phase {
             Self::Export => "exporting",
             Self::Search => "searching",
             Self::Repair => "repairing",
+            Self::Prune => "pruning",
         }
     }
 }

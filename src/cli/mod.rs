@@ -31,9 +31,11 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod confirm;
 mod keyfiles;
 mod places;
 mod session;
+mod storage;
 
 pub mod accept;
 pub mod cat;
@@ -46,6 +48,7 @@ pub mod init;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+pub mod prune;
 pub mod repair;
 pub mod restore;
 pub mod sandbox;
@@ -116,6 +119,8 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Free what no snapshot needs any more: mark it now, delete it when the mark is old enough
+    Prune(prune::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -290,6 +295,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Prune(args) => prune::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,

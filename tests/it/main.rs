@@ -24,6 +24,7 @@ mod golden;
 mod objects;
 mod objects_s3;
 mod prismic;
+mod pruning;
 mod reading;
 mod replicas;
 mod restore;
