@@ -79,6 +79,15 @@ pub struct Limits {
     pub checkpoint_every: Duration,
     /// A run that takes longer does not commit: pruning counts on it.
     pub max_run: Duration,
+    /// Time between the mark and the deletion of what no snapshot needs, and for which a removed
+    /// snapshot can be taken back: at least twice `max_run`, so that every run that may rely on
+    /// what is marked has long committed.
+    pub prune_grace: Duration,
+    /// Small index objects of a space from which on pruning merges them into one: each costs
+    /// every cold reader a request.
+    pub index_merge_count: usize,
+    /// Size below which an index object is small.
+    pub index_merge_bytes: u64,
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
 
@@ -140,6 +149,9 @@ impl Default for Limits {
             checkpoint_bytes: 1 << 30,
             checkpoint_every: Duration::from_mins(15),
             max_run: Duration::from_hours(24),
+            prune_grace: Duration::from_hours(72),
+            index_merge_count: 16,
+            index_merge_bytes: 1 << 20,
             clock_skew_max: Duration::from_mins(5),
             store_concurrency: 8,
             store_attempts: 5,

@@ -36,6 +36,8 @@ pub enum Phase {
     Search,
     /// Copying objects between replicas.
     Repair,
+    /// Marking and deleting what no snapshot needs.
+    Prune,
 }
 
 impl Phase {
@@ -54,6 +56,7 @@ impl Phase {
             Self::Export => "exporting",
             Self::Search => "searching",
             Self::Repair => "repairing",
+            Self::Prune => "pruning",
         }
     }
 }

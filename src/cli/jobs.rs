@@ -13,6 +13,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::prune::{Args as PruneArgs, prune_and_print};
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
@@ -199,6 +200,7 @@ async fn run_now(
             };
             verify_and_print(config, level, which, identity, context).await
         }
+        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
     }
 }
 
@@ -213,7 +215,7 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level } => level,
-                Work::Snapshot => None,
+                Work::Snapshot | Work::Prune => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),

@@ -31,10 +31,12 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod confirm;
 mod findings;
 mod keyfiles;
 mod places;
 mod session;
+mod storage;
 
 pub mod accept;
 pub mod cat;
@@ -47,6 +49,7 @@ pub mod init;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+pub mod prune;
 mod rebuild_index;
 pub mod repair;
 pub mod restore;
@@ -118,6 +121,8 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Free what no snapshot needs any more: mark it now, delete it when the mark is old enough
+    Prune(prune::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -296,6 +301,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Prune(args) => prune::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,

@@ -7,6 +7,7 @@ use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
+use super::storage;
 use super::text::{Style, Table, Text};
 use super::units::{counted, human_bytes};
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
@@ -17,7 +18,11 @@ use crate::vault::snapshots::{Snapshot, Snapshots};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// An id, a unique beginning of one, `latest`, or REPOSITORY@WHEN (blog@latest, blog@2026-11-20, blog@3d)
-    snapshot: String,
+    #[arg(required_unless_present = "storage")]
+    snapshot: Option<String>,
+    /// Show what the storage is used for: by kind and replica, and what each snapshot (or this one) holds alone
+    #[arg(long)]
+    storage: bool,
 }
 
 #[derive(Serialize)]
@@ -41,8 +46,12 @@ struct NotThere {
 /// When the selector names nothing.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &IdentityOptions::default()).await?;
+    if args.storage {
+        return storage::show(&session, args.snapshot.as_deref(), context).await;
+    }
     let snapshots = Snapshots::load(&session.vault, None).await?;
-    let snapshot = snapshots.select(&args.snapshot, session.vault.now())?;
+    let typed = args.snapshot.as_deref().unwrap_or("latest");
+    let snapshot = snapshots.select(typed, session.vault.now())?;
     let report = Report {
         manifest: &snapshot.manifest,
         sha256: snapshot.digest.to_string(),

@@ -6,6 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
+use super::marks::Found;
+use crate::clock::Timestamp;
 use crate::ids::{Digest, ItemId, Mac};
 
 /// Number of a pack within an [`Index`].
@@ -99,6 +101,11 @@ impl Index {
         &self.packs
     }
 
+    /// Returns the number of a pack.
+    pub fn number(&self, id: &Digest) -> Option<PackNumber> {
+        self.numbers.get(id).copied()
+    }
+
     /// Returns a pack by its id.
     pub fn pack(&self, id: &Digest) -> Option<&Pack> {
         self.numbers.get(id).map(|number| &self.packs[*number as usize])
@@ -143,11 +150,24 @@ pub struct Listing {
     pub indexes: HashMap<Digest, u64>,
     /// Packs that pruning is about to delete here.
     pub marked: HashSet<Digest>,
+    /// The marks that say so.
+    pub marks: Vec<Found>,
+    /// When the newest object of a pack, or an index object, was written, by the store's own
+    /// clock, where it tells.
+    pub written: HashMap<Digest, Timestamp>,
     /// Keys that are no object of the format.
     pub strangers: Vec<String>,
 }
 
 impl Listing {
+    /// Notes when an object was written.
+    pub(super) fn note_written(&mut self, id: Digest, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            let newest = self.written.entry(id).or_insert(at);
+            *newest = (*newest).max(at);
+        }
+    }
+
     /// Whether this replica holds the pack and is going to keep it.
     pub fn keeps_pack(&self, pack: &Pack) -> bool {
         self.has_pack(pack) && !self.marked.contains(&pack.id)

@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod chain;
+pub mod clocks;
 pub mod commit;
 pub mod envelope;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod layout;
 pub mod ledger;
 pub mod marks;
 pub mod memory;
+pub mod needs;
 pub mod open;
 pub mod pack;
 pub mod places;

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackKind, PackRecord};
+use super::format::trust::Role;
 use super::item::ItemKind;
 use super::open::Vault;
 use super::pack::{FinishedPack, ItemData, PackBuilder, PackOptions};
@@ -442,7 +443,11 @@ async fn upload(shared: &Shared, pack: FinishedPack) -> Result<(PackRecord, Hash
 }
 
 /// Writes an index object to every live replica; returns its size.
-pub(super) async fn write_index(
+///
+/// # Errors
+///
+/// Without a key that may sign it, and when too few replicas are left.
+pub async fn write_index(
     vault: &Vault,
     space: &crate::ids::Name,
     packs: Vec<PackRecord>,
@@ -463,7 +468,7 @@ pub(super) fn seal_index(
     originals: Vec<(ItemId, ItemId)>,
 ) -> Result<(String, bytes::Bytes)> {
     let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
-    let plain = file.encode(vault.signing_key()?);
+    let plain = file.encode(vault.signer(&[Role::Snapshot, Role::Maintenance])?);
     let stored =
         if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
     Ok((layout::index(space, &Digest::of(&stored)), stored.into()))

@@ -4,16 +4,19 @@
 //! night needs to know which it is, and what cannot be restored. A copy counts as good when
 //! nothing was found wrong with it at the level that was asked for.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use super::report::{AffectedSnapshot, Damage, DamageKind, VerifyReport};
 use crate::ids::{ItemId, Name};
+use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::index::PackNumber;
 use crate::vault::layout;
 use crate::vault::open::Vault;
+use crate::vault::reader::Reader;
 use crate::vault::snapshots::Snapshot;
 use crate::vault::space::Space;
+use crate::vault::tree;
 
 /// What was found wrong, by replica and key.
 struct Wrong<'a>(HashSet<(&'a str, &'a str)>);
@@ -54,27 +57,41 @@ pub(super) fn lost_packs(vault: &Vault, space: &Space, damage: &[Damage]) -> Has
 
 /// Returns the snapshots of which one of `items` cannot be had any more: every pack that holds it
 /// is lost, or its content was found damaged (`damaged`).
-pub(super) fn affected(
+pub(super) async fn affected(
+    reader: &Reader<'_>,
     space: &Space,
     lost: &HashSet<PackNumber>,
     damaged: &HashSet<ItemId>,
-    items: &[(&Snapshot, HashSet<ItemId>)],
-    entries: &HashMap<ItemId, CatalogEntry>,
+    snapshots: &[&Snapshot],
 ) -> Vec<AffectedSnapshot> {
-    let is_lost = |item: &&ItemId| {
-        damaged.contains(*item) || space.index.locations(item).all(|location| lost.contains(&location.pack))
+    let is_lost = |item: &ItemId| {
+        damaged.contains(item) || space.index.locations(item).all(|location| lost.contains(&location.pack))
     };
     let mut affected = Vec::new();
-    for (snapshot, items) in items {
-        let gone: Vec<&ItemId> = items.iter().filter(is_lost).collect();
-        if gone.is_empty() {
-            continue;
+    for snapshot in snapshots {
+        // Catalogs are read again only where something may be gone.
+        if lost.is_empty() && damaged.is_empty() && space.unreadable.is_empty() {
+            break;
         }
-        let mut paths: Vec<String> =
-            gone.iter().filter_map(|item| entries.get(*item)).map(|entry| entry.path.to_string()).collect();
+        let manifest = &snapshot.manifest;
+        let read = async {
+            let catalog: Vec<CatalogEntry> = tree::read_all(reader, &manifest.catalog).await?;
+            let mut pages = tree::all_pages(reader, &manifest.catalog).await?;
+            pages.extend(tree::all_pages(reader, &manifest.links).await?);
+            Ok::<_, VaultError>((catalog, pages))
+        };
+        let Ok((catalog, pages)) = read.await else {
+            affected.push(AffectedSnapshot::without_catalog(snapshot));
+            continue;
+        };
+        let gone = catalog.iter().filter(|entry| is_lost(&entry.item));
+        let mut paths: Vec<String> = gone.map(|entry| entry.path.to_string()).collect();
         paths.sort_unstable();
         // Pages of the catalog have no path of their own.
-        affected.push(AffectedSnapshot::new(snapshot, gone.len() as u64, paths));
+        let pages = pages.iter().filter(|page| is_lost(page)).count();
+        if pages + paths.len() > 0 {
+            affected.push(AffectedSnapshot::new(snapshot, (pages + paths.len()) as u64, paths));
+        }
     }
     affected
 }

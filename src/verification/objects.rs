@@ -16,6 +16,7 @@ use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::index::{Listing, Pack};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
+use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
 use crate::vault::reader::{LOST_INDEX_HINT, Reader};
 use crate::vault::replica::{Replica, with_causes};
@@ -25,7 +26,7 @@ use crate::vault::tree;
 
 /// An object that must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Needed {
+struct Object {
     key: String,
     size: Option<u64>,
     digest: Digest,
@@ -144,69 +145,6 @@ pub(super) fn damage_kind(error: &VaultError) -> DamageKind {
     }
 }
 
-/// Verifies what is in a space; returns the keys of packs that no replica has a good copy of.
-async fn verify_space(
-    vault: &Vault,
-    name: &Name,
-    snapshots: &[&Snapshot],
-    options: &VerifyOptions<'_>,
-    report: &mut VerifyReport,
-) -> Result<Vec<String>> {
-    let space = Space::load_from_replicas(vault, name).await?;
-    verify_ledger(vault, name, snapshots, report).await;
-    let reader = Reader::new(vault, &space);
-    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
-    let mut needed_items: Vec<(&Snapshot, HashSet<ItemId>)> = Vec::new();
-    for snapshot in snapshots {
-        match catalog_of(&reader, snapshot).await {
-            Ok((catalog, items)) => {
-                if options.level == Some(Level::Content) {
-                    content::check_closure(&reader, snapshot, &catalog, report).await;
-                }
-                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
-                needed_items.push((snapshot, items));
-            }
-            Err(error) => {
-                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
-                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
-                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
-                    detail = format!("{detail}; {hint}");
-                }
-                report.add(damage_kind(&error), "", key, detail);
-                report.affected.push(AffectedSnapshot::without_catalog(snapshot));
-            }
-        }
-    }
-    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
-        let on_replica = needed_items.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-        let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
-        let needed = presence(&space, at, replica, &items, report);
-        verify_objects(vault, replica, needed, options, report).await?;
-    }
-    // An index object that nobody can read is damage if anything cannot be found without it.
-    let lost = report
-        .damage
-        .iter()
-        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
-    let unread = needed_items.len() < snapshots.len();
-    for problem in &space.unreadable {
-        if lost || unread {
-            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
-            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
-        } else {
-            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
-            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
-        }
-    }
-    let mut damaged = HashSet::new();
-    if options.level == Some(Level::Content) {
-        damaged = content::check_items(&reader, &entries, options, report).await?;
-    }
-    let lost = losses::lost_packs(vault, &space, &report.damage);
-    report.affected.extend(losses::affected(&space, &lost, &damaged, &needed_items, &entries));
-    Ok(losses::keys_of(&space, name, &lost))
-}
-
 /// Checks the ledger of a space: that it is whole, and its copies.
 async fn verify_ledger(vault: &Vault, name: &Name, snapshots: &[&Snapshot], report: &mut VerifyReport) {
     let ledger = Ledger::load(vault, name).await;
@@ -239,17 +177,73 @@ async fn verify_ledger(vault: &Vault, name: &Name, snapshots: &[&Snapshot], repo
     }
 }
 
-/// Reads the catalog of a snapshot; returns its entries and all items that it needs, pages too.
-async fn catalog_of(
-    reader: &Reader<'_>,
-    snapshot: &Snapshot,
-) -> Result<(Vec<CatalogEntry>, HashSet<ItemId>)> {
-    let manifest = &snapshot.manifest;
-    let catalog: Vec<CatalogEntry> = tree::read_all(reader, &manifest.catalog).await?;
-    let mut items: HashSet<ItemId> = catalog.iter().map(|entry| entry.item).collect();
-    items.extend(tree::all_pages(reader, &manifest.catalog).await?);
-    items.extend(tree::all_pages(reader, &manifest.links).await?);
-    Ok((catalog, items))
+/// Verifies what is in a space; returns the keys of packs that no replica has a good copy of.
+async fn verify_space(
+    vault: &Vault,
+    name: &Name,
+    snapshots: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<Vec<String>> {
+    let space = Space::load_from_replicas(vault, name).await?;
+    verify_ledger(vault, name, snapshots, report).await;
+    let reader = Reader::new(vault, &space);
+    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
+    let mut needs = Needs::new(&reader, &space);
+    let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
+    for snapshot in snapshots {
+        let read = async {
+            let needed = needs.of(&snapshot.manifest).await?;
+            if options.level == Some(Level::Content) {
+                let catalog: Vec<CatalogEntry> = tree::read_all(&reader, &snapshot.manifest.catalog).await?;
+                content::check_closure(&reader, snapshot, &catalog, report).await;
+                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
+            }
+            Ok::<_, VaultError>(needed)
+        };
+        match read.await {
+            Ok(needed) => readable.push((snapshot, needed)),
+            Err(error) => {
+                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
+                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
+                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
+                    detail = format!("{detail}; {hint}");
+                }
+                report.add(damage_kind(&error), "", key, detail);
+                report.affected.push(AffectedSnapshot::without_catalog(snapshot));
+            }
+        }
+    }
+    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
+        let mut needed = Needed::default();
+        let on_replica = readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
+        on_replica.for_each(|(_, more)| needed.extend(more));
+        let needed = presence(&space, at, replica, &needed, report);
+        verify_objects(vault, replica, needed, options, report).await?;
+    }
+    // An index object that nobody can read is damage if anything cannot be found without it.
+    let lost = report
+        .damage
+        .iter()
+        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
+    let unread = readable.len() < snapshots.len();
+    for problem in &space.unreadable {
+        if lost || unread {
+            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
+        } else {
+            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
+            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
+        }
+    }
+    let mut damaged = HashSet::new();
+    if options.level == Some(Level::Content) {
+        damaged = content::check_items(&reader, &entries, options, report).await?;
+    }
+    let lost = losses::lost_packs(vault, &space, &report.damage);
+    let readable: Vec<&Snapshot> = readable.into_iter().map(|(snapshot, _)| snapshot).collect();
+    report.affected.extend(losses::affected(&reader, &space, &lost, &damaged, &readable).await);
+    Ok(losses::keys_of(&space, name, &lost))
 }
 
 /// Compares what a replica lists with what the items need; returns what is there to be looked at
@@ -258,28 +252,18 @@ fn presence(
     space: &Space,
     at: usize,
     replica: &Replica,
-    items: &HashSet<ItemId>,
+    wanted: &Needed,
     report: &mut VerifyReport,
-) -> BTreeSet<Needed> {
+) -> BTreeSet<Object> {
     let mut needed = BTreeSet::new();
     let Some(listing) = space.listing(at) else { return needed };
-    let (mut packs, mut lost) = (BTreeSet::new(), 0_u64);
-    for item in items {
-        // Any pack that holds it will do; where none is whole, the newest is the one to mend.
-        let mut locations = space.index.locations(item).map(|location| location.pack).peekable();
-        let newest = locations.peek().copied();
-        let whole = locations.find(|pack| listing.has_pack(&space.index.packs()[*pack as usize]));
-        match whole.or(newest) {
-            Some(pack) => drop(packs.insert(pack)),
-            None => lost += 1,
-        }
-    }
+    let lost = wanted.lost().len();
     if lost > 0 {
         let detail =
             format!("no index object says where {lost} items are that its snapshots need; {LOST_INDEX_HINT}");
         report.add(DamageKind::Missing, &replica.name, format!("{}/{}", layout::INDEX, space.name), detail);
     }
-    for number in packs {
+    for number in wanted.packs_on(space, at) {
         let pack = &space.index.packs()[number as usize];
         let key = layout::pack(&space.name, &pack.id);
         report.count(&replica.name, 1);
@@ -293,7 +277,7 @@ fn presence(
                     format!("it has {size} bytes instead of {}", pack.size),
                 );
             }
-            Some(_) => drop(needed.insert(Needed { key, size: Some(pack.size), digest: pack.id })),
+            Some(_) => drop(needed.insert(Object { key, size: Some(pack.size), digest: pack.id })),
         }
         if let Some((header, size)) = pack.header {
             report.count(&replica.name, 1);
@@ -317,7 +301,7 @@ fn presence(
                         format!("it has {found} bytes instead of {size}"),
                     );
                 }
-                Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
+                Some(_) => drop(needed.insert(Object { key, size: Some(size), digest: header })),
             }
         }
         needed.extend(needed_index(space, listing, pack, replica, report));
@@ -342,11 +326,12 @@ pub(super) async fn wrong_on(
     options: &VerifyOptions<'_>,
 ) -> Result<Vec<String>> {
     let space = Space::load_from_replicas(vault, &snapshot.manifest.space).await?;
-    let (_, items) = catalog_of(&Reader::new(vault, &space), snapshot).await?;
+    let reader = Reader::new(vault, &space);
+    let needed = Needs::new(&reader, &space).of(&snapshot.manifest).await?;
     let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
     let mut scratch = VerifyReport::default();
     if let Some(at) = at {
-        let there = presence(&space, at, replica, &items, &mut scratch);
+        let there = presence(&space, at, replica, &needed, &mut scratch);
         let options = VerifyOptions { level: Some(Level::Bytes), ..options.clone() };
         verify_objects(vault, replica, there, &options, &mut scratch).await?;
     }
@@ -361,11 +346,11 @@ fn needed_index(
     pack: &Pack,
     replica: &Replica,
     report: &mut VerifyReport,
-) -> Vec<Needed> {
+) -> Vec<Object> {
     let mut needed = Vec::new();
     for index in &pack.indexed_by {
         if let Some(size) = listing.indexes.get(index) {
-            needed.push(Needed { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
+            needed.push(Object { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
         }
     }
     if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
@@ -378,7 +363,7 @@ fn needed_index(
 async fn verify_objects(
     vault: &Vault,
     replica: &Replica,
-    needed: BTreeSet<Needed>,
+    needed: BTreeSet<Object>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
@@ -446,7 +431,7 @@ async fn verify_objects(
 }
 
 /// The checksum that the store itself keeps; where it keeps none for this object, its bytes.
-async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+async fn stored(replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let meta = replica.store.head(&object.key).await?;
     match meta.sha256 {
         Some(digest) => Ok(digest),
@@ -454,7 +439,7 @@ async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Diges
     }
 }
 
-async fn bytes(vault: &Vault, replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+async fn bytes(vault: &Vault, replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let size = match object.size {
         Some(size) => size,
         None => replica.store.head(&object.key).await?.size,

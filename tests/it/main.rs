@@ -29,6 +29,7 @@ mod objects_versions;
 mod places;
 mod prismic;
 mod probe;
+mod pruning;
 mod reading;
 mod rebuild_index;
 mod replicas;
