@@ -152,7 +152,10 @@ fn page(report: &Report<'_>, detail: Detail) -> Page {
     if !report.beyond_repair.is_empty() {
         page = page.line(Text::styled(
             Style::Red,
-            format!("cannot be mended: {}", counted(report.beyond_repair.len() as u64, "thing")),
+            format!(
+                "cannot be mended, no good copy can be read: {}",
+                counted(report.beyond_repair.len() as u64, "thing")
+            ),
         ));
         page = with_damage(page, report.beyond_repair, detail);
     }
@@ -161,6 +164,7 @@ fn page(report: &Report<'_>, detail: Detail) -> Page {
         (count, _) if report.dry_run => {
             page.line(format!("{}; nothing was changed", counted(count as u64, "object")))
         }
+        (0, _) => page.line("Nothing was brought."),
         (count, _) => {
             page.line(format!("{}, {}", counted(count as u64, "object"), human_bytes(report.bytes)))
         }
