@@ -7,7 +7,8 @@
 //! is what was wanted, whoever wrote it; anything else belongs to another writer.
 //!
 //! Invariant: a write that may have happened is never reported as one that has not. Once an
-//! attempt was unknown, a later failure of whatever kind leaves the whole unknown.
+//! attempt was unknown, a later failure leaves the whole unknown, unless it tells itself that
+//! nothing has happened ([`ErrorKind::Locked`]).
 
 use std::fmt;
 use std::ops::Range;
@@ -19,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
-    StoreError, VersionId,
+    StoreError, VersionId, check_key, lock,
 };
 use crate::clock::Timestamp;
 use crate::ids::Digest;
@@ -74,6 +75,8 @@ impl RetryStore {
     async fn pause(&self, failed: u32, unknown: bool, err: StoreError) -> Result<()> {
         let pause = if err.is_transient() { self.backoff.pause(failed) } else { None };
         let Some(pause) = pause else {
+            // What is locked is there: no earlier attempt has deleted it.
+            let unknown = unknown && err.kind != ErrorKind::Locked;
             return Err(if unknown { err.possibly_done() } else { err });
         };
         tracing::info!(attempt = failed, ?pause, error = %err, "trying again");
@@ -153,7 +156,10 @@ impl ObjectStore for RetryStore {
         self.inner.abilities()
     }
 
+    // A key that no store takes is refused before the first attempt: such a write has not happened.
+
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
+        check_key("write", key, self)?;
         match mode {
             PutMode::CreateOnly => self.create(key, &body).await,
             PutMode::Overwrite => self.repeat(|| self.inner.put(key, body.clone(), mode)).await,
@@ -177,6 +183,7 @@ impl ObjectStore for RetryStore {
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
+        check_key("delete", key, self)?;
         self.repeat(|| self.inner.delete(key)).await
     }
 
@@ -201,6 +208,7 @@ impl ObjectStore for RetryStore {
     }
 
     async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        check_key("delete", key, self)?;
         self.repeat(|| self.inner.delete_version(key, version)).await
     }
 
@@ -209,6 +217,7 @@ impl ObjectStore for RetryStore {
     }
 
     async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        check_key(lock::EXTEND, key, self)?;
         self.repeat(|| self.inner.extend_lock(key, version, until)).await
     }
 
@@ -233,6 +242,7 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::objects::LockMode;
     use crate::objects::counting::CountingStore;
     use crate::objects::faults::{Fault, FaultRule, FaultStore};
     use crate::objects::memory::MemoryStore;
@@ -333,6 +343,20 @@ mod tests {
             assert_eq!(err.kind, ErrorKind::Unknown);
             assert!(err.to_string().contains("may have happened"), "{err}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_locked_has_not_been_deleted_whatever_an_earlier_attempt_met() {
+        let rule = LockRule { mode: LockMode::Governance, window: chrono::TimeDelta::days(1) };
+        let memory = MemoryStore::new("m", Arc::new(SystemClock)).with_locks(Some(rule));
+        memory.put("a", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();
+        let version = memory.list_versions("a").await.unwrap()[0].version.clone();
+        let faults = FaultStore::new(Arc::new(memory));
+        faults.add(FaultRule::new(Fault::Fail(ErrorKind::Unknown)).on(Operation::DeleteVersion).times(2));
+        let store = RetryStore::new(Arc::new(faults), &impatient());
+        let err = store.delete_version("a", &version).await.unwrap_err();
+        assert_eq!(err.kind, ErrorKind::Locked, "{err}");
+        assert!(!err.to_string().contains("may have happened"), "{err}");
     }
 
     #[tokio::test]

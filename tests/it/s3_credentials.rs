@@ -27,7 +27,8 @@ fn configured(endpoint: &str, more: &str) -> Workplace {
     place.write(
         "prismvault.toml",
         &format!(
-            "[[replicas]]\nname = 'bucket'\nurl = 's3://acme-prismic'\nendpoint = '{endpoint}'\n             region = 'eu-central-1'\nforce_path_style = true\n{more}"
+            "[[replicas]]\nname = 'bucket'\nurl = 's3://acme-prismic'\nendpoint = '{endpoint}'\n\
+             region = 'eu-central-1'\nforce_path_style = true\n{more}"
         ),
     );
     place
@@ -63,7 +64,12 @@ fn cloud(head: &str) -> String {
         "/" => answer(
             200,
             "Content-Type: text/xml\r\n",
-            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">             <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>AKIDWEB</AccessKeyId>             <SecretAccessKey>hunter2</SecretAccessKey><SessionToken>session-of-AKIDWEB</SessionToken>             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials><AssumedRoleUser>             <Arn>arn:aws:sts::1:assumed-role/backup/x</Arn><AssumedRoleId>x:x</AssumedRoleId></AssumedRoleUser>             </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
+            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>AKIDWEB</AccessKeyId>\
+             <SecretAccessKey>hunter2</SecretAccessKey><SessionToken>session-of-AKIDWEB</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials><AssumedRoleUser>\
+             <Arn>arn:aws:sts::1:assumed-role/backup/x</Arn><AssumedRoleId>x:x</AssumedRoleId></AssumedRoleUser>\
+             </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
         ),
         _ => answer(404, "", ""),
     }
@@ -81,7 +87,8 @@ async fn credentials_are_found_where_aws_tools_find_them() {
     let files = "[backup]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = hunter2\n";
     let process = "[profile backup]\ncredential_process = cat credentials.json\n";
     let sso = format!(
-        "[profile backup]\nsso_start_url = {SSO_START}\nsso_region = eu-central-1\n         sso_account_id = 123456789012\nsso_role_name = backup\n"
+        "[profile backup]\nsso_start_url = {SSO_START}\nsso_region = eu-central-1\n\
+         sso_account_id = 123456789012\nsso_role_name = backup\n"
     );
     let login = format!(
         r#"{{"accessToken":"login","expiresAt":"2099-01-01T00:00:00Z","region":"eu-central-1","startUrl":"{SSO_START}"}}"#
