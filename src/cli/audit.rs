@@ -9,6 +9,7 @@ use super::exit::Outcome;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
+use super::units::counted;
 use crate::clock::{parse_when, rfc3339};
 use crate::ids::WriterId;
 use crate::progress::Problem;
@@ -97,7 +98,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             };
             let entries = log.entries().into_iter().filter(is_asked).collect();
             let report = ListReport { entries, findings: log.findings.len() };
-            context.output.report(&report, || list_page(&report))?;
+            context.output.report(outcome, &report, || list_page(&report))?;
             session.warn(context);
         }
         Action::Verify => {
@@ -212,18 +213,14 @@ fn verify_page(report: &VerifyReport<'_>) -> Page {
             (Some(first), Some(last)) => format!(", {first} to {last}"),
             _ => String::new(),
         };
-        page = page.line(format!("{}: {} entries{span}", writer.writer, writer.entries));
+        page = page.line(format!("{}: {}{span}", writer.writer, counted(writer.entries as u64, "entry")));
     }
     let found = match report.findings.len() {
         0 => Text::styled(Style::Green, "nothing is missing or changed"),
         1 => Text::styled(Style::Red, "1 thing is wrong"),
         count => Text::styled(Style::Red, format!("{count} things are wrong")),
     };
-    let writers = report.writers.len();
-    let read = format!("{} copies of entries by {writers} writer{}: ", report.copies, plural(writers));
+    let copies = counted(report.copies, "copy");
+    let read = format!("{copies} of entries by {}: ", counted(report.writers.len() as u64, "writer"));
     page.line(Text::from(read).joined(found))
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }

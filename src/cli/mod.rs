@@ -31,10 +31,13 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod confirm;
+mod findings;
 mod keyfiles;
 mod places;
 mod record;
 mod session;
+mod storage;
 
 pub mod accept;
 pub mod audit;
@@ -48,6 +51,8 @@ pub mod init;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+pub mod prune;
+mod rebuild_index;
 pub mod repair;
 pub mod restore;
 pub mod sandbox;
@@ -120,6 +125,8 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Free what no snapshot needs any more: mark it now, delete it when the mark is old enough
+    Prune(prune::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -152,6 +159,7 @@ impl Command {
             Self::Init(_) => Effect::Writes("init"),
             Self::Snapshot(_) => Effect::Writes("snapshot"),
             Self::Repair(args) => args.effect(),
+            Self::Prune(args) => args.effect(),
             Self::Accept(args) => args.effect(),
             Self::Jobs(args) => args.effect(),
             Self::List(_)
@@ -186,6 +194,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Whether local caches may be used.
     pub cache: bool,
+    /// Whether `-v` was given: lists are shown whole.
+    pub verbose: bool,
     /// What its entry in the audit log will say.
     pub record: Record,
 }
@@ -289,6 +299,7 @@ fn execute(
         cancel: CancellationToken::new(),
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
+        verbose: global.verbose > 0,
         record: Record::of(command.effect()),
     };
     let result = runtime.block_on(async {
@@ -315,7 +326,8 @@ fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -
         None if global.verbose > 0 => {
             Arc::new(progress::Lines::new(Arc::clone(output), progress::LINE_EVERY))
         }
-        None => Arc::new(Silent),
+        None if global.quiet => Arc::new(Silent),
+        None => Arc::new(progress::Unwatched::default()),
     }
 }
 
@@ -328,6 +340,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Prune(args) => prune::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,

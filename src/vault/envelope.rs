@@ -262,6 +262,55 @@ impl PayloadKey {
     }
 }
 
+/// Chunks decrypted in one go when a payload is read from front to back.
+const CHUNKS_AT_ONCE: u64 = 16;
+
+/// Decrypts a payload from front to back in little memory.
+pub struct PayloadReader<R> {
+    key: PayloadKey,
+    sealed: R,
+    payload_len: u64,
+    /// Stored bytes that were read.
+    at: u64,
+    plain: Vec<u8>,
+    taken: usize,
+}
+
+impl PayloadKey {
+    /// Returns a reader of the plaintext of `sealed`, a whole payload of `payload_len` stored
+    /// bytes. It fails at the first chunk that is not authentic, and when the payload is shorter.
+    pub fn reader<R: Read>(self, sealed: R, payload_len: u64) -> PayloadReader<R> {
+        PayloadReader { key: self, sealed, payload_len, at: 0, plain: Vec::new(), taken: 0 }
+    }
+}
+
+impl<R: Read> Read for PayloadReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.plain.len() {
+            let want = (self.payload_len - self.at).min(CHUNKS_AT_ONCE * SEALED_CHUNK);
+            if want == 0 {
+                return Ok(0);
+            }
+            let mut sealed = Vec::new();
+            (&mut self.sealed).take(want).read_to_end(&mut sealed)?;
+            if sealed.len() as u64 != want {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let first = self.at / SEALED_CHUNK;
+            self.plain = self
+                .key
+                .open_chunks(&sealed, first, self.payload_len)
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not decrypt"))?;
+            self.at += want;
+            self.taken = 0;
+        }
+        let len = buffer.len().min(self.plain.len() - self.taken);
+        buffer[..len].copy_from_slice(&self.plain[self.taken..self.taken + len]);
+        self.taken += len;
+        Ok(len)
+    }
+}
+
 /// Number of plaintext bytes in a payload of `payload_len` stored bytes.
 pub fn plain_len(payload_len: u64) -> u64 {
     payload_len - payload_len.div_ceil(SEALED_CHUNK) * 16
@@ -337,6 +386,12 @@ mod tests {
             let opened = key.open_chunks(&payload[range.start as usize..range.end as usize], first, payload.len() as u64).unwrap();
             let at = (from - first * CHUNK) as usize;
             prop_assert_eq!(&opened[at..at + (to - from) as usize], &plain[from as usize..to as usize]);
+
+            let mut whole = Vec::new();
+            key.clone().reader(&payload[..], payload.len() as u64).read_to_end(&mut whole).unwrap();
+            prop_assert_eq!(whole, plain);
+            let cut = &payload[..payload.len() - 1];
+            prop_assert!(key.reader(cut, payload.len() as u64).read_to_end(&mut Vec::new()).is_err());
         }
     }
 

@@ -6,6 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
+use super::marks::Found;
+use crate::clock::Timestamp;
 use crate::ids::{Digest, ItemId, Mac};
 
 /// Number of a pack within an [`Index`].
@@ -73,7 +75,9 @@ impl Index {
         });
         self.items.reserve(record.items.len());
         for ItemRecord { mac, id, frame, offset, length } in record.items.iter().copied() {
-            self.macs.insert(mac, id);
+            if mac != Mac::UNKNOWN {
+                self.macs.insert(mac, id);
+            }
             let location = Location { pack: number, frame, offset, length };
             if let Some(first) = self.items.insert(id, location) {
                 self.further.entry(id).or_default().push(first);
@@ -95,6 +99,11 @@ impl Index {
     /// Returns the packs, by number.
     pub fn packs(&self) -> &[Pack] {
         &self.packs
+    }
+
+    /// Returns the number of a pack.
+    pub fn number(&self, id: &Digest) -> Option<PackNumber> {
+        self.numbers.get(id).copied()
     }
 
     /// Returns a pack by its id.
@@ -141,11 +150,24 @@ pub struct Listing {
     pub indexes: HashMap<Digest, u64>,
     /// Packs that pruning is about to delete here.
     pub marked: HashSet<Digest>,
+    /// The marks that say so.
+    pub marks: Vec<Found>,
+    /// When the newest object of a pack, or an index object, was written, by the store's own
+    /// clock, where it tells.
+    pub written: HashMap<Digest, Timestamp>,
     /// Keys that are no object of the format.
     pub strangers: Vec<String>,
 }
 
 impl Listing {
+    /// Notes when an object was written.
+    pub(super) fn note_written(&mut self, id: Digest, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            let newest = self.written.entry(id).or_insert(at);
+            *newest = (*newest).max(at);
+        }
+    }
+
     /// Whether this replica holds the pack and is going to keep it.
     pub fn keeps_pack(&self, pack: &Pack) -> bool {
         self.has_pack(pack) && !self.marked.contains(&pack.id)
@@ -195,6 +217,16 @@ mod tests {
         }
         assert_eq!(index.known(&mac, |_| false), None);
         assert_eq!(index.known(&Mac([8; 16]), |_| true), None);
+    }
+
+    #[test]
+    fn an_item_without_fingerprint_is_found_and_never_known() {
+        let mut index = Index::default();
+        let mut nameless = record(1, 9);
+        nameless.items[0].mac = Mac::UNKNOWN;
+        index.insert(&nameless, None);
+        assert_eq!(index.locations(&ItemId([9; 32])).count(), 1);
+        assert_eq!(index.known(&Mac::UNKNOWN, |_| true), None);
     }
 
     #[test]

@@ -198,9 +198,11 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Without a key that may decide this, or when fewer than `min_copies` replicas take it.
+    /// Without a key that may decide this, when two replicas say to be one, or when fewer than
+    /// `min_copies` replicas take it.
     pub async fn append(&self, vault: &Vault, space: &Name, decision: Decision) -> Result<LedgerEntry> {
         let signer = vault.signer(decision.roles())?;
+        vault.require_different_replicas().await?;
         let id = SnapshotId::new(vault.clock.now());
         let entry = LedgerEntry {
             kind: KIND.to_owned(),

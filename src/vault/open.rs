@@ -5,6 +5,7 @@
 //! newest record signed it. Without a pin, a client trusts the first record it sees, remembers
 //! its root key, and warns.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +37,16 @@ pub struct Keys {
     pub signing: Option<SigningKey>,
     /// The key that signs removals, where it is another.
     pub maintenance: Option<SigningKey>,
+    /// Why a key of the configuration (`operator`, `recovery`, `signing`, `maintenance`) is not here, in words
+    /// that name the place it was looked for.
+    pub absent: BTreeMap<&'static str, String>,
+}
+
+impl Keys {
+    /// Why a key is not here, to go on after "which is not here".
+    fn why_absent(&self, name: &str) -> String {
+        self.absent.get(name).map(|why| format!(" ({why})")).unwrap_or_default()
+    }
 }
 
 /// What the configuration pins.
@@ -188,11 +199,14 @@ impl Vault {
     /// [`ErrorKind::Identity`] when no identity that reads catalogs is here.
     pub fn item_key(&self) -> Result<&ItemKey> {
         self.item_key.as_ref().ok_or_else(|| {
-            VaultError::new(
-                ErrorKind::Identity,
-                "reading the catalogs of this vault needs the operator identity, which is not here",
+            let what = "reading the catalogs of this vault needs the operator identity";
+            let what = match self.keys.identities.is_empty() {
+                true => format!("{what}, which is not here{}", self.keys.why_absent("operator")),
+                false => format!("{what}, and the identities that are here are not of this vault"),
+            };
+            VaultError::new(ErrorKind::Identity, what).hint(
+                "bring the identity file there, or set `operator` (or `recovery`) in [keys] to where it is",
             )
-            .hint("set `operator` (or `recovery`) in [keys] to the file with the identity")
         })
     }
 
@@ -216,23 +230,28 @@ impl Vault {
         if let Some(key) = here.iter().find(|key| trusted.contains(key.public())) {
             return Ok(key);
         }
-        let (what, entry) = if roles.contains(&Role::Snapshot) {
+        let (what, name) = if roles.contains(&Role::Snapshot) {
             ("snapshots", "signing")
         } else {
-            ("removals and releases", "maintenance")
+            ("removals", "maintenance")
         };
         Err(match here.first() {
-            None => VaultError::new(
-                ErrorKind::Identity,
-                format!("this command needs a key that may sign {what}, and none is here"),
-            )
-            .hint(format!("set `{entry}` in [keys] to the file of that key")),
+            None => {
+                let why = self.keys.why_absent(name);
+                VaultError::new(
+                    ErrorKind::Identity,
+                    format!("this command needs the {name} key, which is not here{why}"),
+                )
+                .hint(format!(
+                    "bring the file that `prismvault init` made there, or set `{name}` in [keys] to where it is"
+                ))
+            }
             Some(key) => VaultError::new(
                 ErrorKind::Identity,
                 format!("the signing key {} may not sign {what} in this vault", key.public()),
             )
             .hint(format!(
-                "set `{entry}` in [keys] to a key that may, or let the holder of the root key add this one"
+                "set `{name}` in [keys] to a key that may, or let the holder of the root key add this one"
             )),
         })
     }
@@ -253,11 +272,10 @@ impl Vault {
         if !self.is_encrypted() || self.keys.identities.iter().any(reads) {
             return Ok(());
         }
-        let wrong = if self.keys.identities.is_empty() {
-            ""
-        } else {
-            " (the identities that are here read catalogs only, or belong to another vault)"
-        };
+        let mut wrong = self.keys.why_absent("recovery");
+        if !self.keys.identities.is_empty() {
+            wrong.push_str("; the identities that are here read catalogs only, or belong to another vault");
+        }
         Err(VaultError::new(
             ErrorKind::Identity,
             format!("this command reads content and needs the recovery identity, which is not here{wrong}"),
@@ -293,15 +311,8 @@ impl Vault {
 }
 
 async fn read_vault_file(replicas: &Replicas, pinned: Option<VaultId>) -> Result<VaultFile> {
-    let read = join_all(replicas.live().map(|replica| async move {
-        let result = match replica.find_small(layout::VAULT, 1 << 20).await {
-            Ok(Some(bytes)) => parse_vault_file(&bytes, &replica.store),
-            Ok(None) => Err(not_a_vault(&replica.store)),
-            Err(error) => Err(error),
-        };
-        (replica, result)
-    }))
-    .await;
+    let read =
+        join_all(replicas.live().map(|replica| async move { (replica, vault_file_on(replica).await) })).await;
     let mut found: Option<(VaultFile, &str)> = None;
     let mut failure: Option<VaultError> = None;
     for (replica, result) in read {
@@ -347,7 +358,7 @@ async fn read_vault_file(replicas: &Replicas, pinned: Option<VaultId>) -> Result
         (Some((file, _)), _) => Ok(file),
         (None, Some(error)) => Err(error),
         (None, None) if replicas.configured() > 0 => {
-            replicas.require_enough()?;
+            replicas.require_any()?;
             Err(VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached"))
         }
         (None, None) => Err(VaultError::new(ErrorKind::NotAVault, "no replica is configured")
@@ -377,16 +388,26 @@ async fn with_signed_encryption(
             replica.fail(VaultError::new(ErrorKind::NotTrusted, what));
         }
     }
-    if replicas.live().next().is_none() {
-        replicas.require_enough()?;
-    }
+    replicas.require_any()?;
     Ok(file)
 }
 
 /// Returns the error for a place without vault.
 pub(super) fn not_a_vault(place: &dyn std::fmt::Display) -> VaultError {
     VaultError::new(ErrorKind::NotAVault, format!("{place} holds no vault ({} is missing)", layout::VAULT))
-        .hint("check the address; `prismvault init` makes a vault there, or adds this replica to the vault of the others")
+        .hint("a new replica? `prismvault init` makes it one (or the vault, where there is none yet), then `prismvault repair` brings what it lacks; a disk or share that is missing? mount it; else check the address")
+}
+
+/// Reads what a replica says of its vault; it is not signed, so it is for showing only.
+///
+/// # Errors
+///
+/// When the replica cannot be read, holds no vault, or one of another format.
+pub async fn vault_file_on(replica: &Replica) -> Result<VaultFile> {
+    match replica.find_small(layout::VAULT, 1 << 20).await? {
+        Some(bytes) => parse_vault_file(&bytes, &replica.store),
+        None => Err(not_a_vault(&replica.store)),
+    }
 }
 
 pub(super) fn parse_vault_file(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<VaultFile> {

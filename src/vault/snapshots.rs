@@ -92,7 +92,7 @@ impl Snapshots {
     ///
     /// # Errors
     ///
-    /// When too few replicas can be listed, or a manifest has a newer format.
+    /// When no replica can be listed, or a manifest has a newer format.
     pub async fn load(vault: &Vault, repository: Option<&Name>) -> Result<Self> {
         let prefix = match repository {
             Some(name) => format!("{}/{name}", layout::SNAPSHOTS),
@@ -112,9 +112,7 @@ impl Snapshots {
                 Err(error) => replica.fail(error),
             }
         }
-        if vault.replicas.live().next().is_none() {
-            vault.replicas.require_enough()?;
-        }
+        vault.replicas.require_any()?;
         let read = in_parallel(holders, vault.limits.store_concurrency, |((name, id), on)| async move {
             let key = layout::manifest(&name, &id);
             let manifest = read_manifest(vault, &key).await;
@@ -371,14 +369,22 @@ impl Snapshots {
         };
         let earlier = list.iter().rev().filter(|snapshot| snapshot.id().time() <= until);
         earlier.clone().find(|snapshot| snapshot.is_complete()).ok_or_else(|| {
-            let hint = match (earlier.clone().next(), list.first()) {
-                (Some(partial), _) => {
-                    format!("only partial ones are there; name it by its id: {}", partial.id())
+            let at = if when == "latest" { String::new() } else { format!(" at or before {when}") };
+            match (earlier.clone().next(), list.first()) {
+                (Some(partial), _) => not_found(format!(
+                    "there is no complete snapshot of {repository}{at}, only partial ones"
+                ))
+                .hint(format!(
+                    "name the newest of them by its id to use it all the same: {}; `prismvault show` says what it lacks",
+                    partial.id()
+                )),
+                (None, Some(oldest)) => {
+                    not_found(format!("there is no snapshot of {repository}{at}"))
+                        .hint(format!("the oldest is {}", oldest.id()))
                 }
-                (None, Some(oldest)) => format!("the oldest is {}", oldest.id()),
-                (None, None) => "take one with `prismvault snapshot`".to_owned(),
-            };
-            not_found(format!("no complete snapshot of {repository} is that old")).hint(hint)
+                (None, None) => not_found(format!("there is no snapshot of {repository}"))
+                    .hint("take one with `prismvault snapshot`"),
+            }
         })
     }
 

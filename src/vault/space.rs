@@ -16,6 +16,7 @@ use super::marks;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
 use crate::ids::{Digest, Name};
+use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
 /// A space as found.
@@ -43,26 +44,32 @@ impl Space {
     ///
     /// [`ErrorKind::Identity`] when no identity that reads catalogs is here.
     pub async fn load(vault: &Vault, name: &Name) -> Result<Self> {
+        Self::load_through(vault, name, Copies::WithCache).await
+    }
+
+    /// The same by what replicas hold alone: for those who ask whether index objects are good
+    /// there. The cache of this client may hold what all replicas have lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn load_from_replicas(vault: &Vault, name: &Name) -> Result<Self> {
+        Self::load_through(vault, name, Copies::OfReplicas).await
+    }
+
+    async fn load_through(vault: &Vault, name: &Name, copies: Copies) -> Result<Self> {
         vault.item_key()?;
-        let listings = join_all(vault.replicas.all().iter().map(|replica| async move {
-            if !replica.is_live() {
-                return None;
-            }
-            match list(vault, replica, name).await {
-                Ok(listing) => Some(listing),
-                Err(error) => {
-                    replica.fail(error);
-                    None
-                }
-            }
-        }))
-        .await;
-        let ids: BTreeSet<Digest> =
-            listings.iter().flatten().flat_map(|listing| listing.indexes.keys().copied()).collect();
-        let read = in_parallel(ids, vault.limits.store_concurrency, |id| async move {
-            (id, read_index(vault, name, &id).await)
-        })
-        .await;
+        let mut listings = list_all(vault, name).await;
+        let mut read = read_all(vault, name, &listings, copies).await;
+        // Pruning on another host may have merged index objects since they were listed; what
+        // replaces them is in a list made afresh.
+        let vanished = |file: &Result<IndexFile>| {
+            file.as_ref().is_err_and(|error| error.kind == ErrorKind::Store(StoreKind::NotFound))
+        };
+        if read.iter().any(|(_, file)| vanished(file)) {
+            listings = list_all(vault, name).await;
+            read = read_all(vault, name, &listings, copies).await;
+        }
         let (mut index, mut unreadable) = (Index::default(), Vec::new());
         for (id, file) in read {
             match file {
@@ -130,17 +137,57 @@ impl Space {
     }
 }
 
+/// Whose copies of index objects count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    WithCache,
+    OfReplicas,
+}
+
+/// One a replica, in the order of the vault's; a replica that cannot be listed leaves the run.
+async fn list_all(vault: &Vault, name: &Name) -> Vec<Option<Listing>> {
+    join_all(vault.replicas.all().iter().map(|replica| async move {
+        if !replica.is_live() {
+            return None;
+        }
+        match list(vault, replica, name).await {
+            Ok(listing) => Some(listing),
+            Err(error) => {
+                replica.fail(error);
+                None
+            }
+        }
+    }))
+    .await
+}
+
+async fn read_all(
+    vault: &Vault,
+    name: &Name,
+    listings: &[Option<Listing>],
+    copies: Copies,
+) -> Vec<(Digest, Result<IndexFile>)> {
+    let ids: BTreeSet<Digest> =
+        listings.iter().flatten().flat_map(|listing| listing.indexes.keys().copied()).collect();
+    in_parallel(ids, vault.limits.store_concurrency, |id| async move {
+        (id, read_index_through(vault, name, &id, copies).await)
+    })
+    .await
+}
+
 async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing> {
     let (marks, others) = marks::load(vault, replica, space).await?;
     others.into_iter().for_each(|problem| vault.warn(problem));
-    let mut listing = Listing { marked: marks::packs(&marks), ..Listing::default() };
+    let mut listing = Listing { marked: marks::packs(&marks), marks, ..Listing::default() };
     let prefixes = [layout::PACKS, layout::KEYS, layout::INDEX].map(|kind| format!("{kind}/{space}"));
     let [packs, headers, indexes] = prefixes.each_ref().map(|prefix| replica.store.list(prefix));
     let (packs, headers, indexes) = futures_util::join!(packs, headers, indexes);
-    for (objects, sizes) in [(packs?, &mut listing.bodies), (indexes?, &mut listing.indexes)] {
+    for (objects, are_packs) in [(packs?, true), (indexes?, false)] {
         for object in objects {
             match layout::parse_digest(&object.key) {
                 Some(id) => {
+                    listing.note_written(id, object.modified);
+                    let sizes = if are_packs { &mut listing.bodies } else { &mut listing.indexes };
                     sizes.insert(id, object.size);
                 }
                 None => listing.strangers.push(object.key),
@@ -149,17 +196,30 @@ async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing>
     }
     for object in headers? {
         match layout::parse_header(&object.key) {
-            Some((pack, own)) => listing.headers.entry(pack).or_default().push((own, object.size)),
+            Some((pack, own)) => {
+                listing.note_written(pack, object.modified);
+                listing.headers.entry(pack).or_default().push((own, object.size));
+            }
             None => listing.strangers.push(object.key),
         }
     }
     Ok(listing)
 }
 
-async fn read_index(vault: &Vault, space: &Name, id: &Digest) -> Result<IndexFile> {
+/// Reads one index object from the cache or any replica with a good copy.
+///
+/// # Errors
+///
+/// What is wrong with the copies, when none is good.
+pub async fn read_index(vault: &Vault, space: &Name, id: &Digest) -> Result<IndexFile> {
+    read_index_through(vault, space, id, Copies::WithCache).await
+}
+
+async fn read_index_through(vault: &Vault, space: &Name, id: &Digest, copies: Copies) -> Result<IndexFile> {
     let key = layout::index(space, id);
     let signers = vault.signers(&[Role::Snapshot, Role::Maintenance]);
-    if let Some(stored) = vault.cache.get(&key)
+    if copies == Copies::WithCache
+        && let Some(stored) = vault.cache.get(&key)
         && let Ok(file) = decode_index(vault, &stored, &signers, space, &key, &"the cache")
     {
         return Ok(file);

@@ -84,6 +84,8 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["verify", "--full"], 0, Nothing),
     (&["repair", "--dry-run"], 0, Nothing),
     (&["repair"], 0, Entry("repair")),
+    (&["prune", "--dry-run"], 0, Nothing),
+    (&["prune", "--yes"], 0, Entry("prune")),
     (&["find", "page"], 0, Nothing),
     (&["cat", "latest", "repository/api.json"], 0, Nothing),
     (&["export", "latest", "--to", "out.tar"], 0, Nothing),
@@ -98,6 +100,7 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["jobs", "next"], 0, Nothing),
     (&["jobs", "run", "take"], 0, Entry("jobs run")),
     (&["jobs", "run", "look"], 0, Nothing),
+    (&["jobs", "run", "free"], 0, Entry("jobs run")),
     (&["config"], 0, Nothing),
     (&["completions", "bash"], 0, Nothing),
     (&["manual", "pages"], 0, Nothing),
@@ -123,7 +126,7 @@ async fn every_command_that_writes_leaves_one_entry_and_no_other_changes_the_vau
 
     let place = Place::new();
     fs::create_dir(place.workplace.file("schedules")).unwrap();
-    for (name, job) in [("take", "snapshot"), ("look", "verify")] {
+    for (name, job) in [("take", "snapshot"), ("look", "verify"), ("free", "prune")] {
         let text = format!("job = \"{job}\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n");
         place.workplace.write(&format!("schedules/{name}.toml"), &text);
     }
@@ -257,7 +260,7 @@ async fn what_somebody_removes_or_changes_is_named_with_replica_writer_and_numbe
         }
     }
     let verified = place.expect(0, &["verify"]);
-    assert!(verified.stdout.contains("audit log: "), "{verified:?}");
+    assert!(verified.stdout.contains("of the audit log"), "{verified:?}");
     // What repairs mended is on record as well.
     let entry = place.newest();
     assert_eq!(entry["command"], "repair");

@@ -59,6 +59,8 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Maintenance, &["list"], 0),
     (Maintenance, &["verify", "--level", "bytes"], 4),
     (Maintenance, &["repair"], 0),
+    (Maintenance, &["repair", "--rebuild-index"], 0),
+    (Maintenance, &["prune", "--yes"], 0),
     (Maintenance, &["audit", "list"], 0),
     (Restore, &["list"], 0),
     (Restore, &["show", "latest"], 0),

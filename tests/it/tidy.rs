@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 7] = [
         "replication",
         "verification",
         "retention",
+        "pruning",
         "privacy",
         "standby",
         "access",

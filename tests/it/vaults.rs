@@ -28,6 +28,15 @@ pub(crate) struct TestVault {
     pub(crate) stores: Vec<MemoryStore>,
 }
 
+/// A snapshot that was begun.
+pub(crate) struct Begun {
+    name: Name,
+    snapshots: Snapshots,
+    ledger: Ledger,
+    writer: Writer,
+    started: Timestamp,
+}
+
 impl TestVault {
     /// Makes a vault on as many replicas.
     pub(crate) async fn new(replicas: usize, encrypted: bool) -> Self {
@@ -60,6 +69,12 @@ impl TestVault {
         items: &[(&str, ItemKind, &[u8])],
         change: impl FnOnce(&mut Draft),
     ) -> Manifest {
+        let begun = self.begin(repository).await;
+        self.finish(begun, items, change).await
+    }
+
+    /// Begins a snapshot, a second after what was before: looks at what the vault holds.
+    pub(crate) async fn begin(&self, repository: &str) -> Begun {
         self.backup.clock.advance(chrono::TimeDelta::seconds(1));
         let vault = self.backup.open().await.unwrap();
         let name: Name = repository.parse().unwrap();
@@ -67,6 +82,18 @@ impl TestVault {
         let ledger = Ledger::load(&vault, &name).await.unwrap();
         let space = Space::load(&vault, &name).await.unwrap();
         let writer = Writer::new(Arc::clone(&vault), space).unwrap();
+        Begun { name, snapshots, ledger, writer, started: self.backup.clock.now() }
+    }
+
+    /// Stores the items of a snapshot that was begun, and commits it.
+    pub(crate) async fn finish(
+        &self,
+        begun: Begun,
+        items: &[(&str, ItemKind, &[u8])],
+        change: impl FnOnce(&mut Draft),
+    ) -> Manifest {
+        let Begun { name, snapshots, ledger, writer, started } = begun;
+        let repository = name.to_string();
         let new = items.iter().map(|(path, kind, bytes)| NewItem {
             kind: *kind,
             path: (*path).to_owned(),
@@ -79,14 +106,13 @@ impl TestVault {
             .map(|((path, ..), item)| CatalogEntry { path: (*path).into(), item: item.id, size: item.size })
             .collect();
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let started = self.backup.clock.now();
         let mut draft = Draft {
             repository: name,
             snapshot: SnapshotId::new(started),
             started,
             trigger: "test".to_owned(),
             source: Source {
-                repository: repository.to_owned(),
+                repository,
                 content_api: "https://example.com/api/v2".to_owned(),
                 master_ref: "ref".to_owned(),
                 integration_fields_ref: None,

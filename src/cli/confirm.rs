@@ -1,0 +1,26 @@
+//! Asking before something is gone for good.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::error::{CommandError, ErrorKind};
+
+/// Whether there is somebody who can be asked: both ends are a terminal.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on the terminal; only a `y` or `yes` is a yes.
+///
+/// # Errors
+///
+/// When the terminal cannot be read or written.
+pub(super) fn ask(question: &str) -> Result<bool, CommandError> {
+    let mut terminal = std::io::stderr();
+    let mut answer = String::new();
+    terminal
+        .write_all(format!("{question} [y/N] ").as_bytes())
+        .and_then(|()| terminal.flush())
+        .and_then(|()| std::io::stdin().read_line(&mut answer))
+        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot ask", error))?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
