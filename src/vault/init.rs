@@ -3,6 +3,8 @@
 //! `vault.json` is written last on each replica: a place without it holds no vault, so a run
 //! that was killed is simply run again.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 
 use super::envelope::Recipient;
@@ -66,6 +68,7 @@ pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> 
         item_key: wrap_item_key(&ItemKey(random()), &catalog_recipients)?,
         catalog_recipients,
         erasure_approvals: 1,
+        labels: BTreeMap::new(),
     };
     let file = VaultFile {
         kind: VAULT_KIND.to_owned(),

@@ -95,8 +95,13 @@ async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyRe
         }
         for (key, result) in vault.check_trust_on(replica).await {
             report.objects += 1;
-            if let Err(error) = result {
-                report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
+            match result {
+                Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
+                    // Keys were changed while it was away.
+                    report.add(DamageKind::Behind, &replica.name, key, with_causes(&error));
+                }
+                Err(error) => report.add(damage_kind(&error), &replica.name, key, with_causes(&error)),
+                Ok(()) => {}
             }
         }
         let wanted = chosen.iter().filter(|snapshot| snapshot.is_wanted_on(replica));
@@ -275,31 +280,7 @@ fn presence(
             }
             Some(_) => drop(needed.insert(Needed { key, size: Some(pack.size), digest: pack.id })),
         }
-        if let Some((header, size)) = pack.header {
-            report.objects += 1;
-            let key = layout::header(&space.name, &pack.id, &header);
-            let there = listing
-                .headers
-                .get(&pack.id)
-                .and_then(|headers| headers.iter().find(|(own, _)| *own == header));
-            match there {
-                None => report.add(
-                    DamageKind::Missing,
-                    &replica.name,
-                    key,
-                    "the header of this pack is missing; without it nobody can decrypt the pack",
-                ),
-                Some((_, found)) if *found != size => {
-                    report.add(
-                        DamageKind::WrongSize,
-                        &replica.name,
-                        key,
-                        format!("it has {found} bytes instead of {size}"),
-                    );
-                }
-                Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
-            }
-        }
+        needed.extend(needed_header(space, listing, pack, replica, report));
         needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
@@ -331,6 +312,38 @@ pub(super) async fn wrong_on(
         verify_objects(vault, replica, there, &options, &mut scratch).await?;
     }
     Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
+}
+
+/// The header of the pack for those who are to read it now. Earlier ones may be there, and are not
+/// needed.
+fn needed_header(
+    space: &Space,
+    listing: &Listing,
+    pack: &Pack,
+    replica: &Replica,
+    report: &mut VerifyReport,
+) -> Option<Needed> {
+    let (header, size) = pack.needed_header()?;
+    report.objects += 1;
+    let key = layout::header(&space.name, &pack.id, &header);
+    let there = listing.headers.get(&pack.id).and_then(|all| all.iter().find(|(own, _)| *own == header));
+    match there {
+        Some((_, found)) if *found == size => return Some(Needed { key, size: Some(size), digest: header }),
+        Some((_, found)) => {
+            let detail = format!("it has {found} bytes instead of {size}");
+            report.add(DamageKind::WrongSize, &replica.name, key, detail);
+        }
+        // It was away when the recipients changed.
+        None if pack.named_headers().any(|earlier| listing.has_header(pack, &earlier)) => {
+            let detail = "it has an earlier header of this pack, not the one for those who are to read it now";
+            report.add(DamageKind::Behind, &replica.name, key, detail);
+        }
+        None => {
+            let detail = "the header of this pack is missing; without it nobody can decrypt the pack";
+            report.add(DamageKind::Missing, &replica.name, key, detail);
+        }
+    }
+    None
 }
 
 /// An index object that describes the pack. One is enough; without any, the one to bring is the
