@@ -143,7 +143,7 @@ fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -
 }
 
 /// Whether a key is on this machine: keys that belong elsewhere are no error.
-fn is_here(reference: &SecretRef) -> bool {
+pub(super) fn is_here(reference: &SecretRef) -> bool {
     match reference {
         SecretRef::File { path } => path.exists(),
         SecretRef::Env { name } => std::env::var_os(name).is_some(),

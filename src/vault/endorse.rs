@@ -48,7 +48,8 @@ impl Endorsement {
 /// missing would be missing for good.
 pub async fn needed(vault: &Vault, staying: &[Signer]) -> Result<Endorsement> {
     let stays = |key: &VerifyingKey, needs: &[Role]| {
-        let fits = |signer: &&Signer| signer.key == *key && signer.roles.iter().any(|role| needs.contains(role));
+        let fits =
+            |signer: &&Signer| signer.key == *key && signer.roles.iter().any(|role| needs.contains(role));
         staying.iter().find(fits).is_some()
     };
     let mut files: BTreeMap<Name, Vec<File>> = BTreeMap::new();
@@ -108,13 +109,19 @@ async fn index_signer(vault: &Vault, space: &Name, id: &Digest) -> Result<Verify
     vault.replicas.read_any(&key, vault.limits.index_bytes_max, read).await
 }
 
-/// Checks that keys are here which may name all of it, and will be trusted on.
+/// Checks that keys are here which may name all of it: trusted by then, as in `trusted`, and
+/// trusted on, as in `staying`.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Identity`] otherwise.
-pub fn require_endorsers(vault: &Vault, files: &Endorsement, staying: &[Signer]) -> Result<()> {
-    files.0.values().flatten().try_for_each(|(_, needs)| endorser(vault, staying, needs).map(drop))
+pub fn require_endorsers(
+    vault: &Vault,
+    files: &Endorsement,
+    trusted: &[Signer],
+    staying: &[Signer],
+) -> Result<()> {
+    files.0.values().flatten().try_for_each(|(_, needs)| endorser(vault, trusted, staying, needs).map(drop))
 }
 
 /// Names the files in the ledgers, by keys that are here and in `staying`.
@@ -123,11 +130,11 @@ pub fn require_endorsers(vault: &Vault, files: &Endorsement, staying: &[Signer])
 ///
 /// As [`require_endorsers`]; those of the ledger.
 pub async fn endorse(vault: &Vault, files: &Endorsement, staying: &[Signer]) -> Result<()> {
-    require_endorsers(vault, files, staying)?;
+    require_endorsers(vault, files, &vault.trust.signers, staying)?;
     for (space, files) in &files.0 {
         let mut by_endorser: BTreeMap<&VerifyingKey, (&SigningKey, Vec<Digest>)> = BTreeMap::new();
         for (digest, needs) in files {
-            let key = endorser(vault, staying, needs)?;
+            let key = endorser(vault, &vault.trust.signers, staying, needs)?;
             by_endorser.entry(key.public()).or_insert_with(|| (key, Vec::new())).1.push(*digest);
         }
         for (key, digests) in by_endorser.into_values() {
@@ -141,7 +148,12 @@ pub async fn endorse(vault: &Vault, files: &Endorsement, staying: &[Signer]) -> 
 }
 
 /// A key that is here, stays, may write endorsements, and has one of the roles that are needed.
-fn endorser<'a>(vault: &'a Vault, staying: &[Signer], needs: &[Role]) -> Result<&'a SigningKey> {
+fn endorser<'a>(
+    vault: &'a Vault,
+    trusted: &[Signer],
+    staying: &[Signer],
+    needs: &[Role],
+) -> Result<&'a SigningKey> {
     let may = |roles: &[Role], wanted: &[Role]| roles.iter().any(|role| wanted.contains(role));
     let fits = |key: &&SigningKey| {
         let has = |signers: &[Signer]| {
@@ -149,7 +161,7 @@ fn endorser<'a>(vault: &'a Vault, staying: &[Signer], needs: &[Role]) -> Result<
                 signer.key == *key.public() && may(&signer.roles, needs) && may(&signer.roles, INDEX_SIGNERS)
             })
         };
-        has(staying) && has(&vault.trust.signers)
+        has(staying) && has(trusted)
     };
     vault.signing_keys().find(fits).ok_or_else(|| {
         let names: Vec<&str> = needs.iter().map(|role| role.name()).collect();

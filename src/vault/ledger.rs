@@ -12,8 +12,8 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fates;
 use super::format::ledger::{Decision, KIND, LedgerEntry};
 use super::format::{self, trust::Role};
-use super::layout;
 use super::index::Headers;
+use super::layout;
 use super::open::Vault;
 use super::replica::{in_parallel, with_causes};
 use super::signed::Candidate;
@@ -357,9 +357,7 @@ async fn those_that_count(
     }
     let (entries, forged): (Vec<Stored>, Vec<Stored>) =
         candidates.into_iter().partition(|stored| counting.contains(&stored.digest));
-    vault.note_counted(
-        entries.iter().filter(|stored| !stored.author.is_current).map(|stored| stored.digest),
-    );
+    vault.note_counted(entries.iter().filter(|stored| !stored.author.is_current).map(|stored| stored.digest));
     for stored in forged {
         let error = standing::not_named(&stored.entry.key, &stored.author.key);
         unreadable.push(Problem::new("ledger-unreadable", stored.entry.key, with_causes(&error)));
@@ -381,12 +379,7 @@ fn stored(vault: &Vault, candidate: Candidate, key: &str, on: HashSet<String>) -
 
 /// Parses an entry whose signature and claims were checked, and checks that its signer may, or
 /// once might, decide what it decides.
-fn parse_entry(
-    vault: &Vault,
-    bytes: &[u8],
-    signature: &[u8],
-    key: &str,
-) -> Result<(LedgerEntry, Author)> {
+fn parse_entry(vault: &Vault, bytes: &[u8], signature: &[u8], key: &str) -> Result<(LedgerEntry, Author)> {
     let entry: LedgerEntry =
         serde_json::from_slice(bytes).map_err(|error| VaultError::damaged(key, &"all replicas", error))?;
     if layout::ledger(&entry.space, &entry.id) != key {

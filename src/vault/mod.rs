@@ -1,6 +1,7 @@
 //! The vault: packs, catalogs, index, manifests, keys and ledger over replicas.
 
 pub mod cache;
+pub mod canary;
 mod chain;
 pub mod commit;
 pub mod endorse;

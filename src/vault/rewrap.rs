@@ -13,7 +13,7 @@
 //! What is to be done is found by numbers: a pack is covered when its header was written under a
 //! trust record since which the recipients are the same.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -89,19 +89,30 @@ impl Readers {
     }
 }
 
-impl Vault {
+/// All trust records, oldest first, with one to come where it is planned.
+struct History<'a>(Vec<&'a TrustRecord>);
+
+impl<'a> History<'a> {
+    fn of(vault: &'a Vault, next: Option<&'a TrustRecord>) -> Self {
+        Self(vault.trust_history().chain(next).collect())
+    }
+
+    fn newest(&self) -> &'a TrustRecord {
+        self.0.last().expect("a vault has a trust record")
+    }
+
     /// Number of the first trust record since which these readers are the same.
     fn readers_since(&self, readers: Readers) -> u32 {
-        let set = |record| readers.in_record(record).iter().collect::<HashSet<_>>();
-        let now = set(&self.trust);
-        let same = self.trust_history().rev().take_while(|record| set(record) == now);
-        same.last().map_or(self.trust.n, |record| record.n)
+        let set = |record| readers.in_record(record).iter().collect::<BTreeSet<_>>();
+        let now = set(self.newest());
+        let same = self.0.iter().rev().take_while(|record| set(record) == now);
+        same.last().map_or(1, |record| record.n)
     }
 
     /// Whether somebody was among these readers once, and is not now.
-    fn some_readers_left(&self, readers: Readers) -> bool {
-        let now = readers.in_record(&self.trust);
-        self.trust_history().flat_map(|record| readers.in_record(record)).any(|one| !now.contains(one))
+    fn some_left(&self, readers: Readers) -> bool {
+        let now = readers.in_record(self.newest());
+        self.0.iter().flat_map(|record| readers.in_record(record)).any(|one| !now.contains(one))
     }
 
     /// Whether an object of trust record `n` is for the readers of now. One of which the number
@@ -129,9 +140,11 @@ pub async fn spaces(vault: &Vault) -> Result<Vec<Name>> {
     Ok(spaces.into_iter().collect())
 }
 
-/// Finds out what of a space is to be rewrapped, brought and destroyed.
-pub fn pending(vault: &Vault, space: &Space) -> Pending {
+/// Finds out what of a space is to be rewrapped, brought and destroyed; with `next`, as it will be
+/// under that trust record.
+pub fn pending(vault: &Vault, space: &Space, next: Option<&TrustRecord>) -> Pending {
     let mut pending = Pending::default();
+    let history = History::of(vault, next);
     if !vault.is_encrypted() {
         return pending;
     }
@@ -141,9 +154,9 @@ pub fn pending(vault: &Vault, space: &Space) -> Pending {
             continue;
         }
         let readers = Readers::of_pack(pack);
-        if !vault.is_for_readers_of_now(pack.readable_since(), readers) {
+        if !history.is_for_readers_of_now(pack.readable_since(), readers) {
             pending.packs.push(number);
-            if vault.some_readers_left(readers) {
+            if history.some_left(readers) {
                 pending.to_destroy += pack.headers().count() as u64;
             }
         }
@@ -155,7 +168,7 @@ pub fn pending(vault: &Vault, space: &Space) -> Pending {
     for (index, trust) in index_trust {
         let named = space.headers.indexes.get(&index).copied().unwrap_or_default();
         let is_retired = space.headers.retired_indexes.contains(&index);
-        if is_retired || !vault.is_for_readers_of_now(trust.max(named), Readers::Catalogs) {
+        if is_retired || !history.is_for_readers_of_now(trust.max(named), Readers::Catalogs) {
             pending.indexes.push(index);
         }
     }
@@ -165,7 +178,7 @@ pub fn pending(vault: &Vault, space: &Space) -> Pending {
         pending.to_destroy += retired_here(space, listing).len() as u64;
         pending.to_bring += lacking(space, listing).len() as u64;
     }
-    if vault.some_readers_left(Readers::Catalogs) {
+    if history.some_left(Readers::Catalogs) {
         pending.to_destroy += pending.indexes.len() as u64;
     }
     pending
@@ -180,7 +193,7 @@ pub fn pending(vault: &Vault, space: &Space) -> Pending {
 /// no identity here opens is in the report.
 pub async fn rewrap(vault: &Vault, name: &Name, report: &mut Report) -> Result<()> {
     let space = Space::load(vault, name).await?;
-    let pending = pending(vault, &space);
+    let pending = pending(vault, &space, None);
     if pending.to_write > 0 {
         vault.signer(&[Role::Maintenance])?;
         for packs in pending.packs.chunks(vault.limits.ledger_names_max) {
@@ -194,24 +207,20 @@ pub async fn rewrap(vault: &Vault, name: &Name, report: &mut Report) -> Result<(
     bring(vault, &space, report).await
 }
 
-async fn rewrap_packs(
-    vault: &Vault,
-    space: &Space,
-    packs: &[PackNumber],
-    report: &mut Report,
-) -> Result<()> {
+async fn rewrap_packs(vault: &Vault, space: &Space, packs: &[PackNumber], report: &mut Report) -> Result<()> {
     let made = in_parallel(packs.iter().copied(), vault.limits.store_concurrency, |number| async move {
         let pack = &space.index.packs()[number as usize];
         (pack, rewrap_pack(vault, space, number, pack).await)
     })
     .await;
     vault.replicas.require_enough()?;
+    let history = History::of(vault, None);
     let (mut headers, mut retired) = (Vec::new(), Vec::new());
     for (pack, result) in made {
         match result {
             Ok(header) => {
                 headers.push(header);
-                if vault.some_readers_left(Readers::of_pack(pack)) {
+                if history.some_left(Readers::of_pack(pack)) {
                     let named = |(header, size)| PackHeader { pack: pack.id, header, size };
                     retired.extend(pack.headers().map(named));
                 }

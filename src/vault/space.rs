@@ -103,8 +103,7 @@ impl Space {
         }
         index.apply_headers(ledger.headers());
         let headers = ledger.headers().clone();
-        let mut space =
-            Self { name: name.clone(), index, headers, unreadable, copies: Vec::new(), listings };
+        let mut space = Self { name: name.clone(), index, headers, unreadable, copies: Vec::new(), listings };
         space.count_copies();
         Ok(space)
     }

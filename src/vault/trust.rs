@@ -94,10 +94,7 @@ pub(super) async fn read_trust(
 }
 
 fn is_no_record(error: &VaultError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Integrity | ErrorKind::NotTrusted | ErrorKind::Store(StoreKind::NotFound)
-    )
+    matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted | ErrorKind::Store(StoreKind::NotFound))
 }
 
 /// Reads one record from every live replica. All good copies must be the same.
@@ -107,9 +104,11 @@ async fn read_trust_record(
     n: u32,
     signer: Option<&VerifyingKey>,
 ) -> Result<StoredTrust> {
-    let read = join_all(replicas.live().map(|replica| async move {
-        (replica, read_trust_record_on(replica, file, n, signer).await)
-    }))
+    let read = join_all(
+        replicas
+            .live()
+            .map(|replica| async move { (replica, read_trust_record_on(replica, file, n, signer).await) }),
+    )
     .await;
     let mut found: Option<(StoredTrust, &str)> = None;
     let mut failure: Option<VaultError> = None;
@@ -158,8 +157,8 @@ pub(super) async fn read_trust_record_on(
             .hint("`prismvault repair` brings it from another replica"));
     };
     let signature = replica.find_small(&layout::signature(&key), 1 << 20).await?;
-    let signature = signature
-        .ok_or_else(|| VaultError::damaged(&key, &replica.store, "its signature is missing"))?;
+    let signature =
+        signature.ok_or_else(|| VaultError::damaged(&key, &replica.store, "its signature is missing"))?;
     let record: TrustRecord =
         serde_json::from_slice(&bytes).map_err(|error| VaultError::damaged(&key, &replica.store, error))?;
     let signer = signer.unwrap_or(&record.root);
@@ -281,7 +280,9 @@ impl Vault {
         for replica in self.replicas.live() {
             match stored.store_on(replica).await {
                 Ok(()) => drop(stored.on.insert(replica.name.clone())),
-                Err(error) if error.kind == ErrorKind::Refused => return Err(changed_meanwhile(&key, replica)),
+                Err(error) if error.kind == ErrorKind::Refused => {
+                    return Err(changed_meanwhile(&key, replica));
+                }
                 Err(error) => replica.fail(error),
             }
         }

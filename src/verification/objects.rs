@@ -335,7 +335,8 @@ fn needed_header(
         }
         // It was away when the recipients changed.
         None if pack.named_headers().any(|earlier| listing.has_header(pack, &earlier)) => {
-            let detail = "it has an earlier header of this pack, not the one for those who are to read it now";
+            let detail =
+                "it has an earlier header of this pack, not the one for those who are to read it now";
             report.add(DamageKind::Behind, &replica.name, key, detail);
         }
         None => {

@@ -60,8 +60,28 @@ impl TestVault {
         items: &[(&str, ItemKind, &[u8])],
         change: impl FnOnce(&mut Draft),
     ) -> Manifest {
-        self.backup.clock.advance(chrono::TimeDelta::seconds(1));
         let vault = self.backup.open().await.unwrap();
+        self.commit_on(vault, repository, items, change).await
+    }
+
+    /// Commits by a client that opened the vault before.
+    pub(crate) async fn commit_by(
+        &self,
+        vault: Arc<Vault>,
+        repository: &str,
+        items: &[(&str, ItemKind, &[u8])],
+    ) -> Manifest {
+        self.commit_on(vault, repository, items, |_| {}).await
+    }
+
+    async fn commit_on(
+        &self,
+        vault: Arc<Vault>,
+        repository: &str,
+        items: &[(&str, ItemKind, &[u8])],
+        change: impl FnOnce(&mut Draft),
+    ) -> Manifest {
+        self.backup.clock.advance(chrono::TimeDelta::seconds(1));
         let name: Name = repository.parse().unwrap();
         let snapshots = Snapshots::load(&vault, Some(&name)).await.unwrap();
         let ledger = Ledger::load(&vault, &name).await.unwrap();

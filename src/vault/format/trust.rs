@@ -80,6 +80,18 @@ impl Role {
     }
 }
 
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let known = [Self::Snapshot, Self::Maintenance, Self::Privacy];
+        known
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or_else(|| format!("not a role (snapshot, maintenance, privacy): {text:?}"))
+    }
+}
+
 /// The item key as it is stored, base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
