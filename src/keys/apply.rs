@@ -7,6 +7,7 @@ use crate::vault::endorse;
 use crate::vault::envelope::Recipient;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::trust::Role;
+use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
 use crate::vault::rewrap::{self, Report};
 use crate::vault::signing::SigningKey;
@@ -74,6 +75,10 @@ pub async fn apply(vault: &mut Vault, root: Option<&SigningKey>, plan: &KeyPlan)
         if plan.destroys {
             rewrap::destroy_retired(vault, space, &mut report.rewrap).await?;
         }
+    }
+    // A run that was killed may have left entries on some replicas only.
+    for space in rewrap::spaces(vault).await? {
+        Ledger::load(vault, &space).await?.bring_up_to_date(vault).await;
     }
     vault.replicas.require_enough()?;
     report.trust = vault.trust.n;

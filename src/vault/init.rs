@@ -175,5 +175,5 @@ pub async fn require_empty(replica: &Replica) -> Result<()> {
 }
 
 fn is_of_init(key: &str) -> bool {
-    key == layout::REPLICA || key.strip_suffix(".minisig").unwrap_or(key) == layout::trust(1)
+    key == layout::REPLICA || layout::parse_trust(key.strip_suffix(".minisig").unwrap_or(key)).is_some()
 }

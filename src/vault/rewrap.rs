@@ -175,7 +175,9 @@ pub fn pending(vault: &Vault, space: &Space, next: Option<&TrustRecord>) -> Pend
     pending.to_write = (pending.packs.len() + pending.indexes.len()) as u64;
     for (at, _) in live(vault) {
         let Some(listing) = space.listing(at) else { continue };
-        pending.to_destroy += retired_here(space, listing).len() as u64;
+        // Where nobody left, index objects that others took the place of harm nobody.
+        let counts = |retired: &&Retired| retired.is_header || history.some_left(Readers::Catalogs);
+        pending.to_destroy += retired_here(space, listing).iter().filter(counts).count() as u64;
         pending.to_bring += lacking(space, listing).len() as u64;
     }
     if history.some_left(Readers::Catalogs) {
@@ -371,6 +373,7 @@ async fn bring(vault: &Vault, space: &Space, report: &mut Report) -> Result<()> 
 /// Something retired that still lies on a replica, and whether what takes its place is there.
 struct Retired {
     key: String,
+    is_header: bool,
     replaced: bool,
 }
 
@@ -384,7 +387,8 @@ fn retired_here(space: &Space, listing: &Listing) -> Vec<Retired> {
                 || pack.needed_header().is_some_and(|header| listing.has_header(pack, &header))
         });
         for (header, _) in there.iter().filter(|(own, _)| retired.iter().any(|(one, _)| one == own)) {
-            found.push(Retired { key: layout::header(&space.name, pack, header), replaced });
+            let key = layout::header(&space.name, pack, header);
+            found.push(Retired { key, is_header: true, replaced });
         }
     }
     let needed: HashSet<&Digest> = space.index.packs().iter().flat_map(|pack| &pack.indexed_by).collect();
@@ -392,7 +396,7 @@ fn retired_here(space: &Space, listing: &Listing) -> Vec<Retired> {
         space.index.packs().iter().all(|pack| !listing.has_body(pack) || is_indexed(listing, pack));
     for index in space.headers.retired_indexes.iter().filter(|index| listing.indexes.contains_key(index)) {
         let replaced = all_indexed && !needed.contains(index);
-        found.push(Retired { key: layout::index(&space.name, index), replaced });
+        found.push(Retired { key: layout::index(&space.name, index), is_header: false, replaced });
     }
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
@@ -408,7 +412,7 @@ pub async fn destroy_retired(vault: &Vault, name: &Name, report: &mut Report) ->
     let space = Space::load(vault, name).await?;
     for (at, replica) in live(vault) {
         let Some(listing) = space.listing(at) else { continue };
-        for Retired { key, replaced } in retired_here(&space, listing) {
+        for Retired { key, replaced, .. } in retired_here(&space, listing) {
             let place = format!("{key} on {}", replica.name);
             if !replaced {
                 let detail = "it stays until this replica holds what takes its place";

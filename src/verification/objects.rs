@@ -364,7 +364,11 @@ fn needed_index(
     }
     if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
         let detail = "this index object is missing; the packs that it describes cannot be found without it";
-        report.add(DamageKind::Missing, &replica.name, layout::index(&space.name, index), detail);
+        // One that was written for other readers is not there where a replica was away then.
+        let was_away = space.headers.indexes.contains_key(index)
+            && listing.indexes.keys().any(|there| space.headers.retired_indexes.contains(there));
+        let kind = if was_away { DamageKind::Behind } else { DamageKind::Missing };
+        report.add(kind, &replica.name, layout::index(&space.name, index), detail);
     }
     needed
 }

@@ -17,7 +17,6 @@ use prismvault::vault::item::ItemKind;
 use prismvault::vault::layout;
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
-use prismvault::vault::rewrap::{pending, spaces};
 use prismvault::vault::signing::SigningKey;
 use prismvault::vault::snapshots::Snapshots;
 use prismvault::vault::space::Space;
@@ -27,8 +26,8 @@ use serde_json::Value;
 use crate::backups::{Backup, verify_options};
 use crate::vaults::TestVault;
 
-const ONE: (&str, ItemKind, &[u8]) = ("documents/en-us/page/A.json", ItemKind::Document, br#"{"id":"A"}"#);
-const TWO: (&str, ItemKind, &[u8]) = ("documents/en-us/page/B.json", ItemKind::Document, br#"{"id":"B"}"#);
+const ONE: (&str, ItemKind, &[u8]) = ("repository/A.json", ItemKind::Repository, br#"{"id":"A"}"#);
+const TWO: (&str, ItemKind, &[u8]) = ("repository/B.json", ItemKind::Repository, br#"{"id":"B"}"#);
 
 fn blog() -> Name {
     "blog".parse().unwrap()
@@ -192,7 +191,7 @@ async fn a_writer_that_had_not_seen_the_change_leaves_something_that_is_found_an
     let early = backup.open().await.unwrap();
     change(backup, &all(backup), None, &[Change::AddContent(new.recipient())]).await.unwrap();
     // It was opened before the record was written, and ends after.
-    vault.commit_by(early, "blog", &[TWO, ("documents/en-us/page/C.json", ItemKind::Document, b"{}")]).await;
+    vault.commit_by(early, "blog", &[TWO, ("repository/C.json", ItemKind::Repository, b"{}")]).await;
     let left = check(&open(backup, &all(backup), None).await.unwrap()).await.unwrap().1;
     assert!(left.to_write > 0, "{left:?}");
     change(backup, &all(backup), None, &[]).await.unwrap();
@@ -255,8 +254,9 @@ async fn an_old_header_that_comes_back_is_found_and_destroyed_again() {
 async fn a_retired_header_is_not_destroyed_where_the_new_one_is_missing() {
     let vault = with_two_snapshots(1).await;
     let (backup, new) = (&vault.backup, Identity::generate());
-    let copy = |key: String| async { (key.clone(), vault.stores[0].get(&key, u64::MAX).await.unwrap()) };
-    let old = copy(vault.keys("keys").await[0].clone()).await;
+    let first = vault.keys("keys").await.remove(0);
+    let bytes = vault.stores[0].get(&first, u64::MAX).await.unwrap();
+    let old = (first, bytes);
     let changes = [Change::ReplaceRecipient(backup.recovery.recipient(), new.recipient())];
     change(backup, &all(backup), None, &changes).await.unwrap();
     // The new header of that pack is lost, and the old one is there again.

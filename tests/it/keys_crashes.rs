@@ -88,8 +88,8 @@ async fn sweep(vault: &mut TestVault, case: &Case) {
 
 async fn with_two_snapshots() -> TestVault {
     let vault = TestVault::new(2, true).await;
-    let one: (&str, ItemKind, &[u8]) = ("documents/en-us/page/A.json", ItemKind::Document, br#"{"id":"A"}"#);
-    let two: (&str, ItemKind, &[u8]) = ("documents/en-us/page/B.json", ItemKind::Document, br#"{"id":"B"}"#);
+    let one: (&str, ItemKind, &[u8]) = ("repository/A.json", ItemKind::Repository, br#"{"id":"A"}"#);
+    let two: (&str, ItemKind, &[u8]) = ("repository/B.json", ItemKind::Repository, br#"{"id":"B"}"#);
     vault.snapshot("blog", &[one]).await;
     vault.snapshot("blog", &[one, two]).await;
     vault

@@ -11,7 +11,7 @@ use crate::vault::signing::VerifyingKey;
 /// Arguments of `keys add`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("key").required(true).args(["recovery", "privacy", "operator", "signing"]))]
-pub struct Args {
+pub(super) struct Args {
     /// age public key that reads content, as the recovery identity does
     #[arg(long, value_name = "AGE1…")]
     recovery: Option<Recipient>,

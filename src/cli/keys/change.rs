@@ -16,7 +16,7 @@ use crate::keys::{Change, KeyPlan, KeyReport, apply, plan};
 
 /// Options of commands that change keys.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Options {
+pub(super) struct Options {
     /// Show what would be done and why, and stop
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -18,7 +18,7 @@ use crate::vault::signing::SigningKey;
 
 /// Arguments of `keys check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     identity: IdentityOptions,
 }

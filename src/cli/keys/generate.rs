@@ -14,7 +14,7 @@ use crate::vault::signing::SigningKey;
 /// Arguments of `keys generate`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("file").required(true).args(["identity_file", "signing_file"]))]
-pub struct Args {
+pub(super) struct Args {
     /// Make an age identity in this file
     #[arg(long = "identity-to", value_name = "FILE")]
     identity_file: Option<PathBuf>,

@@ -7,7 +7,7 @@ use crate::keys::Change;
 
 /// Arguments of `keys remove`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Public keys or labels; all that belong to a person at once
     #[arg(required = true, value_name = "KEY_OR_LABEL")]
     keys: Vec<String>,

@@ -21,7 +21,7 @@ use crate::vault::signing::SigningKey;
 /// Arguments of `keys rotate`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["signing", "maintenance", "root", "recovery", "operator"]))]
-pub struct Args {
+pub(super) struct Args {
     /// The key that signs snapshots
     #[arg(long)]
     signing: bool,
