@@ -106,6 +106,9 @@ pub struct Limits {
     pub small_object_bytes_max: u64,
     /// Largest index object that is read.
     pub index_bytes_max: u64,
+    /// Headers, or names of files, in one ledger entry: about 5 MB, well below
+    /// `small_object_bytes_max`, and a killed run loses no more than one entry.
+    pub ledger_names_max: usize,
 
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
@@ -160,6 +163,7 @@ impl Default for Limits {
             range_bytes: 8 << 20,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,
+            ledger_names_max: 10_000,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

@@ -47,6 +47,7 @@ pub mod export;
 pub mod find;
 pub mod init;
 pub mod jobs;
+pub mod keys;
 pub mod list;
 pub mod manual;
 pub mod prune;
@@ -133,6 +134,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Who may sign and who may read: list, check, add, remove, rotate
+    Keys(keys::Args),
     /// Jobs, one file a job: check them, see when each runs, run one now
     Jobs(jobs::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -308,6 +311,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
+        Command::Keys(args) => keys::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

@@ -492,7 +492,7 @@ impl Headers {
     fn of(state: &SpaceState) -> Self {
         let mut headers = Self::default();
         for entry in state.ledger.entries() {
-            if let Decision::Rewrap { headers: added, retired } = &entry.decision {
+            if let Decision::Rewrap { headers: added, retired, .. } = &entry.decision {
                 headers.retired.retain(|header| !added.contains(header));
                 headers.added.extend(added);
                 headers.retired.extend(retired);

@@ -429,6 +429,8 @@ fn found(pack: &LostPack, key: &str, size: u64, header: Option<(Digest, u64)>, w
             kind: walked.kind,
             size,
             header,
+            // Nobody knows to whom it was written; `keys rewrap` looks.
+            trust: 0,
             frames: walked.frames,
             items: walked.items,
         },

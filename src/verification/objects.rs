@@ -105,8 +105,13 @@ async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyRe
         }
         for (key, result) in vault.check_trust_on(replica).await {
             report.count(&replica.name, 1);
-            if let Err(error) = result {
-                report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
+            match result {
+                Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
+                    // Keys were changed while it was away.
+                    report.add(DamageKind::Behind, &replica.name, key, with_causes(&error));
+                }
+                Err(error) => report.add(damage_kind(&error), &replica.name, key, with_causes(&error)),
+                Ok(()) => {}
             }
         }
         let wanted = chosen.iter().filter(|snapshot| snapshot.is_wanted_on(replica));
@@ -279,31 +284,7 @@ fn presence(
             }
             Some(_) => drop(needed.insert(Object { key, size: Some(pack.size), digest: pack.id })),
         }
-        if let Some((header, size)) = pack.header {
-            report.count(&replica.name, 1);
-            let key = layout::header(&space.name, &pack.id, &header);
-            let there = listing
-                .headers
-                .get(&pack.id)
-                .and_then(|headers| headers.iter().find(|(own, _)| *own == header));
-            match there {
-                None => report.add(
-                    DamageKind::Missing,
-                    &replica.name,
-                    key,
-                    "the header of this pack is missing; without it nobody can decrypt the pack",
-                ),
-                Some((_, found)) if *found != size => {
-                    report.add(
-                        DamageKind::WrongSize,
-                        &replica.name,
-                        key,
-                        format!("it has {found} bytes instead of {size}"),
-                    );
-                }
-                Some(_) => drop(needed.insert(Object { key, size: Some(size), digest: header })),
-            }
-        }
+        needed.extend(needed_header(space, listing, pack, replica, report));
         needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
@@ -338,6 +319,39 @@ pub(super) async fn wrong_on(
     Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
 }
 
+/// The header of the pack for those who are to read it now. Earlier ones may be there, and are not
+/// needed.
+fn needed_header(
+    space: &Space,
+    listing: &Listing,
+    pack: &Pack,
+    replica: &Replica,
+    report: &mut VerifyReport,
+) -> Option<Object> {
+    let (header, size) = pack.needed_header()?;
+    report.count(&replica.name, 1);
+    let key = layout::header(&space.name, &pack.id, &header);
+    let there = listing.headers.get(&pack.id).and_then(|all| all.iter().find(|(own, _)| *own == header));
+    match there {
+        Some((_, found)) if *found == size => return Some(Object { key, size: Some(size), digest: header }),
+        Some((_, found)) => {
+            let detail = format!("it has {found} bytes instead of {size}");
+            report.add(DamageKind::WrongSize, &replica.name, key, detail);
+        }
+        // It was away when the recipients changed.
+        None if pack.named_headers().any(|earlier| listing.has_header(pack, &earlier)) => {
+            let detail =
+                "it has an earlier header of this pack, not the one for those who are to read it now";
+            report.add(DamageKind::Behind, &replica.name, key, detail);
+        }
+        None => {
+            let detail = "the header of this pack is missing; without it nobody can decrypt the pack";
+            report.add(DamageKind::Missing, &replica.name, key, detail);
+        }
+    }
+    None
+}
+
 /// An index object that describes the pack. One is enough; without any, the one to bring is the
 /// first.
 fn needed_index(
@@ -355,7 +369,11 @@ fn needed_index(
     }
     if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
         let detail = "this index object is missing; the packs that it describes cannot be found without it";
-        report.add(DamageKind::Missing, &replica.name, layout::index(&space.name, index), detail);
+        // One that was written for other readers is not there where a replica was away then.
+        let was_away = space.headers.indexes.contains_key(index)
+            && listing.indexes.keys().any(|there| space.headers.retired_indexes.contains(there));
+        let kind = if was_away { DamageKind::Behind } else { DamageKind::Missing };
+        report.add(kind, &replica.name, layout::index(&space.name, index), detail);
     }
     needed
 }

@@ -21,7 +21,7 @@ use prismvault::vault::envelope::Identity;
 use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
-use prismvault::vault::signing::SigningKey;
+use prismvault::vault::signing::{SigningKey, VerifyingKey};
 use prismvault::verification::{Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -158,8 +158,10 @@ pub(crate) struct Backup {
     pub(crate) stores: Stores,
     pub(crate) operator: Identity,
     pub(crate) recovery: Identity,
-    signing: Secret,
-    root: SigningKey,
+    pub(crate) signing: Secret,
+    pub(crate) root: SigningKey,
+    /// The first root key, which clients pin.
+    pin: VerifyingKey,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) limits: Limits,
     pub(crate) min_copies: Option<usize>,
@@ -192,6 +194,7 @@ impl Backup {
             operator: Identity::generate(),
             recovery: Identity::generate(),
             signing: signing.to_secret_text("test"),
+            pin: root.public().clone(),
             root,
             clock,
             limits: quick_limits(),
@@ -273,7 +276,7 @@ impl Backup {
                 signing: Some(SigningKey::parse(&self.signing).unwrap()),
                 ..Keys::default()
             },
-            pins: Pins { vault: None, root: Some(self.root.public().clone()) },
+            pins: Pins { vault: None, root: Some(self.pin.clone()) },
             cache: None,
             state: self.state.clone(),
             spool: self.spool.path().join("spool"),

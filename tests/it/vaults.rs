@@ -73,10 +73,24 @@ impl TestVault {
         self.finish(begun, items, change).await
     }
 
+    /// Commits by a client that opened the vault before.
+    pub(crate) async fn commit_by(
+        &self,
+        vault: Arc<Vault>,
+        repository: &str,
+        items: &[(&str, ItemKind, &[u8])],
+    ) -> Manifest {
+        let begun = self.begin_on(vault, repository).await;
+        self.finish(begun, items, |_| {}).await
+    }
+
     /// Begins a snapshot, a second after what was before: looks at what the vault holds.
     pub(crate) async fn begin(&self, repository: &str) -> Begun {
+        self.begin_on(self.backup.open().await.unwrap(), repository).await
+    }
+
+    async fn begin_on(&self, vault: Arc<Vault>, repository: &str) -> Begun {
         self.backup.clock.advance(chrono::TimeDelta::seconds(1));
-        let vault = self.backup.open().await.unwrap();
         let name: Name = repository.parse().unwrap();
         let snapshots = Snapshots::load(&vault, Some(&name)).await.unwrap();
         let ledger = Ledger::load(&vault, &name).await.unwrap();
