@@ -260,19 +260,28 @@ impl Backup {
         self.open_with(vec![self.operator.clone()]).await
     }
 
+    /// Opens the vault with the signing key of another vault.
+    pub(crate) async fn open_signing_as(&self, other: &Self) -> prismvault::vault::error::Result<Arc<Vault>> {
+        self.open_as(vec![self.operator.clone()], &other.signing).await
+    }
+
     /// Opens the vault with these identities.
     pub(crate) async fn open_with(
         &self,
         identities: Vec<Identity>,
     ) -> prismvault::vault::error::Result<Arc<Vault>> {
+        self.open_as(identities, &self.signing).await
+    }
+
+    async fn open_as(
+        &self,
+        identities: Vec<Identity>,
+        signing: &Secret,
+    ) -> prismvault::vault::error::Result<Arc<Vault>> {
         let options = OpenOptions {
             limits: self.limits.clone(),
             clock: Arc::<ManualClock>::clone(&self.clock),
-            keys: Keys {
-                identities,
-                signing: Some(SigningKey::parse(&self.signing).unwrap()),
-                ..Keys::default()
-            },
+            keys: Keys { identities, signing: Some(SigningKey::parse(signing).unwrap()), ..Keys::default() },
             pins: Pins { vault: None, root: Some(self.root.public().clone()) },
             cache: None,
             state: self.state.clone(),

@@ -25,6 +25,7 @@ mod objects;
 mod objects_s3;
 mod prismic;
 mod pruning;
+mod pruning_faults;
 mod reading;
 mod replicas;
 mod restore;
