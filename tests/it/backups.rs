@@ -263,10 +263,23 @@ impl Backup {
         self.open_with(vec![self.operator.clone()]).await
     }
 
+    /// Opens the vault with the signing key of another vault.
+    pub(crate) async fn open_signing_as(&self, other: &Self) -> prismvault::vault::error::Result<Arc<Vault>> {
+        self.open_as(vec![self.operator.clone()], &other.signing).await
+    }
+
     /// Opens the vault with these identities.
     pub(crate) async fn open_with(
         &self,
         identities: Vec<Identity>,
+    ) -> prismvault::vault::error::Result<Arc<Vault>> {
+        self.open_as(identities, &self.signing).await
+    }
+
+    async fn open_as(
+        &self,
+        identities: Vec<Identity>,
+        signing: &Secret,
     ) -> prismvault::vault::error::Result<Arc<Vault>> {
         let options = OpenOptions {
             limits: self.limits.clone(),
@@ -277,6 +290,8 @@ impl Backup {
                 ..Keys::default()
             },
             pins: Pins { vault: None, root: Some(self.pin.clone()) },
+            keys: Keys { identities, signing: Some(SigningKey::parse(signing).unwrap()), ..Keys::default() },
+            pins: Pins { vault: None, root: Some(self.root.public().clone()) },
             cache: None,
             state: self.state.clone(),
             spool: self.spool.path().join("spool"),

@@ -33,6 +33,7 @@ mod places;
 mod prismic;
 mod probe;
 mod pruning;
+mod pruning_faults;
 mod reading;
 mod rebuild_index;
 mod replicas;

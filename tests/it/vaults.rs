@@ -9,7 +9,7 @@ use prismvault::objects::{ErrorKind, ObjectStore};
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::format::catalog::CatalogEntry;
-use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source};
+use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
 use prismvault::vault::item::ItemKind;
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
@@ -120,6 +120,7 @@ impl TestVault {
             .map(|((path, ..), item)| CatalogEntry { path: (*path).into(), item: item.id, size: item.size })
             .collect();
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let documents = items.iter().filter(|(path, ..)| path.starts_with("documents/")).count() as u64;
         let mut draft = Draft {
             repository: name,
             snapshot: SnapshotId::new(started),
@@ -135,7 +136,10 @@ impl TestVault {
             },
             entries,
             links: LinksPart::New(Box::new(std::iter::empty())),
-            counts: Counts::default(),
+            counts: Counts {
+                documents: Tally { stored: documents, ..Tally::default() },
+                ..Counts::default()
+            },
             consistency: Consistency::default(),
             gaps: Vec::new(),
             accepted_gaps: Vec::new(),
