@@ -13,6 +13,7 @@
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
+//! | 3 | [`replication`]: every replica gets what the manifests that it is to hold need |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod objects;
 pub mod prismic;
 pub mod progress;
+pub mod replication;
 pub mod restore;
 pub mod retry;
 pub mod sandbox;

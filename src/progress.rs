@@ -30,8 +30,10 @@ pub enum Phase {
     Export,
     /// Searching texts.
     Search,
-    /// Copying objects between replicas.
+    /// Mending damaged objects.
     Repair,
+    /// Copying objects between replicas.
+    Replicate,
 }
 
 impl Phase {
@@ -50,6 +52,7 @@ impl Phase {
             Self::Export => "exporting",
             Self::Search => "searching",
             Self::Repair => "repairing",
+            Self::Replicate => "replicating",
         }
     }
 }

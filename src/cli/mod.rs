@@ -47,6 +47,7 @@ pub mod jobs;
 pub mod list;
 pub mod manual;
 pub mod repair;
+pub mod replicate;
 pub mod restore;
 pub mod sandbox;
 pub mod show;
@@ -116,6 +117,8 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Give every replica the snapshots that it is to hold
+    Replicate(replicate::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -290,6 +293,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Replicate(args) => replicate::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,

@@ -13,7 +13,7 @@ use super::format::ledger::{Decision, KIND, LedgerEntry};
 use super::format::{self, trust::Role};
 use super::layout;
 use super::open::Vault;
-use super::replica::{in_parallel, with_causes};
+use super::replica::{Replica, in_parallel, with_causes};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::objects::Body;
 use crate::progress::Problem;
@@ -236,6 +236,19 @@ impl Ledger {
             }
         }
         wrong
+    }
+
+    /// Returns the keys of the entries that a replica lacks, oldest first, with the names of those
+    /// that hold each.
+    pub fn missing_on(&self, replica: &Replica) -> Vec<(String, Vec<String>)> {
+        let missing = self.entries.iter().filter(|stored| !stored.on.contains(&replica.name));
+        missing
+            .map(|stored| {
+                let mut on: Vec<String> = stored.on.iter().cloned().collect();
+                on.sort_unstable();
+                (stored.entry.key.clone(), on)
+            })
+            .collect()
     }
 
     /// Copies entries to live replicas that lack them; a replica that refuses leaves the run.

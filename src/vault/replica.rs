@@ -234,6 +234,26 @@ impl Replicas {
         &self.all
     }
 
+    /// Returns a replica by its name.
+    pub fn named(&self, name: &str) -> Option<&Replica> {
+        self.all.iter().find(|replica| replica.name == name)
+    }
+
+    /// Checks that a replica of this name is configured, whether it can be reached or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] with the names that there are.
+    pub fn require_known(&self, name: &str) -> Result<()> {
+        let all = || self.all.iter().map(|replica| &replica.name).chain(self.absent.iter().map(|(name, _)| name));
+        if all().any(|known| known == name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = all().map(String::as_str).collect();
+        Err(VaultError::new(ErrorKind::NotFound, format!("no replica is named {name:?}"))
+            .hint(format!("replicas of the configuration: {}", known.join(", "))))
+    }
+
     /// Returns those that take part.
     pub fn live(&self) -> impl Iterator<Item = &Replica> {
         self.all.iter().filter(|replica| replica.is_live())

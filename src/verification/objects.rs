@@ -313,26 +313,6 @@ fn presence(
     needed
 }
 
-/// Returns the keys of objects that a snapshot needs and that a replica lacks, or has with other
-/// bytes.
-pub(super) async fn wrong_on(
-    vault: &Vault,
-    replica: &Replica,
-    snapshot: &Snapshot,
-    options: &VerifyOptions<'_>,
-) -> Result<Vec<String>> {
-    let space = Space::load(vault, &snapshot.manifest.space).await?;
-    let (_, items) = catalog_of(&Reader::new(vault, &space), snapshot).await?;
-    let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
-    let mut scratch = VerifyReport::default();
-    if let Some(at) = at {
-        let there = presence(&space, at, replica, &items, &mut scratch);
-        let options = VerifyOptions { level: Some(Level::Bytes), ..options.clone() };
-        verify_objects(vault, replica, there, &options, &mut scratch).await?;
-    }
-    Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
-}
-
 /// An index object that describes the pack. One is enough; without any, the one to bring is the
 /// first.
 fn needed_index(
