@@ -11,7 +11,7 @@ use super::text::{Style, Text};
 use super::units::human_bytes;
 use super::verify::{DepthOptions, damage_line};
 use crate::verification::{
-    Damage, Level, RepairPlan, RepairReport, RepairStep, VerifyOptions, apply_repair, plan_repair,
+    Damage, Level, RepairPlan, RepairReport, RepairStep, Scope, VerifyOptions, apply_repair, plan_repair,
 };
 
 /// Arguments of `repair`.
@@ -56,6 +56,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             snapshots: Vec::new(),
             progress: &*context.progress,
             cancel: context.cancel.clone(),
+            scope: Scope::default(),
         };
         let (_, plan) = plan_repair(&session.vault, &options).await?;
         beyond_repair.clone_from(&plan.beyond_repair);

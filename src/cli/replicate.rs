@@ -163,10 +163,11 @@ fn page(whole: &Whole<'_>) -> Page {
     };
     for target in &whole.plan.targets {
         for waiting in target.waiting.iter().take(SHOWN) {
-            page = page.line(
-                Text::styled(Style::Yellow, "waits ")
-                    .and(Style::Plain, format!("{} on {}: {}", waiting.snapshot, target.replica, waiting.why)),
-            );
+            page =
+                page.line(Text::styled(Style::Yellow, "waits ").and(
+                    Style::Plain,
+                    format!("{} on {}: {}", waiting.snapshot, target.replica, waiting.why),
+                ));
         }
         if target.removed.snapshots > 0 {
             page = page.line(format!(
@@ -192,8 +193,10 @@ fn page(whole: &Whole<'_>) -> Page {
     }
     page = and_more(page, whole.plan.unreadable.len());
     for (name, why) in &whole.left {
-        page = page
-            .line(Text::styled(Style::Yellow, "not brought up to date ").and(Style::Plain, format!("{name}: {why}")));
+        page = page.line(
+            Text::styled(Style::Yellow, "not brought up to date ")
+                .and(Style::Plain, format!("{name}: {why}")),
+        );
     }
     page
 }

@@ -12,6 +12,7 @@ use super::units::human_bytes;
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
+use crate::verification::{LastVerified, last_verified};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,7 @@ struct Report<'a> {
     manifest: &'a Manifest,
     sha256: String,
     replicas: &'a [String],
+    verified: &'a [LastVerified],
     not_in_any_snapshot: Vec<NotThere>,
 }
 
@@ -43,18 +45,20 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let snapshot = snapshots.select(&args.snapshot, session.vault.now())?;
+    let verified = last_verified(&session.vault, &[snapshot]).await.remove(snapshot.id()).unwrap_or_default();
     let report = Report {
         manifest: &snapshot.manifest,
         sha256: snapshot.digest.to_string(),
         replicas: &snapshot.on,
+        verified: &verified,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
-    context.output.report(&report, || page(snapshot, &session))?;
+    context.output.report(&report, || page(snapshot, &verified, &session))?;
     session.warn(context);
     Ok(Outcome::Complete)
 }
 
-fn page(snapshot: &Snapshot, session: &Session) -> Page {
+fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Page {
     let manifest = &snapshot.manifest;
     let counts = &manifest.counts;
     let bold = |text: &str| Text::styled(Style::Bold, text);
@@ -81,6 +85,16 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
         .line(format!("  on {}", snapshot.on.join(", ")));
     if !missing.is_empty() {
         page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
+    }
+    for one in verified {
+        let what = match (&one.bytes, &one.content) {
+            (None, _) => "never verified whole".to_owned(),
+            (Some(bytes), None) => format!("all bytes verified since {bytes}"),
+            (Some(bytes), Some(content)) => {
+                format!("all bytes verified since {bytes}, all content since {content}")
+            }
+        };
+        page = page.line(format!("  on {}: {what}", one.replica));
     }
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
     let mut row = |what: String, tally: &Tally| {

@@ -61,7 +61,10 @@ struct Job<'a> {
 
 /// What became of a job on one replica.
 enum Outcome {
-    Written { objects: u64, bytes: u64 },
+    Written {
+        objects: u64,
+        bytes: u64,
+    },
     /// It was there and is good.
     Confirmed,
     Failed(String),
@@ -92,8 +95,7 @@ pub async fn apply(
     if plan.vault != vault.file.vault {
         return Err(VaultError::new(ErrorKind::Refused, "this plan was made for another vault"));
     }
-    let named =
-        |name: &String| TargetReport { replica: name.clone(), ..TargetReport::default() };
+    let named = |name: &String| TargetReport { replica: name.clone(), ..TargetReport::default() };
     let targets = plan.targets.iter().map(|target| named(&target.replica)).collect();
     let mut run = Run {
         vault,
@@ -154,7 +156,8 @@ impl<'a> Run<'a> {
             let Some(replica) = self.vault.replicas.named(&target.replica) else { continue };
             for snapshot in &target.snapshots {
                 let key = layout::manifest(&snapshot.repository, &snapshot.snapshot);
-                let missed = |needed: &&String| self.missed.contains(&(target.replica.clone(), (*needed).clone()));
+                let missed =
+                    |needed: &&String| self.missed.contains(&(target.replica.clone(), (*needed).clone()));
                 if let Some(needed) = snapshot.needs.iter().find(missed) {
                     let why = format!("{needed}, which it needs, could not be brought");
                     self.fail(&target.replica, &key, why);
@@ -276,11 +279,14 @@ async fn run_job<'a>(vault: &Vault, copier: &Copier<'_>, job: Job<'a>) -> Done<'
         }
         Err(error) => {
             // Nobody who could be asked has a good copy, and all could be asked.
-            if copy::is_damage(&error) && job.from.iter().all(|name| sources.iter().any(|one| one.name == *name)) {
+            if copy::is_damage(&error)
+                && job.from.iter().all(|name| sources.iter().any(|one| one.name == *name))
+            {
                 lost = Some(with_causes(&error));
             }
             let why = with_causes(&error);
-            outcomes = wanting.map(|(_, settled)| settled.unwrap_or_else(|| Outcome::Failed(why.clone()))).collect();
+            outcomes =
+                wanting.map(|(_, settled)| settled.unwrap_or_else(|| Outcome::Failed(why.clone()))).collect();
         }
     }
     drop(held);

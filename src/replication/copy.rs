@@ -98,7 +98,8 @@ impl<'a> Copier<'a> {
                 }
             }
         }
-        let none = || VaultError::new(ErrorKind::TooFewReplicas, format!("no replica can be asked for {key}"));
+        let none =
+            || VaultError::new(ErrorKind::TooFewReplicas, format!("no replica can be asked for {key}"));
         Fetched { good: Err(last.unwrap_or_else(none)), bad }
     }
 }
@@ -235,7 +236,9 @@ pub(crate) async fn replace(vault: &Vault, to: &Replica, key: &str, body: Body) 
     if stored_digest(vault, to, key).await? != digest {
         let error = VaultError::damaged(key, &to.store, "what was written is not what is there");
         return Err(match kept {
-            true => error.hint(format!("the store does not keep what it is given; what was there before is in {aside}")),
+            true => error.hint(format!(
+                "the store does not keep what it is given; what was there before is in {aside}"
+            )),
             false => error.hint("the store does not keep what it is given; replace the disk or the bucket"),
         });
     }

@@ -19,7 +19,6 @@
 
 mod apply;
 mod copy;
-mod needs;
 mod plan;
 
 pub use apply::{Report, TargetReport, apply};

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::needs::{PacksOn, read_trees};
 use crate::ids::{Digest, Name, SnapshotId, VaultId};
 use crate::objects::ErrorKind as StoreKind;
 use crate::progress::{Phase, Problem, Progress};
@@ -12,12 +11,12 @@ use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::index::{Listing, Pack, PackNumber};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
+use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
 use crate::vault::reader::Reader;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
-use crate::vault::tree::Pages;
 
 /// What is to be replicated.
 #[derive(Clone)]
@@ -195,13 +194,8 @@ pub async fn plan(vault: &Vault, request: &Request<'_>) -> Result<Plan> {
         snapshots: 0,
         lists: BTreeMap::new(),
     };
-    let mut making = Making {
-        vault,
-        request,
-        targets: BTreeMap::new(),
-        lost: BTreeMap::new(),
-        lists: BTreeMap::new(),
-    };
+    let mut making =
+        Making { vault, request, targets: BTreeMap::new(), lost: BTreeMap::new(), lists: BTreeMap::new() };
     making.trust().await;
     // Manifests and signatures, twice; trust records; the spaces that have a ledger.
     making.count_lists(|_| 2 * list_requests(2 * (there + removed)) + 2);
@@ -295,7 +289,9 @@ impl Making<'_> {
 
     /// Counts LIST requests: so many on the replica with this number.
     fn count_lists(&mut self, on: impl Fn(usize) -> u64) {
-        for (at, replica) in self.vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
+        for (at, replica) in
+            self.vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live())
+        {
             *self.lists.entry(replica.name.clone()).or_default() += on(at);
         }
     }
@@ -347,10 +343,11 @@ impl Making<'_> {
             })
         });
         let reader = Reader::new(vault, &space);
-        let (mut pages, mut unreadable, mut readable) = (Pages::default(), Vec::new(), Vec::new());
+        let mut needs = Needs::new(&reader, &space);
+        let (mut unreadable, mut readable) = (Vec::new(), Vec::new());
         for snapshot in snapshots {
-            match read_trees(&mut pages, &reader, snapshot).await {
-                Ok(()) => readable.push(*snapshot),
+            match needs.of(&snapshot.manifest).await {
+                Ok(needed) => readable.push((*snapshot, needed)),
                 Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::Store(_)) => {
                     let detail = format!("its catalog cannot be read: {}", with_causes(&error));
                     unreadable.push(Problem::new(
@@ -366,7 +363,7 @@ impl Making<'_> {
             if self.is_target(replica)
                 && let Some(listing) = space.listing(at)
             {
-                self.compare(&space, listing, replica, &pages, &readable).await;
+                self.compare(&space, listing, (at, replica), &readable).await;
             }
         }
         Ok(unreadable)
@@ -377,22 +374,19 @@ impl Making<'_> {
         &mut self,
         space: &Space,
         listing: &Listing,
-        replica: &Replica,
-        pages: &Pages,
-        snapshots: &[&Snapshot],
+        (at, replica): (usize, &Replica),
+        snapshots: &[(&Snapshot, Needed)],
     ) {
-        let mut packs_on = PacksOn::new(space, listing, pages);
-        let (mut promised, mut needed) = (HashSet::new(), BTreeMap::<PackNumber, BTreeSet<SnapshotId>>::new());
+        let (mut promised, mut needed) =
+            (HashSet::new(), BTreeMap::<PackNumber, BTreeSet<SnapshotId>>::new());
         let mut new = Vec::new();
-        for snapshot in snapshots.iter().filter(|snapshot| snapshot.is_wanted_on(replica)) {
-            let packs = match packs_on.of(snapshot) {
-                Ok(packs) => packs,
-                Err(item) => {
-                    let detail = format!("no index object says where the item {item} is");
-                    self.lose(format!("{}/{}", layout::INDEX, space.name), detail, [snapshot.id().clone()]);
-                    continue;
-                }
-            };
+        for (snapshot, needs) in snapshots.iter().filter(|(snapshot, _)| snapshot.is_wanted_on(replica)) {
+            if let Some(item) = needs.lost().first() {
+                let detail = format!("no index object says where the item {item} is");
+                self.lose(format!("{}/{}", layout::INDEX, space.name), detail, [snapshot.id().clone()]);
+                continue;
+            }
+            let packs = needs.packs_on(space, at);
             for pack in &packs {
                 needed.entry(*pack).or_default().insert(snapshot.id().clone());
             }
@@ -414,7 +408,8 @@ impl Making<'_> {
             }
             let index = missing_index(space, listing, pack, &copies);
             let index = index.map(|id| self.index_copy(space, replica, &id));
-            of_pack.insert(*number, own.iter().chain(&index).map(|copy| copy.key.clone()).collect::<Vec<_>>());
+            of_pack
+                .insert(*number, own.iter().chain(&index).map(|copy| copy.key.clone()).collect::<Vec<_>>());
             copies.extend(own.into_iter().chain(index).map(|copy| (copy.key.clone(), copy)));
         }
         let sources: HashSet<String> = self
@@ -428,8 +423,9 @@ impl Making<'_> {
         let target = self.target(replica);
         target.copies.extend(copies.into_values());
         for (snapshot, packs) in new {
-            let marked =
-                packs.iter().find(|number| listing.marked.contains(&space.index.packs()[**number as usize].id));
+            let marked = packs
+                .iter()
+                .find(|number| listing.marked.contains(&space.index.packs()[**number as usize].id));
             if packs.iter().any(|pack| lost.contains(pack)) {
                 // Named as lost; its manifest would promise what is not there.
                 continue;
@@ -592,15 +588,13 @@ fn missing_index(
         return None;
     }
     let is_brought = |index: &&Digest| copies.contains_key(&layout::index(&space.name, index));
-    match pack.indexed_by.iter().find(is_brought) {
-        Some(_) => None,
-        None => pack.indexed_by.first().copied(),
-    }
+    pack.indexed_by.iter().find(is_brought).or(pack.indexed_by.first()).copied()
 }
 
 /// Forecasts requests and bytes for each replica, if every first source has a good copy.
 pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
-    let listed = plan.lists.iter().map(|(name, list)| (name.clone(), Traffic { list: *list, ..Traffic::default() }));
+    let listed =
+        plan.lists.iter().map(|(name, list)| (name.clone(), Traffic { list: *list, ..Traffic::default() }));
     let mut traffic: BTreeMap<String, Traffic> = listed.collect();
     // An object that goes to several replicas is read once.
     let mut read: HashSet<&str> = HashSet::new();
@@ -622,7 +616,8 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
                 source.bytes_read += copy.size;
                 source.head += objects;
                 // Signed files are read once more, to be checked with their signature.
-                source.get += if signed { objects * 3 } else { copy.size.div_ceil(range_bytes.max(1)).max(1) };
+                source.get +=
+                    if signed { objects * 3 } else { copy.size.div_ceil(range_bytes.max(1)).max(1) };
             }
         }
         for snapshot in &target.snapshots {

@@ -21,6 +21,7 @@ use crate::vault::commit::{Committed, Draft, LinksPart};
 use crate::vault::error::ErrorKind as VaultErrorKind;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
+use crate::vault::index::PackNumber;
 use crate::vault::item::{ItemKey, ItemKind};
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -143,6 +144,10 @@ pub async fn take(
         Some(snapshot) => load_base(vault, &space, snapshot.manifest.clone(), &mut vault_warnings).await?,
         None => None,
     };
+    if let Some(problem) = base.as_ref().and_then(|base| stored_again(vault, &space, base)) {
+        progress.problem(&problem);
+        vault_warnings.push(problem);
+    }
     let writer = Writer::new(Arc::clone(vault), space)?;
     let token = |token: &crate::secret::Secret| token.clone();
     let run = Run {
@@ -231,6 +236,25 @@ async fn load_base(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says so when items of the snapshot before are there, but on too few replicas: a replica was
+/// added, or lost content. They are read and stored once more then, which copying would spare.
+fn stored_again(vault: &Vault, space: &Space, base: &Base) -> Option<Problem> {
+    let min_copies = vault.replicas.min_copies;
+    let on_too_few = |entry: &&CatalogEntry| {
+        let copies = |pack: PackNumber| space.copies(pack);
+        !space.index.is_present(&entry.item, |pack| copies(pack) >= min_copies)
+            && space.index.is_present(&entry.item, |pack| copies(pack) > 0)
+    };
+    let count = base.entries.iter().filter(on_too_few).count();
+    if count == 0 {
+        return None;
+    }
+    let what = format!(
+        "{count} items of the snapshot before are on fewer than {min_copies} replicas, so they are stored once more; `prismvault replicate` brings them over without that, if it runs first"
+    );
+    Some(Problem::new("stored-again", base.manifest.key.clone(), what))
 }
 
 impl Run<'_> {

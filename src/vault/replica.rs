@@ -245,7 +245,8 @@ impl Replicas {
     ///
     /// [`ErrorKind::NotFound`] with the names that there are.
     pub fn require_known(&self, name: &str) -> Result<()> {
-        let all = || self.all.iter().map(|replica| &replica.name).chain(self.absent.iter().map(|(name, _)| name));
+        let all =
+            || self.all.iter().map(|replica| &replica.name).chain(self.absent.iter().map(|(name, _)| name));
         if all().any(|known| known == name) {
             return Ok(());
         }
@@ -300,6 +301,7 @@ impl Replicas {
 
     /// Reads an object from the first replica whose copy `accept` takes; `accept` returns what
     /// the caller wants of it, or what is wrong. Objects named by their digest are checked first.
+    /// Copies that are no good are given to `read_around` when a good one was found.
     ///
     /// # Errors
     ///
@@ -309,6 +311,7 @@ impl Replicas {
         key: &str,
         max: u64,
         accept: impl Fn(&Replica, Bytes) -> Result<T>,
+        read_around: impl Fn(&VaultError),
     ) -> Result<T> {
         let mut last = None;
         for replica in self.live() {
@@ -324,7 +327,12 @@ impl Replicas {
                 Err(error) => Err(error.into()),
             };
             match result {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    if let Some(error) = &last {
+                        read_around(error);
+                    }
+                    return Ok(value);
+                }
                 // Damage is worth more to know than that another replica has no copy.
                 Err(error)
                     if last.as_ref().is_none_or(|last: &VaultError| last.kind != ErrorKind::Integrity) =>

@@ -15,7 +15,6 @@ use super::signing::{VerifyingKey, check_claims};
 use super::trust::read_trust_record_on;
 use crate::ids::VaultId;
 use crate::objects::ErrorKind as StoreKind;
-use crate::progress::Problem;
 
 impl Vault {
     /// Reads a signed file and its signature from the cache or the first replica with a good
@@ -39,7 +38,7 @@ impl Vault {
                     self.cache.keep(key, &bytes);
                     self.cache.keep(&signature_key, &signature);
                     if let Some(error) = failure {
-                        self.warn(Problem::new("bad-copy", key, error.to_string()));
+                        self.read_around(key, &error);
                     }
                     return Ok((bytes, signature));
                 }

@@ -5,13 +5,11 @@
 //! says so, within bounds of size, so equal stretches of two snapshots give equal pages, which
 //! the vault stores once: changed content moves no boundary, an insertion one or two.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::error::{ErrorKind, Result, VaultError};
-use super::format::catalog::{CatalogEntry, Entry, PageEntry};
+use super::format::catalog::{Entry, PageEntry};
 use super::format::manifest::TreeRoot;
 use super::item::ItemKey;
 use crate::ids::ItemId;
@@ -170,7 +168,7 @@ async fn children(source: &dyn PageSource, pages: &[ItemId], root: &TreeRoot) ->
 }
 
 /// 256 entries a page: nine levels hold more than there are atoms to write them with.
-fn levels(root: &TreeRoot) -> Result<u32> {
+pub(super) fn levels(root: &TreeRoot) -> Result<u32> {
     if (1..=9).contains(&root.levels) {
         Ok(root.levels)
     } else {
@@ -199,76 +197,7 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     Ok(entries.into_iter().find(|entry| entry.path() == path))
 }
 
-/// What the pages of some trees name: the pages below them, and on the lowest level the items.
-/// Snapshots share most of their pages; one that was read is not read again.
-#[derive(Debug, Default)]
-pub struct Pages {
-    names: HashMap<ItemId, Box<[ItemId]>>,
-}
-
-impl Pages {
-    /// Reads the pages of a catalog that are not known yet.
-    ///
-    /// # Errors
-    ///
-    /// As [`all_pages`]; what was read until then stays known.
-    pub async fn read_catalog(&mut self, source: &dyn PageSource, root: &TreeRoot) -> Result<()> {
-        let lowest = self.read_upper(source, root).await?;
-        for page in lowest {
-            if !self.names.contains_key(&page) {
-                let mut entries: Vec<CatalogEntry> = Vec::new();
-                parse_into(&source.page(page).await?, page, &mut entries)?;
-                self.names.insert(page, entries.into_iter().map(|entry| entry.item).collect());
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the pages of a tree of links that are not known yet. Those of the lowest level name no
-    /// items, so they are not read at all.
-    ///
-    /// # Errors
-    ///
-    /// As [`read_catalog`](Self::read_catalog).
-    pub async fn read_links(&mut self, source: &dyn PageSource, root: &TreeRoot) -> Result<()> {
-        for page in self.read_upper(source, root).await? {
-            self.names.entry(page).or_default();
-        }
-        Ok(())
-    }
-
-    /// Reads the upper levels; returns the pages of the lowest.
-    async fn read_upper(&mut self, source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<ItemId>> {
-        let mut level = vec![root.root];
-        for _ in 1..levels(root)? {
-            let mut below = Vec::new();
-            for page in level {
-                if !self.names.contains_key(&page) {
-                    let named = children(source, &[page], root).await?;
-                    self.names.insert(page, named.into());
-                }
-                below.extend(self.below(&page));
-                if below.len() as u64 > root.entries {
-                    return Err(disorder(page, "it has more pages below it than the tree has entries"));
-                }
-            }
-            level = below;
-        }
-        Ok(level)
-    }
-
-    /// Returns what a page names; nothing for an item, and for a page that was not read.
-    pub fn below(&self, page: &ItemId) -> &[ItemId] {
-        self.names.get(page).map_or(&[], |names| names)
-    }
-
-    /// Whether this is a page that was read, and not an item.
-    pub fn is_page(&self, id: &ItemId) -> bool {
-        self.names.contains_key(id)
-    }
-}
-
-fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
+pub(super) fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         entries.push(
             serde_json::from_slice(line)
@@ -278,7 +207,7 @@ fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Res
     Ok(())
 }
 
-fn disorder(page: ItemId, why: &str) -> VaultError {
+pub(super) fn disorder(page: ItemId, why: &str) -> VaultError {
     VaultError::new(ErrorKind::Integrity, format!("catalog page {page} is damaged: {why}"))
         .hint("run `prismvault verify --full` to see which snapshots it concerns")
 }
@@ -287,8 +216,9 @@ fn disorder(page: ItemId, why: &str) -> VaultError {
 mod tests {
     use super::*;
     use crate::ids::Salt;
+    use crate::vault::format::catalog::CatalogEntry;
     use proptest::prelude::*;
-    use std::collections::{BTreeMap, HashSet};
+    use std::collections::{BTreeMap, HashMap, HashSet};
 
     const BOUNDS: PageBounds = PageBounds { min: 32, max: 256 };
 

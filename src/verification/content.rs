@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::objects::damage_kind;
 use super::report::{DamageKind, VerifyOptions, VerifyReport};
+use crate::clock::Timestamp;
 use crate::ids::ItemId;
 use crate::progress::Phase;
-use crate::vault::error::{Result, VaultError};
+use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
 use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
@@ -21,12 +22,15 @@ pub(super) async fn check_items(
     entries: HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
+    now: impl Fn() -> Timestamp,
 ) -> Result<()> {
     options.progress.start(Phase::Verify, Some(entries.len() as u64));
     let ids: Vec<ItemId> = entries.keys().copied().collect();
-    reader
+    let mut late = false;
+    let read = reader
         .for_each(ids, async |id, data| {
-            if options.cancel.is_cancelled() {
+            late = report.until.is_some_and(|until| now() >= until);
+            if options.cancel.is_cancelled() || late {
                 return Err(VaultError::cancelled());
             }
             let entry = &entries[&id];
@@ -35,13 +39,19 @@ pub(super) async fn check_items(
                 Ok(data) => check_item(entry, data),
                 Err(error) => Some((damage_kind(&error), with_causes(&error))),
             };
-            if let Some((kind, detail)) = problem {
-                report.add(kind, "", entry.path.to_string(), detail);
+            match problem {
+                Some((kind, detail)) => report.add(kind, "", entry.path.to_string(), detail),
+                None => drop(report.good_items.insert(id)),
             }
             options.progress.advance(Phase::Verify, 1, entry.size);
             Ok(())
         })
-        .await?;
+        .await;
+    match read {
+        // What is left is for the next run.
+        Err(error) if error.kind == ErrorKind::Cancelled && late => {}
+        read => read?,
+    }
     options.progress.finish(Phase::Verify);
     Ok(())
 }

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use super::budget;
 use super::content;
-use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
+use super::memory::Memory;
+use super::report::{DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::{Phase, Problem};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
-use crate::vault::index::{Listing, Pack};
+use crate::vault::format::index::PackKind;
+use crate::vault::index::{Listing, Pack, PackNumber};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
+use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
 use crate::vault::reader::Reader;
 use crate::vault::replica::{Replica, with_causes};
@@ -24,10 +28,10 @@ use crate::vault::tree;
 
 /// An object that must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Needed {
-    key: String,
-    size: Option<u64>,
-    digest: Digest,
+pub(super) struct Object {
+    pub(super) key: String,
+    pub(super) size: Option<u64>,
+    pub(super) digest: Digest,
 }
 
 /// Verifies the vault on every replica.
@@ -40,7 +44,11 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
     if options.level == Some(Level::Content) {
         vault.require_content_identity()?;
     }
-    let mut report = VerifyReport::default();
+    for name in &options.scope.replicas {
+        vault.replicas.require_known(name)?;
+    }
+    let until = options.scope.max_duration.map(|longest| budget::after(vault.now(), longest));
+    let mut report = VerifyReport { until, ..VerifyReport::default() };
     options.progress.start(Phase::OpenVault, None);
     let snapshots = Snapshots::load(vault, None).await?;
     for problem in snapshots.unreadable.iter().chain(&snapshots.missing(vault)?) {
@@ -58,7 +66,7 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         by_space.entry(&snapshot.manifest.space).or_default().push(snapshot);
     }
     options.progress.finish(Phase::OpenVault);
-    signed_files(vault, &chosen, &mut report).await;
+    signed_files(vault, &chosen, options, &mut report).await;
     if snapshots.iter().next().is_none() {
         // Silence about an empty vault must not be success by accident.
         for replica in vault.replicas.live() {
@@ -69,10 +77,24 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             }
         }
     }
+    let memory = match options.scope.remember || options.scope.is_limited() {
+        true => Memory::load(vault, by_space.keys().copied(), options).await,
+        false => Memory::default(),
+    };
+    if options.scope.is_limited() {
+        budget::check(vault, &by_space, &memory, options, &mut report).await?;
+    }
     for (space, snapshots) in by_space {
-        verify_space(vault, space, &snapshots, options, &mut report).await?;
+        match verify_space(vault, space, &snapshots, options, &mut report).await {
+            // What was good until then is remembered.
+            Err(error) if error.kind == ErrorKind::Cancelled => break,
+            verified => verified?,
+        }
     }
     for (name, failure) in vault.replicas.failed() {
+        if !options.scope.includes(&name) {
+            continue;
+        }
         let kind = match failure.kind {
             ErrorKind::NotAVault => DamageKind::Missing,
             ErrorKind::Integrity => DamageKind::Damaged,
@@ -81,14 +103,25 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         };
         report.add(kind, &name, "", failure.why);
     }
+    if options.scope.remember {
+        memory.keep(vault, options, &mut report).await;
+    }
     report.warnings.extend(vault.warnings());
     report.damage.sort();
+    if options.cancel.is_cancelled() {
+        return Err(VaultError::cancelled());
+    }
     Ok(report)
 }
 
 /// Checks trust records and manifests on each replica by itself.
-async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyReport) {
-    for replica in vault.replicas.live() {
+async fn signed_files(
+    vault: &Vault,
+    chosen: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) {
+    for replica in vault.replicas.live().filter(|replica| options.scope.includes(&replica.name)) {
         report.objects += 2;
         for (key, error) in vault.check_own_files_on(replica).await {
             report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
@@ -158,7 +191,8 @@ async fn verify_space(
                     with_causes(&error),
                 );
             }
-            for (replica, key, error) in ledger.check_copies(vault).await {
+            let copies = ledger.check_copies(vault).await.into_iter();
+            for (replica, key, error) in copies.filter(|(replica, ..)| options.scope.includes(replica)) {
                 let kind = if error.kind == ErrorKind::Store(StoreKind::NotFound) {
                     DamageKind::Behind
                 } else {
@@ -173,16 +207,20 @@ async fn verify_space(
     }
     let reader = Reader::new(vault, &space);
     let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
-    let mut needed_items: Vec<(&Snapshot, HashSet<ItemId>)> = Vec::new();
+    let mut needs = Needs::new(&reader, &space);
+    let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
     for snapshot in snapshots {
-        match catalog_of(&reader, snapshot).await {
-            Ok((catalog, items)) => {
-                if options.level == Some(Level::Content) {
-                    content::check_closure(&reader, snapshot, &catalog, report).await;
-                }
+        let read = async {
+            let needed = needs.of(&snapshot.manifest).await?;
+            if options.level == Some(Level::Content) {
+                let catalog: Vec<CatalogEntry> = tree::read_all(&reader, &snapshot.manifest.catalog).await?;
+                content::check_closure(&reader, snapshot, &catalog, report).await;
                 entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
-                needed_items.push((snapshot, items));
             }
+            Ok::<_, VaultError>(needed)
+        };
+        match read.await {
+            Ok(needed) => readable.push((snapshot, needed)),
             Err(error) => {
                 let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
                 report.add(
@@ -195,17 +233,39 @@ async fn verify_space(
         }
     }
     for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
-        let on_replica = needed_items.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-        let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
-        let needed = presence(&space, at, replica, &items, report);
-        verify_objects(vault, replica, needed, options, report).await?;
+        if !options.scope.includes(&replica.name) {
+            continue;
+        }
+        let mut needed = Needed::default();
+        for (snapshot, more) in readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name)) {
+            needed.extend(more);
+            if options.scope.remember {
+                let packs = more.packs_on(&space, at).into_iter();
+                report.needs.push(SnapshotNeeds {
+                    replica: replica.name.clone(),
+                    space: name.clone(),
+                    snapshot: snapshot.id().clone(),
+                    manifest: snapshot.manifest.key.clone(),
+                    units: packs.map(|number| space.index.packs()[number as usize].id).collect(),
+                });
+            }
+        }
+        let needed = presence(&space, at, replica, &needed, report);
+        let level = object_level(replica, options)?;
+        if !report.levels.iter().any(|(name, _)| *name == replica.name) {
+            report.levels.push((replica.name.clone(), options.level.unwrap_or(level)));
+        }
+        // What a budget allows was looked at before.
+        if !options.scope.is_limited() {
+            verify_objects(vault, replica, needed, options, report).await?;
+        }
     }
     // An index object that nobody can read is damage if anything cannot be found without it.
     let lost = report
         .damage
         .iter()
         .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
-    let unread = needed_items.len() < snapshots.len();
+    let unread = readable.len() < snapshots.len();
     for problem in &space.unreadable {
         if lost || unread {
             report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
@@ -215,51 +275,57 @@ async fn verify_space(
         }
     }
     if options.level == Some(Level::Content) {
-        content::check_items(&reader, entries, options, report).await?;
+        if options.scope.is_limited() {
+            let checked: HashSet<Digest> =
+                report.good.iter().filter_map(|(_, key, _)| layout::promised_digest(key)).collect();
+            let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
+            entries.retain(|item, _| {
+                space.index.locations(item).any(|location| checked.contains(&pack_of(location.pack)))
+            });
+        }
+        let in_packs: Vec<(Digest, ItemId)> = entries
+            .keys()
+            .flat_map(|item| space.index.locations(item).map(|location| (location.pack, *item)))
+            .map(|(number, item)| (space.index.packs()[number as usize].id, item))
+            .collect();
+        content::check_items(&reader, entries, options, report, || vault.now()).await?;
+        note_content(&space, &in_packs, report);
     }
     Ok(())
 }
 
-/// Reads the catalog of a snapshot; returns its entries and all items that it needs, pages too.
-async fn catalog_of(
-    reader: &Reader<'_>,
-    snapshot: &Snapshot,
-) -> Result<(Vec<CatalogEntry>, HashSet<ItemId>)> {
-    let manifest = &snapshot.manifest;
-    let catalog: Vec<CatalogEntry> = tree::read_all(reader, &manifest.catalog).await?;
-    let mut items: HashSet<ItemId> = catalog.iter().map(|entry| entry.item).collect();
-    items.extend(tree::all_pages(reader, &manifest.catalog).await?);
-    items.extend(tree::all_pages(reader, &manifest.links).await?);
-    Ok((catalog, items))
+/// Notes the packs of which all items that are needed were good. Pages of catalogs have been read
+/// and hashed by whoever walked them.
+fn note_content(space: &Space, in_packs: &[(Digest, ItemId)], report: &mut VerifyReport) {
+    let bad: HashSet<Digest> = in_packs
+        .iter()
+        .filter(|(_, item)| !report.good_items.contains(item))
+        .map(|(pack, _)| *pack)
+        .collect();
+    let catalogs =
+        space.index.packs().iter().filter(|pack| pack.kind == PackKind::Catalog).map(|pack| pack.id);
+    let good = in_packs.iter().map(|(pack, _)| *pack).chain(catalogs).filter(|pack| !bad.contains(pack));
+    report.good_content.extend(good);
+    report.good_items.clear();
 }
 
 /// Compares what a replica lists with what the items need; returns what is there to be looked at
 /// more deeply.
-fn presence(
+pub(super) fn presence(
     space: &Space,
     at: usize,
     replica: &Replica,
-    items: &HashSet<ItemId>,
+    wanted: &Needed,
     report: &mut VerifyReport,
-) -> BTreeSet<Needed> {
+) -> BTreeSet<Object> {
     let mut needed = BTreeSet::new();
     let Some(listing) = space.listing(at) else { return needed };
-    let (mut packs, mut lost) = (BTreeSet::new(), 0_u64);
-    for item in items {
-        // Any pack that holds it will do; where none is whole, the newest is the one to mend.
-        let mut locations = space.index.locations(item).map(|location| location.pack).peekable();
-        let newest = locations.peek().copied();
-        let whole = locations.find(|pack| listing.has_pack(&space.index.packs()[*pack as usize]));
-        match whole.or(newest) {
-            Some(pack) => drop(packs.insert(pack)),
-            None => lost += 1,
-        }
-    }
+    let lost = wanted.lost().len();
     if lost > 0 {
         let detail = format!("no index object says where {lost} items are that its snapshots need");
         report.add(DamageKind::Missing, &replica.name, format!("{}/{}", layout::INDEX, space.name), detail);
     }
-    for number in packs {
+    for number in wanted.packs_on(space, at) {
         let pack = &space.index.packs()[number as usize];
         let key = layout::pack(&space.name, &pack.id);
         report.objects += 1;
@@ -273,7 +339,7 @@ fn presence(
                     format!("it has {size} bytes instead of {}", pack.size),
                 );
             }
-            Some(_) => drop(needed.insert(Needed { key, size: Some(pack.size), digest: pack.id })),
+            Some(_) => drop(needed.insert(Object { key, size: Some(pack.size), digest: pack.id })),
         }
         if let Some((header, size)) = pack.header {
             report.objects += 1;
@@ -297,7 +363,7 @@ fn presence(
                         format!("it has {found} bytes instead of {size}"),
                     );
                 }
-                Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
+                Some(_) => drop(needed.insert(Object { key, size: Some(size), digest: header })),
             }
         }
         needed.extend(needed_index(space, listing, pack, replica, report));
@@ -321,11 +387,11 @@ fn needed_index(
     pack: &Pack,
     replica: &Replica,
     report: &mut VerifyReport,
-) -> Vec<Needed> {
+) -> Vec<Object> {
     let mut needed = Vec::new();
     for index in &pack.indexed_by {
         if let Some(size) = listing.indexes.get(index) {
-            needed.push(Needed { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
+            needed.push(Object { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
         }
     }
     if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
@@ -338,12 +404,41 @@ fn needed_index(
 async fn verify_objects(
     vault: &Vault,
     replica: &Replica,
-    needed: BTreeSet<Needed>,
+    needed: BTreeSet<Object>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
+    let level = object_level(replica, options)?;
+    if level == Level::Presence {
+        return Ok(());
+    }
+    options.progress.start(Phase::Verify, Some(needed.len() as u64));
+    let mut checks = stream::iter(needed)
+        .map(|object| async move {
+            let result = check_object(vault, replica, level, &object).await;
+            (object, result)
+        })
+        .buffer_unordered(vault.limits().store_concurrency);
+    while let Some((object, result)) = checks.next().await {
+        if options.cancel.is_cancelled() {
+            return Err(VaultError::cancelled());
+        }
+        let before = report.bytes_read;
+        note_object(replica, level, object, result, report);
+        options.progress.advance(Phase::Verify, 1, report.bytes_read - before);
+    }
+    options.progress.finish(Phase::Verify);
+    Ok(())
+}
+
+/// How deep objects of a replica are looked at.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when stored checksums are asked for and it keeps none.
+pub(super) fn object_level(replica: &Replica, options: &VerifyOptions<'_>) -> Result<Level> {
     let keeps_checksums = replica.store.abilities().stored_checksums;
-    let level = match options.level {
+    Ok(match options.level {
         None if keeps_checksums => Level::Stored,
         // Content is hashed against the ids of items besides.
         None | Some(Level::Content) => Level::Bytes,
@@ -355,58 +450,58 @@ async fn verify_objects(
             .hint("use --level bytes"));
         }
         Some(level) => level,
-    };
-    let reached = options.level.unwrap_or(level);
-    if !report.levels.iter().any(|(name, _)| *name == replica.name) {
-        report.levels.push((replica.name.clone(), reached));
+    })
+}
+
+/// Returns the digest of an object, as its store keeps it or by its bytes.
+pub(super) async fn check_object(
+    vault: &Vault,
+    replica: &Replica,
+    level: Level,
+    object: &Object,
+) -> std::result::Result<Digest, StoreError> {
+    match level {
+        Level::Presence => Ok(object.digest),
+        Level::Stored => stored(replica, object).await,
+        Level::Bytes | Level::Content => bytes(vault, replica, object).await,
     }
-    if level == Level::Presence {
-        return Ok(());
-    }
-    options.progress.start(Phase::Verify, Some(needed.len() as u64));
-    let mut checks = stream::iter(needed)
-        .map(|object| async move {
-            let result = match level {
-                Level::Stored => stored(replica, &object).await,
-                _ => bytes(vault, replica, &object).await,
+}
+
+/// Puts what was found of an object into the report.
+pub(super) fn note_object(
+    replica: &Replica,
+    level: Level,
+    object: Object,
+    result: std::result::Result<Digest, StoreError>,
+    report: &mut VerifyReport,
+) {
+    report.bytes_read += if level == Level::Bytes { object.size.unwrap_or(0) } else { 0 };
+    match result {
+        Ok(digest) if digest == object.digest => {
+            report.good.insert((replica.name.clone(), object.key, level));
+        }
+        Ok(digest) => {
+            report.add(
+                DamageKind::Damaged,
+                &replica.name,
+                object.key,
+                format!("its bytes have the SHA-256 {digest}, not that of its name"),
+            );
+        }
+        Err(error) => {
+            let kind = match error.kind {
+                StoreKind::NotFound => DamageKind::Missing,
+                StoreKind::OutOfRange => DamageKind::WrongSize,
+                StoreKind::Corrupt => DamageKind::Damaged,
+                _ => DamageKind::Unreadable,
             };
-            (object, result)
-        })
-        .buffer_unordered(vault.limits().store_concurrency);
-    while let Some((object, result)) = checks.next().await {
-        if options.cancel.is_cancelled() {
-            return Err(VaultError::cancelled());
-        }
-        let read = if level == Level::Bytes { object.size.unwrap_or(0) } else { 0 };
-        report.bytes_read += read;
-        options.progress.advance(Phase::Verify, 1, read);
-        match result {
-            Ok(digest) if digest == object.digest => {}
-            Ok(digest) => {
-                report.add(
-                    DamageKind::Damaged,
-                    &replica.name,
-                    object.key,
-                    format!("its bytes have the SHA-256 {digest}, not that of its name"),
-                );
-            }
-            Err(error) => {
-                let kind = match error.kind {
-                    StoreKind::NotFound => DamageKind::Missing,
-                    StoreKind::OutOfRange => DamageKind::WrongSize,
-                    StoreKind::Corrupt => DamageKind::Damaged,
-                    _ => DamageKind::Unreadable,
-                };
-                report.add(kind, &replica.name, object.key, with_causes(&error));
-            }
+            report.add(kind, &replica.name, object.key, with_causes(&error));
         }
     }
-    options.progress.finish(Phase::Verify);
-    Ok(())
 }
 
 /// The checksum that the store itself keeps; where it keeps none for this object, its bytes.
-async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+async fn stored(replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let meta = replica.store.head(&object.key).await?;
     match meta.sha256 {
         Some(digest) => Ok(digest),
@@ -414,7 +509,7 @@ async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Diges
     }
 }
 
-async fn bytes(vault: &Vault, replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+async fn bytes(vault: &Vault, replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let size = match object.size {
         Some(size) => size,
         None => replica.store.head(&object.key).await?.size,

@@ -172,25 +172,28 @@ async fn snapshots_brought(
         }
         let stays = wanted.iter().filter(|(snapshot, _)| !comes.contains(snapshot.id()));
         beyond.extend(stays.map(|(_, damage)| (*damage).clone()));
-        let needed: HashSet<&String> =
-            target.snapshots.iter().flat_map(|snapshot| &snapshot.needs).collect();
+        let needed: HashSet<&String> = target.snapshots.iter().flat_map(|snapshot| &snapshot.needs).collect();
         for copy in target.copies.iter().filter(|copy| needed.contains(&copy.key)) {
             // What is there and good is left alone.
             if copy.how == How::Unconfirmed && is_good(vault, to, &copy.key).await {
                 continue;
             }
             match find_good(vault, to, &copy.key).await {
-                Some(from) => steps.push(step(to, &copy.key, from, "a snapshot needs it that this replica lacks")),
+                Some(from) => {
+                    steps.push(step(to, &copy.key, from, "a snapshot needs it that this replica lacks"))
+                }
                 None => beyond.push(Damage {
                     kind: DamageKind::Missing,
                     replica: name.to_owned(),
                     key: copy.key.clone(),
-                    detail: "a snapshot needs it that this replica lacks, and no replica has a good copy".to_owned(),
+                    detail: "a snapshot needs it that this replica lacks, and no replica has a good copy"
+                        .to_owned(),
                 }),
             }
         }
         for (snapshot, damage) in wanted.iter().filter(|(snapshot, _)| comes.contains(snapshot.id())) {
-            let lost = |key: &String| beyond.iter().any(|damage| damage.replica == name && damage.key == *key);
+            let lost =
+                |key: &String| beyond.iter().any(|damage| damage.replica == name && damage.key == *key);
             let needs = target.snapshots.iter().filter(|own| own.snapshot == *snapshot.id());
             let whole = !needs.flat_map(|own| &own.needs).any(lost);
             match brought(vault, to, damage).await.filter(|_| whole) {

@@ -1,9 +1,13 @@
 //! What is asked of a verification, and what it found.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::ids::SnapshotId;
+use super::budget::Scope;
+use crate::clock::Timestamp;
+use crate::ids::{Digest, ItemId, Name, SnapshotId};
 use crate::progress::{Problem, Progress};
 
 /// How deep a verification looks.
@@ -31,6 +35,8 @@ pub struct VerifyOptions<'a> {
     pub progress: &'a dyn Progress,
     /// Ends it between two objects.
     pub cancel: CancellationToken,
+    /// Which replicas, how much, and how long.
+    pub scope: Scope,
 }
 
 /// What is wrong with an object.
@@ -93,6 +99,35 @@ pub struct VerifyReport {
     pub damage: Vec<Damage>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
+    /// Packs and index objects that a sample or a longest duration left for a later run, counted on
+    /// each replica.
+    pub left: u64,
+    /// When it is to end.
+    #[serde(skip)]
+    pub(super) until: Option<Timestamp>,
+    /// Replica, key and level of the objects that are good.
+    #[serde(skip)]
+    pub(super) good: BTreeSet<(String, String, Level)>,
+    /// Packs of which all content is good.
+    #[serde(skip)]
+    pub(super) good_content: HashSet<Digest>,
+    /// Items of which the content is good.
+    #[serde(skip)]
+    pub(super) good_items: HashSet<ItemId>,
+    /// What each snapshot needs on each replica.
+    #[serde(skip)]
+    pub(super) needs: Vec<SnapshotNeeds>,
+}
+
+/// The packs that a snapshot needs on one replica.
+#[derive(Debug, Clone)]
+pub(super) struct SnapshotNeeds {
+    pub(super) replica: String,
+    pub(super) space: Name,
+    pub(super) snapshot: SnapshotId,
+    /// Key of its manifest.
+    pub(super) manifest: String,
+    pub(super) units: Vec<Digest>,
 }
 
 impl VerifyReport {

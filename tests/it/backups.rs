@@ -22,7 +22,9 @@ use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
 use prismvault::vault::signing::SigningKey;
-use prismvault::verification::{Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
+use prismvault::verification::{
+    Level, Scope, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +45,7 @@ pub(crate) fn verify_options(level: Level) -> VerifyOptions<'static> {
         snapshots: Vec::new(),
         progress: &Silent,
         cancel: CancellationToken::new(),
+        scope: Scope::default(),
     }
 }
 
