@@ -12,7 +12,7 @@ use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
 use super::units::human_bytes;
 use crate::config::Config;
-use crate::ids::Name;
+use crate::ids::{Name, SnapshotId};
 use crate::replication::{How, Plan, Report, Request, Target, Traffic, apply, plan, traffic_of};
 use crate::vault::error::ErrorKind as VaultErrorKind;
 
@@ -178,7 +178,7 @@ fn page(whole: &Whole<'_>) -> Page {
     }
     let lost = whole.report.map_or(&whole.plan.lost, |report| &report.lost);
     for lost in lost.iter().take(SHOWN) {
-        let by: Vec<&str> = lost.snapshots.iter().map(|id| id.as_str()).take(SHOWN).collect();
+        let by: Vec<&str> = lost.snapshots.iter().map(SnapshotId::as_str).take(SHOWN).collect();
         let by = if by.is_empty() { String::new() } else { format!(" (needed by {})", by.join(", ")) };
         page = page.line(
             Text::styled(Style::Red, "LOST ").and(Style::Plain, format!("{}: {}{by}", lost.key, lost.detail)),

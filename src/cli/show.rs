@@ -58,21 +58,35 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     Ok(Outcome::Complete)
 }
 
+/// Says since when a snapshot is known to be good, replica by replica.
+fn with_dates(page: Page, verified: &[LastVerified]) -> Page {
+    verified.iter().fold(page, |page, one| {
+        let what = match (&one.bytes, &one.content) {
+            (None, _) => "never verified whole".to_owned(),
+            (Some(bytes), None) => format!("all bytes verified since {bytes}"),
+            (Some(bytes), Some(content)) => {
+                format!("all bytes verified since {bytes}, all content since {content}")
+            }
+        };
+        page.line(format!("  on {}: {what}", one.replica))
+    })
+}
+
+/// Names the replicas that do not hold a snapshot.
+fn missing_on(snapshot: &Snapshot, session: &Session) -> Vec<String> {
+    let replicas = &session.vault.replicas;
+    let all = replicas.all().iter().map(|replica| replica.name.clone());
+    let all = all.chain(replicas.failed().into_iter().map(|(name, _)| name));
+    all.filter(|name| !snapshot.on.contains(name)).collect()
+}
+
 fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Page {
     let manifest = &snapshot.manifest;
     let counts = &manifest.counts;
     let bold = |text: &str| Text::styled(Style::Bold, text);
     let style = if snapshot.is_complete() { Style::Green } else { Style::Yellow };
-    let missing: Vec<_> = session
-        .vault
-        .replicas
-        .all()
-        .iter()
-        .map(|replica| replica.name.clone())
-        .chain(session.vault.replicas.failed().into_iter().map(|(name, _)| name))
-        .filter(|name| !snapshot.on.contains(name))
-        .collect();
-    let mut page = Page::new()
+    let missing = missing_on(snapshot, session);
+    let page = Page::new()
         .line(
             Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
                 .and(style, manifest.status.label()),
@@ -83,18 +97,9 @@ fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Pa
         ))
         .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger))
         .line(format!("  on {}", snapshot.on.join(", ")));
+    let mut page = with_dates(page, verified);
     if !missing.is_empty() {
         page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
-    }
-    for one in verified {
-        let what = match (&one.bytes, &one.content) {
-            (None, _) => "never verified whole".to_owned(),
-            (Some(bytes), None) => format!("all bytes verified since {bytes}"),
-            (Some(bytes), Some(content)) => {
-                format!("all bytes verified since {bytes}, all content since {content}")
-            }
-        };
-        page = page.line(format!("  on {}: {what}", one.replica));
     }
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
     let mut row = |what: String, tally: &Tally| {

@@ -18,12 +18,13 @@
 //! free what is no longer needed (that is pruning).
 
 mod apply;
+mod compare;
 mod copy;
+mod forecast;
 mod plan;
 
 pub use apply::{Report, TargetReport, apply};
 pub use copy::BadCopy;
 pub(crate) use copy::{drop_aside, fetch, is_good, replace, set_aside};
-pub use plan::{
-    How, Lost, ObjectCopy, Plan, Removed, Request, SnapshotCopy, Target, Traffic, Waiting, plan, traffic_of,
-};
+pub use forecast::{Traffic, traffic_of};
+pub use plan::{How, Lost, ObjectCopy, Plan, Removed, Request, SnapshotCopy, Target, Waiting, plan};

@@ -138,16 +138,12 @@ pub async fn take(
         lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
     }
     let space = Space::load(vault, &target.space).await?;
-    let mut vault_warnings = space.unreadable.clone();
-    vault_warnings.extend(snapshots.unreadable.iter().cloned());
+    let mut vault_warnings = [&space.unreadable[..], &snapshots.unreadable].concat();
     let base = match snapshots.of(&target.name).last() {
         Some(snapshot) => load_base(vault, &space, snapshot.manifest.clone(), &mut vault_warnings).await?,
         None => None,
     };
-    if let Some(problem) = base.as_ref().and_then(|base| stored_again(vault, &space, base)) {
-        progress.problem(&problem);
-        vault_warnings.push(problem);
-    }
+    vault_warnings.extend(stored_again(vault, &space, base.as_ref(), progress));
     let writer = Writer::new(Arc::clone(vault), space)?;
     let token = |token: &crate::secret::Secret| token.clone();
     let run = Run {
@@ -240,13 +236,19 @@ async fn load_base(
 
 /// Says so when items of the snapshot before are there, but on too few replicas: a replica was
 /// added, or lost content. They are read and stored once more then, which copying would spare.
-fn stored_again(vault: &Vault, space: &Space, base: &Base) -> Option<Problem> {
+fn stored_again(
+    vault: &Vault,
+    space: &Space,
+    base: Option<&Base>,
+    progress: &dyn Progress,
+) -> Option<Problem> {
     let min_copies = vault.replicas.min_copies;
     let on_too_few = |entry: &&CatalogEntry| {
         let copies = |pack: PackNumber| space.copies(pack);
         !space.index.is_present(&entry.item, |pack| copies(pack) >= min_copies)
             && space.index.is_present(&entry.item, |pack| copies(pack) > 0)
     };
+    let base = base?;
     let count = base.entries.iter().filter(on_too_few).count();
     if count == 0 {
         return None;
@@ -254,7 +256,9 @@ fn stored_again(vault: &Vault, space: &Space, base: &Base) -> Option<Problem> {
     let what = format!(
         "{count} items of the snapshot before are on fewer than {min_copies} replicas, so they are stored once more; `prismvault replicate` brings them over without that, if it runs first"
     );
-    Some(Problem::new("stored-again", base.manifest.key.clone(), what))
+    let problem = Problem::new("stored-again", base.manifest.key.clone(), what);
+    progress.problem(&problem);
+    Some(problem)
 }
 
 impl Run<'_> {

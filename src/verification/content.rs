@@ -9,6 +9,7 @@ use crate::ids::ItemId;
 use crate::progress::Phase;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::index::PackNumber;
 use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
@@ -23,13 +24,20 @@ pub(super) async fn check_items(
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
     now: impl Fn() -> Timestamp,
+    pack_of: impl Fn(&ItemId) -> Option<PackNumber>,
 ) -> Result<()> {
     options.progress.start(Phase::Verify, Some(entries.len() as u64));
     let ids: Vec<ItemId> = entries.keys().copied().collect();
-    let mut late = false;
+    let (mut late, mut current) = (false, None);
     let read = reader
         .for_each(ids, async |id, data| {
-            late = report.until.is_some_and(|until| now() >= until);
+            // A pack that was begun is finished: one that is too large for the time would be begun
+            // again and again.
+            let pack = pack_of(&id);
+            if current != pack {
+                late = current.is_some() && report.until.is_some_and(|until| now() >= until);
+                current = pack;
+            }
             if options.cancel.is_cancelled() || late {
                 return Err(VaultError::cancelled());
             }

@@ -155,9 +155,7 @@ fn take_in(
     }
     let needs = || report.needs.iter().filter(|needs| needs.replica == replica && needs.space == *space);
     if options.snapshots.is_empty() && !options.cancel.is_cancelled() {
-        let needed: BTreeSet<&Digest> = needs().flat_map(|needs| &needs.units).collect();
-        let is_index = |unit: &Digest| good.contains(layout::index(space, unit).as_str());
-        verified.objects.retain(|unit, _| needed.contains(unit) || is_index(unit));
+        verified.objects.retain(|unit, _| report.there.contains(&(replica.to_owned(), *unit)));
         verified.snapshots.clear();
     }
     for needs in needs() {

@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use super::budget;
 use super::content;
-use super::memory::Memory;
+use super::memory::{Memory, unit_of};
 use super::report::{DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
@@ -176,6 +176,66 @@ async fn verify_space(
     report: &mut VerifyReport,
 ) -> Result<()> {
     let space = Space::load(vault, name).await?;
+    verify_ledger(vault, name, snapshots, options, report).await;
+    let reader = Reader::new(vault, &space);
+    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
+    let mut needs = Needs::new(&reader, &space);
+    let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
+    for snapshot in snapshots {
+        let read = async {
+            let needed = needs.of(&snapshot.manifest).await?;
+            if options.level == Some(Level::Content) {
+                let catalog: Vec<CatalogEntry> = tree::read_all(&reader, &snapshot.manifest.catalog).await?;
+                content::check_closure(&reader, snapshot, &catalog, report).await;
+                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
+            }
+            Ok::<_, VaultError>(needed)
+        };
+        match read.await {
+            Ok(needed) => readable.push((snapshot, needed)),
+            Err(error) => {
+                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
+                report.add(
+                    damage_kind(&error),
+                    "",
+                    key,
+                    format!("its catalog cannot be read: {}", with_causes(&error)),
+                );
+            }
+        }
+    }
+    for (at, replica) in vault.replicas.all().iter().enumerate() {
+        if replica.is_live() && options.scope.includes(&replica.name) {
+            verify_replica(vault, &space, (at, replica), &readable, options, report).await?;
+        }
+    }
+    // An index object that nobody can read is damage if anything cannot be found without it.
+    let lost = report
+        .damage
+        .iter()
+        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
+    let unread = readable.len() < snapshots.len();
+    for problem in &space.unreadable {
+        if lost || unread {
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
+        } else {
+            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
+            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
+        }
+    }
+    if options.level == Some(Level::Content) {
+        verify_content(vault, &reader, &space, entries, options, report).await?;
+    }
+    Ok(())
+}
+
+async fn verify_ledger(
+    vault: &Vault,
+    name: &Name,
+    snapshots: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) {
     let ledger = Ledger::load(vault, name).await;
     match &ledger {
         Ok(ledger) => {
@@ -205,92 +265,75 @@ async fn verify_space(
             report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error));
         }
     }
-    let reader = Reader::new(vault, &space);
-    let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
-    let mut needs = Needs::new(&reader, &space);
-    let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
-    for snapshot in snapshots {
-        let read = async {
-            let needed = needs.of(&snapshot.manifest).await?;
-            if options.level == Some(Level::Content) {
-                let catalog: Vec<CatalogEntry> = tree::read_all(&reader, &snapshot.manifest.catalog).await?;
-                content::check_closure(&reader, snapshot, &catalog, report).await;
-                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
-            }
-            Ok::<_, VaultError>(needed)
-        };
-        match read.await {
-            Ok(needed) => readable.push((snapshot, needed)),
-            Err(error) => {
-                let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
-                report.add(
-                    damage_kind(&error),
-                    "",
-                    key,
-                    format!("its catalog cannot be read: {}", with_causes(&error)),
-                );
-            }
-        }
-    }
-    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
-        if !options.scope.includes(&replica.name) {
-            continue;
-        }
-        let mut needed = Needed::default();
-        for (snapshot, more) in readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name)) {
-            needed.extend(more);
-            if options.scope.remember {
-                let packs = more.packs_on(&space, at).into_iter();
-                report.needs.push(SnapshotNeeds {
-                    replica: replica.name.clone(),
-                    space: name.clone(),
-                    snapshot: snapshot.id().clone(),
-                    manifest: snapshot.manifest.key.clone(),
-                    units: packs.map(|number| space.index.packs()[number as usize].id).collect(),
-                });
-            }
-        }
-        let needed = presence(&space, at, replica, &needed, report);
-        let level = object_level(replica, options)?;
-        if !report.levels.iter().any(|(name, _)| *name == replica.name) {
-            report.levels.push((replica.name.clone(), options.level.unwrap_or(level)));
-        }
-        // What a budget allows was looked at before.
-        if !options.scope.is_limited() {
-            verify_objects(vault, replica, needed, options, report).await?;
-        }
-    }
-    // An index object that nobody can read is damage if anything cannot be found without it.
-    let lost = report
-        .damage
-        .iter()
-        .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
-    let unread = readable.len() < snapshots.len();
-    for problem in &space.unreadable {
-        if lost || unread {
-            report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
-        } else {
-            let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
-            report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
-        }
-    }
-    if options.level == Some(Level::Content) {
-        if options.scope.is_limited() {
-            let checked: HashSet<Digest> =
-                report.good.iter().filter_map(|(_, key, _)| layout::promised_digest(key)).collect();
-            let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
-            entries.retain(|item, _| {
-                space.index.locations(item).any(|location| checked.contains(&pack_of(location.pack)))
+}
+
+/// Verifies what one replica holds of a space.
+async fn verify_replica(
+    vault: &Vault,
+    space: &Space,
+    (at, replica): (usize, &Replica),
+    readable: &[(&Snapshot, Needed)],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let mut needed = Needed::default();
+    for (snapshot, more) in readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name)) {
+        needed.extend(more);
+        if options.scope.remember {
+            let packs = more.packs_on(space, at).into_iter();
+            report.needs.push(SnapshotNeeds {
+                replica: replica.name.clone(),
+                space: space.name.clone(),
+                snapshot: snapshot.id().clone(),
+                manifest: snapshot.manifest.key.clone(),
+                units: packs.map(|number| space.index.packs()[number as usize].id).collect(),
             });
         }
-        let in_packs: Vec<(Digest, ItemId)> = entries
-            .keys()
-            .flat_map(|item| space.index.locations(item).map(|location| (location.pack, *item)))
-            .map(|(number, item)| (space.index.packs()[number as usize].id, item))
-            .collect();
-        content::check_items(&reader, entries, options, report, || vault.now()).await?;
-        note_content(&space, &in_packs, report);
     }
+    let needed = presence(space, at, replica, &needed, report);
+    if options.scope.remember {
+        let units = needed.iter().filter_map(|object| unit_of(&object.key));
+        report.there.extend(units.map(|unit| (replica.name.clone(), unit)));
+    }
+    let level = object_level(replica, options)?;
+    if !report.levels.iter().any(|(name, _)| *name == replica.name) {
+        report.levels.push((replica.name.clone(), options.level.unwrap_or(level)));
+    }
+    // What a budget allows was looked at before.
+    if !options.scope.is_limited() {
+        verify_objects(vault, replica, needed, options, report).await?;
+    }
+    Ok(())
+}
+
+/// Decrypts and checks items; with a budget, those of the packs that were looked at.
+async fn verify_content(
+    vault: &Vault,
+    reader: &Reader<'_>,
+    space: &Space,
+    mut entries: HashMap<ItemId, CatalogEntry>,
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    if options.scope.is_limited() {
+        let checked: HashSet<Digest> =
+            report.good.iter().filter_map(|(_, key, _)| layout::promised_digest(key)).collect();
+        let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
+        entries.retain(|item, _| {
+            space.index.locations(item).any(|location| checked.contains(&pack_of(location.pack)))
+        });
+    }
+    let in_packs: Vec<(Digest, ItemId)> = entries
+        .keys()
+        .flat_map(|item| space.index.locations(item).map(|location| (location.pack, *item)))
+        .map(|(number, item)| (space.index.packs()[number as usize].id, item))
+        .collect();
+    let read_from = |item: &ItemId| {
+        let mut packs = space.index.locations(item).map(|location| location.pack);
+        packs.find(|pack| space.holders(*pack).next().is_some())
+    };
+    content::check_items(reader, entries, options, report, || vault.now(), read_from).await?;
+    note_content(space, &in_packs, report);
     Ok(())
 }
 

@@ -180,7 +180,7 @@ async fn snapshots_brought(
             }
             match find_good(vault, to, &copy.key).await {
                 Some(from) => {
-                    steps.push(step(to, &copy.key, from, "a snapshot needs it that this replica lacks"))
+                    steps.push(step(to, &copy.key, from, "a snapshot needs it that this replica lacks"));
                 }
                 None => beyond.push(Damage {
                     kind: DamageKind::Missing,

@@ -114,6 +114,9 @@ pub struct VerifyReport {
     /// Items of which the content is good.
     #[serde(skip)]
     pub(super) good_items: HashSet<ItemId>,
+    /// Replica and pack or index object, of all that are needed and there.
+    #[serde(skip)]
+    pub(super) there: BTreeSet<(String, Digest)>,
     /// What each snapshot needs on each replica.
     #[serde(skip)]
     pub(super) needs: Vec<SnapshotNeeds>,

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use prismvault::clock::{Clock as _, ManualClock};
+use prismvault::clock::{Clock as _, ManualClock, SystemClock};
 use prismvault::objects::counting::CountingStore;
 use prismvault::objects::faults::{Condition, CrashPoint, CrashSwitch, Fault, FaultRule, FaultStore};
+use prismvault::objects::local::LocalStore;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
 use prismvault::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode};
@@ -25,6 +26,7 @@ use prismvault::verification::{DamageKind, Level, apply_repair, plan_repair};
 use tokio_util::sync::CancellationToken;
 
 use crate::backups::{Backup, Source, as_stores, copy_objects, copy_stores, verify_options};
+use crate::s3_server::{S3Server, connect};
 
 fn request() -> Request<'static> {
     Request {
@@ -165,6 +167,34 @@ async fn a_dry_run_writes_nothing_and_forecasts_what_the_real_run_takes() {
     // Signed files are small and their size is not listed.
     let small = 64 << 10;
     assert!(written.bytes <= new.bytes_written && new.bytes_written <= written.bytes + small);
+}
+
+#[tokio::test]
+async fn a_bucket_and_a_directory_fill_each_other() {
+    let server = S3Server::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let local = LocalStore::create(&directory.path().join("vault")).await.unwrap();
+    let stores: Vec<(String, Arc<dyn ObjectStore>)> = vec![
+        ("directory".to_owned(), Arc::new(local)),
+        ("bucket".to_owned(), Arc::new(connect(server.address, "vault").await)),
+    ];
+    let mut backup = Backup::on(stores, true, clock).await;
+    backup.min_copies = Some(1);
+    backup.limits.pack_bytes = 32 << 10;
+    let source = Source::synthetic(80, 4);
+    for away in [1, 0] {
+        let all = backup.stores.clone();
+        backup.stores.remove(away);
+        source.repository.edit(0.3, 7 + away as u64).unwrap();
+        backup.snapshot(&source).await.unwrap();
+        backup.stores = all;
+        let (_, report) = replicate(&backup).await;
+        assert!(report.targets.iter().all(|target| target.failed.is_empty()), "{report:?}");
+        assert_whole(&backup, "filled").await;
+    }
+    let (one, two) = (keys(backup.stores[0].1.as_ref()).await, keys(backup.stores[1].1.as_ref()).await);
+    assert_eq!(one, two);
 }
 
 #[tokio::test]

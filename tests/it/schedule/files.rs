@@ -80,9 +80,9 @@ fn the_examples_of_the_repository_are_good() {
     assert_eq!(
         found,
         [
-            ("nightly", Work::Snapshot),
             ("nightly-replicate", Work::Replicate),
             ("nightly-verify", sample),
+            ("nightly", Work::Snapshot),
             ("weekly-verify", verify)
         ]
     );
