@@ -11,6 +11,7 @@ mod chain;
 mod cli;
 mod cli_backups;
 mod cli_faults;
+mod cli_prune;
 mod cli_reading;
 mod cli_s3;
 mod config;
