@@ -227,6 +227,25 @@ impl Backup {
         self.root.sign(bytes, key)
     }
 
+    /// Writes the keys of the backup host and the recovery identity into `keys/` of a workplace,
+    /// and returns the lines of a configuration that name and pin them.
+    pub(crate) async fn write_keys(&self, place: &Workplace) -> String {
+        std::fs::create_dir(place.file("keys")).unwrap();
+        for (name, secret) in [
+            ("operator.txt", &self.operator.to_secret_text("test")),
+            ("recovery.txt", &self.recovery.to_secret_text("test")),
+            ("signing.key", &self.signing),
+        ] {
+            place.write(&format!("keys/{name}"), secret.expose());
+        }
+        let vault = self.open().await.unwrap().file.vault;
+        format!(
+            "[keys]\noperator = {{ file = \"keys/operator.txt\" }}\nsigning = {{ file = \"keys/signing.key\" }}\n\
+             [vault]\nid = \"{vault}\"\nroot = \"{}\"\n",
+            self.root.public()
+        )
+    }
+
     /// Puts a file and its signature on every replica.
     pub(crate) async fn put_signed(&self, key: &str, bytes: &[u8], signature: &str) {
         for (_, store) in &self.stores {

@@ -13,6 +13,7 @@ mod cli_backups;
 mod cli_faults;
 mod cli_json;
 mod cli_keys;
+mod cli_prune;
 mod cli_reading;
 mod cli_replicate;
 mod cli_s3;
