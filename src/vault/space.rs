@@ -267,11 +267,16 @@ async fn read_index_through(
     }
     vault
         .replicas
-        .read_any(&key, vault.limits.index_bytes_max, |replica, stored| {
-            let file = decode_index(vault, &stored, &signers, space, &key, &replica.store)?;
-            vault.cache.keep(&key, &stored);
-            Ok(file)
-        })
+        .read_any(
+            &key,
+            vault.limits.index_bytes_max,
+            |replica, stored| {
+                let file = decode_index(vault, &stored, &signers, space, &key, &replica.store)?;
+                vault.cache.keep(&key, &stored);
+                Ok(file)
+            },
+            |error| vault.read_around(&key, error),
+        )
         .await
 }
 

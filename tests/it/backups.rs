@@ -22,7 +22,9 @@ use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
 use prismvault::vault::signing::{SigningKey, VerifyingKey};
-use prismvault::verification::{Level, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify};
+use prismvault::verification::{
+    Level, Scope, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +45,7 @@ pub(crate) fn verify_options(level: Level) -> VerifyOptions<'static> {
         snapshots: Vec::new(),
         progress: &Silent,
         cancel: CancellationToken::new(),
+        scope: Scope::default(),
     }
 }
 
@@ -284,14 +287,8 @@ impl Backup {
         let options = OpenOptions {
             limits: self.limits.clone(),
             clock: Arc::<ManualClock>::clone(&self.clock),
-            keys: Keys {
-                identities,
-                signing: Some(SigningKey::parse(&self.signing).unwrap()),
-                ..Keys::default()
-            },
-            pins: Pins { vault: None, root: Some(self.pin.clone()) },
             keys: Keys { identities, signing: Some(SigningKey::parse(signing).unwrap()), ..Keys::default() },
-            pins: Pins { vault: None, root: Some(self.root.public().clone()) },
+            pins: Pins { vault: None, root: Some(self.pin.clone()) },
             cache: None,
             state: self.state.clone(),
             spool: self.spool.path().join("spool"),
