@@ -85,11 +85,11 @@ impl Space {
             match file {
                 Ok(file) => {
                     for pack in &file.packs {
-                        // Where others took its place, it counts only for what they lack.
-                        if retired.contains(&id) && index.pack(&pack.id).is_some() {
-                            continue;
+                        if retired.contains(&id) {
+                            index.insert_retired(pack, id);
+                        } else {
+                            index.insert(pack, Some(id));
                         }
-                        index.insert(pack, Some(id));
                     }
                     for (metadata, original) in file.originals {
                         index.insert_original(metadata, original);

@@ -36,6 +36,7 @@ mod prismic;
 mod probe;
 mod pruning;
 mod pruning_faults;
+mod pruning_keys;
 mod reading;
 mod rebuild_index;
 mod replicas;
