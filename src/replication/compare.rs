@@ -86,8 +86,8 @@ impl Making<'_> {
             let listing = space.listing(at);
             listing.map_or(0, |own| {
                 let counts = [own.bodies.len(), own.headers.values().map(Vec::len).sum(), own.indexes.len()];
-                // And the marks.
-                counts.into_iter().map(list_requests).sum::<u64>() + 1
+                // And the marks, and the ledger, which names further headers.
+                counts.into_iter().map(list_requests).sum::<u64>() + 2
             })
         });
         let reader = Reader::new(vault, &space);

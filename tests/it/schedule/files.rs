@@ -179,7 +179,7 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         (GOOD.replace("@daily", ""), "x.toml:3: cron: is empty"),
         (
             GOOD.replace("snapshot", "snapshoot"),
-            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify)",
+            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, prune)",
         ),
         (
             GOOD.replace("[\"*\"]", "[]"),
