@@ -216,7 +216,8 @@ impl Making<'_> {
         pack: &Pack,
         promised: bool,
     ) -> (Vec<ObjectCopy>, Vec<(String, String)>) {
-        let header = pack.header.map(|(digest, size)| {
+        // The one for those who are to read it now; earlier ones are not brought back.
+        let header = pack.needed_header().map(|(digest, size)| {
             let there = listing.headers.get(&pack.id).into_iter().flatten();
             let there = there.filter(|(own, _)| *own == digest).map(|(_, size)| *size).next();
             (layout::header(&space.name, &pack.id, &digest), size, there)

@@ -162,9 +162,9 @@ impl Snapshots {
 
     async fn load_ledgers(&mut self, vault: &Vault, spaces: BTreeSet<Name>) -> Result<()> {
         for space in spaces {
-            if let Entry::Vacant(free) = self.ledgers.entry(space) {
-                let ledger = Ledger::load(vault, free.key()).await?;
-                free.insert(ledger);
+            if let Entry::Vacant(vacant) = self.ledgers.entry(space) {
+                let ledger = Ledger::load(vault, vacant.key()).await?;
+                vacant.insert(ledger);
             }
         }
         Ok(())

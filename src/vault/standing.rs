@@ -160,3 +160,81 @@ pub(super) fn not_named(key: &str, signer: &VerifyingKey) -> VaultError {
     )
     .hint("somebody used a key that was taken out of service; if a host still has it, give it the new one, and remove this file")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::signing::SigningKey;
+
+    struct File {
+        digest: Digest,
+        author: Author,
+        needs: &'static [Role],
+        names: Vec<Digest>,
+    }
+
+    impl Claim for File {
+        fn digest(&self) -> Digest {
+            self.digest
+        }
+        fn author(&self) -> &Author {
+            &self.author
+        }
+        fn needs(&self) -> &'static [Role] {
+            self.needs
+        }
+        fn names(&self) -> Vec<Digest> {
+            self.names.clone()
+        }
+    }
+
+    const SNAPSHOT: &[Role] = &[Role::Snapshot];
+    const MAINTENANCE: &[Role] = &[Role::Maintenance];
+
+    fn file(n: u8, is_current: bool, roles: &[Role], needs: &'static [Role], names: &[u8]) -> File {
+        let author =
+            Author { key: SigningKey::generate().public().clone(), is_current, roles: roles.to_vec() };
+        let names = names.iter().map(|n| Digest([*n; 32])).collect();
+        File { digest: Digest([n; 32]), author, needs, names }
+    }
+
+    fn counting(files: &[File], beyond: impl Fn(&Digest) -> Vec<Digest>) -> Vec<u8> {
+        let mut counting: Vec<u8> =
+            close(files, &mut Endorsed::default(), beyond).iter().map(|digest| digest.0[0]).collect();
+        counting.sort_unstable();
+        counting
+    }
+
+    #[test]
+    fn a_file_by_a_retired_key_counts_by_a_chain_from_a_current_one_only() {
+        let files = [
+            file(1, false, SNAPSHOT, SNAPSHOT, &[]),
+            file(2, false, SNAPSHOT, SNAPSHOT, &[1]),
+            file(3, true, SNAPSHOT, SNAPSHOT, &[2]),
+            // Made by a thief: it names what counts, and nothing that counts names it.
+            file(4, false, SNAPSHOT, SNAPSHOT, &[3]),
+            file(5, false, SNAPSHOT, SNAPSHOT, &[4]),
+        ];
+        assert_eq!(counting(&files, |_| Vec::new()), [1, 2, 3]);
+    }
+
+    #[test]
+    fn who_names_a_file_must_be_allowed_to_decide_it() {
+        let removal = |n| file(n, false, &[Role::Snapshot, Role::Maintenance], MAINTENANCE, &[]);
+        let files = [
+            removal(1),
+            removal(2),
+            file(3, true, SNAPSHOT, SNAPSHOT, &[1]),
+            file(4, true, MAINTENANCE, MAINTENANCE, &[2]),
+        ];
+        assert_eq!(counting(&files, |_| Vec::new()), [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_gone_hands_its_parents_on() {
+        let files = [file(1, false, SNAPSHOT, SNAPSHOT, &[]), file(3, true, SNAPSHOT, SNAPSHOT, &[2])];
+        assert_eq!(counting(&files, |_| Vec::new()), [3]);
+        let gone = |digest: &Digest| if digest.0[0] == 2 { vec![Digest([1; 32])] } else { Vec::new() };
+        assert_eq!(counting(&files, gone), [1, 3]);
+    }
+}
