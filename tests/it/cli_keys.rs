@@ -95,7 +95,7 @@ async fn every_key_of_the_configuration_rotates() {
         }
         place.expect(0, &["keys", "rotate", option, "--yes"]);
         assert_ne!(key_of(&place, kind), before, "{option}");
-        let kept = fs::read_dir(place.file("keys")).unwrap().filter_map(|entry| entry.ok());
+        let kept = fs::read_dir(place.file("keys")).unwrap().filter_map(Result::ok);
         let kept =
             kept.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{file}.retired-")));
         let kept: Vec<_> = kept.map(|entry| entry.path()).collect();

@@ -134,7 +134,7 @@ async fn a_new_recovery_recipient_reads_every_snapshot_and_bodies_stay() {
     assert!(planned(backup, &changes).await.unwrap().is_empty());
     vault.snapshot("blog", &[TWO]).await;
     assert_sound(backup, std::slice::from_ref(&new), 3, "later").await;
-    let reopened = open(backup, &[new.clone()], None).await.unwrap();
+    let reopened = open(backup, std::slice::from_ref(&new), None).await.unwrap();
     let (findings, left) = check(&reopened).await.unwrap();
     assert!(left.is_empty(), "{left:?}");
     assert!(findings.iter().all(|finding| finding.problems.is_empty()), "{findings:?}");
@@ -174,7 +174,7 @@ async fn who_leaves_opens_nothing_any_more_and_the_others_everything() {
     let report = change(backup, &all(backup), None, &remove).await.unwrap();
     assert!(report.is_complete() && report.rewrap.destroyed > 0, "{report:?}");
     assert_eq!(opens(backup, &leaving).await, 0);
-    assert_sound(backup, &[backup.recovery.clone()], 3, "recovery").await;
+    assert_sound(backup, std::slice::from_ref(&backup.recovery), 3, "recovery").await;
     assert_sound(backup, &all(backup), 3, "all").await;
     let error = backup.open_with(vec![leaving.clone()]).await.unwrap().item_key().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Identity, "{error}");
