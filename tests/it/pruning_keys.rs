@@ -31,7 +31,7 @@ async fn let_read(backup: &Backup, changes: impl FnOnce(&Identity) -> Vec<Change
 }
 
 async fn space(backup: &Backup) -> Space {
-    Space::load(&*backup.open().await.unwrap(), &blog()).await.unwrap()
+    Space::load(&backup.open().await.unwrap(), &blog()).await.unwrap()
 }
 
 /// Puts a header there that nobody named, as a rewrap that was killed leaves it.
@@ -63,7 +63,7 @@ async fn a_dead_pack_loses_every_header_and_a_living_one_those_that_nobody_named
     let (planned, _) = prune(backup).await;
     let marked: u64 = planned.replicas[0].mark.iter().map(|mark| mark.headers.len() as u64).sum();
     assert!(marked > 0 && marked < planted.len() as u64, "dead packs are marked whole: {planned:?}");
-    let report = storage(&*backup.open().await.unwrap()).await.unwrap();
+    let report = storage(&backup.open().await.unwrap()).await.unwrap();
     assert!(report.replicas[0].marked.objects >= marked, "{report:?}");
     backup.clock.advance(grace());
     prune(backup).await;
