@@ -91,6 +91,12 @@ pub struct Limits {
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
 
+    /// Objects that are copied between replicas at once. Small ones wait for answers most of the
+    /// time; what large ones take is bounded by `copy_memory_bytes`.
+    pub copies_in_flight: usize,
+    /// Memory that all copies between replicas take together. Buffers of the connections come on
+    /// top: all in all it stays below 100 MiB.
+    pub copy_memory_bytes: u64,
     /// Objects sent to or read from one replica at once.
     pub store_concurrency: usize,
     /// Attempts of one request to a replica, the first included.
@@ -106,6 +112,9 @@ pub struct Limits {
     pub small_object_bytes_max: u64,
     /// Largest index object that is read.
     pub index_bytes_max: u64,
+    /// Headers, or names of files, in one ledger entry: about 5 MB, well below
+    /// `small_object_bytes_max`, and a killed run loses no more than one entry.
+    pub ledger_names_max: usize,
 
     /// Most things that one entry of the audit log names; more are counted. A repair may mend a
     /// million objects, and an entry is read whole.
@@ -157,6 +166,8 @@ impl Default for Limits {
             index_merge_count: 16,
             index_merge_bytes: 1 << 20,
             clock_skew_max: Duration::from_mins(5),
+            copies_in_flight: 16,
+            copy_memory_bytes: 48 << 20,
             store_concurrency: 8,
             store_attempts: 5,
             store_timeout: Duration::from_mins(5),
@@ -164,6 +175,7 @@ impl Default for Limits {
             range_bytes: 8 << 20,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,
+            ledger_names_max: 10_000,
             audit_subjects_max: 200,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,

@@ -24,3 +24,22 @@ pub(super) fn ask(question: &str) -> Result<bool, CommandError> {
         .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot ask", error))?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
+
+/// Asks before something is destroyed, unless `--yes` was given.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when the answer is not yes, or nobody can be asked.
+pub(super) fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
+    if yes {
+        return Ok(());
+    }
+    if !can_ask() {
+        return Err(CommandError::new(ErrorKind::Refused, "this destroys for good, and nobody can be asked")
+            .hint("look at it with --dry-run, then pass --yes"));
+    }
+    match ask(question)? {
+        true => Ok(()),
+        false => Err(CommandError::new(ErrorKind::Refused, "nothing was done: the answer was not yes")),
+    }
+}

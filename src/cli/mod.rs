@@ -49,11 +49,13 @@ pub mod export;
 pub mod find;
 pub mod init;
 pub mod jobs;
+pub mod keys;
 pub mod list;
 pub mod manual;
 pub mod prune;
 mod rebuild_index;
 pub mod repair;
+pub mod replicate;
 pub mod restore;
 pub mod sandbox;
 pub mod show;
@@ -127,6 +129,8 @@ enum Command {
     Repair(repair::Args),
     /// Free what no snapshot needs any more: mark it now, delete it when the mark is old enough
     Prune(prune::Args),
+    /// Give every replica the snapshots that it is to hold
+    Replicate(replicate::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -137,6 +141,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Who may sign and who may read: list, check, add, remove, rotate
+    Keys(keys::Args),
     /// Show who did what to the vault, and check that nobody meddled with the record
     Audit(audit::Args),
     /// Jobs, one file a job: check them, see when each runs, run one now
@@ -158,12 +164,15 @@ impl Command {
         match self {
             Self::Init(_) => Effect::Writes("init"),
             Self::Snapshot(_) => Effect::Writes("snapshot"),
+            Self::Replicate(args) => args.effect(),
             Self::Repair(args) => args.effect(),
             Self::Prune(args) => args.effect(),
             Self::Accept(args) => args.effect(),
+            Self::Keys(args) => args.effect(),
             Self::Jobs(args) => args.effect(),
             Self::List(_)
             | Self::Show(_)
+            // What it remembers of itself, below state/, may be lost at any time.
             | Self::Verify(_)
             | Self::Find(_)
             | Self::Cat(_)
@@ -341,6 +350,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
         Command::Prune(args) => prune::run(args, context).await,
+        Command::Replicate(args) => replicate::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,
@@ -348,6 +358,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Accept(args) => accept::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
+        Command::Keys(args) => keys::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

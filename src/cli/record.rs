@@ -72,6 +72,12 @@ impl Record {
         self.lock().vault = Some((Arc::clone(vault), who.clone()));
     }
 
+    /// Lets go of the vault, for a command that needs it for itself; it says
+    /// [`opened`](Self::opened) again when it is done, however that ended.
+    pub(super) fn closed(&self) {
+        self.lock().vault = None;
+    }
+
     /// Adds something that the command is about: `<repository>/<snapshot id>`, a repository, the
     /// key of an object. Ids only, never names or texts of content.
     pub fn about(&self, subject: impl Into<String>) {

@@ -13,6 +13,7 @@ use super::units::{counted, human_bytes};
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
+use crate::verification::{LastVerified, last_verified};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,7 @@ struct Report<'a> {
     manifest: &'a Manifest,
     sha256: String,
     replicas: &'a [String],
+    verified: &'a [LastVerified],
     not_in_any_snapshot: Vec<NotThere>,
 }
 
@@ -52,32 +54,48 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let typed = args.snapshot.as_deref().unwrap_or("latest");
     let snapshot = snapshots.select(typed, session.vault.now())?;
+    let verified = last_verified(&session.vault, &[snapshot]).await.remove(snapshot.id()).unwrap_or_default();
     let report = Report {
         manifest: &snapshot.manifest,
         sha256: snapshot.digest.to_string(),
         replicas: &snapshot.on,
+        verified: &verified,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
-    context.output.report(Outcome::Complete, &report, || page(snapshot, &session))?;
+    context.output.report(Outcome::Complete, &report, || page(snapshot, &verified, &session))?;
     session.warn_of_replicas(context);
     Ok(Outcome::Complete)
 }
 
-fn page(snapshot: &Snapshot, session: &Session) -> Page {
+/// Says since when a snapshot is known to be good, replica by replica.
+fn with_dates(page: Page, verified: &[LastVerified]) -> Page {
+    verified.iter().fold(page, |page, one| {
+        let what = match (&one.bytes, &one.content) {
+            (None, _) => "never verified whole".to_owned(),
+            (Some(bytes), None) => format!("all bytes verified since {bytes}"),
+            (Some(bytes), Some(content)) => {
+                format!("all bytes verified since {bytes}, all content since {content}")
+            }
+        };
+        page.line(format!("  on {}: {what}", one.replica))
+    })
+}
+
+/// Names the replicas that do not hold a snapshot.
+fn missing_on(snapshot: &Snapshot, session: &Session) -> Vec<String> {
+    let replicas = &session.vault.replicas;
+    let all = replicas.all().iter().map(|replica| replica.name.clone());
+    let all = all.chain(replicas.failed().into_iter().map(|(name, _)| name));
+    all.filter(|name| !snapshot.on.contains(name)).collect()
+}
+
+fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Page {
     let manifest = &snapshot.manifest;
     let counts = &manifest.counts;
     let bold = |text: &str| Text::styled(Style::Bold, text);
     let style = if snapshot.is_complete() { Style::Green } else { Style::Yellow };
-    let missing: Vec<_> = session
-        .vault
-        .replicas
-        .all()
-        .iter()
-        .map(|replica| replica.name.clone())
-        .chain(session.vault.replicas.failed().into_iter().map(|(name, _)| name))
-        .filter(|name| !snapshot.on.contains(name))
-        .collect();
-    let mut page = Page::new()
+    let missing = missing_on(snapshot, session);
+    let page = Page::new()
         .line(
             Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
                 .and(style, manifest.status.label()),
@@ -88,6 +106,7 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
         ))
         .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger))
         .line(format!("  on {}", snapshot.on.join(", ")));
+    let mut page = with_dates(page, verified);
     if !missing.is_empty() {
         page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
     }

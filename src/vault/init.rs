@@ -3,6 +3,8 @@
 //! `vault.json` is written last on each replica: a place without it holds no vault, so a run
 //! that was killed is simply run again.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 
 use super::envelope::Recipient;
@@ -65,6 +67,7 @@ pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> 
         item_key: wrap_item_key(&ItemKey(random()), &catalog_recipients)?,
         catalog_recipients,
         erasure_approvals: 1,
+        labels: BTreeMap::new(),
     };
     let file = VaultFile {
         kind: VAULT_KIND.to_owned(),
@@ -183,5 +186,5 @@ pub async fn require_empty(replica: &Replica) -> Result<()> {
 fn is_of_init(key: &str) -> bool {
     key == layout::REPLICA
         || layout::is_probe(key)
-        || key.strip_suffix(".minisig").unwrap_or(key) == layout::trust(1)
+        || layout::parse_trust(key.strip_suffix(".minisig").unwrap_or(key)).is_some()
 }

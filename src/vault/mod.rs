@@ -2,9 +2,11 @@
 
 pub mod audit;
 pub mod cache;
+pub mod canary;
 mod chain;
 pub mod clocks;
 pub mod commit;
+pub mod endorse;
 pub mod envelope;
 pub mod error;
 pub mod fate;
@@ -23,11 +25,14 @@ pub mod places;
 pub mod reader;
 pub mod rebuild;
 pub mod replica;
+pub mod rewrap;
 mod signed;
 pub mod signing;
 pub mod snapshots;
 pub mod space;
+mod standing;
 pub mod tree;
 mod trust;
+pub mod verified;
 mod walk;
 pub mod writer;

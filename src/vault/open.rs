@@ -5,7 +5,7 @@
 //! newest record signed it. Without a pin, a client trusts the first record it sees, remembers
 //! its root key, and warns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -22,10 +22,11 @@ use super::layout;
 use super::memory::Memory;
 use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey};
-use super::trust::{read_trust, unwrap_item_key};
+use super::trust::{StoredTrust, former_signers, read_trust, unwrap_item_key};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{Digest, Name, VaultId};
 use crate::limits::Limits;
+use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
 /// Private keys that are here.
@@ -37,6 +38,8 @@ pub struct Keys {
     pub signing: Option<SigningKey>,
     /// The key that signs removals, where it is another.
     pub maintenance: Option<SigningKey>,
+    /// Further keys: those that a rotation brings in.
+    pub further: Vec<SigningKey>,
     /// Why a key of the configuration (`operator`, `recovery`, `signing`, `maintenance`) is not here, in words
     /// that name the place it was looked for.
     pub absent: BTreeMap<&'static str, String>,
@@ -94,6 +97,12 @@ pub struct Vault {
     pub(super) spool: PathBuf,
     item_key: Option<ItemKey>,
     pub(super) first_root: VerifyingKey,
+    /// Every trust record, oldest first.
+    pub(super) trust_records: Vec<StoredTrust>,
+    /// Every signer that any record named, with all roles that it ever had.
+    pub(super) former: Vec<trust::Signer>,
+    /// SHA-256 of files by retired keys that were found to count.
+    pub(super) counted: Mutex<HashSet<Digest>>,
     warnings: Mutex<Vec<Problem>>,
 }
 
@@ -121,7 +130,8 @@ impl Vault {
                 "the configuration does not pin the root key, so this client trusts what it saw first; add the two lines that `init` printed",
             ));
         }
-        let (trust, first_root) = read_trust(&replicas, &file, pinned, &mut warnings).await?;
+        let (trust_records, first_root) = read_trust(&replicas, &file, pinned, &mut warnings).await?;
+        let trust = trust_records.last().map(|stored| stored.record.clone()).expect("there is at least one");
         let file = with_signed_encryption(&replicas, file, &trust).await?;
         if trust.n < remembered.trust {
             return Err(VaultError::new(
@@ -163,6 +173,9 @@ impl Vault {
             spool: options.spool,
             item_key,
             first_root,
+            former: former_signers(&trust_records),
+            trust_records,
+            counted: Mutex::default(),
             warnings: Mutex::new(warnings),
         })
     }
@@ -219,13 +232,29 @@ impl Vault {
         self.signer(&[Role::Snapshot])
     }
 
+    /// Returns the signing keys that are here, whether anybody trusts them or not.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.signing.iter().chain(&self.keys.maintenance).chain(&self.keys.further)
+    }
+
+    /// Returns the identities that are here.
+    pub fn identities(&self) -> &[Identity] {
+        &self.keys.identities
+    }
+
+    /// Takes in a signing key and identities that were made after the vault was opened.
+    pub fn take_keys(&mut self, signing: Option<SigningKey>, identities: Vec<Identity>) {
+        self.keys.further.extend(signing);
+        self.keys.identities.extend(identities);
+    }
+
     /// Returns a key that is here and has one of these roles in the trust record.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Identity`] when there is none.
     pub fn signer(&self, roles: &[Role]) -> Result<&SigningKey> {
-        let here: Vec<&SigningKey> = self.keys.signing.iter().chain(&self.keys.maintenance).collect();
+        let here: Vec<&SigningKey> = self.signing_keys().collect();
         let trusted = self.signers(roles);
         if let Some(key) = here.iter().find(|key| trusted.contains(key.public())) {
             return Ok(key);
@@ -300,6 +329,16 @@ impl Vault {
         let mut warnings = self.warnings.lock().expect("no holder of this lock can panic");
         if !warnings.contains(&problem) {
             warnings.push(problem);
+        }
+    }
+
+    /// Says that a copy was no good and another one was read: where, what is wrong, and what mends
+    /// it. That a replica lacks what it never got is no news to a reader.
+    pub(crate) fn read_around(&self, key: &str, error: &VaultError) {
+        if error.kind != ErrorKind::Store(StoreKind::NotFound) {
+            let why = with_causes(error);
+            let detail = format!("{why}; another copy was read, `prismvault repair` mends this one");
+            self.warn(Problem::new("bad-copy", key, detail));
         }
     }
 

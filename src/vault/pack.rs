@@ -251,6 +251,7 @@ impl PackBuilder {
             kind: self.kind,
             size: file.len,
             header: header.as_ref().map(|body| (body.sha256(), body.len())),
+            trust: 0,
             frames: self.frames,
             items: self.items,
         };

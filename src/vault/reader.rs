@@ -18,11 +18,10 @@ use super::format::index::{Frame, PackKind};
 use super::index::{Location, Pack, PackNumber};
 use super::open::Vault;
 use super::pack::{ItemData, RAW_FRAME_MAX, read_entry_header};
-use super::replica::{Replica, with_causes};
+use super::replica::Replica;
 use super::space::Space;
 use super::{layout, tree};
 use crate::ids::{Digest, ItemId};
-use crate::progress::Problem;
 
 /// Decoded frames kept: pages of a tree lie side by side.
 const FRAMES_KEPT: usize = 24;
@@ -179,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&self, error: &VaultError) {
-        self.vault.warn(Problem::new("bad-copy", self.space.name.as_str(), with_causes(error)));
+        self.vault.read_around(self.space.name.as_str(), error);
     }
 
     async fn read_at(
@@ -358,14 +357,14 @@ impl<'a> Reader<'a> {
         }
         let mut last = None;
         for (at, replica) in self.vault.replicas.all().iter().enumerate() {
-            let listed = self.space.listing(at).and_then(|listing| listing.headers.get(&pack.id));
-            // Only the header that the index names: anybody who can write to a bucket could add one.
-            let named = listed
-                .into_iter()
-                .flatten()
-                .filter(|(own, _)| pack.header.is_some_and(|(digest, _)| digest == *own));
-            for (header, size) in named {
-                match self.open_header(replica, pack, header, *size).await {
+            let Some(listing) = self.space.listing(at) else { continue };
+            // Only those that index or ledger name: anybody who can write to a bucket could add one.
+            // The newest first; a retired one opens as long as it is there.
+            let mut named: Vec<_> = pack.headers().collect();
+            named.reverse();
+            named.extend(&pack.retired);
+            for (header, size) in named.into_iter().filter(|header| listing.has_header(pack, header)) {
+                match self.open_header(replica, pack, &header, size).await {
                     Ok(key) => {
                         self.keys
                             .lock()

@@ -407,7 +407,8 @@ fn note(shared: &Shared, (record, on): (PackRecord, HashSet<usize>), uploaded: &
     uploaded.unindexed.push(record);
 }
 
-async fn upload(shared: &Shared, pack: FinishedPack) -> Result<(PackRecord, HashSet<usize>)> {
+async fn upload(shared: &Shared, mut pack: FinishedPack) -> Result<(PackRecord, HashSet<usize>)> {
+    pack.record.trust = shared.vault.trust.n;
     let name = shared.name();
     let body_key = layout::pack(&name, &pack.record.id);
     let stored = join_all(

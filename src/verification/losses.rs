@@ -41,14 +41,16 @@ pub(super) fn lost_packs(vault: &Vault, space: &Space, damage: &[Damage]) -> Has
             let listed = space.listing(at).and_then(|listing| listing.bodies.get(&pack.id));
             listed == Some(&pack.size) && wrong.is_good(&replica.name, &body)
         });
-        let has_header = pack.header.is_none_or(|(header, size)| {
-            let key = layout::header(&space.name, &pack.id, &header);
-            live().any(|(at, replica)| {
-                let listed = space.listing(at).and_then(|listing| listing.headers.get(&pack.id));
-                listed.is_some_and(|headers| headers.contains(&(header, size)))
-                    && wrong.is_good(&replica.name, &key)
-            })
-        });
+        // Any header that was ever named opens it for somebody.
+        let mut headers = pack.named_headers();
+        let has_header = pack.header.is_none()
+            || headers.any(|header| {
+                let key = layout::header(&space.name, &pack.id, &header.0);
+                live().any(|(at, replica)| {
+                    space.listing(at).is_some_and(|listing| listing.has_header(pack, &header))
+                        && wrong.is_good(&replica.name, &key)
+                })
+            });
         !has_body || !has_header
     };
     let numbered = (0..).zip(space.index.packs());
@@ -137,9 +139,8 @@ pub(super) fn keys_of(space: &Space, name: &Name, packs: &HashSet<PackNumber>) -
     let packs = packs.iter().map(|number| &space.index.packs()[*number as usize]);
     packs
         .flat_map(|pack| {
-            let header = pack.header.map(|(header, _)| layout::header(name, &pack.id, &header));
-            [Some(layout::pack(name, &pack.id)), header]
+            let headers = pack.named_headers().map(|(header, _)| layout::header(name, &pack.id, &header));
+            headers.chain([layout::pack(name, &pack.id)])
         })
-        .flatten()
         .collect()
 }

@@ -387,7 +387,7 @@ async fn a_replica_that_was_away_is_behind_until_the_next_entry_or_a_repair() {
             }
             _ => {
                 let open = vault.backup.open().await.unwrap();
-                assert_eq!(load(&open).await.bring_up_to_date(&open).await, 3);
+                assert_eq!(load(&open).await.bring_up_to_date(&open, &[]).await, 3);
             }
         }
         assert_eq!(findings(&vault.backup).await, [], "{brings}");

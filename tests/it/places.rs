@@ -143,7 +143,7 @@ async fn a_directory_that_is_configured_twice_is_refused_however_it_is_spelled()
         assert!(refused.stderr.contains("two names for one place"), "{refused:?}");
         assert!(refused.stderr.contains("hint: "), "{refused:?}");
         let found = place.expect(3, &["verify"]);
-        assert!(found.stdout.contains("same-replica replica.json on two"), "{found:?}");
+        assert!(found.stdout.contains("same-replica on two: 1 thing\n  replica.json: "), "{found:?}");
         let repair = place.expect(1, &["repair"]);
         assert!(repair.stdout.contains("remove one of them from the configuration"), "{repair:?}");
         assert_eq!(tree(&one), before, "{}", second.display());

@@ -177,9 +177,9 @@ async fn without_credentials_the_replica_is_named_and_nothing_is_sent() {
     let bucket = CannedServer::start(|_| Some(answer(200, "", ""))).await;
     let place = configured(&format!("http://{}", bucket.address), "");
     let run = Run::from(place.command(&["list"]).env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap());
-    assert_eq!(run.code, 1, "{run:?}");
+    assert_eq!(run.code, 2, "{run:?}");
     assert!(
-        run.stderr.contains("acme-prismic") && run.stderr.contains("no usable AWS credentials"),
+        run.stderr.contains("acme-prismic") && run.stderr.contains("no AWS credentials were found"),
         "{run:?}"
     );
     assert!(bucket.requests.lock().unwrap().is_empty());

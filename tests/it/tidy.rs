@@ -16,6 +16,7 @@ const FLOORS: [&[&str]; 7] = [
         "restore",
         "replication",
         "verification",
+        "keys",
         "retention",
         "pruning",
         "privacy",

@@ -9,7 +9,7 @@ use prismvault::objects::{ErrorKind, ObjectStore};
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::format::catalog::CatalogEntry;
-use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source};
+use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
 use prismvault::vault::item::ItemKind;
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
@@ -73,10 +73,24 @@ impl TestVault {
         self.finish(begun, items, change).await
     }
 
+    /// Commits by a client that opened the vault before.
+    pub(crate) async fn commit_by(
+        &self,
+        vault: Arc<Vault>,
+        repository: &str,
+        items: &[(&str, ItemKind, &[u8])],
+    ) -> Manifest {
+        let begun = self.begin_on(vault, repository).await;
+        self.finish(begun, items, |_| {}).await
+    }
+
     /// Begins a snapshot, a second after what was before: looks at what the vault holds.
     pub(crate) async fn begin(&self, repository: &str) -> Begun {
+        self.begin_on(self.backup.open().await.unwrap(), repository).await
+    }
+
+    async fn begin_on(&self, vault: Arc<Vault>, repository: &str) -> Begun {
         self.backup.clock.advance(chrono::TimeDelta::seconds(1));
-        let vault = self.backup.open().await.unwrap();
         let name: Name = repository.parse().unwrap();
         let snapshots = Snapshots::load(&vault, Some(&name)).await.unwrap();
         let ledger = Ledger::load(&vault, &name).await.unwrap();
@@ -106,6 +120,7 @@ impl TestVault {
             .map(|((path, ..), item)| CatalogEntry { path: (*path).into(), item: item.id, size: item.size })
             .collect();
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let documents = items.iter().filter(|(path, ..)| path.starts_with("documents/")).count() as u64;
         let mut draft = Draft {
             repository: name,
             snapshot: SnapshotId::new(started),
@@ -121,7 +136,10 @@ impl TestVault {
             },
             entries,
             links: LinksPart::New(Box::new(std::iter::empty())),
-            counts: Counts::default(),
+            counts: Counts {
+                documents: Tally { stored: documents, ..Tally::default() },
+                ..Counts::default()
+            },
             consistency: Consistency::default(),
             gaps: Vec::new(),
             accepted_gaps: Vec::new(),

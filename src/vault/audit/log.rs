@@ -233,15 +233,16 @@ impl AuditLog {
         self.chains.iter().find(|chain| chain.writer == writer)?.good.get(&n).copied()
     }
 
-    /// Copies entries to live replicas that lack them, oldest first; a replica that refuses leaves
-    /// the run. Returns how many objects were written. What was changed is not touched.
-    pub async fn bring_up_to_date(&self, vault: &Vault) -> u64 {
+    /// Copies entries to live replicas that lack them (of these names; empty: to all), oldest
+    /// first; a replica that refuses leaves the run. Returns how many objects were written. What was
+    /// changed is not touched.
+    pub async fn bring_up_to_date(&self, vault: &Vault, to: &[String]) -> u64 {
         let mut written = 0;
         for chain in &self.chains {
             for (n, digest) in &chain.good {
                 let Some(copy) = chain.copy(*n, *digest) else { continue };
                 for replica in vault.replicas.live() {
-                    if chain.is_on(*n, &replica.name) {
+                    if chain.is_on(*n, &replica.name) || !(to.is_empty() || to.contains(&replica.name)) {
                         continue;
                     }
                     let key = layout::audit(&chain.writer, *n);
