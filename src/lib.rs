@@ -13,6 +13,7 @@
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
+//! | 3 | [`retention`]: which snapshots stay, holds, and removals that can be taken back |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
@@ -27,6 +28,7 @@ pub mod objects;
 pub mod prismic;
 pub mod progress;
 pub mod restore;
+pub mod retention;
 pub mod retry;
 pub mod sandbox;
 pub mod schedule;

@@ -73,6 +73,10 @@ pub struct Limits {
     pub checkpoint_every: Duration,
     /// A run that takes longer does not commit: pruning counts on it.
     pub max_run: Duration,
+    /// Age at which a mark lets pruning delete, by the store's own clock; at least twice
+    /// `max_run`, so that no run that began before the mark relies on what goes. A removal can be
+    /// taken back for half of it.
+    pub prune_grace: Duration,
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
 
@@ -132,6 +136,7 @@ impl Default for Limits {
             checkpoint_bytes: 1 << 30,
             checkpoint_every: Duration::from_mins(15),
             max_run: Duration::from_hours(24),
+            prune_grace: Duration::from_hours(72),
             clock_skew_max: Duration::from_mins(5),
             store_concurrency: 8,
             store_attempts: 5,

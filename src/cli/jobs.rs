@@ -13,6 +13,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
@@ -183,11 +184,10 @@ async fn run_now(
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
+    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
     match job.work {
-        Work::Snapshot => {
-            let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
-            take_all(config, &names, job.name.as_str(), context).await
-        }
+        Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
+        Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Verify { level } => {
             let names: Vec<Name> =
                 job.select(&config)?.into_iter().map(|repository| repository.name.clone()).collect();
@@ -211,7 +211,7 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level } => level,
-                Work::Snapshot => None,
+                Work::Snapshot | Work::Retain => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),

@@ -9,7 +9,9 @@ use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
 use super::units::human_bytes;
+use crate::clock::rfc3339;
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
+use crate::vault::fate::Fate;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 
@@ -25,6 +27,8 @@ struct Report<'a> {
     manifest: &'a Manifest,
     sha256: String,
     replicas: &'a [String],
+    /// What the ledger decided: held, removed, accepted although it shrank.
+    fate: &'a Fate,
     not_in_any_snapshot: Vec<NotThere>,
 }
 
@@ -42,11 +46,16 @@ struct NotThere {
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
-    let snapshot = snapshots.select(&args.snapshot, session.vault.now())?;
+    // What a removed one held is worth knowing before it is taken back.
+    let snapshot = match snapshots.select(&args.snapshot, session.vault.now()) {
+        Ok(snapshot) => snapshot,
+        Err(error) => snapshots.find_removed(&args.snapshot).ok_or(error)?,
+    };
     let report = Report {
         manifest: &snapshot.manifest,
         sha256: snapshot.digest.to_string(),
         replicas: &snapshot.on,
+        fate: &snapshot.fate,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
     context.output.report(&report, || page(snapshot, &session))?;
@@ -78,8 +87,12 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
             manifest.source.content_api, manifest.source.master_ref
         ))
         .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger))
-        .line(format!("  on {}", snapshot.on.join(", ")));
-    if !missing.is_empty() {
+        .line(match snapshot.on.as_slice() {
+            [] => "  on no replica that is to hold it".to_owned(),
+            on => format!("  on {}", on.join(", ")),
+        });
+    page = decided(page, snapshot);
+    if !missing.is_empty() && !snapshot.fate.is_removed() {
         page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
     }
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
@@ -133,6 +146,28 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
     page = page.line("").line(bold("Not in any snapshot, because no official API gives it"));
     for (what, why) in NOT_IN_ANY_SNAPSHOT {
         page = page.line(format!("  {what}: {why}"));
+    }
+    page
+}
+
+/// Says what the ledger decided about a snapshot.
+fn decided(mut page: Page, snapshot: &Snapshot) -> Page {
+    let Fate { held, removed, accepted_shrink } = &snapshot.fate;
+    if let Some(held) = held {
+        let since = format!("since {}: {}", rfc3339(held.entry.time()), held.reason);
+        page = page.line(Text::styled(Style::Cyan, "  held ").and(Style::Plain, since));
+    }
+    if let Some(removal) = removed {
+        let from = if removal.from.is_none() { "removed " } else { "removed from some replicas " };
+        let why = format!("at {}: {}", rfc3339(removal.entry.time()), removal.rule);
+        page =
+            page.line(Text::styled(Style::Yellow, format!("  {from}")).and(Style::Plain, why)).line(format!(
+                "  `prismvault undelete {} --reason …` takes it back, until pruning deletes it",
+                snapshot.id()
+            ));
+    }
+    if let Some(reason) = accepted_shrink {
+        page = page.line(format!("  accepted although it is much smaller than the one before: {reason}"));
     }
     page
 }

@@ -9,11 +9,12 @@ use crate::limits::Limits;
 use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
 use super::read::{Source, Table, Value};
+use super::retention::{RetentionTable, RetentionTables};
 use super::secret_ref::SecretRef;
 use super::value::{api_address, host, prismic_repository, public_key, replica_address};
-use super::{Config, Keys, Place, Replica, Repository, VaultSettings};
+use super::{Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
 
-const ROOT_KEYS: &[&str] = &["include", "repositories", "vault", "keys", "limits", "replicas"];
+const ROOT_KEYS: &[&str] = &["include", "repositories", "vault", "keys", "limits", "replicas", "retention"];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
@@ -21,6 +22,8 @@ const REPOSITORY_KEYS: &[&str] = &[
     "write_token",
     "groups",
     "space",
+    "timezone",
+    "retention",
     "priority",
     "asset_hosts",
     "content_api",
@@ -31,7 +34,8 @@ const REPOSITORY_KEYS: &[&str] = &[
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
-const REPLICA_KEYS: &[&str] = &["name", "url", "region", "endpoint", "force_path_style", "profile"];
+const REPLICA_KEYS: &[&str] =
+    &["name", "url", "region", "endpoint", "force_path_style", "profile", "retention"];
 
 /// Highest rate that a file may set, requests a second: a pacer cannot space more exactly.
 const RATE_MAX: f64 = 10_000.0;
@@ -58,6 +62,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let vault = root.read("vault", read_vault)?.unwrap_or_default();
     let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
     root.read("limits", |value| read_limits(value, &mut limits))?;
+    let retention =
+        RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     for included in included_files(&root, file)? {
         let source = Source::read(&included, limits.config_bytes_max)?;
         let parsed = source.parse()?;
@@ -73,11 +79,12 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     }
     let Collected { mut repositories, replicas } = collected;
     check_spaces(&repositories)?;
+    retention.check(&repositories, &replicas)?;
     repositories.sort_by(|a, b| {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas })
+    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention })
 }
 
 /// Directory from which relative paths of `file` are meant.
@@ -202,6 +209,8 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         write_token: table.read("write_token", secret)?,
         groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
+        timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),
+        retention: table.read("retention", |value| RetentionTable::read(value, file))?,
         priority: table.read("priority", |value| value.integer(0, u64::from(u32::MAX)))?.map(|n| n as u32),
         asset_hosts: table.read("asset_hosts", |value| each(value, host))?.unwrap_or_default(),
         content_api: table.read("content_api", api_address)?,
@@ -272,6 +281,7 @@ fn read_replica(value: &Value<'_>, file: &Path) -> Result<Replica, ConfigError> 
         endpoint: table.read("endpoint", api_address)?,
         force_path_style: table.read("force_path_style", Value::flag)?.unwrap_or(false),
         profile: table.read("profile", text)?,
+        retention: table.read("retention", |value| RetentionTable::read_of_replica(value, file))?,
         defined: Place { file: file.to_owned(), line: value.line() },
     };
     if replica.url.scheme() != "s3" {

@@ -6,16 +6,16 @@
 
 use std::path::Path;
 
-use super::cron::{Cron, Zone};
+use super::cron::Cron;
 use crate::config::error::{ConfigError, ConfigErrorKind, closest};
 use crate::config::read::{Source, Table, Value};
-use crate::config::{Config, Place, Repository};
+use crate::config::{Config, Place, Repository, Zone};
 use crate::ids::Name;
 use crate::limits::Limits;
 use crate::verification::Level;
 
 const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level"];
-const KINDS: [&str; 2] = ["snapshot", "verify"];
+const KINDS: [&str; 3] = ["snapshot", "verify", "retain"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
     ("stored", Level::Stored),
@@ -48,6 +48,8 @@ pub enum Work {
         /// How deep; `None` lets the stores decide.
         level: Option<Level>,
     },
+    /// Lets snapshots of the repositories go that no rule keeps.
+    Retain,
 }
 
 impl Work {
@@ -56,6 +58,7 @@ impl Work {
         match self {
             Self::Snapshot => "snapshot",
             Self::Verify { .. } => "verify",
+            Self::Retain => "retain",
         }
     }
 }
@@ -129,8 +132,9 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
     let kind = root.need("job")?;
     let level = root.get("level");
     match (kind.text()?, level) {
-        ("snapshot", Some(level)) => Err(level.invalid("is for verify jobs only")),
+        ("snapshot" | "retain", Some(level)) => Err(level.invalid("is for verify jobs only")),
         ("snapshot", None) => Ok(Work::Snapshot),
+        ("retain", None) => Ok(Work::Retain),
         ("verify", level) => Ok(Work::Verify { level: level.map(read_level).transpose()? }),
         (other, _) => Err(kind.invalid(unknown("job", other, &KINDS))),
     }

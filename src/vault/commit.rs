@@ -277,33 +277,7 @@ impl Writer {
             )
             .hint("run it again: it goes on from what was stored; pruning relies on this limit"));
         }
-        let clocks = join_all(
-            holders.iter().map(|replica| async move { (replica, replica.store.server_time().await) }),
-        )
-        .await;
-        for (replica, time) in clocks {
-            let time = match time {
-                Ok(Some(time)) => time,
-                Ok(None) => continue,
-                Err(error) => {
-                    replica.fail(error);
-                    continue;
-                }
-            };
-            let offset = self.vault.clock.now().signed_duration_since(time).abs();
-            if offset.to_std().is_ok_and(|offset| offset > limits.clock_skew_max) {
-                return Err(VaultError::new(
-                    ErrorKind::Refused,
-                    format!(
-                        "the clock here and that of {} differ by {} s, so nothing is committed",
-                        replica.store,
-                        offset.num_seconds()
-                    ),
-                )
-                .hint("set the clock (NTP): snapshots, retention and locks depend on it"));
-            }
-        }
-        Ok(())
+        self.vault.require_agreeing_clocks(holders.iter().copied(), "nothing is committed").await
     }
 
     async fn write_manifest(

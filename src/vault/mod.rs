@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod chain;
+mod clocks;
 pub mod commit;
 pub mod envelope;
 pub mod error;

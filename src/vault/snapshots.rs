@@ -16,7 +16,7 @@ use super::layout;
 use super::ledger::Ledger;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
-use crate::clock::{Timestamp, parse_when};
+use crate::clock::{Timestamp, parse_when, rfc3339};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::progress::Problem;
 
@@ -63,6 +63,21 @@ impl Link for Snapshot {
     fn parents(&self) -> &[Digest] {
         &self.manifest.parents
     }
+}
+
+/// A manifest that others name and nobody holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// SHA-256 of the manifest.
+    pub sha256: Digest,
+    /// Its id, where this client remembers it.
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// Whether a problem is one of the manifests of a repository.
+pub fn is_about(problem: &Problem, repository: &Name) -> bool {
+    // A chain that is not whole is a problem of all of `snapshots/<repository>`.
+    layout::scope(&format!("{}/", problem.subject)) == Some(repository.as_str())
 }
 
 /// All snapshots of a vault, or of one of its repositories.
@@ -144,12 +159,12 @@ impl Snapshots {
     async fn load_ledgers(&mut self, vault: &Vault) -> Result<()> {
         let mut spaces: BTreeSet<Name> =
             self.iter().map(|snapshot| snapshot.manifest.space.clone()).collect();
-        // Where the newest is gone, a ledger may say why, but no manifest which ledger.
+        // Where the newest is gone or cannot be read, a ledger may say why, but no manifest which.
         let gone = |(name, (_, digest)): (&Name, &(SnapshotId, Digest))| {
             self.only.as_ref().is_none_or(|only| only == name)
                 && !self.of(name).iter().any(|snapshot| snapshot.digest == *digest)
         };
-        if self.remembered.iter().any(gone) {
+        if self.remembered.iter().any(gone) || !self.unreadable.is_empty() {
             spaces.extend(Ledger::spaces(vault).await?);
         }
         for space in spaces {
@@ -177,6 +192,9 @@ impl Snapshots {
             self.removed.extend::<Vec<_>>(gone);
         }
         self.by_repository.retain(|_, list| !list.is_empty());
+        // Nobody misses what was removed, damaged or not.
+        let gone: HashSet<String> = self.ledgers.values().flat_map(Ledger::removed_manifests).collect();
+        self.unreadable.retain(|problem| !gone.contains(&problem.subject));
     }
 
     /// Returns removed snapshots whose manifest is still somewhere: they can be taken back.
@@ -279,6 +297,23 @@ impl Snapshots {
         Ok(problems)
     }
 
+    /// Returns what the manifests of a repository or this client's memory name, and nobody holds.
+    pub fn lost(&self, repository: &Name) -> Vec<Lost> {
+        let remembered = self.remembered.get(repository);
+        let mut lost: Vec<Lost> = self
+            .missing_parents(repository, self.of(repository))
+            .into_iter()
+            .map(|(_, sha256)| Lost { sha256, snapshot: None })
+            .collect();
+        if let Some((id, sha256)) =
+            remembered.filter(|(_, digest)| !self.is_accounted_for(repository, digest))
+        {
+            lost.retain(|lost| lost.sha256 != *sha256);
+            lost.push(Lost { sha256: *sha256, snapshot: Some(id.clone()) });
+        }
+        lost
+    }
+
     /// Whether a manifest is there, or removed by the ledger.
     fn is_accounted_for(&self, repository: &Name, digest: &Digest) -> bool {
         self.of(repository).iter().any(|snapshot| snapshot.digest == *digest)
@@ -306,6 +341,14 @@ impl Snapshots {
         }
         missing.sort();
         missing
+    }
+
+    /// Finds one removed snapshot, whose manifest is still somewhere, by its id or a unique
+    /// beginning of it.
+    pub fn find_removed(&self, typed: &str) -> Option<&Snapshot> {
+        let mut matching =
+            self.removed.iter().filter(|one| !typed.is_empty() && one.id().as_str().starts_with(typed));
+        matching.next().filter(|_| matching.next().is_none())
     }
 
     /// Finds one snapshot by what people type: an id, a unique prefix of one, `latest`, or
@@ -340,14 +383,20 @@ impl Snapshots {
                 Err(not_found(format!("{typed} begins more than one id: {}, {}, …", first.id(), second.id()))
                     .hint("type more of it"))
             }
-            (None, _) => Err(self.nothing(&format!("no snapshot has an id that begins with {typed:?}"))),
+            (None, _) => Err(match self.find_removed(typed) {
+                Some(removed) => was_removed(removed),
+                None => self.nothing(&format!("no snapshot has an id that begins with {typed:?}")),
+            }),
         }
     }
 
     fn at_time(&self, repository: &str, when: &str, now: Timestamp) -> Result<&Snapshot> {
         let list = self.by_repository.get(repository).ok_or_else(|| {
             let known: Vec<_> = self.names().collect();
-            let hint = if known.is_empty() {
+            let hint = if self.removed.iter().any(|one| one.manifest.repository.as_str() == repository) {
+                "all its snapshots were removed; `prismvault list --removed` shows which can be taken back"
+                    .to_owned()
+            } else if known.is_empty() {
                 "take one with `prismvault snapshot`".to_owned()
             } else {
                 format!("repositories with snapshots: {}", known.join(", "))
@@ -386,6 +435,17 @@ impl Snapshots {
             None => "take one with `prismvault snapshot`".to_owned(),
         })
     }
+}
+
+fn was_removed(snapshot: &Snapshot) -> VaultError {
+    let id = snapshot.id();
+    let (rule, at) = match &snapshot.fate.removed {
+        Some(removal) => (removal.rule.as_str(), removal.entry.time()),
+        None => ("", id.time()),
+    };
+    not_found(format!("{id} was removed at {}: {rule}", rfc3339(at))).hint(format!(
+        "`prismvault undelete {id} --reason …` brings it back, as long as pruning has not deleted what it needs"
+    ))
 }
 
 fn not_found(what: String) -> VaultError {
