@@ -1,10 +1,11 @@
 //! `prismvault config`: checks the configuration and shows what it means.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::config::{Config, Replica, Repository, SecretRef};
+use crate::config::{Config, Replica, Repository, RetentionPolicy, SecretRef};
 use crate::secret::SafeUrl;
 
 use super::Context;
@@ -62,6 +63,8 @@ struct RepositoryReport {
     write_token: Option<String>,
     groups: Vec<String>,
     space: String,
+    timezone: &'static str,
+    retention: Option<RetentionPolicy>,
     priority: Option<u32>,
     asset_hosts: Vec<String>,
     content_api: Option<String>,
@@ -79,6 +82,8 @@ struct ReplicaReport {
     endpoint: Option<String>,
     force_path_style: bool,
     profile: Option<String>,
+    /// By repository, where this replica has rules of its own.
+    retention: BTreeMap<String, RetentionPolicy>,
     defined: String,
 }
 
@@ -118,8 +123,12 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             types_requests: config.limits.types_requests,
             asset_downloads: config.limits.asset_downloads,
         },
-        repositories: repositories.iter().copied().map(repository_report).collect(),
-        replicas: config.replicas.iter().map(replica_report).collect(),
+        repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
+        replicas: config
+            .replicas
+            .iter()
+            .map(|replica| replica_report(config, repositories, replica))
+            .collect(),
     }
 }
 
@@ -127,7 +136,7 @@ fn address(url: Option<&url::Url>) -> Option<String> {
     url.map(|url| SafeUrl(url).to_string())
 }
 
-fn repository_report(repository: &Repository) -> RepositoryReport {
+fn repository_report(config: &Config, repository: &Repository) -> RepositoryReport {
     RepositoryReport {
         name: repository.name.to_string(),
         repository: repository.repository.clone(),
@@ -135,6 +144,8 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
         write_token: repository.write_token.as_ref().map(ToString::to_string),
         groups: repository.groups.iter().map(ToString::to_string).collect(),
         space: repository.space.to_string(),
+        timezone: repository.timezone.name(),
+        retention: config.retention_of(repository),
         priority: repository.priority,
         asset_hosts: repository.asset_hosts.clone(),
         content_api: address(repository.content_api.as_ref()),
@@ -145,7 +156,10 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
     }
 }
 
-fn replica_report(replica: &Replica) -> ReplicaReport {
+fn replica_report(config: &Config, repositories: &[&Repository], replica: &Replica) -> ReplicaReport {
+    let own = |repository: &&Repository| {
+        Some((repository.name.to_string(), config.retention_on(repository, replica)?))
+    };
     ReplicaReport {
         name: replica.name.to_string(),
         url: SafeUrl(&replica.url).to_string(),
@@ -153,6 +167,7 @@ fn replica_report(replica: &Replica) -> ReplicaReport {
         endpoint: address(replica.endpoint.as_ref()),
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
+        retention: repositories.iter().filter_map(own).collect(),
         defined: replica.defined.to_string(),
     }
 }
@@ -192,6 +207,25 @@ fn page(report: &Report) -> Page {
             keys.row([key.into(), place.clone().into()]);
         }
     }
+    let mut retention = Table::new(["repository", "on", "keeps", "time zone"]);
+    for repository in &report.repositories {
+        let keeps =
+            repository.retention.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+        let mut row = |on: &str, keeps: String| {
+            retention.row([
+                repository.name.clone().into(),
+                on.into(),
+                keeps.into(),
+                repository.timezone.into(),
+            ]);
+        };
+        row("all", keeps);
+        for replica in &report.replicas {
+            if let Some(policy) = replica.retention.get(&repository.name) {
+                row(&replica.name, policy.to_string());
+            }
+        }
+    }
     let pinned = match (&report.vault.id, &report.vault.root) {
         (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
         (Some(id), None) => format!("vault {id}, root key not pinned"),
@@ -202,5 +236,6 @@ fn page(report: &Report) -> Page {
         .line(format!("{pinned}; a snapshot counts with {} of its copies", report.vault.min_copies))
         .table(repositories)
         .table(replicas)
+        .table(retention)
         .table(keys)
 }

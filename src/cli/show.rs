@@ -68,15 +68,6 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
     let counts = &manifest.counts;
     let bold = |text: &str| Text::styled(Style::Bold, text);
     let style = if snapshot.is_complete() { Style::Green } else { Style::Yellow };
-    let missing: Vec<_> = session
-        .vault
-        .replicas
-        .all()
-        .iter()
-        .map(|replica| replica.name.clone())
-        .chain(session.vault.replicas.failed().into_iter().map(|(name, _)| name))
-        .filter(|name| !snapshot.on.contains(name))
-        .collect();
     let mut page = Page::new()
         .line(
             Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
@@ -86,15 +77,8 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
             "  read from {} at the ref {}",
             manifest.source.content_api, manifest.source.master_ref
         ))
-        .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger))
-        .line(match snapshot.on.as_slice() {
-            [] => "  on no replica that is to hold it".to_owned(),
-            on => format!("  on {}", on.join(", ")),
-        });
-    page = decided(page, snapshot);
-    if !missing.is_empty() && !snapshot.fate.is_removed() {
-        page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
-    }
+        .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger));
+    page = decided(places(page, snapshot, session), snapshot);
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
     let mut row = |what: String, tally: &Tally| {
         let reported = tally.reported.map_or_else(|| "-".to_owned(), |count| count.to_string());
@@ -148,6 +132,27 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
         page = page.line(format!("  {what}: {why}"));
     }
     page
+}
+
+/// Says which replicas hold a snapshot.
+fn places(page: Page, snapshot: &Snapshot, session: &Session) -> Page {
+    let missing: Vec<_> = session
+        .vault
+        .replicas
+        .all()
+        .iter()
+        .map(|replica| replica.name.clone())
+        .chain(session.vault.replicas.failed().into_iter().map(|(name, _)| name))
+        .filter(|name| !snapshot.on.contains(name))
+        .collect();
+    let page = page.line(match snapshot.on.as_slice() {
+        [] => "  on no replica that is to hold it".to_owned(),
+        on => format!("  on {}", on.join(", ")),
+    });
+    if missing.is_empty() || snapshot.fate.is_removed() {
+        return page;
+    }
+    page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")))
 }
 
 /// Says what the ledger decided about a snapshot.

@@ -47,7 +47,8 @@ impl Verdict {
     }
 }
 
-/// Says of each candidate, in the same order, whether it stays and why.
+/// Says of each candidate, in the same order, whether it stays and why. They come oldest first by
+/// their chain, which decides where two are of one second.
 pub fn evaluate(
     policy: &RetentionPolicy,
     zone: Zone,
@@ -55,7 +56,7 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Vec<Verdict> {
     let mut newest_first: Vec<usize> = (0..candidates.len()).collect();
-    newest_first.sort_by(|a, b| candidates[*b].id.cmp(&candidates[*a].id));
+    newest_first.sort_by_key(|at| std::cmp::Reverse((candidates[*at].id.time(), *at)));
     let mut sheet = Sheet {
         candidates,
         zone,
@@ -160,19 +161,20 @@ impl Sheet<'_> {
     }
 
     fn into_verdicts(mut self, policy: &RetentionPolicy, now: Timestamp) -> Vec<Verdict> {
-        let newest = self.counted.first().map(|at| &self.candidates[*at].id);
+        let newest = self.counted.first().map(|at| (self.time(*at), *at));
         let young = policy.keep_partial.before(now, self.zone);
         let mut verdicts = Vec::with_capacity(self.candidates.len());
-        for (candidate, rules) in self.candidates.iter().zip(std::mem::take(&mut self.rules)) {
-            let later = newest.filter(|newest| !candidate.complete && **newest > candidate.id);
-            verdicts.push(match (candidate.complete, later) {
+        for (at, rules) in std::mem::take(&mut self.rules).into_iter().enumerate() {
+            let candidate = &self.candidates[at];
+            let is_followed = newest.is_some_and(|newest| newest > (candidate.id.time(), at));
+            verdicts.push(match (candidate.complete, is_followed) {
                 _ if !rules.is_empty() => Verdict::Keep(rules),
                 (true, _) => Verdict::Remove("no rule keeps it".to_owned()),
-                (false, None) => Verdict::Keep(vec!["partial, and no complete one is later".to_owned()]),
-                (false, Some(_)) if candidate.id.time() > young => {
+                (false, false) => Verdict::Keep(vec!["partial, and no complete one is later".to_owned()]),
+                (false, true) if candidate.id.time() > young => {
                     Verdict::Keep(vec![format!("partial, younger than {}", policy.keep_partial)])
                 }
-                (false, Some(_)) => Verdict::Remove(format!(
+                (false, true) => Verdict::Remove(format!(
                     "partial, older than {}, and a complete one is later",
                     policy.keep_partial
                 )),

@@ -14,7 +14,7 @@ use super::holds::named;
 use crate::clock::Timestamp;
 use crate::ids::{Name, SnapshotId};
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::ledger::Decision;
+use crate::vault::format::ledger::{Decision, Named};
 use crate::vault::format::manifest::{Counts, Tally};
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -71,7 +71,10 @@ pub fn shrink_of(
     for snapshot in snapshots.of(repository).iter().filter(counted) {
         let falls = plausible.map_or_else(Vec::new, |before| {
             // What was accepted may be removed by now; it stands between the two all the same.
-            let is_accepted = accepted.iter().any(|id| before.id() < id && id <= snapshot.id());
+            let (from, to) = (before.id().time(), snapshot.id().time());
+            let between = |id: &SnapshotId| from < id.time() && id.time() <= to;
+            let is_accepted =
+                accepted.iter().any(|one| one.sha256 == snapshot.digest || between(&one.snapshot));
             match is_accepted {
                 true => Vec::new(),
                 false => falls(&before.manifest.counts, &snapshot.manifest.counts, max_shrink),
@@ -91,8 +94,8 @@ pub fn shrink_of(
     shrink
 }
 
-/// Ids of the snapshots of a repository that may be smaller than those before them.
-fn accepted(snapshots: &Snapshots, repository: &Name) -> Vec<SnapshotId> {
+/// The snapshots of a repository that may be smaller than those before them.
+fn accepted(snapshots: &Snapshots, repository: &Name) -> Vec<Named> {
     let spaces: std::collections::BTreeSet<&Name> =
         snapshots.of(repository).iter().map(|snapshot| &snapshot.manifest.space).collect();
     let ledgers = spaces.into_iter().filter_map(|space| snapshots.ledger(space));
@@ -100,7 +103,7 @@ fn accepted(snapshots: &Snapshots, repository: &Name) -> Vec<SnapshotId> {
         .flat_map(Ledger::entries)
         .filter_map(|entry| match &entry.decision {
             Decision::AcceptedShrink { repository: of, snapshot, .. } if of == repository => {
-                Some(snapshot.snapshot.clone())
+                Some(snapshot.clone())
             }
             _ => None,
         })
@@ -149,7 +152,9 @@ pub fn plan_accept_shrink(
             format!("`prismvault retain {repository} --dry-run` shows what goes and what stays"),
         )
     })?;
-    if *snapshot.id() <= shrink.against || *snapshot.id() > shrink.snapshot || !snapshot.is_complete() {
+    let place = |id: &SnapshotId| snapshots.of(repository).iter().position(|one| one.id() == id);
+    let (own, last) = (place(snapshot.id()), place(&shrink.snapshot));
+    if own <= place(&shrink.against) || own > last || !snapshot.is_complete() {
         return Err(nothing(
             format!("{} is not what stops expiry of {repository}", snapshot.id()),
             format!("{shrink}; name {} if that is right", shrink.snapshot),

@@ -27,6 +27,7 @@ mod prismic;
 mod reading;
 mod replicas;
 mod restore;
+mod retention;
 mod s3_server;
 mod sandbox;
 mod sandbox_cli;
