@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Context;
-use super::asking::{confirm, parse_reason};
+use super::confirm::{confirm, parse_reason};
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
@@ -126,7 +126,7 @@ async fn accept_loss(
         reason,
         entry,
     };
-    context.output.report(&report, || {
+    context.output.report(Outcome::Complete, &report, || {
         let verb = if report.dry_run { "Would record" } else { "Recorded" };
         let what = report.snapshot.map_or_else(|| report.sha256.to_string(), str::to_owned);
         Page::new()

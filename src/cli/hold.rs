@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Context;
-use super::asking::parse_reason;
+use super::confirm::parse_reason;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
@@ -48,7 +48,8 @@ pub async fn hold(args: Args, context: &Context) -> Result<Outcome, CommandError
         false => hold_all(&session.vault, &chosen, &args.reason).await?,
     };
     let report = Report { dry_run: args.dry_run, reason: &args.reason, snapshots: &steps, entries };
-    context.output.report(&report, || {
+    let outcome = ended(&session, context);
+    context.output.report(outcome, &report, || {
         steps.iter().fold(Page::new(), |page, step| {
             let id = &step.snapshot;
             page.line(match (&step.held, args.dry_run) {
@@ -58,7 +59,7 @@ pub async fn hold(args: Args, context: &Context) -> Result<Outcome, CommandError
             })
         })
     })?;
-    Ok(ended(&session, context))
+    Ok(outcome)
 }
 
 /// Ends holds.
@@ -76,14 +77,15 @@ pub async fn release(args: Args, context: &Context) -> Result<Outcome, CommandEr
         false => release_all(&session.vault, &chosen, &args.reason).await?,
     };
     let report = Report { dry_run: args.dry_run, reason: &args.reason, snapshots: &steps, entries };
-    context.output.report(&report, || {
+    let outcome = ended(&session, context);
+    context.output.report(outcome, &report, || {
         let verb = if args.dry_run { "Would release" } else { "Released" };
         steps.iter().fold(Page::new(), |page, step| {
             let was = step.held.as_deref().unwrap_or_default();
             page.line(format!("{verb} {} of {} (held: {was})", step.snapshot, step.repository))
         })
     })?;
-    Ok(ended(&session, context))
+    Ok(outcome)
 }
 
 /// Finds snapshots by what was typed, each once.

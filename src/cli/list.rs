@@ -118,15 +118,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             false => None,
         },
     };
-    context.output.report(&report, || page(&report))?;
-    session.warn(context);
-    Ok(if !report.lost.is_empty() || !report.unreadable.is_empty() {
+    let outcome = if !report.lost.is_empty() || !report.unreadable.is_empty() {
         Outcome::Integrity
     } else if !report.unreachable.is_empty() {
         Outcome::Partial
     } else {
         Outcome::Complete
-    })
+    };
+    context.output.report(outcome, &report, || page(&report))?;
+    session.warn(context);
+    Ok(outcome)
 }
 
 /// Returns the removed snapshots, and whether each can be taken back.
@@ -176,7 +177,8 @@ fn removed_page(page: Page, removed: &[Gone<'_>]) -> Page {
 fn page(report: &Report<'_>) -> Page {
     let mut table =
         Table::new(["snapshot", "repository", "status", "documents", "assets", "size", "new", "replicas"])
-            .right(&["documents", "assets", "size", "new"]);
+            .right(&["documents", "assets", "size", "new"])
+            .spare(&["new", "assets", "documents", "size"]);
     for line in &report.snapshots {
         let status = match line.status {
             Status::Complete => Text::styled(Style::Green, "complete"),

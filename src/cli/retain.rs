@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::Context;
-use super::asking::parse_reason;
+use super::confirm::parse_reason;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::hold::ended;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
@@ -278,13 +279,13 @@ async fn accept(
         reason,
         entry,
     };
-    context.output.report(&report, || {
+    let outcome = ended(&session, context);
+    context.output.report(outcome, &report, || {
         let verb = if dry_run { "Would accept" } else { "Accepted" };
         Page::new()
             .line(format!("{verb}: {shrink}"))
             .line(format!("  because: {reason}"))
             .line(format!("  the next `prismvault retain {name}` goes on with its expiry"))
     })?;
-    session.warn(context);
-    Ok(if session.vault.replicas.failed().is_empty() { Outcome::Complete } else { Outcome::Partial })
+    Ok(outcome)
 }

@@ -7,8 +7,9 @@ use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
+use super::storage;
 use super::text::{Style, Table, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::clock::rfc3339;
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
 use crate::vault::fate::Fate;
@@ -19,7 +20,11 @@ use crate::vault::snapshots::{Snapshot, Snapshots};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// An id, a unique beginning of one, `latest`, or REPOSITORY@WHEN (blog@latest, blog@2026-11-20, blog@3d)
-    snapshot: String,
+    #[arg(required_unless_present = "storage")]
+    snapshot: Option<String>,
+    /// Show what the storage is used for: by kind and replica, and what each snapshot (or this one) holds alone
+    #[arg(long)]
+    storage: bool,
 }
 
 #[derive(Serialize)]
@@ -45,11 +50,15 @@ struct NotThere {
 /// When the selector names nothing.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &IdentityOptions::default()).await?;
+    if args.storage {
+        return storage::show(&session, args.snapshot.as_deref(), context).await;
+    }
     let snapshots = Snapshots::load(&session.vault, None).await?;
+    let typed = args.snapshot.as_deref().unwrap_or("latest");
     // What a removed one held is worth knowing before it is taken back.
-    let snapshot = match snapshots.select(&args.snapshot, session.vault.now()) {
+    let snapshot = match snapshots.select(typed, session.vault.now()) {
         Ok(snapshot) => snapshot,
-        Err(error) => snapshots.find_removed(&args.snapshot).ok_or(error)?,
+        Err(error) => snapshots.find_removed(typed).ok_or(error)?,
     };
     let report = Report {
         manifest: &snapshot.manifest,
@@ -58,8 +67,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         fate: &snapshot.fate,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
-    context.output.report(&report, || page(snapshot, &session))?;
-    session.warn(context);
+    context.output.report(Outcome::Complete, &report, || page(snapshot, &session))?;
+    session.warn_of_replicas(context);
     Ok(Outcome::Complete)
 }
 
@@ -97,16 +106,16 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
     row("assets".to_owned(), &counts.assets);
     row("repository files".to_owned(), &counts.repository);
     page = page.line("").table(table).line("").line(format!(
-        "  new: {} items, {}; stored {} in {} packs",
-        manifest.added.items,
+        "  new: {}, {}; stored {} in {}",
+        counted(manifest.added.items, "item"),
         human_bytes(manifest.added.bytes),
         human_bytes(manifest.added.stored_bytes),
-        manifest.added.packs
+        counted(manifest.added.packs, "pack")
     ));
     if counts.external_assets > 0 {
         page = page.line(format!(
-            "  {} files of other hosts are named, not stored (repository/external-assets.json)",
-            counts.external_assets
+            "  named, not stored: {} of other hosts (repository/external-assets.json)",
+            counted(counts.external_assets, "file")
         ));
     }
     for (title, problems) in [

@@ -69,11 +69,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         snapshots: chosen.iter().copied().map(Line::of).collect(),
         entries,
     };
-    context.output.report(&report, || {
+    let outcome = ended(&session, context);
+    context.output.report(outcome, &report, || {
         let verb = if report.dry_run { "Would bring back" } else { "Brought back" };
         report.snapshots.iter().fold(Page::new(), |page, line| {
             page.line(format!("{verb} {} of {} (removed: {})", line.snapshot, line.repository, line.rule))
         })
     })?;
-    Ok(ended(&session, context))
+    Ok(outcome)
 }

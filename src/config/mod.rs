@@ -18,6 +18,8 @@ use url::Url;
 
 use crate::ids::{Name, VaultId};
 use crate::limits::Limits;
+use crate::objects::LockRule;
+use crate::objects::s3::ServerEncryption;
 
 pub(crate) mod error;
 pub(crate) mod include;
@@ -136,6 +138,12 @@ pub struct Replica {
     pub profile: Option<String>,
     /// How long snapshots are kept on it, where that differs.
     retention: Option<retention::RetentionTable>,
+    /// Storage class of its objects; S3 only.
+    pub storage_class: Option<String>,
+    /// Encryption by the store itself; S3 only.
+    pub encryption: Option<ServerEncryption>,
+    /// What its objects are locked with; S3 only.
+    pub object_lock: Option<LockRule>,
     /// File and line that define it.
     pub defined: Place,
 }

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Repository, RetentionPolicy, Zone};
 use crate::ids::{Digest, Name, ReplicaId};
 use crate::progress::Problem;
+use crate::vault::clocks;
 use crate::vault::error::{Result, VaultError};
 use crate::vault::open::Vault;
 use crate::vault::snapshots::{Snapshot, Snapshots, is_about};
@@ -81,7 +82,7 @@ pub async fn plan_retention(
     now: Timestamp,
 ) -> Result<RetentionPlan> {
     vault.require_may_delete()?;
-    vault.require_agreeing_clocks(vault.replicas.live(), "nothing is removed").await?;
+    clocks::check(vault, vault.replicas.live()).await?;
     let missing = snapshots.missing(vault)?;
     let places = places_of(vault);
     let mut repositories = Vec::new();
@@ -106,7 +107,7 @@ pub async fn plan_forget(
     reason: Option<&str>,
 ) -> Result<RetentionPlan> {
     vault.require_may_delete()?;
-    vault.require_agreeing_clocks(vault.replicas.live(), "nothing is removed").await?;
+    clocks::check(vault, vault.replicas.live()).await?;
     let missing = snapshots.missing(vault)?;
     let rule = match reason {
         Some(reason) => format!("the repository was forgotten: {reason}"),

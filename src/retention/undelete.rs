@@ -21,7 +21,7 @@ use crate::vault::reader::Reader;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::Snapshot;
 use crate::vault::space::Space;
-use crate::vault::{layout, marks, tree};
+use crate::vault::{clocks, layout, marks, tree};
 
 /// Whether a removal can be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +93,7 @@ async fn holder<'a>(
             *first = (*first).min(mark.written);
         }
     }
-    let now = replica.store.server_time().await?.unwrap_or_else(|| vault.now());
+    let now = clocks::of(vault, replica).await?;
     Ok(Holder { replica, listing, marked, now })
 }
 
@@ -139,7 +139,7 @@ fn safe_until(
     holder: &Holder<'_>,
     items: &HashSet<ItemId>,
 ) -> Option<Timestamp> {
-    let half = chrono::TimeDelta::from_std(vault.limits().prune_grace / 2).unwrap_or(chrono::TimeDelta::MAX);
+    let half = chrono::TimeDelta::from_std(vault.limits().grace() / 2).unwrap_or(chrono::TimeDelta::MAX);
     let of_pack = |id: &Digest| match holder.marked.get(id) {
         None => Timestamp::MAX_UTC,
         // A mark without a time may be of any age.
@@ -172,7 +172,7 @@ pub async fn plan_undelete(vault: &Vault, snapshots: &[&Snapshot]) -> Result<Vec
         return Err(VaultError::new(ErrorKind::NotFound, format!("{} is not removed", kept.id()))
             .hint("`prismvault list --removed` shows which are"));
     }
-    vault.require_agreeing_clocks(vault.replicas.live(), "nothing is taken back").await?;
+    clocks::check(vault, vault.replicas.live()).await?;
     let answers = deadlines(vault, snapshots).await?;
     for (snapshot, answer) in snapshots.iter().zip(&answers) {
         if let Undeletable::No { why } = answer {

@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::verification::Level;
 
 const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level"];
-const KINDS: [&str; 3] = ["snapshot", "verify", "retain"];
+const KINDS: [&str; 4] = ["snapshot", "verify", "retain", "prune"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
     ("stored", Level::Stored),
@@ -50,6 +50,9 @@ pub enum Work {
     },
     /// Lets snapshots of the repositories go that no rule keeps.
     Retain,
+    /// Marks and deletes what no snapshot needs, in the whole vault. The file is the consent that
+    /// a person would give on a terminal.
+    Prune,
 }
 
 impl Work {
@@ -59,6 +62,7 @@ impl Work {
             Self::Snapshot => "snapshot",
             Self::Verify { .. } => "verify",
             Self::Retain => "retain",
+            Self::Prune => "prune",
         }
     }
 }
@@ -90,6 +94,11 @@ impl Job {
         let work = read_work(&root)?;
         let place = |value: &Value<'_>| Place { file: file.to_owned(), line: value.line() };
         let repositories = read_selectors(root.need("repositories")?, place)?;
+        if work == Work::Prune && repositories.iter().any(|selector| selector.text != "*") {
+            let reason =
+                "what one repository needs no more another may need, so pruning is for all: write [\"*\"]";
+            return Err(root.need("repositories")?.invalid(reason));
+        }
         let zone = root.read("timezone", Value::parse)?.unwrap_or(Zone::UTC);
         let cron = root.need("cron")?;
         Ok(Self {
@@ -132,9 +141,10 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
     let kind = root.need("job")?;
     let level = root.get("level");
     match (kind.text()?, level) {
-        ("snapshot" | "retain", Some(level)) => Err(level.invalid("is for verify jobs only")),
+        ("snapshot" | "retain" | "prune", Some(level)) => Err(level.invalid("is for verify jobs only")),
         ("snapshot", None) => Ok(Work::Snapshot),
         ("retain", None) => Ok(Work::Retain),
+        ("prune", None) => Ok(Work::Prune),
         ("verify", level) => Ok(Work::Verify { level: level.map(read_level).transpose()? }),
         (other, _) => Err(kind.invalid(unknown("job", other, &KINDS))),
     }

@@ -168,7 +168,7 @@ async fn children(source: &dyn PageSource, pages: &[ItemId], root: &TreeRoot) ->
 }
 
 /// 256 entries a page: nine levels hold more than there are atoms to write them with.
-fn levels(root: &TreeRoot) -> Result<u32> {
+pub(super) fn levels(root: &TreeRoot) -> Result<u32> {
     if (1..=9).contains(&root.levels) {
         Ok(root.levels)
     } else {
@@ -197,7 +197,7 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     Ok(entries.into_iter().find(|entry| entry.path() == path))
 }
 
-fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
+pub(super) fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         entries.push(
             serde_json::from_slice(line)
@@ -207,7 +207,7 @@ fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Res
     Ok(())
 }
 
-fn disorder(page: ItemId, why: &str) -> VaultError {
+pub(super) fn disorder(page: ItemId, why: &str) -> VaultError {
     VaultError::new(ErrorKind::Integrity, format!("catalog page {page} is damaged: {why}"))
         .hint("run `prismvault verify --full` to see which snapshots it concerns")
 }

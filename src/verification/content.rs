@@ -15,13 +15,14 @@ use crate::vault::snapshots::Snapshot;
 use crate::vault::tree;
 
 /// Reads every item once: decrypted, hashed against its id (the reader does that), parsed where
-/// it is JSON.
+/// it is JSON. Returns those that are not what they should be.
 pub(super) async fn check_items(
     reader: &Reader<'_>,
-    entries: HashMap<ItemId, CatalogEntry>,
+    entries: &HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<()> {
+) -> Result<HashSet<ItemId>> {
+    let mut damaged = HashSet::new();
     options.progress.start(Phase::Verify, Some(entries.len() as u64));
     let ids: Vec<ItemId> = entries.keys().copied().collect();
     reader
@@ -37,13 +38,16 @@ pub(super) async fn check_items(
             };
             if let Some((kind, detail)) = problem {
                 report.add(kind, "", entry.path.to_string(), detail);
+                if kind.is_integrity() {
+                    damaged.insert(id);
+                }
             }
             options.progress.advance(Phase::Verify, 1, entry.size);
             Ok(())
         })
         .await?;
     options.progress.finish(Phase::Verify);
-    Ok(())
+    Ok(damaged)
 }
 
 fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, String)> {

@@ -12,10 +12,11 @@
 //! Verifying writes nothing; [`plan_repair`] and [`apply_repair`] mend what it finds.
 
 mod content;
+mod losses;
 mod objects;
 mod repair;
 mod report;
 
 pub use objects::verify;
 pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};
-pub use report::{Damage, DamageKind, Level, VerifyOptions, VerifyReport};
+pub use report::{AffectedSnapshot, Damage, DamageKind, Level, VerifyOptions, VerifyReport};

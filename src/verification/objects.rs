@@ -6,7 +6,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::content;
-use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
+use super::losses;
+use super::report::{AffectedSnapshot, DamageKind, Level, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::{Phase, Problem};
@@ -15,8 +16,9 @@ use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::index::{Listing, Pack};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
+use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
-use crate::vault::reader::Reader;
+use crate::vault::reader::{LOST_INDEX_HINT, Reader};
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
@@ -24,7 +26,7 @@ use crate::vault::tree;
 
 /// An object that must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Needed {
+struct Object {
     key: String,
     size: Option<u64>,
     digest: Digest,
@@ -69,8 +71,9 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             }
         }
     }
+    let mut lost_packs = BTreeSet::new();
     for (space, snapshots) in by_space {
-        verify_space(vault, space, &snapshots, options, &mut report).await?;
+        lost_packs.extend(verify_space(vault, space, &snapshots, options, &mut report).await?);
     }
     for (name, failure) in vault.replicas.failed() {
         let kind = match failure.kind {
@@ -79,24 +82,36 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             ErrorKind::NotTrusted => DamageKind::NotAuthentic,
             _ => DamageKind::Unreadable,
         };
-        report.add(kind, &name, "", failure.why);
+        let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
+        report.add(kind, &name, "", failure.why + &next);
     }
     report.warnings.extend(vault.warnings());
-    report.damage.sort();
+    report.sort();
+    report.lost = losses::lost_keys(vault, &report, &lost_packs);
     Ok(report)
 }
 
 /// Checks trust records and manifests on each replica by itself.
 async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyReport) {
+    for same in vault.same_replicas().await {
+        let hint = "`prismvault repair` tells which, and gives a copy at another place an id of its own";
+        let detail = format!("{}; {hint}", same.sentence());
+        report.add(DamageKind::SameReplica, &same.second, layout::REPLICA, detail);
+    }
     for replica in vault.replicas.live() {
-        report.objects += 2;
+        report.count(&replica.name, 2);
         for (key, error) in vault.check_own_files_on(replica).await {
             report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
         }
         for (key, result) in vault.check_trust_on(replica).await {
-            report.objects += 1;
-            if let Err(error) = result {
-                report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
+            report.count(&replica.name, 1);
+            match result {
+                Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
+                    // Keys were changed while it was away.
+                    report.add(DamageKind::Behind, &replica.name, key, with_causes(&error));
+                }
+                Err(error) => report.add(damage_kind(&error), &replica.name, key, with_causes(&error)),
+                Ok(()) => {}
             }
         }
         let wanted = chosen.iter().filter(|snapshot| snapshot.is_wanted_on(replica));
@@ -108,7 +123,7 @@ async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyRe
             .buffered(vault.limits().store_concurrency);
         let checks: Vec<_> = checks.collect().await;
         for (snapshot, result, key) in checks {
-            report.objects += 1;
+            report.count(&replica.name, 1);
             match result {
                 Ok(()) => {}
                 Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
@@ -135,14 +150,8 @@ pub(super) fn damage_kind(error: &VaultError) -> DamageKind {
     }
 }
 
-async fn verify_space(
-    vault: &Vault,
-    name: &Name,
-    snapshots: &[&Snapshot],
-    options: &VerifyOptions<'_>,
-    report: &mut VerifyReport,
-) -> Result<()> {
-    let space = Space::load(vault, name).await?;
+/// Checks the ledger of a space: that it is whole, and its copies.
+async fn verify_ledger(vault: &Vault, name: &Name, snapshots: &[&Snapshot], report: &mut VerifyReport) {
     let ledger = Ledger::load(vault, name).await;
     match &ledger {
         Ok(ledger) => {
@@ -171,33 +180,50 @@ async fn verify_space(
             report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error));
         }
     }
+}
+
+/// Verifies what is in a space; returns the keys of packs that no replica has a good copy of.
+async fn verify_space(
+    vault: &Vault,
+    name: &Name,
+    snapshots: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<Vec<String>> {
+    let space = Space::load_from_replicas(vault, name).await?;
+    verify_ledger(vault, name, snapshots, report).await;
     let reader = Reader::new(vault, &space);
     let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
-    let mut needed_items: Vec<(&Snapshot, HashSet<ItemId>)> = Vec::new();
+    let mut needs = Needs::new(&reader, &space);
+    let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
     for snapshot in snapshots {
-        match catalog_of(&reader, snapshot).await {
-            Ok((catalog, items)) => {
-                if options.level == Some(Level::Content) {
-                    content::check_closure(&reader, snapshot, &catalog, report).await;
-                }
+        let read = async {
+            let needed = needs.of(&snapshot.manifest).await?;
+            if options.level == Some(Level::Content) {
+                let catalog: Vec<CatalogEntry> = tree::read_all(&reader, &snapshot.manifest.catalog).await?;
+                content::check_closure(&reader, snapshot, &catalog, report).await;
                 entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
-                needed_items.push((snapshot, items));
             }
+            Ok::<_, VaultError>(needed)
+        };
+        match read.await {
+            Ok(needed) => readable.push((snapshot, needed)),
             Err(error) => {
                 let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
-                report.add(
-                    damage_kind(&error),
-                    "",
-                    key,
-                    format!("its catalog cannot be read: {}", with_causes(&error)),
-                );
+                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
+                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
+                    detail = format!("{detail}; {hint}");
+                }
+                report.add(damage_kind(&error), "", key, detail);
+                report.affected.push(AffectedSnapshot::without_catalog(snapshot));
             }
         }
     }
     for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
-        let on_replica = needed_items.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-        let items: HashSet<ItemId> = on_replica.flat_map(|(_, items)| items.iter().copied()).collect();
-        let needed = presence(&space, at, replica, &items, report);
+        let mut needed = Needed::default();
+        let on_replica = readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
+        on_replica.for_each(|(_, more)| needed.extend(more));
+        let needed = presence(&space, at, replica, &needed, report);
         verify_objects(vault, replica, needed, options, report).await?;
     }
     // An index object that nobody can read is damage if anything cannot be found without it.
@@ -205,32 +231,24 @@ async fn verify_space(
         .damage
         .iter()
         .any(|damage| damage.kind.is_integrity() && damage.key == format!("{}/{name}", layout::INDEX));
-    let unread = needed_items.len() < snapshots.len();
+    let unread = readable.len() < snapshots.len();
     for problem in &space.unreadable {
         if lost || unread {
-            report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
+            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
         } else {
             let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
             report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
         }
     }
+    let mut damaged = HashSet::new();
     if options.level == Some(Level::Content) {
-        content::check_items(&reader, entries, options, report).await?;
+        damaged = content::check_items(&reader, &entries, options, report).await?;
     }
-    Ok(())
-}
-
-/// Reads the catalog of a snapshot; returns its entries and all items that it needs, pages too.
-async fn catalog_of(
-    reader: &Reader<'_>,
-    snapshot: &Snapshot,
-) -> Result<(Vec<CatalogEntry>, HashSet<ItemId>)> {
-    let manifest = &snapshot.manifest;
-    let catalog: Vec<CatalogEntry> = tree::read_all(reader, &manifest.catalog).await?;
-    let mut items: HashSet<ItemId> = catalog.iter().map(|entry| entry.item).collect();
-    items.extend(tree::all_pages(reader, &manifest.catalog).await?);
-    items.extend(tree::all_pages(reader, &manifest.links).await?);
-    Ok((catalog, items))
+    let lost = losses::lost_packs(vault, &space, &report.damage);
+    let readable: Vec<&Snapshot> = readable.into_iter().map(|(snapshot, _)| snapshot).collect();
+    report.affected.extend(losses::affected(&reader, &space, &lost, &damaged, &readable).await);
+    Ok(losses::keys_of(&space, name, &lost))
 }
 
 /// Compares what a replica lists with what the items need; returns what is there to be looked at
@@ -239,30 +257,21 @@ fn presence(
     space: &Space,
     at: usize,
     replica: &Replica,
-    items: &HashSet<ItemId>,
+    wanted: &Needed,
     report: &mut VerifyReport,
-) -> BTreeSet<Needed> {
+) -> BTreeSet<Object> {
     let mut needed = BTreeSet::new();
     let Some(listing) = space.listing(at) else { return needed };
-    let (mut packs, mut lost) = (BTreeSet::new(), 0_u64);
-    for item in items {
-        // Any pack that holds it will do; where none is whole, the newest is the one to mend.
-        let mut locations = space.index.locations(item).map(|location| location.pack).peekable();
-        let newest = locations.peek().copied();
-        let whole = locations.find(|pack| listing.has_pack(&space.index.packs()[*pack as usize]));
-        match whole.or(newest) {
-            Some(pack) => drop(packs.insert(pack)),
-            None => lost += 1,
-        }
-    }
+    let lost = wanted.lost().len();
     if lost > 0 {
-        let detail = format!("no index object says where {lost} items are that its snapshots need");
+        let detail =
+            format!("no index object says where {lost} items are that its snapshots need; {LOST_INDEX_HINT}");
         report.add(DamageKind::Missing, &replica.name, format!("{}/{}", layout::INDEX, space.name), detail);
     }
-    for number in packs {
+    for number in wanted.packs_on(space, at) {
         let pack = &space.index.packs()[number as usize];
         let key = layout::pack(&space.name, &pack.id);
-        report.objects += 1;
+        report.count(&replica.name, 1);
         match listing.bodies.get(&pack.id) {
             None => report.add(DamageKind::Missing, &replica.name, key, "the body of this pack is missing"),
             Some(size) if *size != pack.size => {
@@ -273,33 +282,9 @@ fn presence(
                     format!("it has {size} bytes instead of {}", pack.size),
                 );
             }
-            Some(_) => drop(needed.insert(Needed { key, size: Some(pack.size), digest: pack.id })),
+            Some(_) => drop(needed.insert(Object { key, size: Some(pack.size), digest: pack.id })),
         }
-        if let Some((header, size)) = pack.header {
-            report.objects += 1;
-            let key = layout::header(&space.name, &pack.id, &header);
-            let there = listing
-                .headers
-                .get(&pack.id)
-                .and_then(|headers| headers.iter().find(|(own, _)| *own == header));
-            match there {
-                None => report.add(
-                    DamageKind::Missing,
-                    &replica.name,
-                    key,
-                    "the header of this pack is missing; without it nobody can decrypt the pack",
-                ),
-                Some((_, found)) if *found != size => {
-                    report.add(
-                        DamageKind::WrongSize,
-                        &replica.name,
-                        key,
-                        format!("it has {found} bytes instead of {size}"),
-                    );
-                }
-                Some(_) => drop(needed.insert(Needed { key, size: Some(size), digest: header })),
-            }
-        }
+        needed.extend(needed_header(space, listing, pack, replica, report));
         needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
@@ -321,16 +306,50 @@ pub(super) async fn wrong_on(
     snapshot: &Snapshot,
     options: &VerifyOptions<'_>,
 ) -> Result<Vec<String>> {
-    let space = Space::load(vault, &snapshot.manifest.space).await?;
-    let (_, items) = catalog_of(&Reader::new(vault, &space), snapshot).await?;
+    let space = Space::load_from_replicas(vault, &snapshot.manifest.space).await?;
+    let reader = Reader::new(vault, &space);
+    let needed = Needs::new(&reader, &space).of(&snapshot.manifest).await?;
     let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
     let mut scratch = VerifyReport::default();
     if let Some(at) = at {
-        let there = presence(&space, at, replica, &items, &mut scratch);
+        let there = presence(&space, at, replica, &needed, &mut scratch);
         let options = VerifyOptions { level: Some(Level::Bytes), ..options.clone() };
         verify_objects(vault, replica, there, &options, &mut scratch).await?;
     }
     Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
+}
+
+/// The header of the pack for those who are to read it now. Earlier ones may be there, and are not
+/// needed.
+fn needed_header(
+    space: &Space,
+    listing: &Listing,
+    pack: &Pack,
+    replica: &Replica,
+    report: &mut VerifyReport,
+) -> Option<Object> {
+    let (header, size) = pack.needed_header()?;
+    report.count(&replica.name, 1);
+    let key = layout::header(&space.name, &pack.id, &header);
+    let there = listing.headers.get(&pack.id).and_then(|all| all.iter().find(|(own, _)| *own == header));
+    match there {
+        Some((_, found)) if *found == size => return Some(Object { key, size: Some(size), digest: header }),
+        Some((_, found)) => {
+            let detail = format!("it has {found} bytes instead of {size}");
+            report.add(DamageKind::WrongSize, &replica.name, key, detail);
+        }
+        // It was away when the recipients changed.
+        None if pack.named_headers().any(|earlier| listing.has_header(pack, &earlier)) => {
+            let detail =
+                "it has an earlier header of this pack, not the one for those who are to read it now";
+            report.add(DamageKind::Behind, &replica.name, key, detail);
+        }
+        None => {
+            let detail = "the header of this pack is missing; without it nobody can decrypt the pack";
+            report.add(DamageKind::Missing, &replica.name, key, detail);
+        }
+    }
+    None
 }
 
 /// An index object that describes the pack. One is enough; without any, the one to bring is the
@@ -341,16 +360,20 @@ fn needed_index(
     pack: &Pack,
     replica: &Replica,
     report: &mut VerifyReport,
-) -> Vec<Needed> {
+) -> Vec<Object> {
     let mut needed = Vec::new();
     for index in &pack.indexed_by {
         if let Some(size) = listing.indexes.get(index) {
-            needed.push(Needed { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
+            needed.push(Object { key: layout::index(&space.name, index), size: Some(*size), digest: *index });
         }
     }
     if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
         let detail = "this index object is missing; the packs that it describes cannot be found without it";
-        report.add(DamageKind::Missing, &replica.name, layout::index(&space.name, index), detail);
+        // One that was written for other readers is not there where a replica was away then.
+        let was_away = space.headers.indexes.contains_key(index)
+            && listing.indexes.keys().any(|there| space.headers.retired_indexes.contains(there));
+        let kind = if was_away { DamageKind::Behind } else { DamageKind::Missing };
+        report.add(kind, &replica.name, layout::index(&space.name, index), detail);
     }
     needed
 }
@@ -358,7 +381,7 @@ fn needed_index(
 async fn verify_objects(
     vault: &Vault,
     replica: &Replica,
-    needed: BTreeSet<Needed>,
+    needed: BTreeSet<Object>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
@@ -426,7 +449,7 @@ async fn verify_objects(
 }
 
 /// The checksum that the store itself keeps; where it keeps none for this object, its bytes.
-async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+async fn stored(replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let meta = replica.store.head(&object.key).await?;
     match meta.sha256 {
         Some(digest) => Ok(digest),
@@ -434,7 +457,7 @@ async fn stored(replica: &Replica, object: &Needed) -> std::result::Result<Diges
     }
 }
 
-async fn bytes(vault: &Vault, replica: &Replica, object: &Needed) -> std::result::Result<Digest, StoreError> {
+async fn bytes(vault: &Vault, replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let size = match object.size {
         Some(size) => size,
         None => replica.store.head(&object.key).await?.size,

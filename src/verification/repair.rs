@@ -7,20 +7,20 @@
 //! command goes on.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::objects::{verify, wrong_on};
 use super::report::{Damage, DamageKind, VerifyOptions, VerifyReport};
-use crate::ids::{Digest, VaultId};
+use crate::ids::VaultId;
 use crate::objects::{Body, PutMode, SpoolFile};
 use crate::progress::Phase;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::init::replica_file;
 use crate::vault::layout;
 use crate::vault::open::Vault;
+use crate::vault::places::{SameReplica, is_same_place};
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::Snapshots;
 
@@ -263,6 +263,7 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
     let gone = || VaultError::new(ErrorKind::TooFewReplicas, format!("the replica {} is gone", step.to));
     let to = find(&step.to).ok_or_else(gone)?;
     let body = if step.key == layout::REPLICA {
+        require_own_place(vault, to).await?;
         Body::bytes(replica_file(&vault.file.vault))
     } else {
         fetch(vault, find(&step.from).ok_or_else(gone)?, &step.key).await?
@@ -276,21 +277,30 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
     Ok(len)
 }
 
+/// Refuses to give a replica a new id when it is the place of another one under a second name:
+/// then both would have the new id.
+async fn require_own_place(vault: &Vault, to: &Replica) -> Result<()> {
+    for same in vault.same_replicas().await.into_iter().filter(|same| same.second == to.name) {
+        let first = vault.replicas.all().iter().find(|replica| replica.name == same.first);
+        if let Some(first) = first
+            && is_same_place(first, to).await?
+        {
+            let SameReplica { first, second } = same;
+            return Err(VaultError::new(
+                ErrorKind::Refused,
+                format!(
+                    "{first} and {second} are two names for one place; remove one of them from the configuration"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Reads a good copy into a spool file, hashing; refuses one that is not good after all.
 async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
     let size = from.store.head(key).await?.size;
-    let local = |error| VaultError::local("cannot write a spool file", error);
-    let mut file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
-    let mut digest = <sha2::Sha256 as sha2::Digest>::new();
-    let mut at = 0;
-    while at < size {
-        let end = size.min(at + vault.limits().range_bytes);
-        let bytes = from.store.get_range(key, at..end).await?;
-        sha2::Digest::update(&mut digest, &bytes);
-        file.write_all(&bytes).map_err(local)?;
-        at = end;
-    }
-    let digest = Digest(sha2::Digest::finalize(digest).into());
+    let (spooled, digest) = from.spool(key, size, vault.spool(), vault.limits().range_bytes).await?;
     match layout::promised_digest(key) {
         Some(promised) if promised != digest => {
             return Err(VaultError::damaged(
@@ -311,5 +321,5 @@ async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
         }
         None => vault.check_signed_on(from, key.strip_suffix(".minisig").unwrap_or(key)).await?,
     }
-    Ok(Body::file(Arc::new(SpoolFile::new(file.into_temp_path())), size, digest))
+    Ok(Body::file(Arc::new(SpoolFile::locked(spooled.path, spooled.lock)), size, digest))
 }

@@ -95,3 +95,27 @@ async fn nothing_is_given_up_while_a_replica_that_may_hold_it_is_away() {
     door.set_condition(Condition::Healthy);
     assert_eq!(acknowledge(&history, &digest).await, Err(ErrorKind::NotFound), "it is there after all");
 }
+
+#[tokio::test]
+async fn what_one_replica_is_to_keep_or_was_taken_back_is_missed() {
+    let (history, nights) = History::of_nights(2, 3).await;
+    let mut policies = everywhere("blog", last(1));
+    policies.own.insert("replica-1".to_owned(), last(9));
+    history.retain(&[policies]).await;
+    assert_eq!(complaints(&history).await, Vec::<String>::new());
+    // The archive loses what the other let go.
+    history.vault.stores[1].delete(&nights[0].key).await.unwrap();
+    let told = complaints(&history).await;
+    assert!(told.iter().any(|told| told.contains("manifest-missing")), "{told:?}");
+
+    let (history, nights) = History::of_nights(1, 3).await;
+    history.retain(&[everywhere("blog", last(1))]).await;
+    let vault = history.open().await;
+    let snapshots = history.snapshots().await;
+    prismvault::retention::undelete(&vault, &[super::history::find(&snapshots, &nights[1])], "a mistake")
+        .await
+        .unwrap();
+    assert_eq!(complaints(&history).await, Vec::<String>::new());
+    history.lose(&nights[1].key).await;
+    assert_ne!(complaints(&history).await, Vec::<String>::new());
+}

@@ -76,7 +76,7 @@ async fn a_removal_is_taken_back_whole() {
 async fn half_the_grace_after_a_mark_it_is_too_late() {
     let (history, nights) = removed(2).await;
     mark_packs(&history, 1).await;
-    let half = TimeDelta::from_std(history.vault.backup.limits.prune_grace / 2).unwrap();
+    let half = TimeDelta::from_std(history.vault.backup.limits.grace() / 2).unwrap();
     let marked = history.now();
     history.advance(half - TimeDelta::minutes(1));
     let until = prismvault::clock::rfc3339(marked + half);

@@ -72,7 +72,10 @@ fn the_examples_of_the_repository_are_good() {
     assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
     let found: Vec<_> = schedules.jobs.iter().map(|job| (job.name.as_str(), job.work)).collect();
     let verify = Work::Verify { level: Some(Level::Bytes) };
-    assert_eq!(found, [("nightly", Work::Snapshot), ("weekly-verify", verify)]);
+    assert_eq!(
+        found,
+        [("nightly", Work::Snapshot), ("weekly-prune", Work::Prune), ("weekly-verify", verify)]
+    );
     // The README names every key, every job and every level.
     let readme = std::fs::read_to_string(directory.join("README.md")).unwrap();
     for word in ["job", "repositories", "cron", "timezone", "level", "presence", "stored", "bytes", "content"]

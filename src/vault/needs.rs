@@ -1,0 +1,205 @@
+//! What snapshots need: items by their catalogs, packs by the index.
+//!
+//! Verification, replication and pruning must mean the same by it, so it is here once. Snapshots
+//! share pages, so what a page and all below it need is worked out once and remembered as a set
+//! of packs: a year of daily snapshots of 100,000 items costs one walk over the first catalog and
+//! a few pages for each further one, and memory by pages and packs, not by items.
+//!
+//! An item may be in several packs. Any that is whole will do; [`Needed::packs_on`] chooses the
+//! same for everybody who sees the same listings, so that two hosts that prune at once do not
+//! take turns in deleting what the other keeps.
+//!
+//! Nothing is written here.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::error::Result;
+use super::format::catalog::{CatalogEntry, LinkEntry, PageEntry};
+use super::format::manifest::{Manifest, TreeRoot};
+use super::index::PackNumber;
+use super::reader::Reader;
+use super::space::Space;
+use super::tree;
+use crate::ids::ItemId;
+
+/// Works out what snapshots of one space need.
+#[derive(Debug)]
+pub struct Needs<'a> {
+    reader: &'a Reader<'a>,
+    space: &'a Space,
+    known: HashMap<Slot, Arc<Below>>,
+}
+
+/// Which tree a page belongs to: the lowest level of each is read differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Tree {
+    Catalog,
+    Links,
+}
+
+/// A page as it is used: read as another kind, or on another level, it would say other things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Slot {
+    tree: Tree,
+    level: u32,
+    page: ItemId,
+}
+
+/// What a page and all below it need.
+#[derive(Debug)]
+struct Below {
+    /// Packs of the items that are in one pack only.
+    packs: Box<[PackNumber]>,
+    /// Items that are in several.
+    several: Box<[ItemId]>,
+    /// Items that are in none.
+    lost: Box<[ItemId]>,
+    entries: u64,
+    bytes: u64,
+}
+
+/// What one snapshot needs, or several do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needed {
+    packs: BTreeSet<PackNumber>,
+    several: BTreeSet<ItemId>,
+    lost: BTreeSet<ItemId>,
+    bytes: u64,
+}
+
+impl<'a> Needs<'a> {
+    /// Returns a calculation for snapshots of this space.
+    pub fn new(reader: &'a Reader<'a>, space: &'a Space) -> Self {
+        Self { reader, space, known: HashMap::new() }
+    }
+
+    /// Returns what a snapshot needs: its items, and the pages of its catalog and its links.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Integrity`](super::error::ErrorKind::Integrity) when a page cannot be read or
+    /// is not what it must be.
+    pub async fn of(&mut self, manifest: &Manifest) -> Result<Needed> {
+        let mut needed = Needed::default();
+        for (tree, root) in [(Tree::Catalog, &manifest.catalog), (Tree::Links, &manifest.links)] {
+            let slot = Slot { tree, level: tree::levels(root)?, page: root.root };
+            let below = self.walk(slot, root).await?;
+            if below.entries != root.entries {
+                return Err(tree::disorder(root.root, "its entries are not those it counts"));
+            }
+            needed.packs.extend(&below.packs);
+            needed.several.extend(&below.several);
+            needed.lost.extend(&below.lost);
+            needed.bytes += below.bytes;
+        }
+        Ok(needed)
+    }
+
+    fn walk<'s>(&'s mut self, slot: Slot, root: &'s TreeRoot) -> BoxFuture<'s, Result<Arc<Below>>> {
+        Box::pin(async move {
+            if let Some(known) = self.known.get(&slot) {
+                return Ok(Arc::clone(known));
+            }
+            let bytes = self.reader.bytes(slot.page).await?;
+            let mut sum = Needed::default();
+            let mut entries = 0_u64;
+            sum.add_item(self.space, slot.page);
+            if slot.level > 1 {
+                let mut children: Vec<PageEntry> = Vec::new();
+                tree::parse_into(&bytes, slot.page, &mut children)?;
+                // A page holds an entry at least; more pages than entries are a bomb.
+                if children.len() as u64 > root.entries {
+                    let why = "it has more pages below it than the tree has entries";
+                    return Err(tree::disorder(slot.page, why));
+                }
+                for child in children {
+                    let slot = Slot { level: slot.level - 1, page: child.page, ..slot };
+                    let below = self.walk(slot, root).await?;
+                    sum.packs.extend(&below.packs);
+                    sum.several.extend(&below.several);
+                    sum.lost.extend(&below.lost);
+                    entries = entries.saturating_add(below.entries);
+                    sum.bytes = sum.bytes.saturating_add(below.bytes);
+                }
+            } else if slot.tree == Tree::Catalog {
+                let mut lines: Vec<CatalogEntry> = Vec::new();
+                tree::parse_into(&bytes, slot.page, &mut lines)?;
+                entries = lines.len() as u64;
+                for line in lines {
+                    sum.add_item(self.space, line.item);
+                    sum.bytes = sum.bytes.saturating_add(line.size);
+                }
+            } else {
+                let mut lines: Vec<LinkEntry> = Vec::new();
+                tree::parse_into(&bytes, slot.page, &mut lines)?;
+                entries = lines.len() as u64;
+            }
+            let below = Arc::new(Below {
+                packs: sum.packs.into_iter().collect(),
+                several: sum.several.into_iter().collect(),
+                lost: sum.lost.into_iter().collect(),
+                entries,
+                bytes: sum.bytes,
+            });
+            self.known.insert(slot, Arc::clone(&below));
+            Ok(below)
+        })
+    }
+}
+
+impl Needed {
+    fn add_item(&mut self, space: &Space, item: ItemId) {
+        let mut places = space.index.locations(&item);
+        match (places.next(), places.next()) {
+            (None, _) => drop(self.lost.insert(item)),
+            (Some(only), None) => drop(self.packs.insert(only.pack)),
+            (Some(_), Some(_)) => drop(self.several.insert(item)),
+        }
+    }
+
+    /// Adds what another snapshot of the same space needs.
+    pub fn extend(&mut self, other: &Self) {
+        self.packs.extend(&other.packs);
+        self.several.extend(&other.several);
+        self.lost.extend(&other.lost);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    /// Items that no index object says where they are.
+    pub fn lost(&self) -> &BTreeSet<ItemId> {
+        &self.lost
+    }
+
+    /// Bytes of the items of the catalogs, each as often as it is named.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns the packs that a replica needs for it. Of several that hold an item: one that is
+    /// whole there, that no mark names, that is needed anyway, that is on most replicas; among
+    /// equals the one with the lowest id.
+    pub fn packs_on(&self, space: &Space, replica: usize) -> BTreeSet<PackNumber> {
+        let listing = space.listing(replica);
+        let pack_of = |number: PackNumber| &space.index.packs()[number as usize];
+        let mut chosen = self.packs.clone();
+        for item in &self.several {
+            let rank = |number: &PackNumber| {
+                let pack = pack_of(*number);
+                (
+                    listing.is_some_and(|listing| listing.has_pack(pack)),
+                    listing.is_some_and(|listing| !listing.marked.contains(&pack.id)),
+                    chosen.contains(number),
+                    space.holders(*number).count(),
+                    Reverse(pack.id),
+                )
+            };
+            let best = space.index.locations(item).map(|location| location.pack).max_by_key(rank);
+            chosen.extend(best);
+        }
+        chosen
+    }
+}
