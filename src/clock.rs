@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 
@@ -87,6 +88,23 @@ pub fn parse_when(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_sub_signed(age)
 }
 
+/// Reads a duration as people type it: `20ms`, `1.5s`, `2m`, `1h`. Returns `None` for anything
+/// else, and for more than a year.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    const YEAR: f64 = 365.0 * 86_400.0;
+    let digits = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    let seconds = number.parse::<f64>().ok()? * unit;
+    (seconds <= YEAR).then(|| Duration::from_secs_f64(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +131,25 @@ mod tests {
             ("2026-13-01", None),
         ] {
             assert_eq!(parse_when(typed, now), expected.map(at), "{typed}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_people_type_them() {
+        for (typed, expected) in [
+            ("20ms", Some(Duration::from_millis(20))),
+            ("1.5s", Some(Duration::from_millis(1500))),
+            ("2m", Some(Duration::from_secs(120))),
+            ("0s", Some(Duration::ZERO)),
+            ("99999h", None),
+            ("-1s", None),
+            ("1..5s", None),
+            ("ms", None),
+            ("5", None),
+            ("5 s", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_duration(typed), expected, "{typed}");
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
 //! | 3 | [`retention`]: which snapshots stay, holds, and removals that can be taken back |
 //! | 3 | [`keys`]: who may sign and who may read, changed for years |
+//! | 3 | [`replication`]: every replica gets what the manifests that it is to hold need |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
@@ -31,6 +32,7 @@ pub mod objects;
 pub mod prismic;
 pub mod progress;
 pub mod pruning;
+pub mod replication;
 pub mod restore;
 pub mod retention;
 pub mod retry;

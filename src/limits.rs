@@ -91,6 +91,12 @@ pub struct Limits {
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
 
+    /// Objects that are copied between replicas at once. Small ones wait for answers most of the
+    /// time; what large ones take is bounded by `copy_memory_bytes`.
+    pub copies_in_flight: usize,
+    /// Memory that all copies between replicas take together. Buffers of the connections come on
+    /// top: all in all it stays below 100 MiB.
+    pub copy_memory_bytes: u64,
     /// Objects sent to or read from one replica at once.
     pub store_concurrency: usize,
     /// Attempts of one request to a replica, the first included.
@@ -164,6 +170,8 @@ impl Default for Limits {
             index_merge_count: 16,
             index_merge_bytes: 1 << 20,
             clock_skew_max: Duration::from_mins(5),
+            copies_in_flight: 16,
+            copy_memory_bytes: 48 << 20,
             store_concurrency: 8,
             store_attempts: 5,
             store_timeout: Duration::from_mins(5),

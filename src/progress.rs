@@ -34,10 +34,12 @@ pub enum Phase {
     Export,
     /// Searching texts.
     Search,
-    /// Copying objects between replicas.
+    /// Mending damaged objects.
     Repair,
     /// Marking and deleting what no snapshot needs.
     Prune,
+    /// Copying objects between replicas.
+    Replicate,
 }
 
 impl Phase {
@@ -57,6 +59,7 @@ impl Phase {
             Self::Search => "searching",
             Self::Repair => "repairing",
             Self::Prune => "pruning",
+            Self::Replicate => "replicating",
         }
     }
 }

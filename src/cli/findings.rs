@@ -212,22 +212,21 @@ mod tests {
             (0..222).map(|number| damage(DamageKind::Missing, "office", number)).collect();
         damage_found.push(damage(DamageKind::Damaged, "frankfurt", 7));
         damage_found.push(damage(DamageKind::Behind, "frankfurt", 900));
-        VerifyReport {
-            levels: vec![("frankfurt".to_owned(), Level::Stored), ("office".to_owned(), Level::Bytes)],
-            snapshots: 2,
-            objects: 600,
-            objects_by_replica: [("frankfurt".to_owned(), 300), ("office".to_owned(), 300)].into(),
-            damage: damage_found,
-            lost: vec!["packs/blog/0007".to_owned()],
-            affected: vec![AffectedSnapshot {
-                repository: "blog".parse().unwrap(),
-                snapshot: crate::ids::SnapshotId::new("2026-11-21T02:00:00Z".parse().unwrap()),
-                catalog_lost: false,
-                items: 7,
-                paths: (0..7).map(|number| format!("documents/en-us/page/{number}.json")).collect(),
-            }],
-            ..VerifyReport::default()
-        }
+        let mut report = VerifyReport::default();
+        report.levels = vec![("frankfurt".to_owned(), Level::Stored), ("office".to_owned(), Level::Bytes)];
+        report.snapshots = 2;
+        report.objects = 600;
+        report.objects_by_replica = [("frankfurt".to_owned(), 300), ("office".to_owned(), 300)].into();
+        report.damage = damage_found;
+        report.lost = vec!["packs/blog/0007".to_owned()];
+        report.affected = vec![AffectedSnapshot {
+            repository: "blog".parse().unwrap(),
+            snapshot: crate::ids::SnapshotId::new("2026-11-21T02:00:00Z".parse().unwrap()),
+            catalog_lost: false,
+            items: 7,
+            paths: (0..7).map(|number| format!("documents/en-us/page/{number}.json")).collect(),
+        }];
+        report
     }
 
     #[test]

@@ -415,7 +415,7 @@ fn page(report: &Report) -> Page {
     } else {
         page = page
             .line(format!("Added {} to the vault {}", report.added_replicas.join(", "), report.vault))
-            .line("It holds no snapshot yet. Run `prismvault repair` now: it brings those that are there.")
+            .line("It holds no snapshot yet. Run `prismvault replicate` now: it brings those that are there.")
             .line("(A snapshot before that would store everything once more, on every replica.)");
         if report.pinned {
             return page;

@@ -14,12 +14,13 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
 use super::prune::{Args as PruneArgs, prune_and_print};
+use super::replicate::{Args as ReplicateArgs, replicate_and_print};
 use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
 use super::units::counted;
-use super::verify::{Which, verify_and_print};
+use super::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
 use crate::ids::Name;
@@ -191,14 +192,22 @@ async fn run_now(
     match job.work {
         Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
         Work::Retain => retain_all(config, &names, Wish::default(), context).await,
-        Work::Verify { level } => {
+        Work::Replicate => {
+            let names = match job.is_for_all() {
+                true => Vec::new(),
+                false => job.select(&config)?.into_iter().map(|own| own.name.clone()).collect(),
+            };
+            replicate_and_print(config, names, &ReplicateArgs::default(), context).await
+        }
+        Work::Verify { level, sample, max_duration } => {
+            let budget = BudgetOptions::of_job(sample, max_duration);
             let names: Vec<Name> =
                 job.select(&config)?.into_iter().map(|repository| repository.name.clone()).collect();
             let which = match job.is_for_all() {
                 true => Which::All(&names),
                 false => Which::Repositories(&names),
             };
-            verify_and_print(config, level, which, identity, context).await
+            verify_and_print(config, level, &budget, which, identity, context).await
         }
         Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
     }
@@ -214,8 +223,8 @@ fn report<'a>(
             name: &job.name,
             job: job.work.word(),
             level: match job.work {
-                Work::Verify { level } => level,
-                Work::Snapshot | Work::Retain | Work::Prune => None,
+                Work::Verify { level, .. } => level,
+                Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),

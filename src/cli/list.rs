@@ -16,6 +16,7 @@ use crate::progress::Problem;
 use crate::retention::{Undeletable, deadlines};
 use crate::vault::format::manifest::Status;
 use crate::vault::snapshots::{Snapshot, Snapshots, is_about};
+use crate::verification::{LastVerified, last_verified};
 
 /// Arguments of `list`.
 #[derive(Debug, clap::Args)]
@@ -63,10 +64,12 @@ struct Line<'a> {
     replicas: &'a [String],
     held: Option<&'a str>,
     removed_from_some: Option<&'a str>,
+    /// When it was last verified, one entry a replica.
+    verified: Vec<LastVerified>,
 }
 
 impl<'a> Line<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
+    fn of(snapshot: &'a Snapshot, verified: Vec<LastVerified>) -> Self {
         let manifest = &snapshot.manifest;
         let counts = &manifest.counts;
         let releases: u64 = counts.release_documents.values().map(|tally| tally.bytes).sum();
@@ -87,6 +90,16 @@ impl<'a> Line<'a> {
             replicas: &snapshot.on,
             held: snapshot.fate.held.as_ref().map(|held| held.reason.as_str()),
             removed_from_some: snapshot.fate.removed.as_ref().map(|removal| removal.rule.as_str()),
+            verified,
+        }
+    }
+
+    /// The day since which all its bytes have been read on every replica that holds it.
+    fn verified_day(&self) -> &str {
+        let oldest = self.verified.iter().map(|one| one.bytes.as_deref()).min().flatten();
+        match oldest {
+            Some(time) if self.verified.len() == self.replicas.len() => time.get(..10).unwrap_or(time),
+            _ => "never",
         }
     }
 }
@@ -108,8 +121,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let mut lost = snapshots.missing(&session.vault)?;
     lost.retain(|problem| args.repository.as_ref().is_none_or(|name| is_about(problem, name)));
+    let all: Vec<&Snapshot> = snapshots.iter().collect();
+    let mut verified = last_verified(&session.vault, &all).await;
+    let line = |snapshot: &&'_ Snapshot| verified.remove(snapshot.id()).unwrap_or_default();
+    let verified: Vec<_> = all.iter().map(line).collect();
+    let lines = all.iter().zip(verified).map(|(snapshot, verified)| Line::of(snapshot, verified));
     let report = Report {
-        snapshots: snapshots.iter().map(Line::of).collect(),
+        snapshots: lines.collect(),
         unreadable: &snapshots.unreadable,
         lost: &lost,
         unreachable: unreachable(&session),
@@ -175,10 +193,19 @@ fn removed_page(page: Page, removed: &[Gone<'_>]) -> Page {
 }
 
 fn page(report: &Report<'_>) -> Page {
-    let mut table =
-        Table::new(["snapshot", "repository", "status", "documents", "assets", "size", "new", "replicas"])
-            .right(&["documents", "assets", "size", "new"])
-            .spare(&["new", "assets", "documents", "size"]);
+    let mut table = Table::new([
+        "snapshot",
+        "repository",
+        "status",
+        "documents",
+        "assets",
+        "size",
+        "new",
+        "verified",
+        "replicas",
+    ])
+    .right(&["documents", "assets", "size", "new"])
+    .spare(&["new", "assets", "documents", "size", "verified"]);
     for line in &report.snapshots {
         let status = match line.status {
             Status::Complete => Text::styled(Style::Green, "complete"),
@@ -192,6 +219,7 @@ fn page(report: &Report<'_>) -> Page {
             line.assets.to_string().into(),
             human_bytes(line.bytes).into(),
             human_bytes(line.added_bytes).into(),
+            line.verified_day().into(),
             line.replicas.join(", ").into(),
         ]);
     }

@@ -55,6 +55,7 @@ pub mod manual;
 pub mod prune;
 mod rebuild_index;
 pub mod repair;
+pub mod replicate;
 pub mod restore;
 pub mod retain;
 pub mod sandbox;
@@ -128,6 +129,8 @@ enum Command {
     Repair(repair::Args),
     /// Free what no snapshot needs any more: mark it now, delete it when the mark is old enough
     Prune(prune::Args),
+    /// Give every replica the snapshots that it is to hold
+    Replicate(replicate::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
     /// Print one item: a document, a model, the bytes of an asset
@@ -319,6 +322,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
         Command::Prune(args) => prune::run(args, context).await,
+        Command::Replicate(args) => replicate::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,

@@ -17,8 +17,8 @@ use super::units::{counted, human_bytes};
 use super::verify::DepthOptions;
 use crate::ids::Name;
 use crate::verification::{
-    AffectedSnapshot, Damage, Level, RepairPlan, RepairReport, RepairStep, VerifyOptions, VerifyReport,
-    apply_repair, plan_repair,
+    AffectedSnapshot, Damage, Level, RepairPlan, RepairReport, RepairStep, Scope, VerifyOptions,
+    VerifyReport, apply_repair, plan_repair,
 };
 
 /// Arguments of `repair`.
@@ -74,6 +74,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             snapshots: Vec::new(),
             progress: &*context.progress,
             cancel: context.cancel.clone(),
+            scope: Scope::default(),
         };
         let (found, plan) = plan_repair(&session.vault, &options).await?;
         beyond_repair.clone_from(&plan.beyond_repair);

@@ -13,7 +13,8 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
 use super::text::{Style, Text, shell_word};
-use super::units::{counted, human_bytes, parse_duration};
+use super::units::{counted, human_bytes};
+use crate::clock::parse_duration;
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::sandbox::synthetic::{SyntheticOptions, generate};
 use crate::sandbox::{

@@ -15,6 +15,7 @@ use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
 use crate::vault::fate::Fate;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
+use crate::verification::{LastVerified, last_verified};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,7 @@ struct Report<'a> {
     replicas: &'a [String],
     /// What the ledger decided: held, removed, accepted although it shrank.
     fate: &'a Fate,
+    verified: &'a [LastVerified],
     not_in_any_snapshot: Vec<NotThere>,
 }
 
@@ -60,24 +62,48 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         Ok(snapshot) => snapshot,
         Err(error) => snapshots.find_removed(typed).ok_or(error)?,
     };
+    let verified = last_verified(&session.vault, &[snapshot]).await.remove(snapshot.id()).unwrap_or_default();
     let report = Report {
         manifest: &snapshot.manifest,
         sha256: snapshot.digest.to_string(),
         replicas: &snapshot.on,
         fate: &snapshot.fate,
+        verified: &verified,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
-    context.output.report(Outcome::Complete, &report, || page(snapshot, &session))?;
+    context.output.report(Outcome::Complete, &report, || page(snapshot, &verified, &session))?;
     session.warn_of_replicas(context);
     Ok(Outcome::Complete)
 }
 
-fn page(snapshot: &Snapshot, session: &Session) -> Page {
+/// Says since when a snapshot is known to be good, replica by replica.
+fn with_dates(page: Page, verified: &[LastVerified]) -> Page {
+    verified.iter().fold(page, |page, one| {
+        let what = match (&one.bytes, &one.content) {
+            (None, _) => "never verified whole".to_owned(),
+            (Some(bytes), None) => format!("all bytes verified since {bytes}"),
+            (Some(bytes), Some(content)) => {
+                format!("all bytes verified since {bytes}, all content since {content}")
+            }
+        };
+        page.line(format!("  on {}: {what}", one.replica))
+    })
+}
+
+/// Names the replicas that do not hold a snapshot.
+fn missing_on(snapshot: &Snapshot, session: &Session) -> Vec<String> {
+    let replicas = &session.vault.replicas;
+    let all = replicas.all().iter().map(|replica| replica.name.clone());
+    let all = all.chain(replicas.failed().into_iter().map(|(name, _)| name));
+    all.filter(|name| !snapshot.on.contains(name)).collect()
+}
+
+fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Page {
     let manifest = &snapshot.manifest;
     let counts = &manifest.counts;
     let bold = |text: &str| Text::styled(Style::Bold, text);
     let style = if snapshot.is_complete() { Style::Green } else { Style::Yellow };
-    let mut page = Page::new()
+    let page = Page::new()
         .line(
             Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
                 .and(style, manifest.status.label()),
@@ -87,7 +113,7 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
             manifest.source.content_api, manifest.source.master_ref
         ))
         .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger));
-    page = decided(places(page, snapshot, session), snapshot);
+    let mut page = decided(places(page, snapshot, verified, session), snapshot);
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
     let mut row = |what: String, tally: &Tally| {
         let reported = tally.reported.map_or_else(|| "-".to_owned(), |count| count.to_string());
@@ -144,20 +170,13 @@ fn page(snapshot: &Snapshot, session: &Session) -> Page {
 }
 
 /// Says which replicas hold a snapshot.
-fn places(page: Page, snapshot: &Snapshot, session: &Session) -> Page {
-    let missing: Vec<_> = session
-        .vault
-        .replicas
-        .all()
-        .iter()
-        .map(|replica| replica.name.clone())
-        .chain(session.vault.replicas.failed().into_iter().map(|(name, _)| name))
-        .filter(|name| !snapshot.on.contains(name))
-        .collect();
+fn places(page: Page, snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Page {
+    let missing = missing_on(snapshot, session);
     let page = page.line(match snapshot.on.as_slice() {
         [] => "  on no replica that is to hold it".to_owned(),
         on => format!("  on {}", on.join(", ")),
     });
+    let page = with_dates(page, verified);
     if missing.is_empty() || snapshot.fate.is_removed() {
         return page;
     }

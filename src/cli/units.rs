@@ -42,23 +42,6 @@ pub fn human_duration(duration: Duration) -> String {
     }
 }
 
-/// Reads a duration as people type it: `20ms`, `1.5s`, `2m`, `1h`. Returns `None` for anything
-/// else, and for more than a year.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    const YEAR: f64 = 365.0 * 86_400.0;
-    let digits = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    let seconds = number.parse::<f64>().ok()? * unit;
-    (seconds <= YEAR).then(|| Duration::from_secs_f64(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,25 +86,6 @@ mod tests {
             (273_600.0, "3 d 4 h"),
         ] {
             assert_eq!(human_duration(Duration::from_secs_f64(seconds)), expected);
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_people_type_them() {
-        for (typed, expected) in [
-            ("20ms", Some(Duration::from_millis(20))),
-            ("1.5s", Some(Duration::from_millis(1500))),
-            ("2m", Some(Duration::from_secs(120))),
-            ("0s", Some(Duration::ZERO)),
-            ("99999h", None),
-            ("-1s", None),
-            ("1..5s", None),
-            ("ms", None),
-            ("5", None),
-            ("5 s", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_duration(typed), expected, "{typed}");
         }
     }
 }

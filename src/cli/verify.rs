@@ -1,5 +1,7 @@
 //! `prismvault verify`: is what the manifests promise really there?
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 
 use super::Context;
@@ -10,10 +12,11 @@ use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes};
+use crate::clock::parse_duration;
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
 use crate::vault::snapshots::Snapshots;
-use crate::verification::{Damage, Level, VerifyOptions, VerifyReport, verify};
+use crate::verification::{Damage, Level, Scope, Share, VerifyOptions, VerifyReport, verify};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,43 @@ pub struct Args {
     #[command(flatten)]
     depth: DepthOptions,
     #[command(flatten)]
+    budget: BudgetOptions,
+    #[command(flatten)]
     identity: IdentityOptions,
+}
+
+/// How much to look at.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct BudgetOptions {
+    /// Look at this share of the bytes, what was verified longest ago first: 5%
+    #[arg(long, value_name = "SHARE")]
+    sample: Option<Share>,
+    /// Begin nothing new after this time, and go on from there next time: 30m, 2h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_duration: Option<Duration>,
+    /// Only this replica; may be repeated
+    #[arg(long, value_name = "REPLICA")]
+    replica: Vec<String>,
+}
+
+impl BudgetOptions {
+    /// Returns the budget of a job.
+    pub(super) fn of_job(sample: Option<Share>, max_duration: Option<Duration>) -> Self {
+        Self { sample, max_duration, replica: Vec::new() }
+    }
+
+    fn scope(&self) -> Scope {
+        Scope {
+            replicas: self.replica.clone(),
+            sample: self.sample,
+            max_duration: self.max_duration,
+            remember: true,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("{text:?} is not a duration; write 30m or 2h"))
 }
 
 /// How deep to look.
@@ -71,7 +110,8 @@ impl DepthOptions {
 /// When nothing can be verified at all. Damage is printed and decides the exit code.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let which = Which::Selectors(&args.snapshots);
-    verify_and_print(context.load_config()?, args.depth.level(), which, &args.identity, context).await
+    let (level, budget) = (args.depth.level(), &args.budget);
+    verify_and_print(context.load_config()?, level, budget, which, &args.identity, context).await
 }
 
 /// Which snapshots to verify.
@@ -89,6 +129,7 @@ pub(super) enum Which<'a> {
 pub(super) async fn verify_and_print(
     config: Config,
     level: Option<Level>,
+    budget: &BudgetOptions,
     which: Which<'_>,
     identity: &IdentityOptions,
     context: &Context,
@@ -102,8 +143,19 @@ pub(super) async fn verify_and_print(
         Which::Repositories(names) => of_repositories(names, &session, context).await?,
         Which::All(names) => (Vec::new(), of_repositories(names, &session, context).await?.1),
     };
-    let options =
-        VerifyOptions { level, snapshots, progress: &*context.progress, cancel: context.cancel.clone() };
+    for name in &budget.replica {
+        session.vault.replicas.require_known(name).map_err(|error| {
+            let hint = error.next_step().unwrap_or_default().to_owned();
+            CommandError::new(ErrorKind::Usage, error).hint(hint)
+        })?;
+    }
+    let options = VerifyOptions {
+        level,
+        snapshots,
+        progress: &*context.progress,
+        cancel: context.cancel.clone(),
+        scope: budget.scope(),
+    };
     let report = verify(&session.vault, &options).await?;
     let outcome = outcome(&report).worst(without);
     context.output.result(outcome, &report, || page(&report, Detail::of(context.verbose)))?;
@@ -188,6 +240,9 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
             ", {} that no snapshot needs (left by runs that were stopped)",
             counted(report.unreferenced, "object")
         );
+    }
+    if report.left > 0 {
+        done += &format!(", {} left for later runs", counted(report.left, "pack or index object"));
     }
     page = page.table(replicas(report)).line(Text::from(done + ": ").joined(found));
     let can_be_brought = |damage: &Damage| {

@@ -204,7 +204,12 @@ async fn write_merged(vault: &Vault, merge: &MergePlan) -> Result<u64> {
     for index in &merge.indexes {
         let file = read_index(vault, &merge.space, index).await?;
         let records = file.packs.into_iter().filter(|record| wanted.contains(&record.id));
-        packs.extend(records.map(|record| (record.id, record)));
+        for record in records {
+            // As for readers of several: the first says where things are, the newest who reads.
+            let trust = record.trust;
+            let kept = packs.entry(record.id).or_insert(record);
+            kept.trust = kept.trust.max(trust);
+        }
     }
     if packs.len() != wanted.len() {
         return Err(VaultError::new(

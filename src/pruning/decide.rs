@@ -11,8 +11,8 @@ use super::survey::{ReplicaState, SpaceState, Survey};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name};
 use crate::limits::Limits;
-use crate::vault::format::ledger::{Decision, PackHeader};
-use crate::vault::index::{Listing, Pack};
+use crate::vault::format::ledger::PackHeader;
+use crate::vault::index::Listing;
 use crate::vault::layout;
 use crate::vault::marks::Found;
 use crate::vault::open::Vault;
@@ -187,7 +187,7 @@ fn describes(state: &SpaceState) -> Describes {
         describes.extend(replica.indexes.keys().map(|index| (*index, BTreeSet::new())));
     }
     for pack in state.space.index.packs() {
-        for index in &pack.indexed_by {
+        for index in pack.indexed_by.iter().chain(&pack.formerly_indexed_by) {
             describes.entry(*index).or_default().insert(pack.id);
         }
     }
@@ -240,13 +240,21 @@ impl<'a> Local<'a> {
         open.copied().partition(|pack| !self.is_fresh(pack))
     }
 
-    /// Index objects of which each pack that stays is described by another one that stays.
-    fn redundant(&self, describes: &Describes, staying: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+    /// Index objects of which each pack that stays is described by another one that stays *here*:
+    /// a replica that was away may lack what took the place of others. One that was retired takes
+    /// nobody's place.
+    fn redundant(
+        &self,
+        state: &SpaceState,
+        describes: &Describes,
+        staying: &BTreeSet<Digest>,
+    ) -> BTreeSet<Digest> {
+        let retired = &state.space.headers.retired_indexes;
         let marked = self.marked_indexes();
         let unmarked: Vec<&Digest> =
             self.listing.indexes.keys().filter(|index| !marked.contains(*index)).collect();
         let mut described: HashMap<&Digest, usize> = HashMap::new();
-        for index in &unmarked {
+        for index in unmarked.iter().filter(|index| !retired.contains(*index)) {
             describes[*index].iter().for_each(|pack| *described.entry(pack).or_default() += 1);
         }
         // Those that describe least go first, so that a merged one stays; the order is the same
@@ -257,9 +265,11 @@ impl<'a> Local<'a> {
         let mut redundant = BTreeSet::new();
         for index in candidates {
             let packs = &describes[index];
-            if packs.intersection(staying).all(|pack| described[pack] > 1) {
+            let own = usize::from(!retired.contains(index));
+            let by_others = |pack| described.get(pack).is_some_and(|count| *count > own);
+            if packs.intersection(staying).all(by_others) {
                 packs.iter().for_each(|pack| {
-                    described.entry(pack).and_modify(|count| *count -= 1);
+                    described.entry(pack).and_modify(|count| *count -= own);
                 });
                 redundant.insert(*index);
             }
@@ -284,11 +294,11 @@ impl<'a> Local<'a> {
         let (packs, fresh) = self.unneeded();
         fresh.iter().for_each(|pack| own.fresh += self.size_of_pack(pack));
         let staying = self.staying();
-        let mut indexes = self.redundant(describes, &staying);
+        let mut indexes = self.redundant(state, describes, &staying);
         if let Some(merge) = merge {
             indexes.extend(merge.indexes.iter().filter(|index| self.listing.indexes.contains_key(*index)));
         }
-        let headers = self.retired_headers(state, &staying);
+        let headers = self.unneeded_headers(state, &staying);
         let mut size = Tally::default();
         packs.iter().for_each(|pack| size += self.size_of_pack(pack));
         indexes.iter().filter_map(|index| self.listing.indexes.get(index)).for_each(|bytes| size.add(*bytes));
@@ -314,18 +324,24 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// Headers that the ledger retired, of packs that stay readable by another.
-    fn retired_headers(&self, state: &SpaceState, staying: &BTreeSet<Digest>) -> Vec<PackHeader> {
+    /// Headers by which nobody is to read any more, of packs that stay readable without them: those
+    /// that the ledger retired, and those that a crash left before anybody named them.
+    fn unneeded_headers(&self, state: &SpaceState, staying: &BTreeSet<Digest>) -> Vec<PackHeader> {
         let marked: HashSet<&PackHeader> =
             self.standing.iter().flat_map(|found| &found.mark.headers).collect();
-        let headers = Headers::of(state);
-        headers
-            .retired
-            .iter()
-            .filter(|header| staying.contains(&header.pack) && !marked.contains(header))
-            .filter(|header| self.has_header(header) && self.is_readable_without(state, &headers, header))
-            .copied()
-            .collect()
+        let mut unneeded = Vec::new();
+        for pack in staying.iter().filter_map(|id| state.space.index.pack(id)) {
+            for (header, size) in self.listing.headers.get(&pack.id).into_iter().flatten().copied() {
+                let named = PackHeader { pack: pack.id, header, size };
+                // The entry that names a new one may be about to be written.
+                let may_be_new = self.is_fresh(&pack.id) && !pack.retired.contains(&(header, size));
+                if !may_be_new && !marked.contains(&named) && self.is_readable_without(state, &named) {
+                    unneeded.push(named);
+                }
+            }
+        }
+        unneeded.sort_unstable();
+        unneeded
     }
 
     fn has_header(&self, header: &PackHeader) -> bool {
@@ -333,12 +349,13 @@ impl<'a> Local<'a> {
         listed.is_some_and(|listed| listed.contains(&(header.header, header.size)))
     }
 
-    /// Whether another header of the pack is there that nobody retired.
-    fn is_readable_without(&self, state: &SpaceState, headers: &Headers, retired: &PackHeader) -> bool {
-        let of_index = state.space.index.pack(&retired.pack).and_then(own_header);
-        let good = headers.added.iter().copied().chain(of_index);
-        good.filter(|header| header.pack == retired.pack && !headers.retired.contains(header))
-            .any(|header| self.has_header(&header))
+    /// Whether nobody is to read the pack by this header, and the one for those who are to read it
+    /// now is here.
+    fn is_readable_without(&self, state: &SpaceState, unneeded: &PackHeader) -> bool {
+        state.space.index.pack(&unneeded.pack).is_some_and(|pack| {
+            pack.headers().all(|(header, _)| header != unneeded.header)
+                && pack.needed_header().is_some_and(|needed| self.listing.has_header(pack, &needed))
+        })
     }
 
     /// Carries out ripe marks, as far as what they name is still not needed.
@@ -359,7 +376,7 @@ impl<'a> Local<'a> {
                 if self.needed.contains(pack) { "a snapshot needs it again" } else { "it was written anew" };
             own.kept.push(self.kept(layout::pack(self.name, pack), why));
         }
-        self.delete_indexes(describes, &going, own);
+        self.delete_indexes(state, describes, &going, own);
         self.delete_headers(state, &going, own);
         for found in &self.ripe {
             for key in [found.mark.key.clone(), layout::signature(&found.mark.key)] {
@@ -399,7 +416,14 @@ impl<'a> Local<'a> {
 
     /// An index object goes when each pack that stays is described by one that no mark names,
     /// whatever its mark says: two hosts may each have marked what the other kept.
-    fn delete_indexes(&self, describes: &Describes, going: &BTreeSet<Digest>, own: &mut ReplicaPlan) {
+    fn delete_indexes(
+        &self,
+        state: &SpaceState,
+        describes: &Describes,
+        going: &BTreeSet<Digest>,
+        own: &mut ReplicaPlan,
+    ) {
+        let retired = &state.space.headers.retired_indexes;
         let staying: BTreeSet<Digest> = self.present.difference(going).chain(&self.needed).copied().collect();
         let marked: HashSet<Digest> =
             self.listing.marks.iter().flat_map(|found| found.mark.indexes.iter().copied()).collect();
@@ -407,7 +431,7 @@ impl<'a> Local<'a> {
             .listing
             .indexes
             .keys()
-            .filter(|index| !marked.contains(*index))
+            .filter(|index| !marked.contains(*index) && !retired.contains(*index))
             .flat_map(|index| describes[index].iter().copied())
             .collect();
         let named: BTreeSet<Digest> =
@@ -430,7 +454,6 @@ impl<'a> Local<'a> {
     }
 
     fn delete_headers(&self, state: &SpaceState, going: &BTreeSet<Digest>, own: &mut ReplicaPlan) {
-        let headers = Headers::of(state);
         let named: BTreeSet<PackHeader> =
             self.ripe.iter().flat_map(|found| found.mark.headers.iter().copied()).collect();
         for header in named.into_iter().filter(|header| !going.contains(&header.pack)) {
@@ -438,13 +461,13 @@ impl<'a> Local<'a> {
                 continue;
             }
             let key = layout::header(self.name, &header.pack, &header.header);
-            if headers.retired.contains(&header) && self.is_readable_without(state, &headers, &header) {
+            if self.is_readable_without(state, &header) {
                 own.delete.push(Deletion {
                     kind: Kind::Header,
                     key,
                     bytes: header.size,
                     sha256: None,
-                    reason: "the ledger retired it".to_owned(),
+                    reason: "the ledger retired it, or never named it".to_owned(),
                 });
             } else {
                 own.kept.push(self.kept(key, "without it nobody could decrypt the pack"));
@@ -475,31 +498,6 @@ impl<'a> Local<'a> {
     }
 }
 
-fn own_header(pack: &Pack) -> Option<PackHeader> {
-    pack.header.map(|(header, size)| PackHeader { pack: pack.id, header, size })
-}
-
-/// What the ledger says of headers.
-#[derive(Default)]
-struct Headers {
-    added: BTreeSet<PackHeader>,
-    retired: BTreeSet<PackHeader>,
-}
-
-impl Headers {
-    fn of(state: &SpaceState) -> Self {
-        let mut headers = Self::default();
-        for entry in state.ledger.entries() {
-            if let Decision::Rewrap { headers: added, retired, .. } = &entry.decision {
-                headers.retired.retain(|header| !added.contains(header));
-                headers.added.extend(added);
-                headers.retired.extend(retired);
-            }
-        }
-        headers
-    }
-}
-
 /// Says which small index objects become one, if they are many: those that stay everywhere, that
 /// no run may be writing, and that no mark names.
 fn merge(
@@ -514,7 +512,7 @@ fn merge(
     for local in locals {
         let own = local.staying();
         out.extend(local.listing.marks.iter().flat_map(|found| found.mark.indexes.iter().copied()));
-        out.extend(local.redundant(describes, &own));
+        out.extend(local.redundant(state, describes, &own));
         for (index, bytes) in &local.listing.indexes {
             if local.is_fresh(index) || *bytes >= limits.index_merge_bytes {
                 out.insert(*index);

@@ -57,7 +57,7 @@ pub struct MarkPlan {
     pub unindexed: u64,
     /// Index objects whose packs all go, or are described by another.
     pub indexes: Vec<Digest>,
-    /// Headers that the ledger retired.
+    /// Headers that the ledger retired, or that a crash left before it named them.
     pub headers: Vec<PackHeader>,
     /// How many objects that is.
     pub size: Tally,

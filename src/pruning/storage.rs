@@ -170,7 +170,9 @@ impl Kinds {
             self.needed.insert(pack.id, pack.kind);
         }
         self.marked.extend(&listing.marked);
-        self.marked.extend(listing.marks.iter().flat_map(|found| found.mark.indexes.iter()));
+        let marks = || listing.marks.iter().map(|found| &found.mark);
+        self.marked.extend(marks().flat_map(|mark| &mark.indexes));
+        self.marked.extend(marks().flat_map(|mark| &mark.headers).map(|header| header.header));
     }
 }
 
@@ -179,7 +181,11 @@ impl ReplicaStorage {
         self.total.add(bytes);
         let (top, id) = match key.split('/').next().unwrap_or_default() {
             top @ (layout::PACKS | layout::INDEX) => (top, layout::parse_digest(key)),
-            top @ layout::KEYS => (top, layout::parse_header(key).map(|(pack, _)| pack)),
+            top @ layout::KEYS => match layout::parse_header(key) {
+                // A header of a pack that stays may go by itself.
+                Some((_, own)) if kinds.marked.contains(&own) => (top, Some(own)),
+                parsed => (top, parsed.map(|(pack, _)| pack)),
+            },
             top => (top, None),
         };
         let slot = match (top, id) {
@@ -209,7 +215,7 @@ fn add_snapshots(space: &Space, read: &[(&Snapshot, Needed)], report: &mut Stora
     let add = |tally: &mut Tally, number: PackNumber| {
         let pack = &space.index.packs()[number as usize];
         tally.add(pack.size);
-        pack.header.into_iter().for_each(|(_, size)| tally.add(size));
+        pack.needed_header().into_iter().for_each(|(_, size)| tally.add(size));
     };
     for ((snapshot, needed), packs) in read.iter().zip(&packs_of) {
         let (mut needs, mut alone) = (Tally::default(), Tally::default());

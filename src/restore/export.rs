@@ -198,25 +198,38 @@ async fn read_signed(snapshot: &OpenSnapshot<'_>) -> Result<Signed> {
     let max = vault.limits().small_object_bytes_max;
     let manifest = vault
         .replicas
-        .read_any(key, max, |replica, bytes| match serde_json::from_slice::<Manifest>(&bytes) {
-            Ok(found) if found == snapshot.manifest => Ok(bytes),
-            _ => Err(VaultError::damaged(key, &replica.store, "it is another manifest than was opened")),
-        })
+        .read_any(
+            key,
+            max,
+            |replica, bytes| match serde_json::from_slice::<Manifest>(&bytes) {
+                Ok(found) if found == snapshot.manifest => Ok(bytes),
+                _ => Err(VaultError::damaged(key, &replica.store, "it is another manifest than was opened")),
+            },
+            |error| vault.read_around(key, error),
+        )
         .await?;
     let signature_key = layout::signature(key);
     let (signature, signer) = vault
         .replicas
-        .read_any(&signature_key, max, |replica, bytes| {
-            let text = String::from_utf8_lossy(&bytes);
-            let signer = vault.trust.signers.iter().find(|signer| signer.key.verifies(&manifest, &text));
-            match signer {
-                Some(signer) => Ok((bytes.clone(), signer.key.clone())),
-                None => Err(VaultError::new(
-                    ErrorKind::NotTrusted,
-                    format!("{signature_key} on {} is refused: it is not of a trusted key", replica.store),
-                )),
-            }
-        })
+        .read_any(
+            &signature_key,
+            max,
+            |replica, bytes| {
+                let text = String::from_utf8_lossy(&bytes);
+                let signer = vault.trust.signers.iter().find(|signer| signer.key.verifies(&manifest, &text));
+                match signer {
+                    Some(signer) => Ok((bytes.clone(), signer.key.clone())),
+                    None => Err(VaultError::new(
+                        ErrorKind::NotTrusted,
+                        format!(
+                            "{signature_key} on {} is refused: it is not of a trusted key",
+                            replica.store
+                        ),
+                    )),
+                }
+            },
+            |error| vault.read_around(&signature_key, error),
+        )
         .await?;
     Ok(Signed { manifest, signature, signer })
 }

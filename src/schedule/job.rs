@@ -5,17 +5,19 @@
 //! see [`Job::select`].
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::cron::Cron;
+use crate::clock::parse_duration;
 use crate::config::error::{ConfigError, ConfigErrorKind, closest};
 use crate::config::read::{Source, Table, Value};
 use crate::config::{Config, Place, Repository, Zone};
 use crate::ids::Name;
 use crate::limits::Limits;
-use crate::verification::Level;
+use crate::verification::{Level, Share};
 
-const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level"];
-const KINDS: [&str; 4] = ["snapshot", "verify", "retain", "prune"];
+const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level", "sample", "max_duration"];
+const KINDS: [&str; 5] = ["snapshot", "replicate", "verify", "retain", "prune"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
     ("stored", Level::Stored),
@@ -43,10 +45,16 @@ pub struct Job {
 pub enum Work {
     /// Takes a snapshot of each repository.
     Snapshot,
+    /// Gives every replica what it is to hold of the repositories.
+    Replicate,
     /// Verifies the snapshots of the repositories.
     Verify {
         /// How deep; `None` lets the stores decide.
         level: Option<Level>,
+        /// Which share of the bytes; `None`: all.
+        sample: Option<Share>,
+        /// After which time nothing new is begun; `None`: it goes on to the end.
+        max_duration: Option<Duration>,
     },
     /// Lets snapshots of the repositories go that no rule keeps.
     Retain,
@@ -60,6 +68,7 @@ impl Work {
     pub fn word(self) -> &'static str {
         match self {
             Self::Snapshot => "snapshot",
+            Self::Replicate => "replicate",
             Self::Verify { .. } => "verify",
             Self::Retain => "retain",
             Self::Prune => "prune",
@@ -139,14 +148,30 @@ impl Job {
 
 fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
     let kind = root.need("job")?;
-    let level = root.get("level");
-    match (kind.text()?, level) {
-        ("snapshot" | "retain" | "prune", Some(level)) => Err(level.invalid("is for verify jobs only")),
-        ("snapshot", None) => Ok(Work::Snapshot),
-        ("retain", None) => Ok(Work::Retain),
-        ("prune", None) => Ok(Work::Prune),
-        ("verify", level) => Ok(Work::Verify { level: level.map(read_level).transpose()? }),
-        (other, _) => Err(kind.invalid(unknown("job", other, &KINDS))),
+    let text = kind.text()?;
+    let of_verify = ["level", "sample", "max_duration"];
+    if let Some(value) = of_verify
+        .iter()
+        .find_map(|key| root.get(key))
+        .filter(|_| matches!(text, "snapshot" | "replicate" | "retain" | "prune"))
+    {
+        return Err(value.invalid("is for verify jobs only"));
+    }
+    match text {
+        "snapshot" => Ok(Work::Snapshot),
+        "replicate" => Ok(Work::Replicate),
+        "retain" => Ok(Work::Retain),
+        "prune" => Ok(Work::Prune),
+        "verify" => Ok(Work::Verify {
+            level: root.read("level", read_level)?,
+            sample: root.read("sample", Value::parse)?,
+            max_duration: root.read("max_duration", |value| {
+                let text = value.text()?;
+                parse_duration(text)
+                    .ok_or_else(|| value.invalid("must be a duration such as \"30m\" or \"2h\""))
+            })?,
+        }),
+        other => Err(kind.invalid(unknown("job", other, &KINDS))),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::vault::commit::{Committed, Draft, LinksPart};
 use crate::vault::error::ErrorKind as VaultErrorKind;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
+use crate::vault::index::PackNumber;
 use crate::vault::item::{ItemKey, ItemKind};
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -143,12 +144,12 @@ pub async fn take(
     let ledger = Ledger::load(vault, &target.space).await?;
     let lost = lost(vault, target, &snapshots, &ledger)?;
     let space = Space::load(vault, &target.space).await?;
-    let mut vault_warnings = space.unreadable.clone();
-    vault_warnings.extend(snapshots.unreadable.iter().cloned());
+    let mut vault_warnings = [&space.unreadable[..], &snapshots.unreadable].concat();
     let base = match snapshots.of(&target.name).last() {
         Some(snapshot) => load_base(vault, &space, snapshot.manifest.clone(), &mut vault_warnings).await?,
         None => None,
     };
+    vault_warnings.extend(stored_again(vault, &space, base.as_ref(), progress));
     let writer = Writer::new(Arc::clone(vault), space)?;
     let token = |token: &crate::secret::Secret| token.clone();
     let run = Run {
@@ -250,6 +251,33 @@ async fn load_base(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says so when items of the snapshot before are there, but on too few replicas: a replica was
+/// added, or lost content. They are read and stored once more then, which copying would spare.
+fn stored_again(
+    vault: &Vault,
+    space: &Space,
+    base: Option<&Base>,
+    progress: &dyn Progress,
+) -> Option<Problem> {
+    let min_copies = vault.replicas.min_copies;
+    let on_too_few = |entry: &&CatalogEntry| {
+        let copies = |pack: PackNumber| space.copies(pack);
+        !space.index.is_present(&entry.item, |pack| copies(pack) >= min_copies)
+            && space.index.is_present(&entry.item, |pack| copies(pack) > 0)
+    };
+    let base = base?;
+    let count = base.entries.iter().filter(on_too_few).count();
+    if count == 0 {
+        return None;
+    }
+    let what = format!(
+        "{count} items of the snapshot before are on fewer than {min_copies} replicas, so they are stored once more; `prismvault replicate` brings them over without that, if it runs first"
+    );
+    let problem = Problem::new("stored-again", base.manifest.key.clone(), what);
+    progress.problem(&problem);
+    Some(problem)
 }
 
 impl Run<'_> {

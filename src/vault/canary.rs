@@ -38,7 +38,7 @@ pub async fn sing(
     let Some(pack) = found else { return Ok(None) };
     let Some((header, size)) = pack.needed_header() else { return Ok(None) };
     let key = layout::header(&space.name, &pack.id, &header);
-    let opened = vault.replicas.read_any(&key, size, |replica, bytes| {
+    let open = |replica: &super::replica::Replica, bytes: bytes::Bytes| {
         PayloadKey::open(&bytes, std::slice::from_ref(identity)).map_err(|error| match error {
             HeaderError::Damaged => {
                 VaultError::damaged(&key, &replica.store, "it is no age header, or its MAC is wrong")
@@ -48,8 +48,8 @@ pub async fn sing(
                     .hint("`prismvault keys rewrap` writes headers for all recipients of the trust record")
             }
         })
-    });
-    let opened = opened.await?;
+    };
+    let opened = vault.replicas.read_any(&key, size, open, |error| vault.read_around(&key, error)).await?;
     let body = layout::pack(&space.name, &pack.id);
     let mut failure = None;
     for replica in vault.replicas.live() {

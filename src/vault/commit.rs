@@ -213,8 +213,15 @@ impl Writer {
         }
         for (index, replicas) in missing {
             let key = layout::index(&self.space_name(), &index);
-            let bytes =
-                vault.replicas.read_any(&key, vault.limits.index_bytes_max, |_, bytes| Ok(bytes)).await?;
+            let bytes = vault
+                .replicas
+                .read_any(
+                    &key,
+                    vault.limits.index_bytes_max,
+                    |_, bytes| Ok(bytes),
+                    |error| vault.read_around(&key, error),
+                )
+                .await?;
             for replica in replicas.into_iter().map(|at| &vault.replicas.all()[at]) {
                 if let Err(error) = replica.store_new(&key, Body::bytes(bytes.clone())).await {
                     replica.fail(error);

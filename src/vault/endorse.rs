@@ -106,7 +106,8 @@ async fn index_signer(vault: &Vault, space: &Name, id: &Digest) -> Result<Verify
         return Ok(signer);
     }
     let read = |replica: &super::replica::Replica, stored: bytes::Bytes| signer(&replica.store, &stored);
-    vault.replicas.read_any(&key, vault.limits.index_bytes_max, read).await
+    let noted = |error: &VaultError| vault.read_around(&key, error);
+    vault.replicas.read_any(&key, vault.limits.index_bytes_max, read, noted).await
 }
 
 /// Checks that keys are here which may name all of it: trusted by then, as in `trusted`, and

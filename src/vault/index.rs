@@ -36,6 +36,8 @@ pub struct Pack {
     pub frames: Box<[Frame]>,
     /// Index objects that describe it.
     pub indexed_by: Vec<Digest>,
+    /// Those that describe it besides and that others took the place of.
+    pub formerly_indexed_by: Vec<Digest>,
 }
 
 /// A header that the ledger names.
@@ -122,6 +124,7 @@ impl Index {
             retired: Vec::new(),
             frames: record.frames.clone().into(),
             indexed_by: indexed_by.into_iter().collect(),
+            formerly_indexed_by: Vec::new(),
         });
         self.items.reserve(record.items.len());
         for ItemRecord { mac, id, frame, offset, length } in record.items.iter().copied() {
@@ -134,6 +137,15 @@ impl Index {
             }
         }
         number
+    }
+
+    /// Takes in what an index object says that others took the place of: it counts only for packs
+    /// that those lack, so they go first.
+    pub(super) fn insert_retired(&mut self, record: &PackRecord, index: Digest) {
+        match self.numbers.get(&record.id) {
+            Some(number) => self.packs[*number as usize].formerly_indexed_by.push(index),
+            None => drop(self.insert(record, Some(index))),
+        }
     }
 
     /// Remembers that the asset with this metadata has these bytes.

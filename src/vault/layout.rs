@@ -35,6 +35,27 @@ pub fn is_probe(key: &str) -> bool {
     key.strip_prefix(STATE).is_some_and(|rest| rest.starts_with("/probe-"))
 }
 
+/// Below it: bytes that repair found damaged, each under its own key, until the good ones are
+/// confirmed.
+pub const DAMAGED: &str = "state/damaged";
+/// Below it: when which pack of a space was verified last, on the replica it lies on.
+pub const VERIFICATION: &str = "state/verification";
+
+/// Key of what verification remembers of a space.
+pub fn verification(space: &Name) -> String {
+    format!("{VERIFICATION}/{space}.json")
+}
+
+/// Key under which damaged bytes of an object are kept aside.
+pub fn damaged(key: &str) -> String {
+    format!("{DAMAGED}/{key}")
+}
+
+/// Returns the key of the object whose damaged bytes are kept under this one.
+pub fn parse_damaged(key: &str) -> Option<&str> {
+    key.strip_prefix(DAMAGED)?.strip_prefix('/')
+}
+
 /// Key of trust record `n`.
 pub fn trust(n: u32) -> String {
     format!("{TRUST}/{n}.json")
@@ -74,6 +95,11 @@ pub fn mark(space: &Name, id: &SnapshotId) -> String {
 /// Key of the signature of a signed file.
 pub fn signature(of: &str) -> String {
     format!("{of}.minisig")
+}
+
+/// Returns the file that a signature signs, and any other key as it is.
+pub fn signed_file(key: &str) -> &str {
+    key.strip_suffix(".minisig").unwrap_or(key)
 }
 
 /// Returns the digest that names an object `packs/<space>/<sha256>` or `index/<space>/<sha256>`.

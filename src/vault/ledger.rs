@@ -15,7 +15,7 @@ use super::format::{self, trust::Role};
 use super::index::Headers;
 use super::layout;
 use super::open::Vault;
-use super::replica::{in_parallel, with_causes};
+use super::replica::{Replica, in_parallel, with_causes};
 use super::signed::Candidate;
 use super::signing::{SigningKey, VerifyingKey};
 use super::standing::{self, Author, Claim, Endorsed};
@@ -315,6 +315,19 @@ impl Ledger {
             }
         }
         wrong
+    }
+
+    /// Returns the keys of the entries that a replica lacks, oldest first, with the names of those
+    /// that hold each.
+    pub fn missing_on(&self, replica: &Replica) -> Vec<(String, Vec<String>)> {
+        let missing = self.entries.iter().filter(|stored| !stored.on.contains(&replica.name));
+        missing
+            .map(|stored| {
+                let mut on: Vec<String> = stored.on.iter().cloned().collect();
+                on.sort_unstable();
+                (stored.entry.key.clone(), on)
+            })
+            .collect()
     }
 
     /// Copies trust records and entries to live replicas that lack them; a replica that refuses

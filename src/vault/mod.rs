@@ -32,5 +32,6 @@ pub mod space;
 mod standing;
 pub mod tree;
 mod trust;
+pub mod verified;
 mod walk;
 pub mod writer;

@@ -26,6 +26,7 @@ use super::trust::{StoredTrust, former_signers, read_trust, unwrap_item_key};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{Digest, Name, VaultId};
 use crate::limits::Limits;
+use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
 /// Private keys that are here.
@@ -347,6 +348,16 @@ impl Vault {
         let mut warnings = self.warnings.lock().expect("no holder of this lock can panic");
         if !warnings.contains(&problem) {
             warnings.push(problem);
+        }
+    }
+
+    /// Says that a copy was no good and another one was read: where, what is wrong, and what mends
+    /// it. That a replica lacks what it never got is no news to a reader.
+    pub(crate) fn read_around(&self, key: &str, error: &VaultError) {
+        if error.kind != ErrorKind::Store(StoreKind::NotFound) {
+            let why = with_causes(error);
+            let detail = format!("{why}; another copy was read, `prismvault repair` mends this one");
+            self.warn(Problem::new("bad-copy", key, detail));
         }
     }
 

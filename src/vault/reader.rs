@@ -18,11 +18,10 @@ use super::format::index::{Frame, PackKind};
 use super::index::{Location, Pack, PackNumber};
 use super::open::Vault;
 use super::pack::{ItemData, RAW_FRAME_MAX, read_entry_header};
-use super::replica::{Replica, with_causes};
+use super::replica::Replica;
 use super::space::Space;
 use super::{layout, tree};
 use crate::ids::{Digest, ItemId};
-use crate::progress::Problem;
 
 /// Decoded frames kept: pages of a tree lie side by side.
 const FRAMES_KEPT: usize = 24;
@@ -179,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&self, error: &VaultError) {
-        self.vault.warn(Problem::new("bad-copy", self.space.name.as_str(), with_causes(error)));
+        self.vault.read_around(self.space.name.as_str(), error);
     }
 
     async fn read_at(

@@ -13,6 +13,7 @@
 //! **If we crash here** the vault is as it was, but for index objects that are true: one is
 //! written each time many packs were read, and the same command again reads only the others.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Seek as _;
 use std::time::Instant;
@@ -68,7 +69,8 @@ pub struct LostPack {
     /// Numbers of those replicas, and the size of each copy.
     #[serde(skip)]
     copies: Vec<(usize, u64)>,
-    /// Headers, those first that are on most replicas.
+    /// Headers: those first that the ledger names, newest first, then those that are on most
+    /// replicas, and last those that were retired.
     #[serde(skip)]
     headers: Vec<(Digest, u64)>,
 }
@@ -177,11 +179,23 @@ fn undescribed(vault: &Vault, space: &Space) -> Vec<LostPack> {
     for (id, counts) in headers {
         let Some(pack) = packs.get_mut(&id).filter(|_| vault.is_encrypted()) else { continue };
         let mut by_number: Vec<_> = counts.into_iter().map(|(header, on)| (on, header)).collect();
-        by_number.sort_by_key(|(on, header)| (std::cmp::Reverse(*on), *header));
+        by_number.sort_by_key(|(on, header)| (rank(space, &id, header), Reverse(*on), *header));
         pack.headers = by_number.into_iter().map(|(_, header)| header).collect();
         pack.has_header = true;
     }
     packs.into_values().collect()
+}
+
+/// Where a header stands among those of its pack; lower is better. Readers use what the index
+/// names, and a retired header is about to go.
+fn rank(space: &Space, pack: &Digest, header: &(Digest, u64)) -> (u8, Reverse<usize>) {
+    let rewrapped = space.headers.rewrapped.get(pack).map(Vec::as_slice).unwrap_or_default();
+    let is_retired = space.headers.retired.get(pack).is_some_and(|retired| retired.contains(header));
+    match rewrapped.iter().position(|one| (one.header, one.size) == *header) {
+        _ if is_retired => (2, Reverse(0)),
+        Some(place) => (0, Reverse(place)),
+        None => (1, Reverse(0)),
+    }
 }
 
 /// Reads the packs of a plan and writes index objects for them to every live replica.

@@ -283,6 +283,27 @@ impl Replicas {
         &self.all
     }
 
+    /// Returns a replica by its name.
+    pub fn named(&self, name: &str) -> Option<&Replica> {
+        self.all.iter().find(|replica| replica.name == name)
+    }
+
+    /// Checks that a replica of this name is configured, whether it can be reached or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] with the names that there are.
+    pub fn require_known(&self, name: &str) -> Result<()> {
+        let all =
+            || self.all.iter().map(|replica| &replica.name).chain(self.absent.iter().map(|(name, _)| name));
+        if all().any(|known| known == name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = all().map(String::as_str).collect();
+        Err(VaultError::new(ErrorKind::NotFound, format!("no replica is named {name:?}"))
+            .hint(format!("replicas of the configuration: {}", known.join(", "))))
+    }
+
     /// Returns those that take part.
     pub fn live(&self) -> impl Iterator<Item = &Replica> {
         self.all.iter().filter(|replica| replica.is_live())
@@ -360,6 +381,7 @@ impl Replicas {
 
     /// Reads an object from the first replica whose copy `accept` takes; `accept` returns what
     /// the caller wants of it, or what is wrong. Objects named by their digest are checked first.
+    /// Copies that are no good are given to `read_around` when a good one was found.
     ///
     /// # Errors
     ///
@@ -369,6 +391,7 @@ impl Replicas {
         key: &str,
         max: u64,
         accept: impl Fn(&Replica, Bytes) -> Result<T>,
+        read_around: impl Fn(&VaultError),
     ) -> Result<T> {
         let mut last = None;
         for replica in self.live() {
@@ -384,7 +407,12 @@ impl Replicas {
                 Err(error) => Err(error.into()),
             };
             match result {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    if let Some(error) = &last {
+                        read_around(error);
+                    }
+                    return Ok(value);
+                }
                 // Damage is worth more to know than that another replica has no copy.
                 Err(error)
                     if last.as_ref().is_none_or(|last: &VaultError| last.kind != ErrorKind::Integrity) =>

@@ -254,7 +254,7 @@ async fn rewrap_pack(vault: &Vault, space: &Space, number: PackNumber, pack: &Pa
             continue;
         }
         let max = size.min(vault.limits.small_object_bytes_max);
-        let rewrapped = vault.replicas.read_any(&key, max, |replica, bytes| {
+        let rewrap = |replica: &Replica, bytes: bytes::Bytes| {
             envelope::rewrap(&bytes, &vault.keys.identities, recipients).map_err(|error| match error {
                 HeaderError::Damaged => {
                     VaultError::damaged(&key, &replica.store, "it is no age header, or its MAC is wrong")
@@ -264,8 +264,9 @@ async fn rewrap_pack(vault: &Vault, space: &Space, number: PackNumber, pack: &Pa
                     format!("the identities that are here do not open the pack {}", pack.id),
                 ),
             })
-        });
-        match rewrapped.await {
+        };
+        let noted = |error: &VaultError| vault.read_around(&key, error);
+        match vault.replicas.read_any(&key, max, rewrap, noted).await {
             Ok(new) => return store_header(vault, space, number, pack, new).await,
             Err(error) => failure = Some(error),
         }
@@ -299,10 +300,12 @@ async fn rewrap_indexes(vault: &Vault, space: &Space, ids: &[Digest], report: &m
     let (mut indexes, mut retired_indexes) = (Vec::new(), Vec::new());
     for id in ids {
         let key = layout::index(&space.name, id);
-        let read = vault.replicas.read_any(&key, vault.limits.index_bytes_max, |replica, stored| {
+        let decode = |replica: &Replica, stored: bytes::Bytes| {
             decode_index(vault, &stored, &signers, &space.name, &key, &replica.store)
-        });
-        let stored = match read.await {
+        };
+        let noted = |error: &VaultError| vault.read_around(&key, error);
+        let max = vault.limits.index_bytes_max;
+        let stored = match vault.replicas.read_any(&key, max, decode, noted).await {
             Ok(file) => envelope::seal(&file.encode(signer), &vault.trust.catalog_recipients)?,
             Err(error) => {
                 report.problems.push(Problem::new("not-rewrapped", key, with_causes(&error)));
@@ -356,8 +359,9 @@ async fn bring(vault: &Vault, space: &Space, report: &mut Report) -> Result<()> 
     for (at, replica) in live(vault) {
         let Some(listing) = space.listing(at) else { continue };
         for key in lacking(space, listing) {
-            let read = vault.replicas.read_any(&key, vault.limits.index_bytes_max, |_, bytes| Ok(bytes));
-            let result = match read.await {
+            let noted = |error: &VaultError| vault.read_around(&key, error);
+            let max = vault.limits.index_bytes_max;
+            let result = match vault.replicas.read_any(&key, max, |_, bytes| Ok(bytes), noted).await {
                 Ok(bytes) => replica.store_new(&key, Body::bytes(bytes)).await,
                 Err(error) => Err(error),
             };

@@ -16,7 +16,6 @@ use super::standing::Author;
 use super::trust::read_trust_record_on;
 use crate::ids::{Digest, VaultId};
 use crate::objects::ErrorKind as StoreKind;
-use crate::progress::Problem;
 
 /// A signed file by a key that may, or once might, sign it.
 #[derive(Debug, Clone)]
@@ -48,7 +47,7 @@ impl Vault {
                     self.cache.keep(key, &candidate.bytes);
                     self.cache.keep(&signature_key, &candidate.signature);
                     if let Some(error) = failure {
-                        self.warn(Problem::new("bad-copy", key, error.to_string()));
+                        self.read_around(key, &error);
                     }
                     return Ok(candidate);
                 }

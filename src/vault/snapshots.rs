@@ -5,6 +5,7 @@
 //! chain needs no lock. It is whole when every named parent is there. Cutting off its newest end
 //! everywhere is noticed by whoever remembers a later head: see [`super::memory`].
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::chain::{self, Link};
@@ -180,9 +181,9 @@ impl Snapshots {
 
     async fn load_ledgers(&mut self, vault: &Vault, spaces: BTreeSet<Name>) -> Result<()> {
         for space in spaces {
-            if !self.ledgers.contains_key(&space) {
-                let ledger = Ledger::load(vault, &space).await?;
-                self.ledgers.insert(space, ledger);
+            if let Entry::Vacant(free) = self.ledgers.entry(space) {
+                let ledger = Ledger::load(vault, free.key()).await?;
+                free.insert(ledger);
             }
         }
         Ok(())

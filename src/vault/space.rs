@@ -85,11 +85,11 @@ impl Space {
             match file {
                 Ok(file) => {
                     for pack in &file.packs {
-                        // Where others took its place, it counts only for what they lack.
-                        if retired.contains(&id) && index.pack(&pack.id).is_some() {
-                            continue;
+                        if retired.contains(&id) {
+                            index.insert_retired(pack, id);
+                        } else {
+                            index.insert(pack, Some(id));
                         }
-                        index.insert(pack, Some(id));
                     }
                     for (metadata, original) in file.originals {
                         index.insert_original(metadata, original);
@@ -267,11 +267,16 @@ async fn read_index_through(
     }
     vault
         .replicas
-        .read_any(&key, vault.limits.index_bytes_max, |replica, stored| {
-            let file = decode_index(vault, &stored, &signers, space, &key, &replica.store)?;
-            vault.cache.keep(&key, &stored);
-            Ok(file)
-        })
+        .read_any(
+            &key,
+            vault.limits.index_bytes_max,
+            |replica, stored| {
+                let file = decode_index(vault, &stored, &signers, space, &key, &replica.store)?;
+                vault.cache.keep(&key, &stored);
+                Ok(file)
+            },
+            |error| vault.read_around(&key, error),
+        )
         .await
 }
 

@@ -9,14 +9,20 @@
 //!   lead to something in the same snapshot, or to what the source itself lacked.
 //!
 //! Objects that no manifest needs are counted, not damage: a run that was killed leaves them.
-//! Verifying writes nothing; [`plan_repair`] and [`apply_repair`] mend what it finds.
+//! A [`Scope`] narrows it down to replicas, to a share of the bytes or to a duration; what was
+//! verified longest ago comes first. Verifying writes nothing but what it remembers of itself,
+//! below `state/`, and that only when it is asked to. [`plan_repair`] and [`apply_repair`] mend what it finds.
 
+mod budget;
 mod content;
 mod losses;
+mod memory;
 mod objects;
 mod repair;
 mod report;
 
+pub use budget::{Scope, Share};
+pub use memory::{LastVerified, last_verified};
 pub use objects::verify;
 pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};
 pub use report::{AffectedSnapshot, Damage, DamageKind, Level, VerifyOptions, VerifyReport};

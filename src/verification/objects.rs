@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use super::budget;
 use super::content;
 use super::losses;
-use super::report::{AffectedSnapshot, DamageKind, Level, VerifyOptions, VerifyReport};
+use super::memory::{Memory, unit_of};
+use super::report::{AffectedSnapshot, DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::{Phase, Problem};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
-use crate::vault::index::{Listing, Pack};
+use crate::vault::format::index::PackKind;
+use crate::vault::index::{Listing, Pack, PackNumber};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::needs::{Needed, Needs};
@@ -26,10 +29,10 @@ use crate::vault::tree;
 
 /// An object that must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Object {
-    key: String,
-    size: Option<u64>,
-    digest: Digest,
+pub(super) struct Object {
+    pub(super) key: String,
+    pub(super) size: Option<u64>,
+    pub(super) digest: Digest,
 }
 
 /// Verifies the vault on every replica.
@@ -42,7 +45,11 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
     if options.level == Some(Level::Content) {
         vault.require_content_identity()?;
     }
-    let mut report = VerifyReport::default();
+    for name in &options.scope.replicas {
+        vault.replicas.require_known(name)?;
+    }
+    let until = options.scope.max_duration.map(|longest| budget::after(vault.now(), longest));
+    let mut report = VerifyReport { until, ..VerifyReport::default() };
     options.progress.start(Phase::OpenVault, None);
     let snapshots = Snapshots::load(vault, None).await?;
     for problem in snapshots.unreadable.iter().chain(&snapshots.missing(vault)?) {
@@ -60,7 +67,7 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         by_space.entry(&snapshot.manifest.space).or_default().push(snapshot);
     }
     options.progress.finish(Phase::OpenVault);
-    signed_files(vault, &chosen, &mut report).await;
+    signed_files(vault, &chosen, options, &mut report).await;
     if snapshots.iter().next().is_none() {
         // Silence about an empty vault must not be success by accident.
         for replica in vault.replicas.live() {
@@ -71,11 +78,25 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             }
         }
     }
+    let memory = match options.scope.remember || options.scope.is_limited() {
+        true => Memory::load(vault, by_space.keys().copied(), options).await,
+        false => Memory::default(),
+    };
+    if options.scope.is_limited() {
+        budget::check(vault, &by_space, &memory, options, &mut report).await?;
+    }
     let mut lost_packs = BTreeSet::new();
     for (space, snapshots) in by_space {
-        lost_packs.extend(verify_space(vault, space, &snapshots, options, &mut report).await?);
+        match verify_space(vault, space, &snapshots, options, &mut report).await {
+            // What was good until then is remembered.
+            Err(error) if error.kind == ErrorKind::Cancelled => break,
+            verified => lost_packs.extend(verified?),
+        }
     }
     for (name, failure) in vault.replicas.failed() {
+        if !options.scope.includes(&name) {
+            continue;
+        }
         let kind = match failure.kind {
             ErrorKind::NotAVault => DamageKind::Missing,
             ErrorKind::Integrity => DamageKind::Damaged,
@@ -85,20 +106,31 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
         report.add(kind, &name, "", failure.why + &next);
     }
+    if options.scope.remember {
+        memory.keep(vault, options, &mut report).await;
+    }
     report.warnings.extend(vault.warnings());
     report.sort();
     report.lost = losses::lost_keys(vault, &report, &lost_packs);
+    if options.cancel.is_cancelled() {
+        return Err(VaultError::cancelled());
+    }
     Ok(report)
 }
 
 /// Checks trust records and manifests on each replica by itself.
-async fn signed_files(vault: &Vault, chosen: &[&Snapshot], report: &mut VerifyReport) {
+async fn signed_files(
+    vault: &Vault,
+    chosen: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) {
     for same in vault.same_replicas().await {
         let hint = "`prismvault repair` tells which, and gives a copy at another place an id of its own";
         let detail = format!("{}; {hint}", same.sentence());
         report.add(DamageKind::SameReplica, &same.second, layout::REPLICA, detail);
     }
-    for replica in vault.replicas.live() {
+    for replica in vault.replicas.live().filter(|replica| options.scope.includes(&replica.name)) {
         report.count(&replica.name, 2);
         for (key, error) in vault.check_own_files_on(replica).await {
             report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
@@ -150,38 +182,6 @@ pub(super) fn damage_kind(error: &VaultError) -> DamageKind {
     }
 }
 
-/// Checks the ledger of a space: that it is whole, and its copies.
-async fn verify_ledger(vault: &Vault, name: &Name, snapshots: &[&Snapshot], report: &mut VerifyReport) {
-    let ledger = Ledger::load(vault, name).await;
-    match &ledger {
-        Ok(ledger) => {
-            for problem in &ledger.unreadable {
-                report.add(DamageKind::NotAuthentic, "", problem.subject.clone(), problem.detail.clone());
-            }
-            let named = snapshots.iter().flat_map(|snapshot| &snapshot.manifest.ledger);
-            if let Err(error) = ledger.require_whole(vault, named) {
-                report.add(
-                    DamageKind::Missing,
-                    "",
-                    format!("{}/{name}", layout::LEDGER),
-                    with_causes(&error),
-                );
-            }
-            for (replica, key, error) in ledger.check_copies(vault).await {
-                let kind = if error.kind == ErrorKind::Store(StoreKind::NotFound) {
-                    DamageKind::Behind
-                } else {
-                    damage_kind(&error)
-                };
-                report.add(kind, &replica, key, with_causes(&error));
-            }
-        }
-        Err(error) => {
-            report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error));
-        }
-    }
-}
-
 /// Verifies what is in a space; returns the keys of packs that no replica has a good copy of.
 async fn verify_space(
     vault: &Vault,
@@ -191,7 +191,7 @@ async fn verify_space(
     report: &mut VerifyReport,
 ) -> Result<Vec<String>> {
     let space = Space::load_from_replicas(vault, name).await?;
-    verify_ledger(vault, name, snapshots, report).await;
+    verify_ledger(vault, name, snapshots, options, report).await;
     let reader = Reader::new(vault, &space);
     let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
     let mut needs = Needs::new(&reader, &space);
@@ -219,12 +219,10 @@ async fn verify_space(
             }
         }
     }
-    for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()) {
-        let mut needed = Needed::default();
-        let on_replica = readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-        on_replica.for_each(|(_, more)| needed.extend(more));
-        let needed = presence(&space, at, replica, &needed, report);
-        verify_objects(vault, replica, needed, options, report).await?;
+    for (at, replica) in vault.replicas.all().iter().enumerate() {
+        if replica.is_live() && options.scope.includes(&replica.name) {
+            verify_replica(vault, &space, (at, replica), &readable, options, report).await?;
+        }
     }
     // An index object that nobody can read is damage if anything cannot be found without it.
     let lost = report
@@ -243,7 +241,7 @@ async fn verify_space(
     }
     let mut damaged = HashSet::new();
     if options.level == Some(Level::Content) {
-        damaged = content::check_items(&reader, &entries, options, report).await?;
+        damaged = verify_content(vault, &reader, &space, entries, options, report).await?;
     }
     let lost = losses::lost_packs(vault, &space, &report.damage);
     let readable: Vec<&Snapshot> = readable.into_iter().map(|(snapshot, _)| snapshot).collect();
@@ -251,9 +249,133 @@ async fn verify_space(
     Ok(losses::keys_of(&space, name, &lost))
 }
 
+/// Checks the ledger of a space: that it is whole, and its copies.
+async fn verify_ledger(
+    vault: &Vault,
+    name: &Name,
+    snapshots: &[&Snapshot],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) {
+    let ledger = Ledger::load(vault, name).await;
+    match &ledger {
+        Ok(ledger) => {
+            for problem in &ledger.unreadable {
+                report.add(DamageKind::NotAuthentic, "", problem.subject.clone(), problem.detail.clone());
+            }
+            let named = snapshots.iter().flat_map(|snapshot| &snapshot.manifest.ledger);
+            if let Err(error) = ledger.require_whole(vault, named) {
+                report.add(
+                    DamageKind::Missing,
+                    "",
+                    format!("{}/{name}", layout::LEDGER),
+                    with_causes(&error),
+                );
+            }
+            let copies = ledger.check_copies(vault).await.into_iter();
+            for (replica, key, error) in copies.filter(|(replica, ..)| options.scope.includes(replica)) {
+                let kind = if error.kind == ErrorKind::Store(StoreKind::NotFound) {
+                    DamageKind::Behind
+                } else {
+                    damage_kind(&error)
+                };
+                report.add(kind, &replica, key, with_causes(&error));
+            }
+        }
+        Err(error) => {
+            report.add(damage_kind(error), "", format!("{}/{name}", layout::LEDGER), with_causes(error));
+        }
+    }
+}
+
+/// Verifies what one replica holds of a space.
+async fn verify_replica(
+    vault: &Vault,
+    space: &Space,
+    (at, replica): (usize, &Replica),
+    readable: &[(&Snapshot, Needed)],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let mut needed = Needed::default();
+    for (snapshot, more) in readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name)) {
+        needed.extend(more);
+        if options.scope.remember {
+            let packs = more.packs_on(space, at).into_iter();
+            report.needs.push(SnapshotNeeds {
+                replica: replica.name.clone(),
+                space: space.name.clone(),
+                snapshot: snapshot.id().clone(),
+                manifest: snapshot.manifest.key.clone(),
+                units: packs.map(|number| space.index.packs()[number as usize].id).collect(),
+            });
+        }
+    }
+    let needed = presence(space, at, replica, &needed, report);
+    if options.scope.remember {
+        let units = needed.iter().filter_map(|object| unit_of(&object.key));
+        report.there.extend(units.map(|unit| (replica.name.clone(), unit)));
+    }
+    let level = object_level(replica, options)?;
+    if !report.levels.iter().any(|(name, _)| *name == replica.name) {
+        report.levels.push((replica.name.clone(), options.level.unwrap_or(level)));
+    }
+    // What a budget allows was looked at before.
+    if !options.scope.is_limited() {
+        verify_objects(vault, replica, needed, options, report).await?;
+    }
+    Ok(())
+}
+
+/// Decrypts and checks items; with a budget, those of the packs that were looked at.
+async fn verify_content(
+    vault: &Vault,
+    reader: &Reader<'_>,
+    space: &Space,
+    mut entries: HashMap<ItemId, CatalogEntry>,
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<HashSet<ItemId>> {
+    if options.scope.is_limited() {
+        let checked: HashSet<Digest> =
+            report.good.iter().filter_map(|(_, key, _)| layout::promised_digest(key)).collect();
+        let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
+        entries.retain(|item, _| {
+            space.index.locations(item).any(|location| checked.contains(&pack_of(location.pack)))
+        });
+    }
+    let in_packs: Vec<(Digest, ItemId)> = entries
+        .keys()
+        .flat_map(|item| space.index.locations(item).map(|location| (location.pack, *item)))
+        .map(|(number, item)| (space.index.packs()[number as usize].id, item))
+        .collect();
+    let read_from = |item: &ItemId| {
+        let mut packs = space.index.locations(item).map(|location| location.pack);
+        packs.find(|pack| space.holders(*pack).next().is_some())
+    };
+    let damaged = content::check_items(reader, &entries, options, report, || vault.now(), read_from).await?;
+    note_content(space, &in_packs, report);
+    Ok(damaged)
+}
+
+/// Notes the packs of which all items that are needed were good. Pages of catalogs have been read
+/// and hashed by whoever walked them.
+fn note_content(space: &Space, in_packs: &[(Digest, ItemId)], report: &mut VerifyReport) {
+    let bad: HashSet<Digest> = in_packs
+        .iter()
+        .filter(|(_, item)| !report.good_items.contains(item))
+        .map(|(pack, _)| *pack)
+        .collect();
+    let catalogs =
+        space.index.packs().iter().filter(|pack| pack.kind == PackKind::Catalog).map(|pack| pack.id);
+    let good = in_packs.iter().map(|(pack, _)| *pack).chain(catalogs).filter(|pack| !bad.contains(pack));
+    report.good_content.extend(good);
+    report.good_items.clear();
+}
+
 /// Compares what a replica lists with what the items need; returns what is there to be looked at
 /// more deeply.
-fn presence(
+pub(super) fn presence(
     space: &Space,
     at: usize,
     replica: &Replica,
@@ -296,27 +418,6 @@ fn presence(
     report.unreferenced +=
         listed.filter(|digest| !keys.contains(digest)).count() as u64 + listing.strangers.len() as u64;
     needed
-}
-
-/// Returns the keys of objects that a snapshot needs and that a replica lacks, or has with other
-/// bytes.
-pub(super) async fn wrong_on(
-    vault: &Vault,
-    replica: &Replica,
-    snapshot: &Snapshot,
-    options: &VerifyOptions<'_>,
-) -> Result<Vec<String>> {
-    let space = Space::load_from_replicas(vault, &snapshot.manifest.space).await?;
-    let reader = Reader::new(vault, &space);
-    let needed = Needs::new(&reader, &space).of(&snapshot.manifest).await?;
-    let at = vault.replicas.all().iter().position(|one| one.name == replica.name);
-    let mut scratch = VerifyReport::default();
-    if let Some(at) = at {
-        let there = presence(&space, at, replica, &needed, &mut scratch);
-        let options = VerifyOptions { level: Some(Level::Bytes), ..options.clone() };
-        verify_objects(vault, replica, there, &options, &mut scratch).await?;
-    }
-    Ok(scratch.damage.into_iter().map(|damage| damage.key).collect())
 }
 
 /// The header of the pack for those who are to read it now. Earlier ones may be there, and are not
@@ -385,8 +486,37 @@ async fn verify_objects(
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
+    let level = object_level(replica, options)?;
+    if level == Level::Presence {
+        return Ok(());
+    }
+    options.progress.start(Phase::Verify, Some(needed.len() as u64));
+    let mut checks = stream::iter(needed)
+        .map(|object| async move {
+            let result = check_object(vault, replica, level, &object).await;
+            (object, result)
+        })
+        .buffer_unordered(vault.limits().store_concurrency);
+    while let Some((object, result)) = checks.next().await {
+        if options.cancel.is_cancelled() {
+            return Err(VaultError::cancelled());
+        }
+        let before = report.bytes_read;
+        note_object(replica, level, object, result, report);
+        options.progress.advance(Phase::Verify, 1, report.bytes_read - before);
+    }
+    options.progress.finish(Phase::Verify);
+    Ok(())
+}
+
+/// How deep objects of a replica are looked at.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when stored checksums are asked for and it keeps none.
+pub(super) fn object_level(replica: &Replica, options: &VerifyOptions<'_>) -> Result<Level> {
     let keeps_checksums = replica.store.abilities().stored_checksums;
-    let level = match options.level {
+    Ok(match options.level {
         None if keeps_checksums => Level::Stored,
         // Content is hashed against the ids of items besides.
         None | Some(Level::Content) => Level::Bytes,
@@ -398,54 +528,54 @@ async fn verify_objects(
             .hint("use --level bytes"));
         }
         Some(level) => level,
-    };
-    let reached = options.level.unwrap_or(level);
-    if !report.levels.iter().any(|(name, _)| *name == replica.name) {
-        report.levels.push((replica.name.clone(), reached));
+    })
+}
+
+/// Returns the digest of an object, as its store keeps it or by its bytes.
+pub(super) async fn check_object(
+    vault: &Vault,
+    replica: &Replica,
+    level: Level,
+    object: &Object,
+) -> std::result::Result<Digest, StoreError> {
+    match level {
+        Level::Presence => Ok(object.digest),
+        Level::Stored => stored(replica, object).await,
+        Level::Bytes | Level::Content => bytes(vault, replica, object).await,
     }
-    if level == Level::Presence {
-        return Ok(());
-    }
-    options.progress.start(Phase::Verify, Some(needed.len() as u64));
-    let mut checks = stream::iter(needed)
-        .map(|object| async move {
-            let result = match level {
-                Level::Stored => stored(replica, &object).await,
-                _ => bytes(vault, replica, &object).await,
+}
+
+/// Puts what was found of an object into the report.
+pub(super) fn note_object(
+    replica: &Replica,
+    level: Level,
+    object: Object,
+    result: std::result::Result<Digest, StoreError>,
+    report: &mut VerifyReport,
+) {
+    report.bytes_read += if level == Level::Bytes { object.size.unwrap_or(0) } else { 0 };
+    match result {
+        Ok(digest) if digest == object.digest => {
+            report.good.insert((replica.name.clone(), object.key, level));
+        }
+        Ok(digest) => {
+            report.add(
+                DamageKind::Damaged,
+                &replica.name,
+                object.key,
+                format!("its bytes have the SHA-256 {digest}, not that of its name"),
+            );
+        }
+        Err(error) => {
+            let kind = match error.kind {
+                StoreKind::NotFound => DamageKind::Missing,
+                StoreKind::OutOfRange => DamageKind::WrongSize,
+                StoreKind::Corrupt => DamageKind::Damaged,
+                _ => DamageKind::Unreadable,
             };
-            (object, result)
-        })
-        .buffer_unordered(vault.limits().store_concurrency);
-    while let Some((object, result)) = checks.next().await {
-        if options.cancel.is_cancelled() {
-            return Err(VaultError::cancelled());
-        }
-        let read = if level == Level::Bytes { object.size.unwrap_or(0) } else { 0 };
-        report.bytes_read += read;
-        options.progress.advance(Phase::Verify, 1, read);
-        match result {
-            Ok(digest) if digest == object.digest => {}
-            Ok(digest) => {
-                report.add(
-                    DamageKind::Damaged,
-                    &replica.name,
-                    object.key,
-                    format!("its bytes have the SHA-256 {digest}, not that of its name"),
-                );
-            }
-            Err(error) => {
-                let kind = match error.kind {
-                    StoreKind::NotFound => DamageKind::Missing,
-                    StoreKind::OutOfRange => DamageKind::WrongSize,
-                    StoreKind::Corrupt => DamageKind::Damaged,
-                    _ => DamageKind::Unreadable,
-                };
-                report.add(kind, &replica.name, object.key, with_causes(&error));
-            }
+            report.add(kind, &replica.name, object.key, with_causes(&error));
         }
     }
-    options.progress.finish(Phase::Verify);
-    Ok(())
 }
 
 /// The checksum that the store itself keeps; where it keeps none for this object, its bytes.

@@ -2,27 +2,28 @@
 //!
 //! Plan, then apply. A plan names for each object the replica that is mended, the one with the
 //! good copy, and why. Applying checks every copy again before it is used: an object is only ever
-//! replaced by bytes whose digest or signature is right. Snapshots that a replica lacks are
-//! brought as a whole, their manifest last, so that a crash leaves nothing half there; the same
-//! command goes on.
+//! replaced by bytes whose digest or signature is right, and the damaged bytes are kept aside
+//! until the good ones have been read back. Snapshots that a replica lacks are brought as a whole,
+//! their manifest last, by the plan of [`crate::replication`]; so a crash leaves nothing half
+//! there, and the same command goes on.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use super::objects::{verify, wrong_on};
+use super::objects::verify;
 use super::report::{Damage, DamageKind, VerifyOptions, VerifyReport};
-use crate::ids::VaultId;
-use crate::objects::{Body, PutMode, SpoolFile};
+use crate::ids::{SnapshotId, VaultId};
+use crate::objects::Body;
 use crate::progress::Phase;
+use crate::replication::{self, How, Request, drop_aside, fetch, is_good, replace, set_aside};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::init::replica_file;
 use crate::vault::layout;
 use crate::vault::open::Vault;
 use crate::vault::places::{SameReplica, is_same_place};
 use crate::vault::replica::{Replica, with_causes};
-use crate::vault::snapshots::Snapshots;
+use crate::vault::snapshots::{Snapshot, Snapshots};
 
 /// What a repair would do.
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +34,9 @@ pub struct RepairPlan {
     pub steps: Vec<RepairStep>,
     /// Damage of which no good copy is left.
     pub beyond_repair: Vec<Damage>,
+    /// Replica and key of objects of which a repair that was interrupted left damaged bytes aside;
+    /// they are removed where the object is good by then.
+    pub aside: Vec<(String, String)>,
     /// Whether a replica comes back by it, so that there may be more to find.
     pub again: bool,
 }
@@ -70,23 +74,37 @@ pub struct RepairReport {
 /// Those of [`verify`].
 pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(VerifyReport, RepairPlan)> {
     let report = verify(vault, options).await?;
-    let mut plan =
-        RepairPlan { vault: vault.file.vault, steps: Vec::new(), beyond_repair: Vec::new(), again: false };
+    let mut plan = RepairPlan {
+        vault: vault.file.vault,
+        steps: Vec::new(),
+        beyond_repair: Vec::new(),
+        aside: aside(vault).await,
+        again: false,
+    };
     let mut steps: BTreeSet<RepairStep> = BTreeSet::new();
     let snapshots = Snapshots::load(vault, None).await?;
+    let mut behind: Vec<(&Snapshot, &Damage)> = Vec::new();
     for damage in &report.damage {
-        let to = vault.replicas.all().iter().find(|replica| replica.name == damage.replica);
+        let to = vault.replicas.named(&damage.replica);
         match to.filter(|_| damage.kind != DamageKind::Content && damage.kind != DamageKind::Unreadable) {
-            Some(to) if to.is_live() => match brought(vault, to, damage, &snapshots, options).await {
-                Ok(brought) => steps.extend(brought),
-                Err(beyond) => plan.beyond_repair.extend(beyond),
-            },
+            Some(to) if to.is_live() => {
+                let lacks = |snapshot: &&Snapshot| {
+                    damage.kind == DamageKind::Behind && snapshot.manifest.key == damage.key
+                };
+                match snapshots.iter().find(lacks) {
+                    Some(snapshot) => behind.push((snapshot, damage)),
+                    None => match brought(vault, to, damage).await {
+                        Some(brought) => steps.extend(brought),
+                        None => plan.beyond_repair.push(damage.clone()),
+                    },
+                }
+            }
             Some(to) if damage.kind.is_integrity() && is_of_this_vault(vault, to).await => {
                 steps.insert(step(to, layout::VAULT, first_live(vault), &damage.detail));
                 plan.again = true;
             }
             Some(_) if damage.kind == DamageKind::Missing => {
-                let hint = "`prismvault init` adds an empty replica to the vault, `prismvault repair` then brings what it is to hold";
+                let hint = "`prismvault init` adds an empty replica to the vault, `prismvault replicate` then brings what it is to hold";
                 let detail = format!("{}; {hint}", damage.detail);
                 plan.beyond_repair.push(Damage { detail, ..damage.clone() });
             }
@@ -94,50 +112,98 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
             _ => plan.beyond_repair.push(damage.clone()),
         }
     }
+    let (brought, beyond) = snapshots_brought(vault, &behind, options).await?;
+    steps.extend(brought);
+    plan.beyond_repair.extend(beyond);
     plan.steps = steps.into_iter().collect();
     plan.steps.sort();
     Ok((report, plan))
 }
 
-/// Returns what is to be brought to a replica for one damage, or what of it nobody has. A snapshot
-/// that it lacks is brought as a whole or not at all: its manifest says that the rest is there.
-async fn brought(
-    vault: &Vault,
-    to: &Replica,
-    damage: &Damage,
-    snapshots: &Snapshots,
-    options: &VerifyOptions<'_>,
-) -> std::result::Result<Vec<RepairStep>, Vec<Damage>> {
-    let mut keys = vec![damage.key.clone()];
-    let behind = damage.kind == DamageKind::Behind;
-    if behind && let Some(snapshot) = snapshots.iter().find(|snapshot| snapshot.manifest.key == damage.key) {
-        match wrong_on(vault, to, snapshot, options).await {
-            Ok(wrong) => keys.extend(wrong),
-            Err(error) => return Err(vec![Damage { detail: with_causes(&error), ..damage.clone() }]),
+/// Returns what an interrupted repair set aside, on every live replica.
+async fn aside(vault: &Vault) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for replica in vault.replicas.live() {
+        match set_aside(replica).await {
+            Ok(keys) => found.extend(keys.into_iter().map(|key| (replica.name.clone(), key))),
+            Err(error) => replica.fail(error),
         }
+    }
+    found
+}
+
+/// Returns what is to be brought to a replica for one damage; `None` where nobody has a good copy.
+async fn brought(vault: &Vault, to: &Replica, damage: &Damage) -> Option<Vec<RepairStep>> {
+    let from = find_good(vault, to, &damage.key).await?;
+    // What is signed is brought with its signature.
+    let signature = is_signed(&damage.key).then(|| layout::signature(&damage.key));
+    let keys = [Some(damage.key.clone()), signature].into_iter().flatten();
+    Some(keys.map(|key| step(to, &key, from.clone(), &damage.detail)).collect())
+}
+
+/// Returns what replication would bring for snapshots that replicas lack, and what of it nobody
+/// has. A snapshot is brought as a whole or not at all: its manifest says that the rest is there.
+async fn snapshots_brought(
+    vault: &Vault,
+    behind: &[(&Snapshot, &Damage)],
+    options: &VerifyOptions<'_>,
+) -> Result<(Vec<RepairStep>, Vec<Damage>)> {
+    let mut wanted: BTreeMap<&str, Vec<(&Snapshot, &Damage)>> = BTreeMap::new();
+    for (snapshot, damage) in behind {
+        wanted.entry(&damage.replica).or_default().push((snapshot, damage));
     }
     let (mut steps, mut beyond) = (Vec::new(), Vec::new());
-    for key in keys {
-        // What is signed is brought with its signature.
-        let with_signature = [Some(key.clone()), is_signed(&key).then(|| layout::signature(&key))];
-        match find_good(vault, to, &key).await {
-            Some(from) => {
-                steps.extend(
-                    with_signature
-                        .into_iter()
-                        .flatten()
-                        .map(|key| step(to, &key, from.clone(), &damage.detail)),
-                );
+    for (name, wanted) in wanted {
+        let request = Request {
+            to: vec![name.to_owned()],
+            from: None,
+            repositories: Vec::new(),
+            snapshots: wanted.iter().map(|(snapshot, _)| snapshot.digest).collect(),
+            progress: options.progress,
+        };
+        let plan = replication::plan(vault, &request).await?;
+        let Some(to) = vault.replicas.named(name) else { continue };
+        let Some(target) = plan.targets.into_iter().find(|target| target.replica == name) else { continue };
+        let comes: BTreeSet<&SnapshotId> =
+            target.snapshots.iter().map(|snapshot| &snapshot.snapshot).collect();
+        for lost in &plan.lost {
+            let detail = "a snapshot needs it that this replica lacks, and no replica has a good copy";
+            let (kind, key) = (DamageKind::Missing, lost.key.clone());
+            beyond.push(Damage { kind, replica: name.to_owned(), key, detail: detail.to_owned() });
+        }
+        let stays = wanted.iter().filter(|(snapshot, _)| !comes.contains(snapshot.id()));
+        beyond.extend(stays.map(|(_, damage)| (*damage).clone()));
+        let needed: HashSet<&String> = target.snapshots.iter().flat_map(|snapshot| &snapshot.needs).collect();
+        for copy in target.copies.iter().filter(|copy| needed.contains(&copy.key)) {
+            // What is there and good is left alone.
+            if copy.how == How::Unconfirmed && is_good(vault, to, &copy.key).await {
+                continue;
             }
-            None if behind && key != damage.key => {
-                let detail =
-                    "a snapshot needs it that this replica lacks, and no replica has a good copy".to_owned();
-                beyond.push(Damage { kind: DamageKind::Missing, key, detail, ..damage.clone() });
+            match find_good(vault, to, &copy.key).await {
+                Some(from) => {
+                    steps.push(step(to, &copy.key, from, "a snapshot needs it that this replica lacks"));
+                }
+                None => beyond.push(Damage {
+                    kind: DamageKind::Missing,
+                    replica: name.to_owned(),
+                    key: copy.key.clone(),
+                    detail: "a snapshot needs it that this replica lacks, and no replica has a good copy"
+                        .to_owned(),
+                }),
             }
-            None => beyond.push(Damage { key, ..damage.clone() }),
+        }
+        for (snapshot, damage) in wanted.iter().filter(|(snapshot, _)| comes.contains(snapshot.id())) {
+            let lost =
+                |key: &String| beyond.iter().any(|damage| damage.replica == name && damage.key == *key);
+            let needs = target.snapshots.iter().filter(|own| own.snapshot == *snapshot.id());
+            let whole = !needs.flat_map(|own| &own.needs).any(lost);
+            match brought(vault, to, damage).await.filter(|_| whole) {
+                Some(brought) => steps.extend(brought),
+                None => beyond.push((*damage).clone()),
+            }
         }
     }
-    if steps.is_empty() || behind && !beyond.is_empty() { Err(beyond) } else { Ok(steps) }
+    Ok((steps, beyond))
 }
 
 /// Carries a plan out.
@@ -177,6 +243,14 @@ pub async fn apply_repair(
                 incomplete.insert(&step.to);
                 report.failed.push((step.clone(), with_causes(&error)));
             }
+        }
+    }
+    // What is still bad keeps its bytes: they may be all that is left of it.
+    for (name, key) in &plan.aside {
+        if let Some(replica) = vault.replicas.named(name).filter(|replica| replica.is_live())
+            && let Err(error) = drop_aside(vault, replica, key).await
+        {
+            tracing::warn!(replica = name, key, error = %with_causes(&error), "cannot remove damaged bytes that were set aside");
         }
     }
     options.progress.finish(Phase::Repair);
@@ -238,43 +312,17 @@ async fn find_good(vault: &Vault, to: &Replica, key: &str) -> Option<String> {
     None
 }
 
-async fn is_good(vault: &Vault, replica: &Replica, key: &str) -> bool {
-    match layout::promised_digest(key) {
-        Some(promised) => match replica.store.head(key).await {
-            Ok(meta) => replica
-                .digest(key, meta.size, vault.limits().range_bytes)
-                .await
-                .is_ok_and(|digest| digest == promised),
-            Err(_) => false,
-        },
-        None if key == layout::VAULT => vault_file_is_good(vault, replica).await,
-        None => vault.check_signed_on(replica, key).await.is_ok(),
-    }
-}
-
-/// Whether the unsigned `vault.json` of a replica says what was held against the trust record.
-async fn vault_file_is_good(vault: &Vault, replica: &Replica) -> bool {
-    vault.check_own_files_on(replica).await.iter().all(|(key, _)| *key != layout::VAULT)
-}
-
-/// Copies one object; returns its size.
+/// Brings one object; returns its size.
 async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
-    let find = |name: &str| vault.replicas.all().iter().find(|replica| replica.name == name);
     let gone = || VaultError::new(ErrorKind::TooFewReplicas, format!("the replica {} is gone", step.to));
-    let to = find(&step.to).ok_or_else(gone)?;
+    let to = vault.replicas.named(&step.to).ok_or_else(gone)?;
     let body = if step.key == layout::REPLICA {
         require_own_place(vault, to).await?;
         Body::bytes(replica_file(&vault.file.vault))
     } else {
-        fetch(vault, find(&step.from).ok_or_else(gone)?, &step.key).await?
+        fetch(vault, vault.replicas.named(&step.from).ok_or_else(gone)?, &step.key).await?
     };
-    let (len, digest) = (body.len(), body.sha256());
-    to.store.put(&step.key, body, PutMode::Overwrite).await?;
-    let meta = to.store.head(&step.key).await?;
-    if meta.size != len || meta.sha256.is_some_and(|stored| stored != digest) {
-        return Err(VaultError::damaged(&step.key, &to.store, "what was written is not what is there"));
-    }
-    Ok(len)
+    replace(vault, to, &step.key, body).await
 }
 
 /// Refuses to give a replica a new id when it is the place of another one under a second name:
@@ -295,31 +343,4 @@ async fn require_own_place(vault: &Vault, to: &Replica) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Reads a good copy into a spool file, hashing; refuses one that is not good after all.
-async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
-    let size = from.store.head(key).await?.size;
-    let (spooled, digest) = from.spool(key, size, vault.spool(), vault.limits().range_bytes).await?;
-    match layout::promised_digest(key) {
-        Some(promised) if promised != digest => {
-            return Err(VaultError::damaged(
-                key,
-                &from.store,
-                "its bytes do not have the digest of its name",
-            ));
-        }
-        Some(_) => {}
-        None if key == layout::VAULT => {
-            if !vault_file_is_good(vault, from).await {
-                return Err(VaultError::damaged(
-                    key,
-                    &from.store,
-                    "it differs from what the trust record says",
-                ));
-            }
-        }
-        None => vault.check_signed_on(from, key.strip_suffix(".minisig").unwrap_or(key)).await?,
-    }
-    Ok(Body::file(Arc::new(SpoolFile::locked(spooled.path, spooled.lock)), size, digest))
 }

@@ -1,11 +1,13 @@
 //! What is asked of a verification, and what it found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::ids::{Name, SnapshotId};
+use super::budget::Scope;
+use crate::clock::Timestamp;
+use crate::ids::{Digest, ItemId, Name, SnapshotId};
 use crate::progress::{Problem, Progress};
 
 /// How deep a verification looks.
@@ -33,6 +35,8 @@ pub struct VerifyOptions<'a> {
     pub progress: &'a dyn Progress,
     /// Ends it between two objects.
     pub cancel: CancellationToken,
+    /// Which replicas, how much, and how long.
+    pub scope: Scope,
 }
 
 /// What is wrong with an object.
@@ -104,6 +108,38 @@ pub struct VerifyReport {
     pub affected: Vec<AffectedSnapshot>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
+    /// Packs and index objects that a sample or a longest duration left for a later run, counted on
+    /// each replica.
+    pub left: u64,
+    /// When it is to end.
+    #[serde(skip)]
+    pub(super) until: Option<Timestamp>,
+    /// Replica, key and level of the objects that are good.
+    #[serde(skip)]
+    pub(super) good: BTreeSet<(String, String, Level)>,
+    /// Packs of which all content is good.
+    #[serde(skip)]
+    pub(super) good_content: HashSet<Digest>,
+    /// Items of which the content is good.
+    #[serde(skip)]
+    pub(super) good_items: HashSet<ItemId>,
+    /// Replica and pack or index object, of all that are needed and there.
+    #[serde(skip)]
+    pub(super) there: BTreeSet<(String, Digest)>,
+    /// What each snapshot needs on each replica.
+    #[serde(skip)]
+    pub(super) needs: Vec<SnapshotNeeds>,
+}
+
+/// The packs that a snapshot needs on one replica.
+#[derive(Debug, Clone)]
+pub(super) struct SnapshotNeeds {
+    pub(super) replica: String,
+    pub(super) space: Name,
+    pub(super) snapshot: SnapshotId,
+    /// Key of its manifest.
+    pub(super) manifest: String,
+    pub(super) units: Vec<Digest>,
 }
 
 /// A snapshot of which something has no good copy any more.

@@ -276,9 +276,9 @@ async fn sweep(backup: &mut Backup, base: &Stores, wait: TimeDelta, snapshots: u
 
 #[tokio::test]
 async fn a_crash_at_any_write_harms_nothing_and_the_next_prune_completes() {
-    let source = Source::synthetic(30, 2);
+    let source = Source::synthetic(16, 1);
     let mut backup = Backup::in_memory(2).await;
-    backup.limits.pack_bytes = 20 << 10;
+    backup.limits.pack_bytes = 6 << 10;
     backup.limits.frame_bytes = 4 << 10;
     backup.state = None;
     let mut manifests = Vec::new();
@@ -298,7 +298,7 @@ async fn a_crash_at_any_write_harms_nothing_and_the_next_prune_completes() {
     let (_, report) = prune(&backup).await;
     assert!(!report.marked.is_empty() && report.deleted.is_empty());
     // Deleting: manifests, index objects, headers, bodies, marks.
-    sweep(&mut backup, &marked, grace(), 1, 24).await;
+    sweep(&mut backup, &marked, grace(), 1, 20).await;
     // Marking; by now the removed manifests go in the same run.
     sweep(&mut backup, &removed, a_day(), 1, 8).await;
 }

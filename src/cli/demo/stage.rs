@@ -25,7 +25,7 @@ use crate::secret::Secret;
 use crate::snapshot::{SnapshotOptions, SnapshotReport, Target, take};
 use crate::vault::format::manifest::Manifest;
 use crate::vault::layout;
-use crate::verification::{Damage, DamageKind, Level, VerifyOptions, VerifyReport, verify};
+use crate::verification::{Damage, DamageKind, Level, Scope, VerifyOptions, VerifyReport, verify};
 
 /// Prismic's name of the repository, and its name in the configuration.
 pub(super) const REPOSITORY: &str = "acme-blog";
@@ -216,6 +216,7 @@ impl<'a> VaultPlace<'a> {
             snapshots: Vec::new(),
             progress: &*self.context.progress,
             cancel: self.context.cancel.clone(),
+            scope: Scope::default(),
         }
     }
 }

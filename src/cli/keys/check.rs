@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let session = Session::open(context, &args.identity).await?;
     let config = &session.config;
     let root = root_key(config).ok().flatten();
-    let lines = describe(&session.vault, root.as_ref().map(|root| root.public()));
+    let lines = describe(&session.vault, root.as_ref().map(SigningKey::public));
     let keys = &config.keys;
     let files = [
         ("operator", &keys.operator, public_of_identity as PublicHalf),

@@ -9,6 +9,7 @@ use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::text::Table;
 use crate::cli::{Context, Outcome};
 use crate::keys::{KeyKind, KeyLine, describe};
+use crate::vault::signing::SigningKey;
 
 #[derive(Serialize)]
 struct Report {
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context) -> Result<Outcome, CommandError> {
         encrypted: vault.is_encrypted(),
         erasure_approvals: vault.trust.erasure_approvals,
         pinned_root: vault.first_root().to_string(),
-        keys: describe(vault, root.as_ref().map(|root| root.public())),
+        keys: describe(vault, root.as_ref().map(SigningKey::public)),
     };
     let outcome = if vault.replicas.failed().is_empty() { Outcome::Complete } else { Outcome::Partial };
     context.output.report(outcome, &report, || page(&report))?;

@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod mark;
 pub mod trust;
 pub mod vault;
+pub mod verified;
 
 use super::error::{ErrorKind, VaultError};
 

@@ -71,15 +71,37 @@ fn the_examples_of_the_repository_are_good() {
     let schedules = Schedules::load(&directory, &config, now()).unwrap();
     assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
     let found: Vec<_> = schedules.jobs.iter().map(|job| (job.name.as_str(), job.work)).collect();
-    let verify = Work::Verify { level: Some(Level::Bytes) };
+    let verify = Work::Verify { level: Some(Level::Bytes), sample: None, max_duration: None };
+    let sample = Work::Verify {
+        level: Some(Level::Bytes),
+        sample: Some("5%".parse().unwrap()),
+        max_duration: Some(std::time::Duration::from_mins(30)),
+    };
     assert_eq!(
         found,
-        [("nightly", Work::Snapshot), ("weekly-prune", Work::Prune), ("weekly-verify", verify)]
+        [
+            ("nightly-replicate", Work::Replicate),
+            ("nightly-verify", sample),
+            ("nightly", Work::Snapshot),
+            ("weekly-prune", Work::Prune),
+            ("weekly-verify", verify)
+        ]
     );
     // The README names every key, every job and every level.
     let readme = std::fs::read_to_string(directory.join("README.md")).unwrap();
-    for word in ["job", "repositories", "cron", "timezone", "level", "presence", "stored", "bytes", "content"]
-    {
+    for word in [
+        "job",
+        "repositories",
+        "cron",
+        "timezone",
+        "level",
+        "sample",
+        "max_duration",
+        "presence",
+        "stored",
+        "bytes",
+        "content",
+    ] {
         assert!(readme.contains(&format!("`{word}`")) || readme.contains(&format!("\"{word}\"")), "{word}");
     }
     for (job, _) in found {
@@ -106,7 +128,10 @@ fn a_job_has_the_repositories_that_it_names_in_the_order_of_recovery() {
     };
     let [a, b] = schedules.jobs.as_slice() else { panic!("{:?}", schedules.jobs) };
     assert_eq!((names(a), names(b)), (vec!["shop".to_owned(), "blog".to_owned()], vec!["blog".to_owned()]));
-    assert_eq!((a.work, a.cron.zone()), (Work::Verify { level: None }, "UTC"));
+    assert_eq!(
+        (a.work, a.cron.zone()),
+        (Work::Verify { level: None, sample: None, max_duration: None }, "UTC")
+    );
     assert_eq!(
         b.cron.local("2026-11-21T19:00:00Z".parse().unwrap()).to_rfc3339(),
         "2026-11-22T04:00:00+09:00"
@@ -128,6 +153,15 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         ),
         (job("timezone = 1"), "x.toml:4: timezone: must be text in quotes, not a number"),
         (job("level = \"bytes\""), "x.toml:4: level: is for verify jobs only"),
+        (job("sample = \"5%\""), "x.toml:4: sample: is for verify jobs only"),
+        (
+            GOOD.replace("snapshot", "verify") + "sample = \"5\"\n",
+            "x.toml:4: sample: \"5\" is not a share; write 5% or 0.5%, at most 100%",
+        ),
+        (
+            GOOD.replace("snapshot", "verify") + "max_duration = \"long\"\n",
+            "x.toml:4: max_duration: must be a duration such as \"30m\" or \"2h\"",
+        ),
         (job("catch_up = true"), "x.toml:4: catch_up: unknown key"),
         (
             GOOD.replace("@daily", "@dayly"),
@@ -145,7 +179,7 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         (GOOD.replace("@daily", ""), "x.toml:3: cron: is empty"),
         (
             GOOD.replace("snapshot", "snapshoot"),
-            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, verify)",
+            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify)",
         ),
         (
             GOOD.replace("[\"*\"]", "[]"),
