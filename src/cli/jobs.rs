@@ -15,6 +15,7 @@ use super::exit::Outcome;
 use super::output::Page;
 use super::prune::{Args as PruneArgs, prune_and_print};
 use super::replicate::{Args as ReplicateArgs, replicate_and_print};
+use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
@@ -187,11 +188,10 @@ async fn run_now(
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
+    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
     match job.work {
-        Work::Snapshot => {
-            let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
-            take_all(config, &names, job.name.as_str(), context).await
-        }
+        Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
+        Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Replicate => {
             let names = match job.is_for_all() {
                 true => Vec::new(),
@@ -224,7 +224,7 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level, .. } => level,
-                Work::Snapshot | Work::Replicate | Work::Prune => None,
+                Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
