@@ -3,7 +3,7 @@
 //! It is the union of what all replicas hold. Entries name the entries before them, manifests
 //! and clients name its heads, so none can be dropped unseen: when one is missing, reading
 //! content fails closed. An entry by a retired key counts only if another names it: see
-//! [`standing`](super::standing).
+//! `standing`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
