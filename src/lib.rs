@@ -13,6 +13,7 @@
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
+//! | 3 | [`retention`]: which snapshots stay, holds, and removals that can be taken back |
 //! | 3 | [`keys`]: who may sign and who may read, changed for years |
 //! | 3 | [`replication`]: every replica gets what the manifests that it is to hold need |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
@@ -33,6 +34,7 @@ pub mod progress;
 pub mod pruning;
 pub mod replication;
 pub mod restore;
+pub mod retention;
 pub mod retry;
 pub mod sandbox;
 pub mod schedule;

@@ -128,6 +128,14 @@ pub struct Limits {
     pub secret_command_timeout: Duration,
 }
 
+impl Limits {
+    /// The time between mark and deletion that counts: `prune_grace`, and where somebody made that
+    /// shorter, still twice the longest run.
+    pub fn grace(&self) -> Duration {
+        self.prune_grace.max(self.max_run * 2)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

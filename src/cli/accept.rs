@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Context;
+use super::confirm::parse_reason;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
@@ -21,7 +22,7 @@ pub struct Args {
     /// Path that is missing, as the snapshot names it: assets/ID/original
     path: String,
     /// Why it will not close; kept in the vault for good. No personal data
-    #[arg(long)]
+    #[arg(long, value_parser = parse_reason)]
     reason: String,
     /// Show what would be recorded, and stop
     #[arg(long)]
@@ -51,12 +52,6 @@ struct Report<'a> {
 ///
 /// When the newest snapshot has no such gap, or it is one of numbers rather than of one thing.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    if args.reason.trim().is_empty() {
-        return Err(CommandError::new(
-            ErrorKind::Usage,
-            "a reason is needed: whoever reads the vault later must understand it",
-        ));
-    }
     context.record.about(args.repository.as_str());
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, Some(&args.repository)).await?;

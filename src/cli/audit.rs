@@ -1,5 +1,7 @@
 //! `prismvault audit`: who did what to the vault, and whether that record is whole.
 
+use std::collections::{BTreeSet, HashSet};
+
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -46,6 +48,9 @@ struct ListArgs {
 #[derive(Serialize)]
 struct ListReport<'a> {
     entries: Vec<&'a AuditEntry>,
+    /// Keys of those that say that a command began whose end is not on record: it was killed, or
+    /// is at it still.
+    without_end: BTreeSet<&'a str>,
     findings: usize,
 }
 
@@ -96,10 +101,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
                 since.is_none_or(|since| entry.at >= rfc3339(since))
                     && list.writer.as_deref().is_none_or(|typed| is_of(&entry.writer, typed))
             };
-            let entries = log.entries().into_iter().filter(is_asked).collect();
-            let report = ListReport { entries, findings: log.findings.len() };
+            let all = log.entries();
+            let without_end = without_end(&all);
+            let entries = all.into_iter().filter(is_asked).collect();
+            let report = ListReport { entries, without_end, findings: log.findings.len() };
             context.output.report(outcome, &report, || list_page(&report))?;
-            session.warn(context);
+            session.warn_of_replicas(context);
         }
         Action::Verify => {
             let mut warnings = log.warnings.clone();
@@ -124,6 +131,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     Ok(outcome)
 }
 
+fn without_end<'a>(entries: &[&'a AuditEntry]) -> BTreeSet<&'a str> {
+    let ended: HashSet<&str> = entries.iter().filter_map(|entry| entry.begun.as_deref()).collect();
+    let begun = entries.iter().filter(|entry| entry.result == AuditResult::Begun);
+    begun.map(|entry| entry.key.as_str()).filter(|key| !ended.contains(key)).collect()
+}
+
 /// What somebody removed or changed weighs more than a replica that lags behind.
 fn outcome(log: &AuditLog, incomplete: bool) -> Outcome {
     if log.findings.iter().any(|finding| finding.kind.is_integrity()) {
@@ -144,6 +157,10 @@ fn list_page(report: &ListReport<'_>) -> Page {
     for entry in &report.entries {
         let who = [&entry.principal, &entry.host].into_iter().flatten().cloned().collect::<Vec<_>>();
         let result = match entry.result {
+            AuditResult::Begun if report.without_end.contains(entry.key.as_str()) => {
+                Text::styled(Style::Red, "begun, no end")
+            }
+            AuditResult::Begun => Text::styled(Style::Dim, entry.result.label()),
             AuditResult::Complete => Text::styled(Style::Green, entry.result.label()),
             AuditResult::Failed | AuditResult::Integrity => Text::styled(Style::Red, entry.result.label()),
             _ => Text::styled(Style::Yellow, entry.result.label()),

@@ -1,10 +1,11 @@
 //! `prismvault config`: checks the configuration and shows what it means.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::config::{Config, Replica, Repository, SecretRef};
+use crate::config::{Config, Replica, Repository, RetentionPolicy, SecretRef};
 use crate::objects::LockMode;
 use crate::objects::s3::ServerEncryption;
 use crate::secret::SafeUrl;
@@ -86,6 +87,8 @@ struct RepositoryReport {
     write_token_here: Option<bool>,
     groups: Vec<String>,
     space: String,
+    timezone: &'static str,
+    retention: Option<RetentionPolicy>,
     priority: Option<u32>,
     asset_hosts: Vec<String>,
     content_api: Option<String>,
@@ -103,6 +106,8 @@ struct ReplicaReport {
     endpoint: Option<String>,
     force_path_style: bool,
     profile: Option<String>,
+    /// By repository, where this replica has rules of its own.
+    retention: BTreeMap<String, RetentionPolicy>,
     storage_class: Option<String>,
     sse: Option<&'static str>,
     kms_key: Option<String>,
@@ -180,8 +185,12 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             asset_downloads: config.limits.asset_downloads,
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
-        repositories: repositories.iter().copied().map(repository_report).collect(),
-        replicas: config.replicas.iter().map(replica_report).collect(),
+        repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
+        replicas: config
+            .replicas
+            .iter()
+            .map(|replica| replica_report(config, repositories, replica))
+            .collect(),
     }
 }
 
@@ -189,7 +198,7 @@ fn address(url: Option<&url::Url>) -> Option<String> {
     url.map(|url| SafeUrl(url).to_string())
 }
 
-fn repository_report(repository: &Repository) -> RepositoryReport {
+fn repository_report(config: &Config, repository: &Repository) -> RepositoryReport {
     RepositoryReport {
         name: repository.name.to_string(),
         repository: repository.repository.clone(),
@@ -199,6 +208,8 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
         write_token_here: here(repository.write_token.as_ref()),
         groups: repository.groups.iter().map(ToString::to_string).collect(),
         space: repository.space.to_string(),
+        timezone: repository.timezone.name(),
+        retention: config.retention_of(repository),
         priority: repository.priority,
         asset_hosts: repository.asset_hosts.clone(),
         content_api: address(repository.content_api.as_ref()),
@@ -209,7 +220,10 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
     }
 }
 
-fn replica_report(replica: &Replica) -> ReplicaReport {
+fn replica_report(config: &Config, repositories: &[&Repository], replica: &Replica) -> ReplicaReport {
+    let own = |repository: &&Repository| {
+        Some((repository.name.to_string(), config.retention_on(repository, replica)?))
+    };
     let (sse, kms_key) = match &replica.encryption {
         None => (None, None),
         Some(ServerEncryption::Aes256) => (Some("AES256"), None),
@@ -222,6 +236,7 @@ fn replica_report(replica: &Replica) -> ReplicaReport {
         endpoint: address(replica.endpoint.as_ref()),
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
+        retention: repositories.iter().filter_map(own).collect(),
         storage_class: replica.storage_class.clone(),
         sse,
         kms_key,
@@ -272,6 +287,25 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         let note = if elsewhere { " (it belongs elsewhere)" } else { "" };
         keys.row([name.into(), state(key.as_ref()).and(Style::Dim, note)]);
     }
+    let mut retention = Table::new(["repository", "on", "keeps", "time zone"]);
+    for repository in &report.repositories {
+        let keeps =
+            repository.retention.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+        let mut row = |on: &str, keeps: String| {
+            retention.row([
+                repository.name.clone().into(),
+                on.into(),
+                keeps.into(),
+                repository.timezone.into(),
+            ]);
+        };
+        row("all", keeps);
+        for replica in &report.replicas {
+            if let Some(policy) = replica.retention.get(&repository.name) {
+                row(&replica.name, policy.to_string());
+            }
+        }
+    }
     let pinned = match (&report.vault.id, &report.vault.root) {
         (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
         (Some(id), None) => format!("vault {id}, root key not pinned"),
@@ -286,6 +320,7 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .table(tokens)
         .line("")
         .table(replicas)
+        .table(retention)
         .line("")
         .table(keys)
 }

@@ -1,4 +1,5 @@
-//! Asking before something is gone for good.
+//! What a person gives before something is decided: a yes before it is gone for good, a reason for
+//! whoever reads the vault later.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -25,6 +26,14 @@ pub(super) fn ask(question: &str) -> Result<bool, CommandError> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Reads a reason from the command line; it is kept in the vault for good.
+pub(super) fn parse_reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a reason is needed: whoever reads the vault later must understand it".to_owned()),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
 /// Asks before something is destroyed, unless `--yes` was given.
 ///
 /// # Errors
@@ -35,8 +44,11 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
         return Ok(());
     }
     if !can_ask() {
-        return Err(CommandError::new(ErrorKind::Refused, "this destroys for good, and nobody can be asked")
-            .hint("look at it with --dry-run, then pass --yes"));
+        return Err(CommandError::new(
+            ErrorKind::Refused,
+            "this removes what may not come back, and nobody can be asked",
+        )
+        .hint("look at it with --dry-run, then pass --yes"));
     }
     match ask(question)? {
         true => Ok(()),

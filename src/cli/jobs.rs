@@ -16,6 +16,7 @@ use super::output::Page;
 use super::prune::{Args as PruneArgs, prune_and_print};
 use super::record::Effect;
 use super::replicate::{Args as ReplicateArgs, replicate_and_print};
+use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
@@ -198,19 +199,22 @@ async fn run_now(
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
+    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
     match job.work {
-        Work::Snapshot => {
+        Work::Verify { .. } => {}
+        Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => {
+            context.record.writes();
             context.record.about(format!("job {}", job.name));
-            let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
-            take_all(config, &names, job.name.as_str(), context).await
         }
+    }
+    match job.work {
+        Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
+        Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Replicate => {
             let names = match job.is_for_all() {
                 true => Vec::new(),
                 false => job.select(&config)?.into_iter().map(|own| own.name.clone()).collect(),
             };
-            context.record.writes();
-            context.record.about(format!("job {}", job.name));
             replicate_and_print(config, names, &ReplicateArgs::default(), context).await
         }
         Work::Verify { level, sample, max_duration } => {
@@ -223,11 +227,7 @@ async fn run_now(
             };
             verify_and_print(config, level, &budget, which, identity, context).await
         }
-        Work::Prune => {
-            context.record.writes();
-            context.record.about(format!("job {}", job.name));
-            prune_and_print(config, &PruneArgs::unattended(), context).await
-        }
+        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
     }
 }
 
@@ -242,7 +242,7 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level, .. } => level,
-                Work::Snapshot | Work::Replicate | Work::Prune => None,
+                Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),

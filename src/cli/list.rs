@@ -6,13 +6,16 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::retain::unreachable;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
 use super::units::human_bytes;
+use crate::clock::rfc3339;
 use crate::ids::Name;
 use crate::progress::Problem;
+use crate::retention::{Undeletable, deadlines};
 use crate::vault::format::manifest::Status;
-use crate::vault::snapshots::{Snapshot, Snapshots};
+use crate::vault::snapshots::{Snapshot, Snapshots, is_about};
 use crate::verification::{LastVerified, last_verified};
 
 /// Arguments of `list`.
@@ -20,6 +23,9 @@ use crate::verification::{LastVerified, last_verified};
 pub struct Args {
     /// Only snapshots of this repository
     repository: Option<Name>,
+    /// List removed snapshots as well, and until when each can be taken back
+    #[arg(long)]
+    removed: bool,
 }
 
 #[derive(Serialize)]
@@ -28,6 +34,20 @@ struct Report<'a> {
     unreadable: &'a [Problem],
     lost: &'a [Problem],
     unreachable: Vec<(String, String)>,
+    /// Absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<Vec<Gone<'a>>>,
+}
+
+/// A removed snapshot.
+#[derive(Serialize)]
+struct Gone<'a> {
+    id: &'a str,
+    repository: &'a Name,
+    removed: String,
+    rule: &'a str,
+    #[serde(flatten)]
+    undelete: Undeletable,
 }
 
 #[derive(Serialize)]
@@ -42,6 +62,8 @@ struct Line<'a> {
     added_bytes: u64,
     gaps: usize,
     replicas: &'a [String],
+    held: Option<&'a str>,
+    removed_from_some: Option<&'a str>,
     /// When it was last verified, one entry a replica.
     verified: Vec<LastVerified>,
 }
@@ -66,6 +88,8 @@ impl<'a> Line<'a> {
             added_bytes: manifest.added.stored_bytes,
             gaps: manifest.gaps.len(),
             replicas: &snapshot.on,
+            held: snapshot.fate.held.as_ref().map(|held| held.reason.as_str()),
+            removed_from_some: snapshot.fate.removed.as_ref().map(|removal| removal.rule.as_str()),
             verified,
         }
     }
@@ -95,17 +119,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         // Says which repositories there are; one that is configured may have none yet.
         session.config.select(&[name.as_str()])?;
     }
-    let lost: Vec<_> = match &args.repository {
-        Some(name) => {
-            let of = format!("/{name}/");
-            snapshots
-                .missing(&session.vault)?
-                .into_iter()
-                .filter(|problem| format!("{}/", problem.subject).contains(&of))
-                .collect()
-        }
-        None => snapshots.missing(&session.vault)?,
-    };
+    let mut lost = snapshots.missing(&session.vault)?;
+    lost.retain(|problem| args.repository.as_ref().is_none_or(|name| is_about(problem, name)));
     let all: Vec<&Snapshot> = snapshots.iter().collect();
     let mut verified = last_verified(&session.vault, &all).await;
     let line = |snapshot: &&'_ Snapshot| verified.remove(snapshot.id()).unwrap_or_default();
@@ -115,13 +130,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         snapshots: lines.collect(),
         unreadable: &snapshots.unreadable,
         lost: &lost,
-        unreachable: session
-            .vault
-            .replicas
-            .failed()
-            .into_iter()
-            .map(|(name, failure)| (name, failure.why))
-            .collect(),
+        unreachable: unreachable(&session),
+        removed: match args.removed {
+            true => Some(gone(&session, &snapshots, args.repository.as_ref()).await?),
+            false => None,
+        },
     };
     let outcome = if !report.lost.is_empty() || !report.unreadable.is_empty() {
         Outcome::Integrity
@@ -133,6 +146,50 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     context.output.report(outcome, &report, || page(&report))?;
     session.warn(context);
     Ok(outcome)
+}
+
+/// Returns the removed snapshots, and whether each can be taken back.
+async fn gone<'a>(
+    session: &Session,
+    snapshots: &'a Snapshots,
+    only: Option<&Name>,
+) -> Result<Vec<Gone<'a>>, CommandError> {
+    let wanted = |one: &&Snapshot| only.is_none_or(|only| one.manifest.repository == *only);
+    let removed: Vec<&Snapshot> = snapshots.removed().iter().filter(wanted).collect();
+    let undelete = deadlines(&session.vault, &removed).await?;
+    let line = |(snapshot, undelete): (&'a Snapshot, Undeletable)| {
+        let removal = snapshot.fate.removed.as_ref();
+        Gone {
+            id: snapshot.id().as_str(),
+            repository: &snapshot.manifest.repository,
+            removed: removal.map(|removal| rfc3339(removal.entry.time())).unwrap_or_default(),
+            rule: removal.map_or("", |removal| removal.rule.as_str()),
+            undelete,
+        }
+    };
+    Ok(removed.into_iter().zip(undelete).map(line).collect())
+}
+
+fn removed_page(page: Page, removed: &[Gone<'_>]) -> Page {
+    if removed.is_empty() {
+        return page.line("").line("No removed snapshots that are still somewhere.");
+    }
+    let mut table = Table::new(["removed", "repository", "at", "undelete", "why"]);
+    for gone in removed {
+        let undelete = match &gone.undelete {
+            Undeletable::Open => Text::styled(Style::Green, "works: not marked by pruning yet"),
+            Undeletable::Until { until } => Text::styled(Style::Yellow, format!("works until {until}")),
+            Undeletable::No { why } => Text::styled(Style::Red, format!("no: {why}")),
+        };
+        table.row([
+            gone.id.into(),
+            gone.repository.to_string().into(),
+            gone.removed.clone().into(),
+            undelete,
+            gone.rule.into(),
+        ]);
+    }
+    page.line("").table(table)
 }
 
 fn page(report: &Report<'_>) -> Page {
@@ -171,6 +228,12 @@ fn page(report: &Report<'_>) -> Page {
     } else {
         Page::new().table(table)
     };
+    for line in &report.snapshots {
+        if let Some(reason) = line.held {
+            page = page
+                .line(Text::styled(Style::Cyan, "held ").and(Style::Plain, format!("{}: {reason}", line.id)));
+        }
+    }
     for problem in report.unreadable.iter().chain(report.lost) {
         page = page.line(
             Text::styled(Style::Red, "LOST ")
@@ -181,5 +244,8 @@ fn page(report: &Report<'_>) -> Page {
         page = page
             .line(Text::styled(Style::Yellow, "not read ").and(Style::Plain, format!("{replica}: {why}")));
     }
-    page
+    match &report.removed {
+        Some(removed) => removed_page(page, removed),
+        None => page,
+    }
 }

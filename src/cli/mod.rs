@@ -47,6 +47,8 @@ pub mod config;
 pub mod demo;
 pub mod export;
 pub mod find;
+pub mod forget;
+pub mod hold;
 pub mod init;
 pub mod jobs;
 pub mod keys;
@@ -57,9 +59,11 @@ mod rebuild_index;
 pub mod repair;
 pub mod replicate;
 pub mod restore;
+pub mod retain;
 pub mod sandbox;
 pub mod show;
 pub mod snapshot;
+pub mod undelete;
 pub mod verify;
 
 pub use error::{CommandError, ErrorKind};
@@ -141,6 +145,16 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Let snapshots go that no rule of [retention] keeps
+    Retain(retain::Args),
+    /// Keep snapshots until they are released, whatever the rules say
+    Hold(hold::Args),
+    /// End the hold on snapshots
+    Release(hold::Args),
+    /// Take back the removal of snapshots, until pruning deletes them for good
+    Undelete(hold::Args),
+    /// End a repository: remove all its snapshots
+    Forget(forget::Args),
     /// Who may sign and who may read: list, check, add, remove, rotate
     Keys(keys::Args),
     /// Show who did what to the vault, and check that nobody meddled with the record
@@ -168,6 +182,11 @@ impl Command {
             Self::Repair(args) => args.effect(),
             Self::Prune(args) => args.effect(),
             Self::Accept(args) => args.effect(),
+            Self::Retain(args) => args.effect(),
+            Self::Hold(args) => args.effect("hold"),
+            Self::Release(args) => args.effect("release"),
+            Self::Undelete(args) => args.effect("undelete"),
+            Self::Forget(args) => args.effect(),
             Self::Keys(args) => args.effect(),
             Self::Jobs(args) => args.effect(),
             Self::List(_)
@@ -357,6 +376,11 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
+        Command::Retain(args) => retain::run(args, context).await,
+        Command::Hold(args) => hold::hold(args, context).await,
+        Command::Release(args) => hold::release(args, context).await,
+        Command::Undelete(args) => undelete::run(args, context).await,
+        Command::Forget(args) => forget::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,

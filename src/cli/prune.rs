@@ -105,6 +105,9 @@ pub(super) async fn prune_and_print(
     if !delete && confirm::can_ask() {
         delete = confirm::ask(&format!("Delete {} for good?", amount(&destroyed)))?;
     }
+    if delete && destroyed.objects > 0 {
+        context.record.begin(&session, context).await?;
+    }
     let options = PruneOptions { delete, progress: &*context.progress, cancel: context.cancel.clone() };
     let done = match apply(&session.vault, &plan, &options).await {
         Err(error) => return not_pruned(error, &session, context),

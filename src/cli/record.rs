@@ -7,18 +7,29 @@
 //!
 //! A command that opened no vault changed none and leaves no entry. A failing entry is a warning
 //! and makes the exit code 3 at least; the command's own result stands.
+//!
+//! **A command that is killed** leaves no entry of how it ended. What deletes for good or changes
+//! who is trusted therefore says first that it begins ([`Record::begin`]), and does not begin when
+//! that cannot be written anywhere.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Output;
+use super::session::Session;
 use crate::config::AuditSettings;
 use crate::ids::Digest;
-use crate::vault::audit::{Event, append};
+use crate::progress::Problem;
+use crate::retention::RetentionPlan;
+use crate::vault::audit::{Appended, Event, append};
 use crate::vault::format::audit::AuditResult;
+use crate::vault::layout;
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
+use crate::vault::snapshots::Snapshot;
 
 /// What a command does to the vault of its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +60,10 @@ struct Collected {
     vault: Option<(Arc<Vault>, AuditSettings)>,
     subjects: Vec<String>,
     plan: Option<Digest>,
+    /// Key of the entry that says that the command began.
+    begun: Option<String>,
+    /// Whether that entry is missing somewhere.
+    troubled: bool,
 }
 
 impl Record {
@@ -72,10 +87,11 @@ impl Record {
         self.lock().vault = Some((Arc::clone(vault), who.clone()));
     }
 
-    /// Lets go of the vault, for a command that needs it for itself; it says
-    /// [`opened`](Self::opened) again when it is done, however that ended.
-    pub(super) fn closed(&self) {
+    /// Lets go of the vault of a session, for a command that changes what the vault is; the record
+    /// has it back when what is returned is dropped, however the command ends.
+    pub(super) fn lend(&self, session: Session) -> Lent<'_> {
         self.lock().vault = None;
+        Lent { record: self, session }
     }
 
     /// Adds something that the command is about: `<repository>/<snapshot id>`, a repository, the
@@ -84,9 +100,42 @@ impl Record {
         self.lock().subjects.push(subject.into());
     }
 
+    /// Adds a snapshot that the command is about.
+    pub fn about_snapshot(&self, snapshot: &Snapshot) {
+        self.about(format!("{}/{}", snapshot.manifest.repository, snapshot.id()));
+    }
+
+    /// Adds the snapshots that a plan of retention removes.
+    pub(super) fn about_removals(&self, plan: &RetentionPlan) {
+        self.plan(plan.hash());
+        for (repository, snapshot, _) in plan.removals() {
+            self.about(format!("{repository}/{}", snapshot.snapshot));
+        }
+    }
+
     /// Says which plan is carried out.
     pub fn plan(&self, plan: Digest) {
         self.lock().plan = Some(plan);
+    }
+
+    /// Says in the audit log that the command begins to do what cannot be taken back: with what it
+    /// is about and by which plan, as far as [`about`](Self::about) and [`plan`](Self::plan) were
+    /// told.
+    ///
+    /// # Errors
+    ///
+    /// When no replica took the entry: the command must not go on.
+    pub(super) async fn begin(&self, session: &Session, context: &Context) -> Result<(), CommandError> {
+        let event = self.lock().event(&session.config.audit, AuditResult::Begun, None);
+        let Appended { head, problems } = append(&session.vault, event).await.map_err(|error| {
+            CommandError::from(error)
+                .within("nothing was done, because the audit log cannot say that it begins")
+        })?;
+        warn(&problems, &context.output);
+        let mut collected = self.lock();
+        collected.begun = Some(layout::audit(&head.writer, head.n));
+        collected.troubled = !problems.is_empty();
+        Ok(())
     }
 
     /// Writes the entry. Returns the outcome of the command, which is graver when the entry is not
@@ -96,7 +145,7 @@ impl Record {
         result: Result<Outcome, CommandError>,
         output: &Output,
     ) -> Result<Outcome, CommandError> {
-        let Some((vault, event)) = self.event(&result) else { return result };
+        let Some((vault, event)) = self.last_event(&result) else { return result };
         let problems = match append(&vault, event).await {
             Ok(appended) => appended.problems,
             Err(error) => {
@@ -104,34 +153,72 @@ impl Record {
                 return result.map(|outcome| outcome.worst(Outcome::Partial));
             }
         };
-        for problem in &problems {
-            output.warning(format!("audit log: {}: {}", problem.subject, problem.detail));
-        }
-        let written = problems.is_empty();
+        warn(&problems, output);
+        let written = problems.is_empty() && !self.lock().troubled;
         result.map(|outcome| if written { outcome } else { outcome.worst(Outcome::Partial) })
     }
 
-    fn event(&self, result: &Result<Outcome, CommandError>) -> Option<(Arc<Vault>, Event)> {
+    fn last_event(&self, result: &Result<Outcome, CommandError>) -> Option<(Arc<Vault>, Event)> {
         let mut collected = self.lock();
         let (vault, who) = collected.vault.take().filter(|_| collected.writes)?;
         let outcome = match result {
             Ok(outcome) => *outcome,
             Err(error) => error.kind.outcome(),
         };
-        let event = Event {
-            principal: who.principal.or_else(user_number),
-            host: who.host.or_else(host_name),
-            command: collected.command.to_owned(),
-            subjects: std::mem::take(&mut collected.subjects),
-            plan: collected.plan,
-            result: result_of(outcome),
-            exit_code: outcome.code(),
-        };
-        Some((vault, event))
+        Some((vault, collected.event(&who, result_of(outcome), Some(outcome.code()))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {
         self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl Collected {
+    fn event(&self, who: &AuditSettings, result: AuditResult, exit_code: Option<u8>) -> Event {
+        Event {
+            principal: who.principal.clone().or_else(user_number),
+            host: who.host.clone().or_else(host_name),
+            command: self.command.to_owned(),
+            subjects: self.subjects.clone(),
+            plan: self.plan,
+            result,
+            exit_code,
+            begun: self.begun.clone(),
+        }
+    }
+}
+
+/// A session whose vault nobody else holds.
+pub(super) struct Lent<'a> {
+    record: &'a Record,
+    session: Session,
+}
+
+impl Lent<'_> {
+    /// Returns the vault, to be changed.
+    pub(super) fn vault_mut(&mut self) -> &mut Vault {
+        Arc::get_mut(&mut self.session.vault)
+            .expect("the record let go of it, and commands share it with nobody")
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.record.opened(&self.session.vault, &self.session.config.audit);
+    }
+}
+
+fn warn(problems: &[Problem], output: &Output) {
+    for problem in problems {
+        output.warning(format!("audit log: {}: {}", problem.subject, problem.detail));
     }
 }
 

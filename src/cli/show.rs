@@ -10,7 +10,9 @@ use super::session::{IdentityOptions, Session};
 use super::storage;
 use super::text::{Style, Table, Text};
 use super::units::{counted, human_bytes};
+use crate::clock::rfc3339;
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
+use crate::vault::fate::Fate;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::verification::{LastVerified, last_verified};
@@ -31,6 +33,8 @@ struct Report<'a> {
     manifest: &'a Manifest,
     sha256: String,
     replicas: &'a [String],
+    /// What the ledger decided: held, removed, accepted although it shrank.
+    fate: &'a Fate,
     verified: &'a [LastVerified],
     not_in_any_snapshot: Vec<NotThere>,
 }
@@ -53,12 +57,17 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let typed = args.snapshot.as_deref().unwrap_or("latest");
-    let snapshot = snapshots.select(typed, session.vault.now())?;
+    // What a removed one held is worth knowing before it is taken back.
+    let snapshot = match snapshots.select(typed, session.vault.now()) {
+        Ok(snapshot) => snapshot,
+        Err(error) => snapshots.find_removed(typed).ok_or(error)?,
+    };
     let verified = last_verified(&session.vault, &[snapshot]).await.remove(snapshot.id()).unwrap_or_default();
     let report = Report {
         manifest: &snapshot.manifest,
         sha256: snapshot.digest.to_string(),
         replicas: &snapshot.on,
+        fate: &snapshot.fate,
         verified: &verified,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
@@ -94,7 +103,6 @@ fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Pa
     let counts = &manifest.counts;
     let bold = |text: &str| Text::styled(Style::Bold, text);
     let style = if snapshot.is_complete() { Style::Green } else { Style::Yellow };
-    let missing = missing_on(snapshot, session);
     let page = Page::new()
         .line(
             Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
@@ -104,12 +112,8 @@ fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Pa
             "  read from {} at the ref {}",
             manifest.source.content_api, manifest.source.master_ref
         ))
-        .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger))
-        .line(format!("  on {}", snapshot.on.join(", ")));
-    let mut page = with_dates(page, verified);
-    if !missing.is_empty() {
-        page = page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")));
-    }
+        .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger));
+    let mut page = decided(places(page, snapshot, verified, session), snapshot);
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);
     let mut row = |what: String, tally: &Tally| {
         let reported = tally.reported.map_or_else(|| "-".to_owned(), |count| count.to_string());
@@ -161,6 +165,42 @@ fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Pa
     page = page.line("").line(bold("Not in any snapshot, because no official API gives it"));
     for (what, why) in NOT_IN_ANY_SNAPSHOT {
         page = page.line(format!("  {what}: {why}"));
+    }
+    page
+}
+
+/// Says which replicas hold a snapshot.
+fn places(page: Page, snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Page {
+    let missing = missing_on(snapshot, session);
+    let page = page.line(match snapshot.on.as_slice() {
+        [] => "  on no replica that is to hold it".to_owned(),
+        on => format!("  on {}", on.join(", ")),
+    });
+    let page = with_dates(page, verified);
+    if missing.is_empty() || snapshot.fate.is_removed() {
+        return page;
+    }
+    page.line(Text::styled(Style::Yellow, "  not on ").and(Style::Plain, missing.join(", ")))
+}
+
+/// Says what the ledger decided about a snapshot.
+fn decided(mut page: Page, snapshot: &Snapshot) -> Page {
+    let Fate { held, removed, accepted_shrink } = &snapshot.fate;
+    if let Some(held) = held {
+        let since = format!("since {}: {}", rfc3339(held.entry.time()), held.reason);
+        page = page.line(Text::styled(Style::Cyan, "  held ").and(Style::Plain, since));
+    }
+    if let Some(removal) = removed {
+        let from = if removal.from.is_none() { "removed " } else { "removed from some replicas " };
+        let why = format!("at {}: {}", rfc3339(removal.entry.time()), removal.rule);
+        page =
+            page.line(Text::styled(Style::Yellow, format!("  {from}")).and(Style::Plain, why)).line(format!(
+                "  `prismvault undelete {} --reason …` takes it back, until pruning deletes it",
+                snapshot.id()
+            ));
+    }
+    if let Some(reason) = accepted_shrink {
+        page = page.line(format!("  accepted although it is much smaller than the one before: {reason}"));
     }
     page
 }

@@ -89,7 +89,6 @@ pub(super) async fn take_all(
     }
     let targets =
         repositories.iter().map(|repository| target(repository, &config)).collect::<Result<Vec<_>, _>>()?;
-    context.record.writes();
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let http = Http::new(session.config.limits.clone(), Arc::clone(&context.clock))
         .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?

@@ -13,13 +13,15 @@ use crate::objects::{LockMode, LockRule};
 use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
 use super::read::{Source, Table, Value};
+use super::retention::{RetentionTable, RetentionTables};
 use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
-use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings};
+use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
 
-const ROOT_KEYS: &[&str] = &["include", "repositories", "vault", "keys", "limits", "replicas", "audit"];
+const ROOT_KEYS: &[&str] =
+    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit"];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
@@ -27,6 +29,8 @@ const REPOSITORY_KEYS: &[&str] = &[
     "write_token",
     "groups",
     "space",
+    "timezone",
+    "retention",
     "priority",
     "asset_hosts",
     "content_api",
@@ -41,6 +45,7 @@ const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requ
 const REPLICA_KEYS: &[&str] = &[
     "name",
     "url",
+    "retention",
     "region",
     "endpoint",
     "force_path_style",
@@ -51,7 +56,7 @@ const REPLICA_KEYS: &[&str] = &[
     "object_lock",
 ];
 /// Those of them that mean nothing for a directory.
-const S3_KEYS: &[&str] = REPLICA_KEYS.split_at(2).1;
+const S3_KEYS: &[&str] = REPLICA_KEYS.split_at(3).1;
 const OBJECT_LOCK_KEYS: &[&str] = &["mode", "days"];
 
 /// Longest lock that a file may set: one year. Nobody can delete what it locked before, nor erase
@@ -84,6 +89,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
     root.read("limits", |value| read_limits(value, &mut limits))?;
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
+    let retention =
+        RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     for included in included_files(&root, file)? {
         let source = Source::read(&included, limits.config_bytes_max)?;
         let parsed = source.parse()?;
@@ -99,11 +106,12 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     }
     let Collected { mut repositories, replicas } = collected;
     check_spaces(&repositories)?;
+    retention.check(&repositories, &replicas)?;
     repositories.sort_by(|a, b| {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, audit })
+    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention, audit })
 }
 
 /// Directory from which relative paths of `file` are meant.
@@ -228,6 +236,8 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         write_token: table.read("write_token", secret)?,
         groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
+        timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),
+        retention: table.read("retention", |value| RetentionTable::read(value, file))?,
         priority: table.read("priority", |value| value.integer(0, u64::from(u32::MAX)))?.map(|n| n as u32),
         asset_hosts: table.read("asset_hosts", |value| each(value, host))?.unwrap_or_default(),
         content_api: table.read("content_api", api_address)?,
@@ -303,6 +313,7 @@ fn read_replica(value: &Value<'_>, file: &Path) -> Result<Replica, ConfigError> 
         endpoint: table.read("endpoint", api_address)?,
         force_path_style: table.read("force_path_style", Value::flag)?.unwrap_or(false),
         profile: table.read("profile", text)?,
+        retention: table.read("retention", |value| RetentionTable::read_of_replica(value, file))?,
         storage_class: table.read("storage_class", storage_class)?,
         encryption: read_encryption(&table)?,
         object_lock: table.read("object_lock", read_object_lock)?,

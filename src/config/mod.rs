@@ -25,13 +25,17 @@ pub(crate) mod error;
 pub(crate) mod include;
 mod load;
 pub(crate) mod read;
+mod retention;
 mod secret_ref;
 mod starter;
 mod value;
+mod zone;
 
 pub use error::{ConfigError, ConfigErrorKind};
+pub use retention::{Period, RetentionPolicy};
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
 pub use starter::{Starter, StarterRepository, pin_lines};
+pub use zone::{InvalidSpan, Span, UnknownZone, Zone};
 
 /// Name of the configuration file in the working directory.
 pub const FILE_NAME: &str = "prismvault.toml";
@@ -53,6 +57,8 @@ pub struct Config {
     pub replicas: Vec<Replica>,
     /// Who this client is in the audit log.
     pub audit: AuditSettings,
+    /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
+    retention: retention::RetentionTables,
 }
 
 /// One `[repositories.NAME]`.
@@ -70,6 +76,10 @@ pub struct Repository {
     pub groups: Vec<Name>,
     /// The space whose items it shares; its own name by default.
     pub space: Name,
+    /// Whose days, weeks and months retention counts.
+    pub timezone: Zone,
+    /// How long its snapshots are kept, where that differs.
+    retention: Option<retention::RetentionTable>,
     /// Place in the order of recovery, smallest first; those without one come last.
     pub priority: Option<u32>,
     /// Further hosts that assets may come from, in lower case, without port.
@@ -138,6 +148,8 @@ pub struct Replica {
     pub force_path_style: bool,
     /// Profile of the AWS configuration that holds the credentials; S3 only.
     pub profile: Option<String>,
+    /// How long snapshots are kept on it, where that differs.
+    retention: Option<retention::RetentionTable>,
     /// Storage class of its objects; S3 only.
     pub storage_class: Option<String>,
     /// Encryption by the store itself; S3 only.
@@ -236,6 +248,16 @@ impl Config {
     /// says, else 2, or 1 where there is one.
     pub fn min_copies(&self) -> usize {
         self.vault.min_copies.unwrap_or_else(|| self.replicas.len().clamp(1, 2))
+    }
+
+    /// Returns how long snapshots of a repository are kept; `None` where no `[retention]` says.
+    pub fn retention_of(&self, repository: &Repository) -> Option<RetentionPolicy> {
+        self.retention.policy_of(repository).expect("checked when the file was loaded")
+    }
+
+    /// Returns how long they are kept on a replica that has rules of its own; `None` for others.
+    pub fn retention_on(&self, repository: &Repository, replica: &Replica) -> Option<RetentionPolicy> {
+        self.retention.policy_on(repository, replica).expect("checked when the file was loaded")
     }
 
     fn unknown_name(&self, name: &str) -> ConfigError {

@@ -59,7 +59,12 @@ impl Starter<'_> {
             ),
         }
         text.push_str(
-            "# min_copies = 2                       # replicas that must hold a snapshot before it counts\n",
+            "# min_copies = 2                       # replicas that must hold a snapshot before it counts\n\n\
+             # [retention]                          # without it every snapshot is kept\n\
+             # keep_daily = 14\n\
+             # keep_weekly = 8\n\
+             # keep_monthly = 12\n\
+             # min_snapshots = 7\n",
         );
         if !self.keys.is_empty() {
             text.push_str("\n[keys]\n");

@@ -188,7 +188,7 @@ async fn mark_all(
             check_cancelled(options)?;
             for key in [key.clone(), layout::signature(key)] {
                 if state.marks.contains_key(&key) {
-                    delete_for_good(replica, &key).await?;
+                    replica.delete_for_good(&key).await?;
                 }
             }
             report.released.push((own.replica.clone(), key.clone()));
@@ -344,10 +344,5 @@ async fn delete_one(replica: &Replica, deletion: &Deletion) -> Result<bool> {
             Ok(_) => return Ok(false),
         }
     }
-    delete_for_good(replica, &deletion.key).await.map(|()| true)
-}
-
-/// Deletes an object so that nothing brings it back. The one place that does.
-async fn delete_for_good(replica: &Replica, key: &str) -> Result<()> {
-    Ok(replica.store.delete(key).await?)
+    replica.delete_for_good(&deletion.key).await.map(|()| true)
 }

@@ -171,9 +171,7 @@ fn span(duration: std::time::Duration) -> TimeDelta {
 
 /// When something of this age may be deleted.
 pub(super) fn ripe_at(at: Timestamp, limits: &Limits) -> Timestamp {
-    // A limit that somebody made shorter is still at least twice the longest run.
-    let grace = limits.prune_grace.max(limits.max_run * 2);
-    at.checked_add_signed(span(grace)).unwrap_or(Timestamp::MAX_UTC)
+    at.checked_add_signed(span(limits.grace())).unwrap_or(Timestamp::MAX_UTC)
 }
 
 /// When a mark may be carried out: by the time at which the store says that it was written, and

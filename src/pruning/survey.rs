@@ -9,7 +9,6 @@ use crate::ids::{Digest, Name, ReplicaId};
 use crate::objects::ObjectMeta;
 use crate::vault::clocks;
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::ledger::Decision;
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::needs::{Needed, Needs};
@@ -71,7 +70,7 @@ impl Survey {
     /// As [`super::plan`].
     pub(super) async fn load(vault: &Vault) -> Result<Self> {
         require_all(vault)?;
-        require_known_features(vault)?;
+        vault.require_may_delete()?;
         require_own_files(vault).await?;
         clocks::check(vault, vault.replicas.live()).await?;
         require_all(vault)?;
@@ -165,16 +164,6 @@ fn require_all(vault: &Vault) -> Result<()> {
     .hint("bring the replica back, or take it out of the configuration if it is gone for good"))
 }
 
-fn require_known_features(vault: &Vault) -> Result<()> {
-    match vault.file.features.delete.first() {
-        Some(feature) => Err(refused(format_args!(
-            "deleting here needs the feature {feature:?}, which this prismvault lacks"
-        ))
-        .hint("use a newer prismvault")),
-        None => Ok(()),
-    }
-}
-
 /// `vault.json` and `replica.json` of each replica are what they must be, and no two replicas are
 /// the same one: a mark counts for the replica that it names.
 async fn require_own_files(vault: &Vault) -> Result<()> {
@@ -232,21 +221,9 @@ fn require_same_manifests(snapshots: &Snapshots, replicas: &[ReplicaState]) -> R
 }
 
 fn require_ledger(vault: &Vault, ledger: &Ledger, space: &Name, named: &[Digest]) -> Result<()> {
-    if let Some(problem) = ledger.unreadable.first() {
-        return Err(refused(format_args!("{} cannot be read ({})", problem.subject, problem.detail)).hint(
-            "run `prismvault verify` and `prismvault repair`; the entry may hold or take back a snapshot",
-        ));
-    }
     ledger
-        .require_whole(vault, named)
-        .map_err(|error| refused_by(&format!("the ledger of {space} is not whole"), &error))?;
-    match ledger.entries().find(|entry| entry.decision == Decision::Unknown) {
-        Some(entry) => {
-            Err(refused(format_args!("{} decides something that this prismvault does not know", entry.key))
-                .hint("use a newer prismvault"))
-        }
-        None => Ok(()),
-    }
+        .require_understood(vault, named)
+        .map_err(|error| refused_by(&format!("the ledger of {space} does not say all"), &error))
 }
 
 /// Lists a replica; one that cannot be listed leaves the run.

@@ -5,10 +5,10 @@
 //! for Sunday and wants both days to fit, so it is given translated fields, and two schedules
 //! where crontab(5) joins by *or*.
 //!
-//! Daylight saving is handled here, since the crate drops times that do not exist and repeats
-//! those that come twice. The crate searches in wall-clock time as if clocks never changed; each
-//! time found becomes a point in time by one rule: a time that a change skips is the moment after
-//! the gap, a time that occurs twice is the first of the two.
+//! Daylight saving is not left to the crate, which drops times that do not exist and repeats those
+//! that come twice. It searches in wall-clock time as if clocks never changed; each time found
+//! becomes a point in time by the one rule of [`Zone::moment`]: a time that a change skips is the
+//! moment after the gap, a time that occurs twice is the first of the two.
 //!
 //! Invariants
 //! - That rule never goes back: a later wall-clock time is never an earlier moment. So walking
@@ -23,12 +23,12 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use ::cron::Schedule;
-use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDateTime, TimeZone as _};
-use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
+use chrono::{DateTime, Datelike as _, FixedOffset};
 
 use super::error::CronError;
 use super::fields::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR};
 use crate::clock::Timestamp;
+use crate::config::Zone;
 use crate::config::error::closest;
 
 /// Short forms and what they stand for, as in crontab(5). `@reboot` is no time.
@@ -46,7 +46,7 @@ const SHORT_FORMS: [(&str, &str); 7] = [
 #[derive(Debug, Clone)]
 pub struct Cron {
     text: String,
-    zone: Tz,
+    zone: Zone,
     /// One, or two of which the earlier counts.
     schedules: Vec<Schedule>,
 }
@@ -60,7 +60,7 @@ impl Cron {
     /// When a field is not as crontab(5) has it, or no date is as the fields want it.
     pub fn parse(text: &str, zone: Zone) -> Result<Self, CronError> {
         let schedules = schedules(text.trim())?;
-        let cron = Self { text: text.trim().to_owned(), zone: zone.0, schedules };
+        let cron = Self { text: text.trim().to_owned(), zone, schedules };
         match cron.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(cron),
             None => Err(CronError::Never(cron.text)),
@@ -74,26 +74,20 @@ impl Cron {
             return None;
         }
         let after = after.max(DateTime::UNIX_EPOCH);
-        let mut wall_clock = after.with_timezone(&self.zone).naive_local();
+        let mut wall_clock = self.zone.local(after).naive_local();
         loop {
             // In UTC the crate finds every time: UTC has neither gaps nor repetitions.
             let found = |schedule: &Schedule| schedule.after(&wall_clock.and_utc()).next();
             wall_clock = self.schedules.iter().filter_map(found).min()?.naive_utc();
-            if let Some(at) = self.moment(wall_clock).filter(|at| *at > after) {
+            if let Some(at) = self.zone.moment(wall_clock).filter(|at| *at > after) {
                 return Some(at);
             }
         }
     }
 
-    /// The moment of a wall-clock time: the first of two, the end of the gap for one skipped.
-    fn moment(&self, wall_clock: NaiveDateTime) -> Option<Timestamp> {
-        let moment = self.zone.from_local_datetime(&wall_clock).earliest();
-        moment.or_else(|| GapInfo::new(&wall_clock, &self.zone)?.end).map(|moment| moment.to_utc())
-    }
-
     /// Returns a moment as clocks of the time zone show it.
     pub fn local(&self, at: Timestamp) -> DateTime<FixedOffset> {
-        at.with_timezone(&self.zone).fixed_offset()
+        self.zone.local(at)
     }
 
     /// Returns the IANA name of the time zone.
@@ -140,33 +134,4 @@ fn schedules(text: &str) -> Result<Vec<Schedule>, CronError> {
         true => vec![schedule(&day, "*"), schedule("*", &weekday)],
         false => vec![schedule(&day, &weekday)],
     })
-}
-
-/// A time zone of the IANA database, which is built in: what a name means does not depend on the
-/// machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Zone(Tz);
-
-impl Zone {
-    /// Coordinated universal time.
-    pub const UTC: Self = Self(Tz::UTC);
-}
-
-/// A name that no time zone has.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no time zone{}", .closest.map(|name| format!(", did you mean {name:?}?")).unwrap_or_else(|| ", write an IANA name such as \"Europe/Paris\"".to_owned()))]
-pub struct UnknownZone {
-    text: String,
-    closest: Option<&'static str>,
-}
-
-impl std::str::FromStr for Zone {
-    type Err = UnknownZone;
-
-    fn from_str(text: &str) -> Result<Self, UnknownZone> {
-        Tz::from_str(text).map(Self).map_err(|_| UnknownZone {
-            text: text.chars().take(80).collect(),
-            closest: closest(text, TZ_VARIANTS.iter().map(|zone| zone.name())),
-        })
-    }
 }

@@ -7,17 +7,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::cron::{Cron, Zone};
+use super::cron::Cron;
 use crate::clock::parse_duration;
 use crate::config::error::{ConfigError, ConfigErrorKind, closest};
 use crate::config::read::{Source, Table, Value};
-use crate::config::{Config, Place, Repository};
+use crate::config::{Config, Place, Repository, Zone};
 use crate::ids::Name;
 use crate::limits::Limits;
 use crate::verification::{Level, Share};
 
 const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level", "sample", "max_duration"];
-const KINDS: [&str; 4] = ["snapshot", "replicate", "verify", "prune"];
+const KINDS: [&str; 5] = ["snapshot", "replicate", "verify", "retain", "prune"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
     ("stored", Level::Stored),
@@ -56,6 +56,8 @@ pub enum Work {
         /// After which time nothing new is begun; `None`: it goes on to the end.
         max_duration: Option<Duration>,
     },
+    /// Lets snapshots of the repositories go that no rule keeps.
+    Retain,
     /// Marks and deletes what no snapshot needs, in the whole vault. The file is the consent that
     /// a person would give on a terminal.
     Prune,
@@ -68,6 +70,7 @@ impl Work {
             Self::Snapshot => "snapshot",
             Self::Replicate => "replicate",
             Self::Verify { .. } => "verify",
+            Self::Retain => "retain",
             Self::Prune => "prune",
         }
     }
@@ -150,13 +153,14 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
     if let Some(value) = of_verify
         .iter()
         .find_map(|key| root.get(key))
-        .filter(|_| matches!(text, "snapshot" | "replicate" | "prune"))
+        .filter(|_| matches!(text, "snapshot" | "replicate" | "retain" | "prune"))
     {
         return Err(value.invalid("is for verify jobs only"));
     }
     match text {
         "snapshot" => Ok(Work::Snapshot),
         "replicate" => Ok(Work::Replicate),
+        "retain" => Ok(Work::Retain),
         "prune" => Ok(Work::Prune),
         "verify" => Ok(Work::Verify {
             level: root.read("level", read_level)?,

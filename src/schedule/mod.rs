@@ -16,7 +16,8 @@ mod error;
 mod fields;
 mod job;
 
-pub use cron::{Cron, UnknownZone, Zone};
+pub use crate::config::Zone;
+pub use cron::Cron;
 pub use directory::{Run, Schedules};
 pub use error::CronError;
 pub use job::{Job, Selector, Work};

@@ -3,7 +3,7 @@
 //! It is the union of what all replicas hold. Entries name the entries before them, manifests
 //! and clients name its heads, so none can be dropped unseen: when one is missing, reading
 //! content fails closed. An entry by a retired key counts only if another names it: see
-//! [`standing`](super::standing).
+//! `standing`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -207,6 +207,47 @@ impl Ledger {
         }
     }
 
+    /// Checks that every entry is there, can be read and is understood, as who deletes must: what
+    /// is not known may be what forbids it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`], or those of [`require_whole`](Self::require_whole).
+    pub fn require_understood<'a>(
+        &'a self,
+        vault: &Vault,
+        named: impl IntoIterator<Item = &'a Digest>,
+    ) -> Result<()> {
+        self.require_whole(vault, named)?;
+        let refused = |what: String, hint: &str| Err(VaultError::new(ErrorKind::Refused, what).hint(hint));
+        if let Some(problem) = self.unreadable.first() {
+            return refused(
+                format!("{} cannot be read, and may forbid it: {}", problem.subject, problem.detail),
+                "bring a good copy of it; if nobody of yours wrote it, remove it where it lies",
+            );
+        }
+        match self.entries().find(|entry| entry.decision == Decision::Unknown) {
+            Some(entry) => refused(
+                format!("{} decides something that this prismvault does not know", entry.key),
+                "use a newer prismvault to remove anything from this vault",
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the keys of manifests that are removed from every replica, as far as their ids are
+    /// known.
+    pub(super) fn removed_manifests(&self) -> impl Iterator<Item = String> + '_ {
+        let removals = self.entries().filter_map(|entry| match &entry.decision {
+            Decision::Removal { repository, snapshots, .. } => Some((repository, snapshots)),
+            _ => None,
+        });
+        removals.flat_map(|(repository, snapshots)| {
+            let gone = snapshots.iter().filter(|snapshot| self.fates.of(&snapshot.sha256).is_removed());
+            gone.filter_map(|snapshot| Some(layout::manifest(repository, snapshot.snapshot.as_ref()?)))
+        })
+    }
+
     /// Returns the accepted gaps of a repository: path and reason.
     pub fn accepted_gaps(&self, of: &Name) -> BTreeMap<&str, &str> {
         self.entries()
@@ -249,6 +290,7 @@ impl Ledger {
             id,
             parents: self.heads(),
             critical: false,
+            audit: vault.audit_head(),
             decision,
         };
         let bytes = format::to_json(&entry);

@@ -312,6 +312,25 @@ impl Vault {
         .hint("bring recovery.txt from where it is kept and set `recovery` in [keys] to it, or pass --identity FILE"))
     }
 
+    /// Checks that this program knows all that the vault asks of who deletes in it, or decides what
+    /// is deleted later.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] otherwise.
+    pub fn require_may_delete(&self) -> Result<()> {
+        match self.file.features.delete.iter().find(|feature| !KNOWN_FEATURES.contains(&feature.as_str())) {
+            None => Ok(()),
+            Some(unknown) => Err(VaultError::new(
+                ErrorKind::Refused,
+                format!(
+                    "who deletes in this vault must know the feature {unknown:?}, which this prismvault lacks"
+                ),
+            )
+            .hint("use a newer prismvault; nothing was changed")),
+        }
+    }
+
     /// Returns the heads of a space's ledger that this client remembers.
     pub(super) fn remembered_ledger(&self, space: &Name) -> Result<Vec<Digest>> {
         Ok(self.memory.recall()?.ledger.remove(space).unwrap_or_default())

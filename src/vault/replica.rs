@@ -184,6 +184,40 @@ impl Replica {
         }
     }
 
+    /// Deletes an object so that nothing brings it back: all its versions, where the store keeps
+    /// them. A plain delete would only hide it there.
+    ///
+    /// Where a version cannot be deleted the others are, and the call fails; it can be made again.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`StoreKind::Locked`] until a lock ends.
+    pub(crate) async fn delete_for_good(&self, key: &str) -> Result<()> {
+        if !self.store.abilities().versions {
+            return Ok(self.store.delete(key).await?);
+        }
+        let mut failure = None;
+        let versions = self.store.list_versions(key).await?;
+        for version in versions.into_iter().filter(|version| version.key == key) {
+            if let Err(error) = self.store.delete_version(key, &version.version).await {
+                failure.get_or_insert(error);
+            }
+        }
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        // A list may have missed what was just written.
+        match self.store.head(key).await {
+            Err(error) if error.kind == StoreKind::NotFound => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(VaultError::new(
+                ErrorKind::Store(StoreKind::Transient),
+                format!("{key} on {} is still there, although no version of it is listed", self.store),
+            )
+            .hint("run the same command again")),
+        }
+    }
+
     /// Reads a whole object by ranges into a spool file, hashing; returns the file, its end the
     /// current place, and the digest. Removed when dropped; a killed process leaves it to
     /// [`prepare_spool`](super::pack::prepare_spool).
@@ -491,5 +525,48 @@ mod tests {
             replica.store_new(&key, body).await.unwrap();
             assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
         }
+    }
+}
+
+#[cfg(test)]
+mod deletion_tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::objects::lock::{LockMode, LockRule};
+    use crate::objects::memory::MemoryStore;
+
+    async fn replica(rule: Option<LockRule>) -> (Replica, MemoryStore, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
+        let store = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock)).with_locks(rule);
+        let replica = Replica::new("m", Arc::new(store.clone()));
+        for bytes in ["old", "new"] {
+            store.put("packs/a/b", Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
+        }
+        store.put("packs/a/bc", Body::bytes("another"), PutMode::Overwrite).await.unwrap();
+        (replica, store, clock)
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_for_good_has_no_version_left() {
+        let (replica, store, _) = replica(None).await;
+        store.delete("packs/a/b").await.unwrap();
+        assert_eq!(store.list_versions("packs/a/b").await.unwrap().len(), 3, "hidden, not gone");
+        for _ in 0..2 {
+            replica.delete_for_good("packs/a/b").await.unwrap();
+            assert_eq!(store.list_versions("packs/a/b").await.unwrap(), []);
+        }
+        store.head("packs/a/bc").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_locked_is_never_reported_as_deleted() {
+        let window = chrono::TimeDelta::days(14);
+        let (replica, store, clock) = replica(Some(LockRule { mode: LockMode::Governance, window })).await;
+        let error = replica.delete_for_good("packs/a/b").await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Store(StoreKind::Locked));
+        assert_eq!(store.list_versions("packs/a/b").await.unwrap().len(), 2);
+        clock.advance(window);
+        replica.delete_for_good("packs/a/b").await.unwrap();
+        assert_eq!(store.list_versions("packs/a/b").await.unwrap(), []);
     }
 }

@@ -423,7 +423,7 @@ pub async fn destroy_retired(vault: &Vault, name: &Name, report: &mut Report) ->
                 report.problems.push(Problem::new("not-destroyed", place, detail));
                 continue;
             }
-            match replica.store.delete(&key).await {
+            match replica.delete_for_good(&key).await {
                 Ok(()) => report.destroyed += 1,
                 Err(error) => {
                     report.problems.push(Problem::new("not-destroyed", place, with_causes(&error)));

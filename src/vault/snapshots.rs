@@ -21,8 +21,8 @@ use super::replica::{Replica, in_parallel, with_causes};
 use super::signed::Candidate;
 use super::signing::VerifyingKey;
 use super::standing::{self, Author, Claim, Endorsed};
-use crate::clock::{Timestamp, parse_when};
-use crate::ids::{Digest, Name, SnapshotId};
+use crate::clock::{Timestamp, parse_when, rfc3339};
+use crate::ids::{Digest, Name, ReplicaId, SnapshotId};
 use crate::progress::Problem;
 
 /// Who may sign manifests.
@@ -75,6 +75,21 @@ impl Link for Snapshot {
     }
 }
 
+/// A manifest that others name and nobody holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// SHA-256 of the manifest.
+    pub sha256: Digest,
+    /// Its id, where this client remembers it.
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// Whether a problem is one of the manifests of a repository.
+pub fn is_about(problem: &Problem, repository: &Name) -> bool {
+    // A chain that is not whole is a problem of all of `snapshots/<repository>`.
+    layout::scope(&format!("{}/", problem.subject)) == Some(repository.as_str())
+}
+
 /// All snapshots of a vault, or of one of its repositories.
 #[derive(Debug, Default)]
 pub struct Snapshots {
@@ -90,6 +105,10 @@ pub struct Snapshots {
     only: Option<Name>,
     /// What this client remembered when they were loaded.
     remembered: BTreeMap<Name, (SnapshotId, Digest)>,
+    /// Ids of the replicas that took part.
+    ids: Vec<ReplicaId>,
+    /// Whether a replica is away, or its id cannot be read.
+    is_some_away: bool,
 }
 
 impl Snapshots {
@@ -148,12 +167,12 @@ impl Snapshots {
             list.push(Snapshot { manifest, digest, on, fate, signer });
         }
         snapshots.by_repository.values_mut().for_each(chain::sort);
-        // Where the newest is gone, a ledger may say why, but no manifest which ledger.
+        // Where the newest is gone or cannot be read, a ledger may say why, but no manifest which.
         let gone = |(name, (_, digest)): (&Name, &(SnapshotId, Digest))| {
             repository.is_none_or(|only| only == name)
                 && !snapshots.of(name).iter().any(|snapshot| snapshot.digest == *digest)
         };
-        if snapshots.remembered.iter().any(gone) {
+        if snapshots.remembered.iter().any(gone) || !snapshots.unreadable.is_empty() {
             let spaces = Ledger::spaces(vault).await?;
             snapshots.load_ledgers(vault, spaces).await?;
         }
@@ -218,6 +237,8 @@ impl Snapshots {
 
     /// Applies what the ledgers decided.
     fn take_removed(&mut self, vault: &Vault) {
+        self.ids = vault.replicas.live().filter_map(Replica::id).collect();
+        self.is_some_away = self.ids.len() < vault.replicas.configured();
         let ids: BTreeMap<&str, _> =
             vault.replicas.all().iter().map(|replica| (replica.name.as_str(), replica.id())).collect();
         for list in self.by_repository.values_mut() {
@@ -234,6 +255,9 @@ impl Snapshots {
             self.removed.extend::<Vec<_>>(gone);
         }
         self.by_repository.retain(|_, list| !list.is_empty());
+        // Nobody misses what was removed, damaged or not.
+        let gone: HashSet<String> = self.ledgers.values().flat_map(Ledger::removed_manifests).collect();
+        self.unreadable.retain(|problem| !gone.contains(&problem.subject));
     }
 
     /// Returns removed snapshots whose manifest is still somewhere: they can be taken back.
@@ -241,10 +265,12 @@ impl Snapshots {
         &self.removed
     }
 
-    /// Returns the entries of the audit log that manifests name, those of removed snapshots too:
-    /// signatures cover the log up to them.
+    /// Returns the entries of the audit log that manifests (those of removed snapshots too) and
+    /// ledgers name: signatures cover the log up to them.
     pub fn audit_heads(&self) -> impl Iterator<Item = &AuditHead> {
-        self.iter().chain(&self.removed).filter_map(|snapshot| snapshot.manifest.audit.as_ref())
+        let manifests = self.iter().chain(&self.removed).filter_map(|one| one.manifest.audit.as_ref());
+        let entries = self.ledgers.values().flat_map(Ledger::entries);
+        manifests.chain(entries.filter_map(|entry| entry.audit.as_ref()))
     }
 
     /// Returns the ledger of a space that has snapshots.
@@ -252,9 +278,20 @@ impl Snapshots {
         self.ledgers.get(space)
     }
 
-    /// What a manifest names that was removed by the ledger; `None` for one that was not.
+    /// What a manifest names that no replica is to hold; `None` for one that was never removed, that
+    /// was taken back, or that some replica is to keep.
     fn parents_of_removed(&self, digest: &Digest) -> Option<&[Digest]> {
-        self.ledgers.values().find_map(|ledger| ledger.fates().parents_of_removed(digest))
+        self.ledgers.values().find_map(|ledger| {
+            let parents = ledger.fates().parents_of_removed(digest)?;
+            self.is_to_be_nowhere(&ledger.fates().of(digest)).then_some(parents)
+        })
+    }
+
+    fn is_to_be_nowhere(&self, fate: &Fate) -> bool {
+        let everywhere = || self.ids.iter().all(|id| fate.is_removed_from(Some(*id)));
+        // What only a replica keeps that is away cannot be missed yet.
+        fate.is_removed()
+            || (fate.held.is_none() && fate.removed.is_some() && (self.is_some_away || everywhere()))
     }
 
     /// Returns the snapshots of a repository, oldest first.
@@ -342,6 +379,23 @@ impl Snapshots {
         Ok(problems)
     }
 
+    /// Returns what the manifests of a repository or this client's memory name, and nobody holds.
+    pub fn lost(&self, repository: &Name) -> Vec<Lost> {
+        let remembered = self.remembered.get(repository);
+        let mut lost: Vec<Lost> = self
+            .missing_parents(repository, self.of(repository))
+            .into_iter()
+            .map(|(_, sha256)| Lost { sha256, snapshot: None })
+            .collect();
+        if let Some((id, sha256)) =
+            remembered.filter(|(_, digest)| !self.is_accounted_for(repository, digest))
+        {
+            lost.retain(|lost| lost.sha256 != *sha256);
+            lost.push(Lost { sha256: *sha256, snapshot: Some(id.clone()) });
+        }
+        lost
+    }
+
     /// Whether a manifest is there, or removed by the ledger.
     fn is_accounted_for(&self, repository: &Name, digest: &Digest) -> bool {
         self.of(repository).iter().any(|snapshot| snapshot.digest == *digest)
@@ -369,6 +423,14 @@ impl Snapshots {
         }
         missing.sort();
         missing
+    }
+
+    /// Finds one removed snapshot, whose manifest is still somewhere, by its id or a unique
+    /// beginning of it.
+    pub fn find_removed(&self, typed: &str) -> Option<&Snapshot> {
+        let mut matching =
+            self.removed.iter().filter(|one| !typed.is_empty() && one.id().as_str().starts_with(typed));
+        matching.next().filter(|_| matching.next().is_none())
     }
 
     /// Finds one snapshot by what people type: an id, a unique prefix of one, `latest`, or
@@ -403,14 +465,20 @@ impl Snapshots {
                 Err(not_found(format!("{typed} begins more than one id: {}, {}, …", first.id(), second.id()))
                     .hint("type more of it"))
             }
-            (None, _) => Err(self.nothing(&format!("no snapshot has an id that begins with {typed:?}"))),
+            (None, _) => Err(match self.find_removed(typed) {
+                Some(removed) => was_removed(removed),
+                None => self.nothing(&format!("no snapshot has an id that begins with {typed:?}")),
+            }),
         }
     }
 
     fn at_time(&self, repository: &str, when: &str, now: Timestamp) -> Result<&Snapshot> {
         let list = self.by_repository.get(repository).ok_or_else(|| {
             let known: Vec<_> = self.names().collect();
-            let hint = if known.is_empty() {
+            let hint = if self.removed.iter().any(|one| one.manifest.repository.as_str() == repository) {
+                "all its snapshots were removed; `prismvault list --removed` shows which can be taken back"
+                    .to_owned()
+            } else if known.is_empty() {
                 "take one with `prismvault snapshot`".to_owned()
             } else {
                 format!("repositories with snapshots: {}", known.join(", "))
@@ -457,6 +525,17 @@ impl Snapshots {
             None => "take one with `prismvault snapshot`".to_owned(),
         })
     }
+}
+
+fn was_removed(snapshot: &Snapshot) -> VaultError {
+    let id = snapshot.id();
+    let (rule, at) = match &snapshot.fate.removed {
+        Some(removal) => (removal.rule.as_str(), removal.entry.time()),
+        None => ("", id.time()),
+    };
+    not_found(format!("{id} was removed at {}: {rule}", rfc3339(at))).hint(format!(
+        "`prismvault undelete {id} --reason …` brings it back, as long as pruning has not deleted what it needs"
+    ))
 }
 
 fn not_found(what: String) -> VaultError {

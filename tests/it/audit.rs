@@ -10,7 +10,9 @@ use prismvault::objects::operation::Operation;
 use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::vault::audit::{Appended, AuditFinding, AuditLog, Event, FindingKind, append};
 use prismvault::vault::format::audit::{AuditEntry, AuditResult};
+use prismvault::vault::format::ledger::Decision;
 use prismvault::vault::item::ItemKind;
+use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
 use prismvault::vault::snapshots::Snapshots;
 use prismvault::verification::{DamageKind, Level};
@@ -30,7 +32,8 @@ fn event(command: &str) -> Event {
         subjects: vec!["blog".to_owned()],
         plan: None,
         result: AuditResult::Complete,
-        exit_code: 0,
+        exit_code: Some(0),
+        begun: None,
     }
 }
 
@@ -117,7 +120,10 @@ async fn every_entry_names_the_one_before_it_and_says_who_did_what() {
     }
     let last = entries[2];
     assert_eq!((last.principal.as_deref(), last.host.as_deref()), (Some("uid 7"), Some("backup-1")));
-    assert_eq!((last.command.as_str(), last.result, last.exit_code), ("snapshot", AuditResult::Complete, 0));
+    assert_eq!(
+        (last.command.as_str(), last.result, last.exit_code),
+        ("snapshot", AuditResult::Complete, Some(0))
+    );
     assert_eq!((&last.key, last.replicas.len()), (&key(&writer, 3), 2));
     // Both replicas hold the same bytes.
     for n in 1..=3 {
@@ -257,6 +263,29 @@ async fn a_manifest_signs_the_log_up_to_the_entry_that_it_names() {
     let found = findings(&vault.backup).await;
     assert_eq!(told(&found).last(), Some(&(FindingKind::Missing, "", 3)), "{found:?}");
     assert!(found.iter().all(|finding| finding.kind == FindingKind::Missing));
+}
+
+#[tokio::test]
+async fn a_ledger_entry_signs_the_log_of_who_makes_no_snapshots() {
+    let mut vault = TestVault::new(1, true).await;
+    vault.snapshot("blog", &ITEMS).await;
+    let writer = fill(&vault.backup, 3).await;
+    let open = vault.backup.open().await.unwrap();
+    let space = "blog".parse().unwrap();
+    let decision = Decision::AcceptedGap {
+        repository: "blog".parse().unwrap(),
+        path: "assets/x/original".to_owned(),
+        reason: "gone".to_owned(),
+    };
+    let entry = Ledger::load(&open, &space).await.unwrap().append(&open, &space, decision).await.unwrap();
+    let named = entry.audit.unwrap();
+    assert_eq!((&named.writer, named.n), (&writer, 3));
+    // Somebody who remembers nothing.
+    vault.backup.state = None;
+    assert_eq!(findings(&vault.backup).await, []);
+    rewrite_from(&vault.stores[0], &writer, 1, 3).await;
+    let found = findings(&vault.backup).await;
+    assert!(told(&found).contains(&(FindingKind::Changed, "replica-0", 3)), "{found:?}");
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::backups::{Source, configuration, small, struck_at};
 use crate::cli_faults::interrupt;
+use crate::cli_prune::ripe;
+use crate::iam::Place as Bucket;
 use crate::restore::tree;
 use crate::workplace::{Run, Workplace};
 
@@ -59,6 +61,12 @@ impl Place {
         first.into_values().max_by_key(|entry| entry["n"].as_u64()).unwrap()
     }
 
+    /// The newest snapshot that was removed.
+    fn removed(&self) -> String {
+        let listed = self.expect(0, &["list", "--removed", "--json"]).json();
+        listed["removed"][0]["id"].as_str().unwrap().to_owned()
+    }
+
     /// The objects on both replicas, but for what may be overwritten or lost at any time.
     fn objects(&self) -> Vec<BTreeMap<String, Vec<u8>>> {
         let objects = |replica| {
@@ -76,9 +84,11 @@ enum Leaves {
     Nothing,
     /// One entry of that name.
     Entry(&'static str),
+    /// One that says that it begins, and one that says how it ended.
+    Begun(&'static str),
 }
 
-use Leaves::{Entry, Nothing};
+use Leaves::{Begun, Entry, Nothing};
 
 /// One line for each command, below it where there is one: arguments, exit code, and what it
 /// leaves. They run in this order.
@@ -97,9 +107,21 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["keys", "rewrap", "--dry-run"], 0, Nothing),
     (&["keys", "rewrap", "--yes"], 0, Entry("keys rewrap")),
     (&["keys", "rotate", "--operator", "--dry-run"], 0, Nothing),
-    (&["keys", "rotate", "--operator", "--yes"], 0, Entry("keys rotate")),
+    (&["keys", "rotate", "--operator", "--yes"], 0, Begun("keys rotate")),
+    (&["keys", "add", "--recovery", READER, "--dry-run"], 0, Nothing),
+    (&["keys", "add", "--recovery", READER], 0, Begun("keys add")),
+    (&["keys", "remove", READER, "--dry-run"], 0, Nothing),
+    // Nobody can be asked.
+    (&["keys", "remove", READER], 5, Entry("keys remove")),
+    (&["keys", "remove", READER, "--yes"], 0, Begun("keys remove")),
     (&["prune", "--dry-run"], 0, Nothing),
+    // It has nothing to delete.
     (&["prune", "--yes"], 0, Entry("prune")),
+    (&["prune", "--yes", "--expect-plan", "0"], 5, Entry("prune")),
+    (&["hold", "latest", "--reason", "audit", "--dry-run"], 0, Nothing),
+    (&["hold", "latest", "--reason", "audit"], 0, Entry("hold")),
+    (&["release", "latest", "--reason", "over", "--dry-run"], 0, Nothing),
+    (&["release", "latest", "--reason", "over"], 0, Entry("release")),
     (&["find", "page"], 0, Nothing),
     (&["cat", "latest", "repository/api.json"], 0, Nothing),
     (&["export", "latest", "--to", "out.tar"], 0, Nothing),
@@ -116,6 +138,11 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["jobs", "run", "look"], 0, Nothing),
     (&["jobs", "run", "free"], 0, Entry("jobs run")),
     (&["jobs", "run", "copy"], 0, Entry("jobs run")),
+    (&["retain", "--dry-run"], 0, Nothing),
+    (&["retain"], 0, Entry("retain")),
+    (&["undelete", "REMOVED", "--reason", "needed", "--dry-run"], 0, Nothing),
+    (&["undelete", "REMOVED", "--reason", "needed"], 0, Entry("undelete")),
+    (&["jobs", "run", "expire"], 0, Entry("jobs run")),
     (&["config"], 0, Nothing),
     (&["completions", "bash"], 0, Nothing),
     (&["manual", "pages"], 0, Nothing),
@@ -123,9 +150,15 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     // It serves until it is told to stop, and knows no vault.
     (&["sandbox", "--help"], 0, Nothing),
     // There is a vault already: nothing is opened, nothing is done.
-    (&["init"], 2, Nothing),
+    (&["init"], 5, Nothing),
     (&["--config", "three.toml", "init"], 0, Entry("init")),
+    (&["forget", "acme-blog", "--dry-run"], 0, Nothing),
+    (&["forget", "acme-blog"], 5, Entry("forget")),
+    (&["forget", "acme-blog", "--yes"], 0, Begun("forget")),
 ];
+
+/// A recipient whose identity nobody has.
+const READER: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_that_writes_leaves_one_entry_and_no_other_changes_the_vault() {
@@ -139,9 +172,10 @@ async fn every_command_that_writes_leaves_one_entry_and_no_other_changes_the_vau
         .collect();
     assert_eq!(names(&Cli::command()), tested, "a command that is new needs a line in COMMANDS");
 
-    let place = Place::new();
+    let place = Place::with("\n[retention]\nkeep_last = 1\n");
     fs::create_dir(place.workplace.file("schedules")).unwrap();
-    for (name, job) in [("take", "snapshot"), ("look", "verify"), ("free", "prune"), ("copy", "replicate")] {
+    let jobs = ["take", "look", "free", "copy", "expire"].into_iter();
+    for (name, job) in jobs.zip(["snapshot", "verify", "prune", "replicate", "retain"]) {
         let text = format!("job = \"{job}\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n");
         place.workplace.write(&format!("schedules/{name}.toml"), &text);
     }
@@ -153,23 +187,40 @@ async fn every_command_that_writes_leaves_one_entry_and_no_other_changes_the_vau
     assert_eq!(place.newest()["command"], "init");
     for (arguments, code, leaves) in COMMANDS {
         let (before, objects) = (place.entries("first").len(), place.objects());
-        place.expect(*code, arguments);
+        let removed = if arguments.contains(&"REMOVED") { place.removed() } else { String::new() };
+        let arguments: Vec<&str> =
+            arguments.iter().map(|word| if *word == "REMOVED" { removed.as_str() } else { word }).collect();
+        place.expect(*code, &arguments);
         match leaves {
             Nothing => assert_eq!(place.objects(), objects, "{arguments:?}"),
-            Entry(command) => {
-                assert_eq!(place.entries("first").len(), before + 1, "{arguments:?}");
+            Entry(command) | Begun(command) => {
                 let entry = place.newest();
                 assert_eq!(
                     (&entry["command"], &entry["exit_code"]),
                     (&Value::from(*command), &Value::from(*code)),
                     "{arguments:?}"
                 );
-                let result = if *code == 0 { "complete" } else { "failed" };
+                let result = match code {
+                    0 => "complete",
+                    5 => "refused",
+                    _ => "failed",
+                };
                 assert_eq!(entry["result"], result, "{arguments:?}");
+                let entries = place.entries("first");
+                let begun = entry["begun"].as_str().map(|key| &entries[key]);
+                let begins = matches!(leaves, Begun(_));
+                assert_eq!((entries.len(), begun.is_some()), (before + 1 + usize::from(begins), begins));
+                if let Some(begun) = begun {
+                    assert_eq!((&begun["command"], &begun["result"]), (&(*command).into(), &"begun".into()));
+                    assert_eq!((&begun["plan"], &begun["exit_code"]), (&entry["plan"], &Value::Null));
+                    assert!(begun["plan"].is_string(), "{arguments:?}");
+                }
             }
         }
     }
     // The new replica has what was recorded before it came.
+    assert_eq!(place.entries("third").len() + 2 + 1, place.entries("first").len(), "but for the last three");
+    place.expect(0, &["--config", "three.toml", "replicate"]);
     assert_eq!(place.entries("third"), place.entries("first"));
     place.expect(0, &["--config", "three.toml", "audit", "verify"]);
 }
@@ -272,6 +323,24 @@ async fn what_somebody_removes_or_changes_is_named_with_replica_writer_and_numbe
                 assert_eq!(fs::read(&file).unwrap(), good);
                 place.expect(0, &["audit", "verify"]);
             }
+            // In another order: it and the one after it, or before it, change places.
+            let other = if n == 3 { 2 } else { n + 1 };
+            let place_of_other = file.with_file_name(format!("{other}.json"));
+            let aside = place.workplace.file("aside");
+            for (from, to) in [(&file, &aside), (&place_of_other, &file), (&aside, &place_of_other)] {
+                fs::rename(from, to).unwrap();
+            }
+            let found = place.expect(4, &["audit", "verify", "--json"]).json();
+            let mut told: Vec<_> = found["findings"].as_array().unwrap().iter().collect();
+            told.sort_by_key(|finding| finding["n"].as_u64());
+            let numbers: Vec<_> = told.iter().map(|finding| finding["n"].as_u64().unwrap()).collect();
+            assert_eq!(numbers, [n.min(other), n.max(other)]);
+            assert!(
+                told.iter().all(|finding| finding["kind"] == "misplaced" && finding["replica"] == replica)
+            );
+            place.expect(0, &["repair"]);
+            assert_eq!(fs::read(&file).unwrap(), good);
+            place.expect(0, &["audit", "verify"]);
         }
     }
     let verified = place.expect(0, &["verify"]);
@@ -279,7 +348,8 @@ async fn what_somebody_removes_or_changes_is_named_with_replica_writer_and_numbe
     // What repairs mended is on record as well.
     let entry = place.newest();
     assert_eq!(entry["command"], "repair");
-    assert_eq!(entry["subjects"], serde_json::json!([format!("audit/{writer}/3.json on second")]));
+    let mended = ["2", "3"].map(|n| format!("audit/{writer}/{n}.json on second"));
+    assert_eq!(entry["subjects"], serde_json::json!(mended));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,4 +422,105 @@ async fn an_entry_that_a_replica_does_not_take_is_a_warning_and_exit_code_3() {
     place.expect(0, &["snapshot"]);
     place.expect(0, &["audit", "verify"]);
     assert_eq!(place.entries("first"), place.entries("second"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_deletes_for_good_says_so_first_and_a_killed_run_is_seen() {
+    let source = small();
+    let place = Bucket::new(&source, "").await;
+    for arguments in [&["init"][..], &["snapshot"]] {
+        assert_eq!(place.run(None, arguments).code, 0);
+    }
+    // The bucket is asked to delete the first header, and does not answer.
+    let asked = place.guard.hang_at("DeleteObject");
+    let mut child = place.command(None, &["keys", "rotate", "--operator", "--yes"]).spawn().unwrap();
+    asked.notified().await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.guard.answer_again();
+    let listed = place.run(None, &["audit", "list", "--json"]).json();
+    let entries = listed["entries"].as_array().unwrap();
+    let last = entries.last().unwrap();
+    assert_eq!((&last["command"], &last["result"]), (&"keys rotate".into(), &"begun".into()));
+    assert_eq!(listed["without_end"], serde_json::json!([last["key"]]));
+    let shown = place.run(None, &["audit", "list"]);
+    assert!(shown.stdout.contains("begun, no end"), "{shown:?}");
+    // Run again it goes on to the end, which is on record; the killed one stays without.
+    let again = place.run(None, &["keys", "rotate", "--operator", "--yes"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    let listed = place.run(None, &["audit", "list", "--json"]).json();
+    assert_eq!(listed["without_end"], serde_json::json!([last["key"]]));
+    let results: Vec<&Value> =
+        listed["entries"].as_array().unwrap().iter().map(|entry| &entry["result"]).collect();
+    assert_eq!(results, ["complete", "complete", "begun", "begun", "complete"]);
+    assert_eq!(place.run(None, &["audit", "verify"]).code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prune_deletes_is_on_record_before_and_after_and_a_refusal_too() {
+    let place = ripe().await;
+    let entries = |replica: &str| -> Vec<Value> {
+        let objects = tree(&place.file(replica)).into_iter().filter(|(key, _)| key.starts_with("audit/"));
+        objects.map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap()).collect()
+    };
+    place.expect(0, &["prune", "--dry-run"]);
+    assert_eq!(entries("one"), Vec::<Value>::new(), "a dry run writes nothing");
+    place.expect(5, &["prune"]);
+    place.expect(0, &["prune", "--yes"]);
+    let found = entries("one");
+    assert_eq!(found, entries("two"));
+    let results: Vec<(&str, Option<u64>)> =
+        found.iter().map(|entry| (entry["result"].as_str().unwrap(), entry["exit_code"].as_u64())).collect();
+    assert_eq!(results, [("refused", Some(5)), ("begun", None), ("complete", Some(0))]);
+    assert_eq!(found[2]["begun"], found[1]["key"]);
+    for entry in &found {
+        assert_eq!(entry["subjects"], serde_json::json!(["replica one", "replica two"]));
+        assert_eq!(entry["plan"], found[0]["plan"]);
+    }
+    // Neither that nor a later pruning touches the log.
+    place.expect(0, &["prune", "--yes"]);
+    assert_eq!(entries("one")[..3], found);
+    place.expect(0, &["audit", "verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_deleted_for_good_when_that_cannot_be_recorded_anywhere() {
+    let place = ripe().await;
+    for replica in ["one", "two"] {
+        place.write(&format!("{replica}/audit"), "in the way");
+    }
+    let before = ["one", "two"].map(|replica| tree(&place.file(replica)));
+    let run = place.expect(1, &["prune", "--yes"]);
+    assert!(run.stderr.contains("audit log cannot say that it begins"), "{run:?}");
+    assert_eq!(["one", "two"].map(|replica| tree(&place.file(replica))), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicate_brings_what_others_recorded_while_a_replica_was_away() {
+    let place = Place::new();
+    place.expect(0, &["snapshot"]);
+    let away = place.workplace.file("away");
+    fs::rename(place.workplace.file("second"), &away).unwrap();
+    let config = place.workplace.read("prismvault.toml");
+    let config = config.replace("[vault]\n", "[vault]\nmin_copies = 1\n");
+    place.workplace.write("prismvault.toml", &config);
+    place.expect(3, &["snapshot"]);
+    // Another host with the same key.
+    fs::remove_dir_all(place.workplace.home().join(".local")).unwrap();
+    place.expect(3, &["snapshot"]);
+    fs::rename(&away, place.workplace.file("second")).unwrap();
+    let (first, second) = (place.entries("first"), place.entries("second"));
+    assert_eq!((first.len(), second.len()), (4, 2));
+    let lagging = place.expect(3, &["audit", "verify"]);
+    assert!(lagging.stdout.contains("behind"), "{lagging:?}");
+    place.expect(0, &["replicate", "--dry-run"]);
+    assert_eq!(place.entries("second"), second);
+    let run = place.expect(0, &["replicate"]);
+    assert!(
+        run.stdout.contains("entries of the audit log") || run.stdout.contains("entry of the audit log"),
+        "{run:?}"
+    );
+    assert_eq!(place.entries("first"), place.entries("second"));
+    assert_eq!(place.entries("first").len(), 5);
+    place.expect(0, &["audit", "verify"]);
 }

@@ -15,7 +15,7 @@ use crate::vaults::TestVault;
 use crate::workplace::Workplace;
 
 /// A vault on two directories, in which what a removed snapshot needed was marked a week ago.
-async fn ripe() -> Workplace {
+pub(crate) async fn ripe() -> Workplace {
     let vault = TestVault::starting(SystemClock.now() - TimeDelta::days(10), 2, true).await;
     vault.snapshot("blog", BASE).await;
     let first = vault.snapshot("blog", FIRST).await;

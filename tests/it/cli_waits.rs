@@ -52,9 +52,12 @@ async fn a_terminal_that_goes_away_ends_a_run_cleanly_and_the_next_is_complete()
     let (source, place) = (small(), Workplace::new());
     place.expect(0, &words(&first_try(&source)));
     source.repository.edit(0.2, 7).unwrap();
+    // A run of many such requests does not end before the signal arrives.
+    set(&source, Faults { latency: Duration::from_millis(400), ..Faults::default() });
     let ended = Run::from(struck_at(&place, &["snapshot"], &source, 1, hang_up));
     assert_eq!(ended.code, 130, "{ended:?}");
     assert!(ended.stderr.contains("stopping cleanly"), "{ended:?}");
+    set(&source, Faults::default());
     assert_eq!(place.expect(0, &["snapshot", "--json"]).json()["manifest"]["status"], "complete");
 }
 

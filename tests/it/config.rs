@@ -174,8 +174,8 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[repositories.blog]\nrepository = 'acme-blog'\nacces_token = { env = 'T' }",
             UnknownKey,
             "prismvault.toml:3: repositories.blog.acces_token: unknown key, did you mean \"access_token\"? (known \
-             here: repository, access_token, write_token, groups, space, priority, asset_hosts, content_api, \
-             asset_api, types_api, migration_api)",
+             here: repository, access_token, write_token, groups, space, timezone, retention, priority, \
+             asset_hosts, content_api, asset_api, types_api, migration_api)",
         ),
         (
             "[vault]\nmin-copies = 2",
@@ -187,19 +187,19 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[[replicas]]\nname = 'a'\nurl = 's3://a'\nobject_locks = { mode = 'governance' }",
             UnknownKey,
             "prismvault.toml:4: replicas[0].object_locks: unknown key, did you mean \"object_lock\"? (known here: \
-             name, url, region, endpoint, force_path_style, profile, storage_class, sse, kms_key, object_lock)",
+             name, url, retention, region, endpoint, force_path_style, profile, storage_class, sse, kms_key, object_lock)",
         ),
         (
-            "[retention]\nkeep_daily = 14",
+            "[retentoin]\nkeep_daily = 14",
             UnknownKey,
-            "prismvault.toml:1: retention: unknown key (known here: include, repositories, vault, keys, limits, \
-             replicas, audit)",
+            "prismvault.toml:1: retentoin: unknown key, did you mean \"retention\"? (known here: include, \
+             repositories, vault, keys, limits, replicas, retention, audit)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas, audit)",
+             limits, replicas, retention, audit)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",

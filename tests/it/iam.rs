@@ -1,31 +1,34 @@
 //! The policies of `docs/iam` against the calls that the program really makes: a server that
 //! enforces them, and commands run with the credentials of each role.
 //!
-//! A new command needs one line in [`COMMANDS`]; a call that only stores with versions and locks
-//! see needs one in [`NOT_HERE`].
+//! A new command needs one line in [`COMMANDS`]; what a policy allows for a case that does not
+//! happen here needs one in [`NOT_HERE`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use prismvault::objects::{Body, ErrorKind, ObjectStore, PutMode};
+use prismvault::clock::{Clock as _, SystemClock, Timestamp};
+use prismvault::objects::{Abilities, Body, ErrorKind, ObjectStore, PutMode};
 use prismvault::sandbox::Faults;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::path::S3Path;
 use s3s::{S3Result, s3_error};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::backups::{configuration, small};
-use crate::restore::tree;
-use crate::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY, connect};
+use crate::s3_server::{ACCESS_KEY, BUCKET, SECRET_KEY, connect};
+use crate::s3_strict::StrictServer;
 use crate::workplace::{Run, Workplace};
 
 const PREFIX: &str = "prismic";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
+pub(crate) enum Role {
     Snapshot,
     Maintenance,
     Restore,
@@ -56,15 +59,24 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Snapshot, &["verify"], 0),
     (Snapshot, &["jobs", "run", "take"], 0),
     (Snapshot, &["audit", "verify"], 0),
+    (Snapshot, &["verify", "--sample", "5%"], 0),
     (Maintenance, &["list"], 0),
+    (Maintenance, &["show", "--storage"], 0),
     (Maintenance, &["verify", "--level", "bytes"], 4),
     (Maintenance, &["repair"], 0),
     (Maintenance, &["replicate"], 0),
     (Maintenance, &["repair", "--rebuild-index"], 0),
-    (Maintenance, &["keys", "rotate", "--operator", "--yes"], 0),
+    // The bucket locks what would be destroyed.
+    (Maintenance, &["keys", "rotate", "--operator", "--yes"], 3),
     (Maintenance, &["keys", "list"], 0),
+    (Maintenance, &["keys", "check"], 3),
+    (Maintenance, &["hold", "latest", "--reason", "audit"], 0),
+    (Maintenance, &["release", "latest", "--reason", "over"], 0),
+    (Maintenance, &["retain"], 0),
+    (Maintenance, &["undelete", "REMOVED", "--reason", "needed"], 0),
     (Maintenance, &["prune", "--yes"], 0),
     (Maintenance, &["audit", "list"], 0),
+    (Maintenance, &["audit", "verify"], 0),
     (Restore, &["list"], 0),
     (Restore, &["show", "latest"], 0),
     (Restore, &["find", "page"], 0),
@@ -73,16 +85,20 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Restore, &["restore", "files", "latest", "--to", "out"], 0),
     (Restore, &["verify", "--full"], 0),
     (Restore, &["audit", "verify"], 0),
+    (Maintenance, &["forget", "acme-blog", "--yes"], 0),
 ];
 
-/// What policies allow and this server cannot show, with the reason.
+/// What is refused on purpose, and the command goes on without: role, the first word of the
+/// command, action and beginning of the key.
+const GOES_WITHOUT: &[(Role, &str, &str, &str)] =
+    // A verification that cannot be remembered is one all the same.
+    &[(Restore, "verify", "s3:PutObject", "state/verification/")];
+
+/// What policies allow and no command here needs, with the reason.
 const NOT_HERE: &[(Role, &str, &str)] = &[
-    (Snapshot, "s3:PutObjectRetention", "a put carries a lock where object_lock is configured"),
-    (Maintenance, "s3:PutObjectRetention", "locks are renewed while an object is live"),
-    (Maintenance, "s3:GetObjectRetention", "and read back"),
-    (Maintenance, "s3:ListBucketVersions", "pruning deletes every version"),
+    (Maintenance, "s3:DeleteObject", "what a repair set aside is removed"),
+    (Maintenance, "s3:GetObjectRetention", "locks that were renewed are read back"),
     (Maintenance, "s3:GetObjectVersion", "a version that is hidden is looked at before it is cleared"),
-    (Maintenance, "s3:DeleteObjectVersion", "pruning deletes every version"),
     (Restore, "s3:ListBucketVersions", "readers fall back to a version that a delete hides"),
     (Restore, "s3:GetObjectVersion", "readers fall back to a version that a delete hides"),
 ];
@@ -171,13 +187,15 @@ fn is_like(text: &str, pattern: &str) -> bool {
 
 /// The policy in force, and what was asked under it.
 #[derive(Clone, Default)]
-struct Guard(Arc<Mutex<State>>);
+pub(crate) struct Guard(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     role: Option<(Role, Policy)>,
     used: BTreeSet<(Role, String)>,
-    denied: Vec<String>,
+    denied: Vec<(&'static str, String)>,
+    /// An operation that gets no answer, and who is told of the first.
+    hangs: Option<(&'static str, Arc<Notify>)>,
 }
 
 impl Guard {
@@ -185,8 +203,19 @@ impl Guard {
         self.0.lock().unwrap().role = role.map(|role| (role, Policy::of(role)));
     }
 
-    fn denied(&self) -> Vec<String> {
+    fn denied(&self) -> Vec<(&'static str, String)> {
         std::mem::take(&mut self.0.lock().unwrap().denied)
+    }
+
+    /// From now on this operation gets no answer; returns who is told when it is asked for.
+    pub(crate) fn hang_at(&self, operation: &'static str) -> Arc<Notify> {
+        let asked = Arc::new(Notify::new());
+        self.0.lock().unwrap().hangs = Some((operation, Arc::clone(&asked)));
+        asked
+    }
+
+    pub(crate) fn answer_again(&self) {
+        self.0.lock().unwrap().hangs = None;
     }
 }
 
@@ -221,6 +250,12 @@ fn condition_keys(cx: &S3AccessContext<'_>) -> BTreeMap<&'static str, String> {
     keys.extend(
         query.filter(|(name, _)| name == "prefix").map(|(_, value)| ("s3:prefix", value.into_owned())),
     );
+    if let Some(until) = cx.headers().get("x-amz-object-lock-retain-until-date") {
+        let until: Timestamp = until.to_str().unwrap().parse().unwrap();
+        // Rounded up, as a store may do it.
+        let days = ((until - SystemClock.now()).num_seconds() + 24 * 60 * 60 - 1) / (24 * 60 * 60);
+        keys.insert("s3:object-lock-remaining-retention-days", days.to_string());
+    }
     if let Some(value) = cx.headers().get("if-none-match") {
         keys.insert("s3:if-none-match", value.to_str().unwrap().to_owned());
     }
@@ -234,11 +269,16 @@ impl S3Access for Guard {
             return Err(s3_error!(AccessDenied));
         }
         let (needed, keys) = (needed(cx), condition_keys(cx));
+        let hangs = self.0.lock().unwrap().hangs.clone();
+        if let Some((_, asked)) = hangs.filter(|(operation, _)| *operation == cx.s3_op().name()) {
+            asked.notify_one();
+            std::future::pending::<()>().await;
+        }
         let mut state = self.0.lock().unwrap();
         let Some((role, policy)) = state.role.clone() else { return Ok(()) };
         for (action, resource) in needed {
             if !policy.allows(action, &resource, &keys) {
-                state.denied.push(format!("{action} on {resource}"));
+                state.denied.push((action, resource));
                 return Err(s3_error!(AccessDenied));
             }
             state.used.insert((role, action.to_owned()));
@@ -247,20 +287,22 @@ impl S3Access for Guard {
     }
 }
 
-/// A vault in a guarded bucket and a directory.
-struct Place {
-    workplace: Workplace,
-    server: S3Server,
-    guard: Guard,
+/// A vault in a guarded bucket, with versions, and a directory.
+pub(crate) struct Place {
+    pub(crate) workplace: Workplace,
+    pub(crate) server: StrictServer,
+    pub(crate) guard: Guard,
 }
 
 impl Place {
-    async fn new(source: &crate::backups::Source) -> Self {
+    /// A configuration, not yet made a vault; `more` is said of the bucket.
+    pub(crate) async fn new(source: &crate::backups::Source, more: &str) -> Self {
         let guard = Guard::default();
-        let (workplace, server) = (Workplace::new(), S3Server::guarded(guard.clone()).await);
+        let all = Abilities { create_only: true, stored_checksums: true, versions: true, locks: true };
+        let (workplace, server) = (Workplace::new(), StrictServer::guarded(all, guard.clone()).await);
         let bucket = format!(
             "\n[[replicas]]\nname = \"bucket\"\nurl = \"s3://{BUCKET}/{PREFIX}\"\nregion = \"eu-central-1\"\n\
-             endpoint = \"http://{}\"\nforce_path_style = true\n",
+             endpoint = \"http://{}\"\nforce_path_style = true\n{more}\n[retention]\nkeep_last = 1\n",
             server.address
         );
         let local = workplace.file("local");
@@ -274,38 +316,47 @@ impl Place {
         Self { workplace, server, guard }
     }
 
-    fn run(&self, role: Option<Role>, arguments: &[&str]) -> Run {
+    /// The program with the credentials of a role (`None`: of whoever owns the bucket).
+    pub(crate) fn command(&self, role: Option<Role>, arguments: &[&str]) -> Command {
         self.guard.enforce(role);
         let mut command = self.workplace.command(arguments);
         command
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
             .env("PRISMIC_WRITE_TOKEN", crate::backups::WRITE_TOKEN);
-        Run::from(command.output().unwrap())
+        command
     }
 
-    fn in_bucket(&self, key: &str) -> std::path::PathBuf {
-        self.server.dir.path().join(BUCKET).join(PREFIX).join(key)
+    pub(crate) fn run(&self, role: Option<Role>, arguments: &[&str]) -> Run {
+        Run::from(self.command(role, arguments).output().unwrap())
+    }
+
+    /// What is in the bucket, by names that begin with this.
+    pub(crate) async fn in_bucket(&self, beginning: &str) -> Vec<String> {
+        let beginning = format!("{PREFIX}/{beginning}");
+        let objects = self.server.memory.list("").await.unwrap().into_iter().map(|meta| meta.key);
+        objects.filter(|key| key.starts_with(&beginning)).collect()
     }
 
     /// Damages a pack in the bucket, so that a repair replaces it.
-    fn damage(&self) {
-        let packs = tree(&self.in_bucket("packs"));
-        let (name, bytes) = packs.into_iter().next().unwrap();
-        let file = self.in_bucket("packs").join(name);
-        fs::remove_file(&file).unwrap();
-        std::io::Write::write_all(&mut fs::File::create(&file).unwrap(), &vec![0; bytes.len()]).unwrap();
+    async fn damage(&self) {
+        let pack = self.in_bucket("packs/").await.remove(0);
+        assert!(self.server.memory.tamper(&pack, |bytes| bytes.fill(0)));
+    }
+
+    fn removed(&self) -> String {
+        let listed = self.run(None, &["list", "--removed", "--json"]).json();
+        listed["removed"][0]["id"].as_str().unwrap().to_owned()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_gets_by_with_the_policy_of_its_role_and_no_policy_allows_more() {
     let source = small();
-    let place = Place::new(&source).await;
+    let place = Place::new(&source, "object_lock = { mode = \"governance\", days = 14 }").await;
     // What an init that was killed left behind is removed by the next.
-    fs::create_dir_all(place.in_bucket("")).unwrap();
-    std::io::Write::write_all(&mut fs::File::create(place.in_bucket("replica.json")).unwrap(), b"{}")
-        .unwrap();
+    let left = format!("{PREFIX}/replica.json");
+    place.server.memory.put(&left, Body::bytes(b"{}".to_vec()), PutMode::CreateOnly).await.unwrap();
     let library = source.repository.library();
     let lost = library.assets()[0].id.clone();
     let gap = format!("assets/{lost}/original");
@@ -315,14 +366,27 @@ async fn every_command_gets_by_with_the_policy_of_its_role_and_no_policy_allows_
     let job = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n";
     place.workplace.write("schedules/take.toml", job);
     for (role, arguments, code) in COMMANDS {
-        let arguments: Vec<&str> =
-            arguments.iter().map(|word| if *word == "GAP" { gap.as_str() } else { word }).collect();
+        let removed = if arguments.contains(&"REMOVED") { place.removed() } else { String::new() };
+        let word = |word: &&'static str| match *word {
+            "GAP" => gap.as_str(),
+            "REMOVED" => removed.as_str(),
+            word => word,
+        };
+        let arguments: Vec<&str> = arguments.iter().map(word).collect();
         if arguments[0] == "verify" && *role == Maintenance {
-            place.damage();
+            place.damage().await;
         }
         let run = place.run(Some(*role), &arguments);
         assert_eq!(run.code, *code, "{role:?} {arguments:?}: {run:?}");
-        assert_eq!(place.guard.denied(), Vec::<String>::new(), "{role:?} {arguments:?}");
+        let mut denied = place.guard.denied();
+        denied.retain(|(action, resource)| {
+            let goes_without = |(own, command, needs, beginning): &(Role, &str, &str, &str)| {
+                let place = format!("arn:aws:s3:::{BUCKET}/{PREFIX}/{beginning}");
+                own == role && *command == arguments[0] && needs == action && resource.starts_with(&place)
+            };
+            !GOES_WITHOUT.iter().any(goes_without)
+        });
+        assert_eq!(denied, [], "{role:?} {arguments:?}");
     }
     let used = place.guard.0.lock().unwrap().used.clone();
     for role in [Snapshot, Maintenance, Restore] {
@@ -332,10 +396,28 @@ async fn every_command_gets_by_with_the_policy_of_its_role_and_no_policy_allows_
             of_role.chain(elsewhere.map(|(_, action, _)| (*action).to_owned())).collect();
         assert_eq!(Policy::of(role).actions(true), needed, "{role:?}");
     }
-    // What is listed as not to be seen here is not seen here.
+    // What is listed as not needed here is not needed here.
     for (role, action, _) in NOT_HERE {
         assert!(!used.contains(&(*role, (*action).to_owned())), "{action} is used by {role:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_read_verifies_and_says_that_it_is_not_remembered() {
+    let source = small();
+    let place = Place::new(&source, "").await;
+    for arguments in [&["init"][..], &["snapshot"]] {
+        assert_eq!(place.run(None, arguments).code, 0);
+    }
+    let run = place.run(Some(Restore), &["verify", "--full"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!((run.stdout + &run.stderr).contains("what was verified on bucket is not remembered"));
+    let run = place.run(Some(Snapshot), &["verify", "--level", "bytes"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(!(run.stdout + &run.stderr).contains("not remembered"));
+    // And once more, over the results of before.
+    let run = place.run(Some(Snapshot), &["verify", "--level", "bytes"]);
+    assert_eq!((run.code, place.guard.denied().len()), (0, 1), "only that of the restore role: {run:?}");
 }
 
 #[test]
@@ -363,7 +445,7 @@ fn nobody_reaches_beyond_the_prefix_or_bypasses_a_lock_and_locks_are_short() {
         }
         let inside = format!("arn:aws:s3:::{BUCKET}/{PREFIX}/packs/a/b");
         assert!(!policy.allows("s3:BypassGovernanceRetention", &inside, &BTreeMap::new()));
-        for (days, allowed) in [("14", role != Restore), ("15", false), ("36500", false)] {
+        for (days, allowed) in [("15", role != Restore), ("16", false), ("36500", false)] {
             let keys = BTreeMap::from([("s3:object-lock-remaining-retention-days", days.to_owned())]);
             assert_eq!(policy.allows("s3:PutObjectRetention", &inside, &keys), allowed, "{role:?} {days}");
         }
@@ -373,7 +455,7 @@ fn nobody_reaches_beyond_the_prefix_or_bypasses_a_lock_and_locks_are_short() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_intruder_with_the_credentials_of_a_role_can_do_what_the_documentation_says_and_no_more() {
     let source = small();
-    let place = Place::new(&source).await;
+    let place = Place::new(&source, "").await;
     for arguments in [&["init"][..], &["snapshot"]] {
         assert_eq!(place.run(None, arguments).code, 0);
     }
@@ -407,18 +489,24 @@ async fn an_intruder_with_the_credentials_of_a_role_can_do_what_the_documentatio
             replaces,
             "{role:?}"
         );
+        let remembered = "state/verification/acme-blog.json";
+        assert_eq!(
+            done(store.put(remembered, garbage(), PutMode::Overwrite).await.map(drop)),
+            role != Restore,
+            "{role:?}"
+        );
         assert_eq!(done(store.delete(&pack).await), replaces, "{role:?}");
         assert!(!done(outside.put("x", garbage(), PutMode::CreateOnly).await.map(drop)), "{role:?}");
     }
     // The role that only reads writes no snapshot: said, and nothing is stored there.
-    let place = Place::new(&source).await;
+    let place = Place::new(&source, "").await;
     for arguments in [&["init"][..], &["snapshot"]] {
         assert_eq!(place.run(None, arguments).code, 0);
     }
-    let before = tree(&place.in_bucket(""));
+    let before = place.in_bucket("").await;
     source.repository.edit(0.1, 3).unwrap();
     let run = place.run(Some(Restore), &["snapshot"]);
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stderr.contains("refuses these credentials"), "{run:?}");
-    assert_eq!(tree(&place.in_bucket("")), before);
+    assert_eq!(place.in_bucket("").await, before);
 }

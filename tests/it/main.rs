@@ -45,6 +45,7 @@ mod rebuild_index;
 mod replicas;
 mod replication;
 mod restore;
+mod retention;
 mod s3_credentials;
 mod s3_server;
 mod s3_strict;

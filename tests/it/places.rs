@@ -146,7 +146,10 @@ async fn a_directory_that_is_configured_twice_is_refused_however_it_is_spelled()
         assert!(found.stdout.contains("same-replica on two: 1 thing\n  replica.json: "), "{found:?}");
         let repair = place.expect(1, &["repair"]);
         assert!(repair.stdout.contains("remove one of them from the configuration"), "{repair:?}");
-        assert_eq!(tree(&one), before, "{}", second.display());
+        let mut after = tree(&one);
+        // What verification remembers of itself is no part of the vault.
+        after.retain(|key, _| !key.starts_with("state/verification/"));
+        assert_eq!(after, before, "{}", second.display());
         // What is there can still be read.
         place.expect(0, &["list"]);
     }
@@ -157,7 +160,7 @@ async fn a_directory_that_is_configured_twice_is_refused_however_it_is_spelled()
     place.write("prismvault.toml", &(configuration(&source, &[("one", &one), ("two", &copy)]) + &pin));
     place.expect(5, &["snapshot"]);
     let dry = place.expect(0, &["repair", "--dry-run"]);
-    assert!(dry.stdout.contains("replica.json to two, made anew"), "{dry:?}");
+    assert!(dry.stdout.contains("replica.json made anew"), "{dry:?}");
     assert_eq!(tree(&one), tree(&copy));
     place.expect(0, &["repair"]);
     place.expect(0, &["snapshot"]);

@@ -1,23 +1,30 @@
 //! Pruning when something is wrong: nothing goes unless everything that decides is there; a crash
 //! at any write harms nothing; and the merging of index objects.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use prismvault::clock::{Clock as _, ManualClock};
-use prismvault::ids::{Digest, Name, SnapshotId};
+use prismvault::ids::{Digest, ItemId, Name, SnapshotId};
 use prismvault::objects::faults::{Condition, CrashPoint, CrashSwitch, Fault, FaultRule, FaultStore};
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
 use prismvault::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode};
 use prismvault::pruning::{Kind, plan, storage};
 use prismvault::vault::error::ErrorKind;
+use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::mark::Mark;
 use prismvault::vault::format::{VERSION, mark};
+use prismvault::vault::index::PackNumber;
 use prismvault::vault::layout;
 use prismvault::vault::marks;
+use prismvault::vault::needs::Needs;
 use prismvault::vault::open::Vault;
+use prismvault::vault::reader::Reader;
+use prismvault::vault::snapshots::Snapshots;
 use prismvault::vault::space::Space;
+use prismvault::vault::tree;
 use prismvault::verification::Level;
 
 use crate::backups::{Backup, Source, Stores, as_stores, copy_objects, copy_stores};
@@ -60,14 +67,14 @@ async fn a_manifest_that_cannot_be_read_or_is_missing_stops_everything() {
     let vault = ripe().await;
     // The one that stays: what it needs is not known then.
     let removed = vault.backup.open().await.unwrap();
-    let removed = prismvault::vault::snapshots::Snapshots::load(&removed, None).await.unwrap();
+    let removed = Snapshots::load(&removed, None).await.unwrap();
     let stays = removed.iter().next().unwrap().manifest.key.clone();
     vault.damage(&stays);
     assert_refused(&vault.backup, "cannot be read").await;
 
     let mut vault = ripe().await;
     let open = vault.backup.open().await.unwrap();
-    let snapshots = prismvault::vault::snapshots::Snapshots::load(&open, None).await.unwrap();
+    let snapshots = Snapshots::load(&open, None).await.unwrap();
     let stays = snapshots.iter().next().unwrap().manifest.clone();
     vault.snapshot("blog", SECOND).await;
     vault.backup.state = None;
@@ -81,7 +88,7 @@ async fn a_manifest_that_cannot_be_read_or_is_missing_stops_everything() {
 async fn a_manifest_with_other_bytes_on_one_replica_stops_everything() {
     let vault = ripe().await;
     let open = vault.backup.open().await.unwrap();
-    let snapshots = prismvault::vault::snapshots::Snapshots::load(&open, None).await.unwrap();
+    let snapshots = Snapshots::load(&open, None).await.unwrap();
     let stays = snapshots.iter().next().unwrap().manifest.key.clone();
     vault.stores[1].tamper(&stays, |bytes| bytes.truncate(40));
     assert_refused(&vault.backup, "other bytes").await;
@@ -248,8 +255,10 @@ async fn sweep(backup: &mut Backup, base: &Stores, wait: TimeDelta, snapshots: u
     let expected: Vec<(String, String)> = everything(&copies).await.into_keys().collect();
     let writes = counter.writes();
     assert!(writes >= least, "{writes} writes");
-    for k in 1..=writes {
-        for point in [CrashPoint::Before(k), CrashPoint::After(k)] {
+    for k in 0..=writes {
+        // After one write is before the next; what differs is whether its answer was lost.
+        let points = if k == 0 { [CrashPoint::Before(1)] } else { [CrashPoint::After(k)] };
+        for point in points {
             let survivors = as_stores(&copy_stores(base, &clock).await);
             clock.advance(wait);
             let switch = CrashSwitch::at(point);
@@ -276,7 +285,7 @@ async fn sweep(backup: &mut Backup, base: &Stores, wait: TimeDelta, snapshots: u
 
 #[tokio::test]
 async fn a_crash_at_any_write_harms_nothing_and_the_next_prune_completes() {
-    let source = Source::synthetic(16, 1);
+    let source = Source::synthetic(12, 1);
     let mut backup = Backup::in_memory(2).await;
     backup.limits.pack_bytes = 6 << 10;
     backup.limits.frame_bytes = 4 << 10;
@@ -352,7 +361,7 @@ async fn many_small_index_objects_become_one_and_go_after_the_grace() {
 async fn a_merged_index_leaves_out_packs_that_go_and_a_crash_after_it_merges_no_second_time() {
     let mut vault = with_many(20, 2).await;
     let open = vault.backup.open().await.unwrap();
-    let snapshots = prismvault::vault::snapshots::Snapshots::load(&open, None).await.unwrap();
+    let snapshots = Snapshots::load(&open, None).await.unwrap();
     let first = snapshots.of(&blog())[1].manifest.clone();
     remove(&vault.backup, &[&first], None).await;
     let honest = vault.backup.stores.clone();
@@ -451,6 +460,48 @@ async fn a_mark_whose_time_is_not_true_is_not_carried_out_early() {
     other.backup.clock.advance(grace());
     let (planned, report) = prune(&other.backup).await;
     assert_eq!((planned.replicas[0].mark.len(), deleted(&report, "replica-0", Kind::Body)), (1, 0));
+}
+
+#[tokio::test]
+async fn what_a_snapshot_needs_is_every_item_and_page_of_it() {
+    let source = Source::synthetic(150, 4);
+    let mut backup = Backup::in_memory(2).await;
+    backup.limits.pack_bytes = 20 << 10;
+    backup.limits.page_entries_min = 4;
+    backup.limits.page_entries_max = 8;
+    for seed in 0..3 {
+        backup.snapshot(&source).await.unwrap();
+        source.repository.edit(0.1, seed).unwrap();
+    }
+    let vault = backup.open().await.unwrap();
+    let snapshots = Snapshots::load(&vault, None).await.unwrap();
+    let space = Space::load(&vault, &blog()).await.unwrap();
+    let reader = Reader::new(&vault, &space);
+    let mut needs = Needs::new(&reader, &space);
+    for snapshot in snapshots.iter() {
+        let manifest = &snapshot.manifest;
+        assert!(manifest.catalog.levels > 2, "a tree: {:?}", manifest.catalog);
+        let needed = needs.of(manifest).await.unwrap();
+        // The long way round.
+        let entries: Vec<CatalogEntry> = tree::read_all(&reader, &manifest.catalog).await.unwrap();
+        let mut items: Vec<ItemId> = entries.iter().map(|entry| entry.item).collect();
+        items.extend(tree::all_pages(&reader, &manifest.catalog).await.unwrap());
+        items.extend(tree::all_pages(&reader, &manifest.links).await.unwrap());
+        let packs: BTreeSet<PackNumber> =
+            items.iter().flat_map(|item| space.index.locations(item)).map(|place| place.pack).collect();
+        assert!(packs.len() > 3);
+        for replica in [0, 1] {
+            assert_eq!(needed.packs_on(&space, replica), packs);
+        }
+        assert_eq!(needed.bytes(), entries.iter().map(|entry| entry.size).sum::<u64>());
+        assert!(needed.lost().is_empty());
+        // A manifest that counts other entries than its catalog has is not believed.
+        let mut wrong = manifest.clone();
+        wrong.catalog.entries += 1;
+        assert_eq!(needs.of(&wrong).await.unwrap_err().kind, ErrorKind::Integrity);
+        wrong.catalog.levels = 77;
+        assert_eq!(needs.of(&wrong).await.unwrap_err().kind, ErrorKind::Integrity);
+    }
 }
 
 #[tokio::test]

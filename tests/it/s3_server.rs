@@ -9,7 +9,6 @@ use hyper_util::server::conn::auto::Builder;
 use prismvault::limits::Limits;
 use prismvault::objects::s3::{S3Credentials, S3Options, S3Store};
 use prismvault::secret::Secret;
-use s3s::access::S3Access;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,20 +48,10 @@ pub(crate) struct S3Server {
 
 impl S3Server {
     pub(crate) async fn start() -> Self {
-        Self::of(|_| {}).await
-    }
-
-    /// A server that asks before every request.
-    pub(crate) async fn guarded(guard: impl S3Access) -> Self {
-        Self::of(|builder| builder.set_access(guard)).await
-    }
-
-    async fn of(set_up: impl FnOnce(&mut S3ServiceBuilder)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(dir.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        set_up(&mut builder);
         let service = builder.build();
         let (address, tasks) = listen(move |socket| {
             let service = service.clone();

@@ -35,7 +35,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["src/objects/s3"]),
     ("aws_smithy_http_client", &["src/objects/s3"]),
     ("axum", &["src/contentapi", "src/sandbox", "src/standby", "src/server"]),
-    ("chrono_tz", &["src/schedule"]),
+    ("chrono_tz", &["src/config/zone.rs"]),
     ("clap", &["src/cli"]),
     ("clap_complete", &["src/cli"]),
     ("clap_mangen", &["src/cli"]),

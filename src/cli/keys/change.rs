@@ -1,13 +1,12 @@
 //! What `add`, `remove`, `rotate` and `rewrap` share: plan, show, ask, apply, report.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::root_key;
 use crate::cli::confirm::confirm;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::output::Page;
+use crate::cli::record::Lent;
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::text::{Style, Text};
 use crate::cli::{Context, Outcome};
@@ -45,18 +44,15 @@ pub(super) async fn run(
     options: Options,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let mut session = Session::open(context, &options.identity).await?;
-    context.record.closed();
-    let outcome = make(&changes, &options, &mut session, context).await;
-    context.record.opened(&session.vault, &session.config.audit);
-    outcome
+    let mut session = context.record.lend(Session::open(context, &options.identity).await?);
+    make(&changes, &options, &mut session, context).await
 }
 
 /// Makes these changes to an open vault.
 pub(super) async fn make(
     changes: &[Change],
     options: &Options,
-    session: &mut Session,
+    session: &mut Lent<'_>,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let root = root_key(&session.config)?;
@@ -82,8 +78,10 @@ pub(super) async fn make(
         confirm("Headers that earlier readers can open will be destroyed on every replica.", options.yes)?;
     }
     context.record.plan(hash);
-    let vault = Arc::get_mut(&mut session.vault).expect("nobody else holds the vault of this command");
-    let applied = apply(vault, root.as_ref(), &plan).await?;
+    if !plan.is_empty() {
+        context.record.begin(session, context).await?;
+    }
+    let applied = apply(session.vault_mut(), root.as_ref(), &plan).await?;
     context.record.about(layout::trust(applied.trust));
     report.applied = Some(&applied);
     let outcome = if applied.is_complete() { Outcome::Complete } else { Outcome::Partial };

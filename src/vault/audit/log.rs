@@ -1,7 +1,7 @@
 //! Reading the audit log of all writers, and finding what is wrong with it on which replica.
 //!
 //! Which bytes an entry must have is worked out from its end downwards: the newest entry is known
-//! by this client's memory, by a manifest that names it, or because all replicas agree; each entry
+//! by this client's memory, by a manifest or ledger entry that names it, or because all replicas agree; each entry
 //! then says the hash of the one before. Where replicas hold different ends that nothing decides
 //! between, both are named and neither is called good.
 
@@ -30,7 +30,7 @@ pub enum FindingKind {
     Missing,
     /// The replica was away when it was written, and has not caught up.
     Behind,
-    /// Its bytes are not those that the chain, a manifest or this client's memory says.
+    /// Its bytes are not those that the chain, a signed file or this client's memory says.
     Changed,
     /// What lies there is another entry, or belongs elsewhere.
     Misplaced,
@@ -113,7 +113,7 @@ type Holders = BTreeMap<(WriterId, u64), Vec<usize>>;
 
 impl AuditLog {
     /// Reads every entry on every live replica and checks them against each other, against
-    /// `anchors` (what signed manifests name), and against what this client remembers. Newest
+    /// `anchors` (what signed manifests and ledger entries name), and against what this client remembers. Newest
     /// entries of sound chains are remembered.
     ///
     /// # Errors
@@ -481,7 +481,7 @@ impl WriterChain {
             // Its own bytes are sound, so it is another entry, or the chain is another.
             Ok(_) => {
                 let why = match self.good.get(&n) {
-                    Some(digest) => format!("the chain, a manifest or this client says {digest}"),
+                    Some(digest) => format!("the chain, a signed file or this client says {digest}"),
                     None => "nothing names such an entry".to_owned(),
                 };
                 (FindingKind::Changed, format!("it has the SHA-256 {}, {why}", held.digest))

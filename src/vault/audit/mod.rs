@@ -1,7 +1,8 @@
 //! The audit log: what was done to the vault, by whom, and how it ended.
 //!
 //! Every command that writes or deletes appends one entry when it ends, also when it failed or was
-//! refused. One hash chain a writer, so that hosts never wait for each other: a writer is a signing
+//! refused; one that deletes for good or changes who is trusted appends another before it begins, so
+//! that a run which was killed is on record too. One hash chain a writer, so that hosts never wait for each other: a writer is a signing
 //! key on a client, and a client without memory is a new writer every time.
 //!
 //! Invariants:
@@ -12,12 +13,12 @@
 //!   writer or by a repair. Of the newest entry only who remembers that all took it can tell.
 //! - What is about to be written is remembered first. An entry in this client's chain that it
 //!   neither remembers nor was about to write is somebody else's: the client begins another chain.
-//! - Entries are not signed. The next manifest of the writer names the newest one, which signs the
-//!   chain up to there; what came after is known to the client that wrote it.
+//! - Entries are not signed. The next manifest or ledger entry of the writer names the newest one,
+//!   which signs the chain up to there; what came after is known to the client that wrote it.
 //!
 //! **If we crash here** the entry is on no replica, and the next one takes its place, or on some,
-//! and the next run brings it to the others first. The command itself ended before: its entry is
-//! the last thing it writes, and a command that is killed has none.
+//! and the next run brings it to the others first. The entry of how a command ended is the last
+//! thing it writes: one that is killed has none, or only the one that says that it began.
 //!
 //! What it does not do: keep who can write to a replica and has no key from adding entries at the
 //! end of a chain whose writer never comes back.
@@ -55,10 +56,12 @@ pub struct Event {
     pub subjects: Vec<String>,
     /// SHA-256 of the plan that was carried out.
     pub plan: Option<Digest>,
-    /// How it ended.
+    /// How it ended, or that it begins.
     pub result: AuditResult,
-    /// Exit code.
-    pub exit_code: u8,
+    /// Exit code, when it has ended.
+    pub exit_code: Option<u8>,
+    /// Key of the entry that said that it began.
+    pub begun: Option<String>,
 }
 
 /// An entry that was written.
@@ -166,6 +169,7 @@ fn entry_of(vault: &Vault, place: &Place, event: Event, live: &[&Replica]) -> Au
         plan: event.plan,
         result: event.result,
         exit_code: event.exit_code,
+        begun: event.begun,
         replicas: live.iter().filter_map(|replica| replica.id()).collect(),
         tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
     }

@@ -29,7 +29,7 @@ pub struct AuditEntry {
     /// SHA-256 of entry `n - 1`; none in the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
-    /// When the command ended, RFC 3339, by the clock of the writer.
+    /// When the command ended, or began, RFC 3339, by the clock of the writer.
     pub at: String,
     /// Who ran it: as configured, else the number of the user of the operating system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,10 +48,14 @@ pub struct AuditEntry {
     /// SHA-256 of the plan that was carried out, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Digest>,
-    /// How it ended.
+    /// How it ended, or that it began.
     pub result: AuditResult,
-    /// Exit code of the command.
-    pub exit_code: u8,
+    /// Exit code of the command; none while it has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// Key of the entry that said that this command began, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<String>,
     /// Replicas that took part at the end and so were sent this entry.
     #[serde(default)]
     pub replicas: Vec<ReplicaId>,
@@ -63,6 +67,9 @@ pub struct AuditEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditResult {
+    /// It is about to delete for good, or to change who is trusted. If no later entry names this
+    /// one as what it ends ([`AuditEntry::begun`]), the run was killed.
+    Begun,
     /// Done, complete.
     Complete,
     /// Done; the source or some replica is incomplete.
@@ -86,6 +93,7 @@ impl AuditResult {
     /// Returns the word shown to people.
     pub fn label(self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Complete => "complete",
             Self::Partial => "partial",
             Self::Failed => "failed",
