@@ -295,10 +295,10 @@ fn run(cli: Cli) -> Outcome {
         format: global.log_format,
         colour: options.message_colour,
     };
-    let result = logging::start(log, screen.clone())
-        .and_then(|()| execute(&global, command, &screen, &output))
-        .and_then(|outcome| output.finish().map(|()| outcome));
-    match result {
+    let result =
+        logging::start(log, screen.clone()).and_then(|()| execute(&global, command, &screen, &output));
+    let finished = output.finish(result.as_ref().ok().copied());
+    match result.and_then(|outcome| finished.map(|()| outcome)) {
         Ok(outcome) => outcome,
         Err(error) => {
             output.error(&error);

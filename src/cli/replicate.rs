@@ -151,6 +151,9 @@ pub(super) async fn replicate_and_print(
 
 /// Copies entries of the audit log to replicas that lack them; what was changed is left for `repair`.
 async fn bring_audit_log(vault: &Vault, to: &[String]) -> Result<u64, VaultError> {
+    if !AuditLog::is_uneven(vault).await? {
+        return Ok(0);
+    }
     let snapshots = Snapshots::load(vault, None).await?;
     let log = AuditLog::load(vault, snapshots.audit_heads()).await?;
     Ok(log.bring_up_to_date(vault, to).await)

@@ -418,6 +418,12 @@ async fn an_entry_that_a_replica_does_not_take_is_a_warning_and_exit_code_3() {
     assert!(run.stderr.contains("audit log") && run.stderr.contains("second"), "{run:?}");
     assert!(run.stdout.contains("complete"), "the snapshot stands: {run:?}");
     assert_eq!(place.entries("first").len(), 3);
+    // Programs are told the exit code that it is, also where a stream had said another.
+    let lines = place.expect(3, &["snapshot", "--json"]).stdout;
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!((lines.lines().count(), &last["exit_code"]), (2, &3.into()), "{lines}");
+    let document = place.expect(3, &["hold", "latest", "--reason", "audit", "--json"]).json();
+    assert_eq!(document["exit_code"], 3);
     fs::remove_file(&log).unwrap();
     place.expect(0, &["snapshot"]);
     place.expect(0, &["audit", "verify"]);

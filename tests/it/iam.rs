@@ -96,9 +96,7 @@ const GOES_WITHOUT: &[(Role, &str, &str, &str)] =
 
 /// What policies allow and no command here needs, with the reason.
 const NOT_HERE: &[(Role, &str, &str)] = &[
-    (Maintenance, "s3:DeleteObject", "what a repair set aside is removed"),
     (Maintenance, "s3:GetObjectRetention", "locks that were renewed are read back"),
-    (Maintenance, "s3:GetObjectVersion", "a version that is hidden is looked at before it is cleared"),
     (Restore, "s3:ListBucketVersions", "readers fall back to a version that a delete hides"),
     (Restore, "s3:GetObjectVersion", "readers fall back to a version that a delete hides"),
 ];

@@ -193,6 +193,18 @@ impl AuditLog {
         Ok(())
     }
 
+    /// Whether any live replica lacks an entry that another holds, by their listings: what says
+    /// that there is nothing to bring without reading every entry.
+    ///
+    /// # Errors
+    ///
+    /// When no replica can be listed.
+    pub async fn is_uneven(vault: &Vault) -> Result<bool> {
+        let holders = Self::default().list(vault).await?;
+        let live = vault.replicas.live().count();
+        Ok(holders.values().any(|on| on.len() < live))
+    }
+
     async fn list(&mut self, vault: &Vault) -> Result<Holders> {
         let mut holders = Holders::new();
         for (at, replica) in vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live())
