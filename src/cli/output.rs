@@ -210,10 +210,7 @@ impl Output {
         if !self.options.json {
             return self.page(&people());
         }
-        if let Some(outcome) = outcome {
-            let mut told = self.lock_told();
-            told.worst = Some(told.worst.map_or(outcome, |worst| worst.worst(outcome)));
-        }
+        outcome.into_iter().for_each(|outcome| self.count(outcome));
         self.line(&object(outcome, item)?)
     }
 
@@ -231,8 +228,9 @@ impl Output {
     }
 
     /// Writes out what is still held back. The end of every command; `outcome` is how it ended,
-    /// `None` where an error is told next. A stream that ends graver than its objects said gets
-    /// one more, with nothing but the exit code.
+    /// `None` where an error is told next. A stream whose objects all ended better than partial
+    /// gets one more if the whole did not (an audit entry is missing somewhere), with nothing but
+    /// the exit code.
     ///
     /// # Errors
     ///
@@ -244,7 +242,8 @@ impl Output {
             document.extend(outcome.map(code));
             self.document(&document)?;
         } else if let (Some(outcome), Some(worst)) = (outcome, worst)
-            && outcome != worst
+            && outcome == Outcome::Partial
+            && outcome.worst(worst) != worst
         {
             self.line(&object(Some(outcome), &Value::Object(Map::new()))?)?;
         }
@@ -268,6 +267,7 @@ impl Output {
     pub fn error(&self, error: &CommandError) {
         let printed = match self.options.json {
             true => {
+                self.count(error.kind.outcome());
                 let line = format!("{}\n", error.to_json());
                 self.write(line.as_bytes(), true).is_ok() && !self.is_closed()
             }
@@ -286,6 +286,12 @@ impl Output {
             messages.write_all(line.as_bytes()).ok();
             messages.flush().ok();
         });
+    }
+
+    /// Takes note of how the work on an object of a stream ended.
+    fn count(&self, outcome: Outcome) {
+        let mut told = self.lock_told();
+        told.worst = Some(told.worst.map_or(outcome, |worst| worst.worst(outcome)));
     }
 
     fn document(&self, object: &Map<String, Value>) -> Result<(), CommandError> {
