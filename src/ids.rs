@@ -219,6 +219,55 @@ impl fmt::Display for SnapshotId {
     }
 }
 
+/// Id of a writer of the audit log: the key id of its signing key (8 bytes, as minisign shows it)
+/// and 8 random bytes of the client, so that two hosts with one key have a chain each.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WriterId(String);
+
+impl WriterId {
+    /// Returns the id of the client `client` that signs with the key `key`.
+    pub fn new(key: [u8; 8], client: [u8; 8]) -> Self {
+        Self(format!("{}-{}", hex(&key), hex(&client)))
+    }
+
+    /// Returns the half that is the client's.
+    pub fn client(&self) -> &str {
+        &self.0[17..]
+    }
+}
+
+impl FromStr for WriterId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let halves = text.split_once('-').and_then(|(key, client)| Some((unhex(key)?, unhex(client)?)));
+        let (key, client) = halves
+            .ok_or_else(|| InvalidId::new(text, "a writer of the audit log (twice 16 hexadecimal digits)"))?;
+        Ok(Self::new(key, client))
+    }
+}
+
+impl TryFrom<String> for WriterId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<WriterId> for String {
+    fn from(id: WriterId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for WriterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// A name that people give (a repository, a space, a replica) and that becomes part of keys and
 /// paths: 1 to 63 of `A-Z a-z 0-9 . _ -`, beginning with a letter or digit.
 ///
@@ -305,6 +354,11 @@ mod tests {
         for text in ["20261121T020000Z-1a2b3c4", "20261321T020000Z-1a2b3c4d", "../../../../../../../etc1"] {
             assert!(text.parse::<SnapshotId>().is_err(), "{text}");
         }
+        let half = "0123456789abcdef";
+        for text in ["", half, "-", &format!("{half}-{half}0"), &format!("{half}/{half}")] {
+            assert!(text.parse::<WriterId>().is_err(), "{text}");
+        }
+        assert!(format!("{half}-{half}").parse::<WriterId>().is_ok_and(|id| id.client() == half));
         for text in ["", ".", "..", "a/b", "-x", "é", "a b", &"a".repeat(64)] {
             assert!(text.parse::<Name>().is_err(), "{text}");
         }

@@ -116,6 +116,10 @@ pub struct Limits {
     /// `small_object_bytes_max`, and a killed run loses no more than one entry.
     pub ledger_names_max: usize,
 
+    /// Most things that one entry of the audit log names; more are counted. A repair may mend a
+    /// million objects, and an entry is read whole.
+    pub audit_subjects_max: usize,
+
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
     /// Largest secret: a token, or a key file with comments.
@@ -180,6 +184,7 @@ impl Default for Limits {
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,
             ledger_names_max: 10_000,
+            audit_subjects_max: 200,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

@@ -7,6 +7,7 @@ use super::confirm::parse_reason;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use crate::ids::Name;
 use crate::vault::format::ledger::Decision;
@@ -28,6 +29,13 @@ pub struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("accept", self.dry_run)
+    }
+}
+
 #[derive(Serialize)]
 struct Report<'a> {
     repository: &'a Name,
@@ -44,6 +52,7 @@ struct Report<'a> {
 ///
 /// When the newest snapshot has no such gap, or it is one of numbers rather than of one thing.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    context.record.about(args.repository.as_str());
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, Some(&args.repository)).await?;
     let newest = snapshots.of(&args.repository).last().ok_or_else(|| {
@@ -87,7 +96,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             path: args.path.clone(),
             reason: args.reason.clone(),
         };
-        report.entry = Some(ledger.append(&session.vault, &space, decision).await?.key);
+        let key = ledger.append(&session.vault, &space, decision).await?.key;
+        context.record.about(key.clone());
+        report.entry = Some(key);
     }
     let outcome =
         if session.vault.replicas.failed().is_empty() { Outcome::Complete } else { Outcome::Partial };

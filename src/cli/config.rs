@@ -29,6 +29,7 @@ struct Report {
     vault: VaultReport,
     keys: KeysReport,
     limits: LimitsReport,
+    audit: AuditReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
 }
@@ -67,6 +68,13 @@ struct LimitsReport {
     asset_requests: f64,
     types_requests: f64,
     asset_downloads: usize,
+}
+
+/// Who this client is in the audit log; what is not configured it finds out by itself.
+#[derive(Serialize)]
+struct AuditReport {
+    principal: Option<String>,
+    host: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -176,6 +184,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             types_requests: config.limits.types_requests,
             asset_downloads: config.limits.asset_downloads,
         },
+        audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
         repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
         replicas: config
             .replicas

@@ -7,6 +7,7 @@ use super::confirm::{confirm, parse_reason};
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::retain::{Report, Wish, unreachable};
 use super::session::{IdentityOptions, Session};
 use crate::ids::{Digest, Name};
@@ -35,6 +36,13 @@ pub struct Args {
     reason: Option<String>,
 }
 
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("forget", self.dry_run)
+    }
+}
+
 /// Removes all snapshots of a repository, by the same kind of plan as `retain`: they can be taken
 /// back until pruning deletes for good, and what other repositories need stays.
 ///
@@ -42,6 +50,7 @@ pub struct Args {
 ///
 /// When it has no snapshots, one is under hold, or nobody confirms.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    context.record.about(args.repository.as_str());
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
     if let (Some(typed), Some(reason)) = (&args.lost, &args.reason) {
@@ -65,6 +74,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let mut applied = Applied::default();
     if going > 0 && !args.dry_run {
         confirm(&format!("Remove all {going} snapshots of {name}?"), args.yes)?;
+        context.record.about_removals(&plan);
+        context.record.begin(&session, context).await?;
         applied = apply(&session.vault, &plan).await?;
     }
     let report = Report {
@@ -116,7 +127,11 @@ async fn accept_loss(
     };
     let entry = match args.dry_run {
         true => None,
-        false => Some(acknowledge_lost(&session.vault, &space, name, &lost, reason).await?),
+        false => {
+            let what = lost.snapshot.as_ref().map_or_else(|| lost.sha256.to_string(), ToString::to_string);
+            context.record.about(format!("{name}/{what}"));
+            Some(acknowledge_lost(&session.vault, &space, name, &lost, reason).await?)
+        }
     };
     let report = Loss {
         dry_run: args.dry_run,

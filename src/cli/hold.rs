@@ -7,6 +7,7 @@ use super::confirm::parse_reason;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use crate::retention::{HoldStep, hold as hold_all, plan_hold, plan_release, release as release_all};
 use crate::vault::snapshots::{Snapshot, Snapshots};
@@ -23,6 +24,13 @@ pub struct Args {
     /// Show what would be recorded, and stop
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+impl Args {
+    /// Whether a command of this name writes.
+    pub(super) fn effect(&self, command: &'static str) -> Effect {
+        Effect::unless_dry(command, self.dry_run)
+    }
 }
 
 #[derive(Serialize)]
@@ -42,6 +50,7 @@ pub async fn hold(args: Args, context: &Context) -> Result<Outcome, CommandError
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let chosen = select_all(&args.snapshots, &snapshots, &session)?;
+    chosen.iter().for_each(|snapshot| context.record.about_snapshot(snapshot));
     let steps = plan_hold(&chosen);
     let entries = match args.dry_run {
         true => Vec::new(),
@@ -71,6 +80,7 @@ pub async fn release(args: Args, context: &Context) -> Result<Outcome, CommandEr
     let session = Session::open(context, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let chosen = select_all(&args.snapshots, &snapshots, &session)?;
+    chosen.iter().for_each(|snapshot| context.record.about_snapshot(snapshot));
     let steps = plan_release(&chosen)?;
     let entries = match args.dry_run {
         true => Vec::new(),

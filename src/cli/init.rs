@@ -87,8 +87,25 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         }
         Err(error) => return Err(error.into()),
     };
-    context.output.report(Outcome::Complete, &report, || page(&report))?;
-    Ok(Outcome::Complete)
+    let outcome = record(&report, context).await;
+    context.output.report(outcome, &report, || page(&report))?;
+    Ok(outcome)
+}
+
+/// Opens the vault that was made, so that its audit log begins with how it came to be.
+async fn record(report: &Report, context: &Context) -> Outcome {
+    let opened = async {
+        let mut config = Config::load(&report.configuration)?;
+        config.vault.root.get_or_insert_with(|| report.root.clone());
+        Session::open_with(context, config, &IdentityOptions::default()).await
+    };
+    match opened.await {
+        Ok(_) => Outcome::Complete,
+        Err(error) => {
+            context.output.warning(format!("this command is not in the audit log: {error}"));
+            Outcome::Partial
+        }
+    }
 }
 
 /// A repository for the starter configuration.
@@ -321,6 +338,7 @@ async fn make(
         created: context.clock.now(),
     };
     let file = init(&empty, new).await?;
+    about(&empty, context);
     let root = root.public().to_string();
     Ok(Report {
         vault: file.vault,
@@ -392,6 +410,7 @@ async fn join_replicas(
         .next()
         .ok_or_else(|| CommandError::new(ErrorKind::Failed, "no replica can be reached"))?;
     join(source, &session.vault.file.vault, &empty).await?;
+    about(&empty, context);
     let root = session.vault.first_root().to_string();
     Ok(Report {
         vault: session.vault.file.vault,
@@ -405,6 +424,13 @@ async fn join_replicas(
         configuration: file,
         configuration_written: false,
     })
+}
+
+/// Names the replicas that came to be; their addresses would tell of the machine.
+fn about(replicas: &[Replica], context: &Context) {
+    for replica in replicas {
+        context.record.about(format!("replica {}", replica.name));
+    }
 }
 
 fn page(report: &Report) -> Page {

@@ -14,6 +14,7 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
 use super::prune::{Args as PruneArgs, prune_and_print};
+use super::record::Effect;
 use super::replicate::{Args as ReplicateArgs, replicate_and_print};
 use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
@@ -35,6 +36,16 @@ pub struct Args {
     /// Directory of the jobs [default: schedules, beside the configuration file]
     #[arg(long, global = true, value_name = "DIR")]
     schedules: Option<PathBuf>,
+}
+
+impl Args {
+    /// What a job does decides: one that takes snapshots writes, one that verifies does not.
+    pub(super) fn effect(&self) -> Effect {
+        match self.action {
+            Action::Run(_) => Effect::MayWrite("jobs run"),
+            Action::List | Action::Check | Action::Next(_) => Effect::Reads,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -189,6 +200,13 @@ async fn run_now(
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
+    match job.work {
+        Work::Verify { .. } => {}
+        Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => {
+            context.record.writes();
+            context.record.about(format!("job {}", job.name));
+        }
+    }
     match job.work {
         Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
         Work::Retain => retain_all(config, &names, Wish::default(), context).await,

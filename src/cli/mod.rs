@@ -35,10 +35,12 @@ mod confirm;
 mod findings;
 mod keyfiles;
 mod places;
+mod record;
 mod session;
 mod storage;
 
 pub mod accept;
+pub mod audit;
 pub mod cat;
 pub mod completions;
 pub mod config;
@@ -67,10 +69,12 @@ pub mod verify;
 pub use error::{CommandError, ErrorKind};
 pub use exit::Outcome;
 pub use output::{Output, Page};
+pub use record::Record;
 pub use session::{IdentityOptions, Session};
 
 use logging::{LogFormat, LogOptions};
 use output::{OutputOptions, Screen};
+use record::Effect;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial, 4 integrity, 5 refused, \
@@ -153,6 +157,8 @@ enum Command {
     Forget(forget::Args),
     /// Who may sign and who may read: list, check, add, remove, rotate
     Keys(keys::Args),
+    /// Show who did what to the vault, and check that nobody meddled with the record
+    Audit(audit::Args),
     /// Jobs, one file a job: check them, see when each runs, run one now
     Jobs(jobs::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -163,6 +169,43 @@ enum Command {
     Completions(completions::Args),
     /// Write manual pages
     Manual(manual::Args),
+}
+
+impl Command {
+    /// Says whether a command changes the vault, and so leaves an entry in its audit log. One arm
+    /// a command: what writes and says that it reads would escape the record.
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Init(_) => Effect::Writes("init"),
+            Self::Snapshot(_) => Effect::Writes("snapshot"),
+            Self::Replicate(args) => args.effect(),
+            Self::Repair(args) => args.effect(),
+            Self::Prune(args) => args.effect(),
+            Self::Accept(args) => args.effect(),
+            Self::Retain(args) => args.effect(),
+            Self::Hold(args) => args.effect("hold"),
+            Self::Release(args) => args.effect("release"),
+            Self::Undelete(args) => args.effect("undelete"),
+            Self::Forget(args) => args.effect(),
+            Self::Keys(args) => args.effect(),
+            Self::Jobs(args) => args.effect(),
+            Self::List(_)
+            | Self::Show(_)
+            // What it remembers of itself, below state/, may be lost at any time.
+            | Self::Verify(_)
+            | Self::Find(_)
+            | Self::Cat(_)
+            | Self::Export(_)
+            | Self::Restore(_)
+            | Self::Audit(_)
+            // Its vault is its own.
+            | Self::Demo(_)
+            | Self::Sandbox(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Manual(_) => Effect::Reads,
+        }
+    }
 }
 
 /// What every command is handed.
@@ -181,6 +224,8 @@ pub struct Context {
     pub cache: bool,
     /// Whether `-v` was given: lists are shown whole.
     pub verbose: bool,
+    /// What its entry in the audit log will say.
+    pub record: Record,
 }
 
 impl Context {
@@ -250,10 +295,10 @@ fn run(cli: Cli) -> Outcome {
         format: global.log_format,
         colour: options.message_colour,
     };
-    let result = logging::start(log, screen.clone())
-        .and_then(|()| execute(&global, command, &screen, &output))
-        .and_then(|outcome| output.finish().map(|()| outcome));
-    match result {
+    let result =
+        logging::start(log, screen.clone()).and_then(|()| execute(&global, command, &screen, &output));
+    let finished = output.finish(result.as_ref().ok().copied());
+    match result.and_then(|outcome| finished.map(|()| outcome)) {
         Ok(outcome) => outcome,
         Err(error) => {
             output.error(&error);
@@ -283,12 +328,14 @@ fn execute(
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
         verbose: global.verbose > 0,
+        record: Record::of(command.effect()),
     };
     let result = runtime.block_on(async {
         let mut tasks = JoinSet::new();
         signals::watch(&mut tasks, context.cancel.clone(), Arc::clone(output))
             .map_err(failed("cannot listen for signals"))?;
-        dispatch(command, &context).await
+        let result = dispatch(command, &context).await;
+        context.record.end(result, output).await
     });
     // What a command left behind must not keep the process: it is cancelled or of no use.
     runtime.shutdown_background();
@@ -328,6 +375,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
         Command::Retain(args) => retain::run(args, context).await,
         Command::Hold(args) => hold::hold(args, context).await,
         Command::Release(args) => hold::release(args, context).await,

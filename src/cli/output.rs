@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use indicatif::MultiProgress;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
@@ -102,7 +103,18 @@ pub struct Output {
     options: OutputOptions,
     screen: Screen,
     data: Mutex<Data>,
+    told: Mutex<Told>,
     messages: Mutex<Box<dyn Write + Send>>,
+}
+
+/// What programs were told of how the command ends. It may yet end graver: the entry in the audit
+/// log comes after the report.
+#[derive(Default)]
+struct Told {
+    /// The one document, held back until the exit code is known.
+    document: Option<Map<String, Value>>,
+    /// The gravest outcome of the objects of a stream.
+    worst: Option<Outcome>,
 }
 
 struct Data {
@@ -125,7 +137,7 @@ impl Output {
         messages: Box<dyn Write + Send>,
     ) -> Self {
         let data = Mutex::new(Data { writer: data, closed: false });
-        Self { options, screen, data, messages: Mutex::new(messages) }
+        Self { options, screen, data, told: Mutex::default(), messages: Mutex::new(messages) }
     }
 
     /// Whether `--quiet` was given and nothing else asks for output.
@@ -144,7 +156,7 @@ impl Output {
     }
 
     /// Prints a report: `report` as one JSON document with `--json`, else what `people` renders.
-    /// `outcome` is how the command ends.
+    /// `outcome` is how the command ends. The document is written by [`finish`](Self::finish).
     ///
     /// # Errors
     ///
@@ -155,9 +167,13 @@ impl Output {
         report: &impl Serialize,
         people: impl FnOnce() -> Page,
     ) -> Result<(), CommandError> {
-        match self.options.json {
-            true => self.json(Some(outcome), report, true),
-            false => self.page(&people()),
+        if !self.options.json {
+            return self.page(&people());
+        }
+        let document = object(Some(outcome), report)?;
+        match self.lock_told().document.replace(document) {
+            Some(before) => self.document(&before),
+            None => Ok(()),
         }
     }
 
@@ -191,10 +207,11 @@ impl Output {
         item: &impl Serialize,
         people: impl FnOnce() -> Page,
     ) -> Result<(), CommandError> {
-        match self.options.json {
-            true => self.json(outcome, item, false),
-            false => self.page(&people()),
+        if !self.options.json {
+            return self.page(&people());
         }
+        outcome.into_iter().for_each(|outcome| self.count(outcome));
+        self.line(&object(outcome, item)?)
     }
 
     fn page(&self, page: &Page) -> Result<(), CommandError> {
@@ -210,12 +227,26 @@ impl Output {
         self.write(bytes, false)
     }
 
-    /// Writes out what is still held back. The end of every command.
+    /// Writes out what is still held back. The end of every command; `outcome` is how it ended,
+    /// `None` where an error is told next. A stream whose objects all ended better than partial
+    /// gets one more if the whole did not (an audit entry is missing somewhere), with nothing but
+    /// the exit code.
     ///
     /// # Errors
     ///
     /// When standard output cannot be written.
-    pub fn finish(&self) -> Result<(), CommandError> {
+    pub fn finish(&self, outcome: Option<Outcome>) -> Result<(), CommandError> {
+        let Told { document, worst } = std::mem::take(&mut *self.lock_told());
+        let code = |outcome: Outcome| ("exit_code".to_owned(), outcome.code().into());
+        if let Some(mut document) = document {
+            document.extend(outcome.map(code));
+            self.document(&document)?;
+        } else if let (Some(outcome), Some(worst)) = (outcome, worst)
+            && outcome == Outcome::Partial
+            && outcome.worst(worst) != worst
+        {
+            self.line(&object(Some(outcome), &Value::Object(Map::new()))?)?;
+        }
         self.write(b"", true)
     }
 
@@ -236,6 +267,7 @@ impl Output {
     pub fn error(&self, error: &CommandError) {
         let printed = match self.options.json {
             true => {
+                self.count(error.kind.outcome());
                 let line = format!("{}\n", error.to_json());
                 self.write(line.as_bytes(), true).is_ok() && !self.is_closed()
             }
@@ -256,30 +288,24 @@ impl Output {
         });
     }
 
-    fn json(
-        &self,
-        outcome: Option<Outcome>,
-        value: &impl Serialize,
-        pretty: bool,
-    ) -> Result<(), CommandError> {
-        let internal = |err| CommandError::because(ErrorKind::Failed, "cannot write the report as JSON", err);
-        let mut object = serde_json::Map::from_iter([("schema".to_owned(), SCHEMA.into())]);
-        if let Some(outcome) = outcome {
-            object.insert("exit_code".to_owned(), outcome.code().into());
-        }
-        match serde_json::to_value(value).map_err(internal)? {
-            serde_json::Value::Object(fields) => object.extend(fields),
-            other => {
-                object.insert("items".to_owned(), other);
-            }
-        }
-        let mut line = match pretty {
-            true => serde_json::to_vec_pretty(&object),
-            false => serde_json::to_vec(&object),
-        }
-        .map_err(internal)?;
-        line.push(b'\n');
-        self.write(&line, true)
+    /// Takes note of how the work on an object of a stream ended.
+    fn count(&self, outcome: Outcome) {
+        let mut told = self.lock_told();
+        told.worst = Some(told.worst.map_or(outcome, |worst| worst.worst(outcome)));
+    }
+
+    fn document(&self, object: &Map<String, Value>) -> Result<(), CommandError> {
+        self.json(serde_json::to_vec_pretty(object))
+    }
+
+    fn line(&self, object: &Map<String, Value>) -> Result<(), CommandError> {
+        self.json(serde_json::to_vec(object))
+    }
+
+    fn json(&self, bytes: serde_json::Result<Vec<u8>>) -> Result<(), CommandError> {
+        let mut bytes = bytes.map_err(not_json)?;
+        bytes.push(b'\n');
+        self.write(&bytes, true)
     }
 
     fn write(&self, bytes: &[u8], flush: bool) -> Result<(), CommandError> {
@@ -306,9 +332,28 @@ impl Output {
         })
     }
 
+    fn lock_told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().expect("no holder of this lock can panic")
+    }
+
     fn lock_data(&self) -> MutexGuard<'_, Data> {
         self.data.lock().expect("no holder of this lock can panic")
     }
+}
+
+/// Returns a report as the object that programs are given.
+fn object(outcome: Option<Outcome>, value: &impl Serialize) -> Result<Map<String, Value>, CommandError> {
+    let mut object = Map::from_iter([("schema".to_owned(), SCHEMA.into())]);
+    object.extend(outcome.map(|outcome| ("exit_code".to_owned(), outcome.code().into())));
+    match serde_json::to_value(value).map_err(not_json)? {
+        Value::Object(fields) => object.extend(fields),
+        other => object.extend([("items".to_owned(), other)]),
+    }
+    Ok(object)
+}
+
+fn not_json(error: serde_json::Error) -> CommandError {
+    CommandError::because(ErrorKind::Failed, "cannot write the report as JSON", error)
 }
 
 /// What a command shows to people: lines and tables in order.
@@ -413,6 +458,8 @@ mod tests {
 
         let (output, data, messages) = output_of(OutputOptions { json: true, ..OutputOptions::default() });
         output.report(Outcome::Complete, &report, page).unwrap();
+        assert_eq!(data.text(), "", "how the command ends is not known yet");
+        output.finish(Some(Outcome::Complete)).unwrap();
         output.message("said to people");
         assert_eq!(data.text(), "{\n  \"schema\": 1,\n  \"exit_code\": 0,\n  \"count\": 1\n}\n");
         assert_eq!(messages.text(), "said to people\n");
@@ -426,6 +473,21 @@ mod tests {
         let expected =
             "{\"schema\":1,\"exit_code\":3,\"id\":\"a\\nb\"}\n{\"schema\":1,\"items\":[\"bare\"]}\n";
         assert_eq!(data.text(), expected);
+    }
+
+    #[test]
+    fn the_exit_code_is_the_one_of_the_end_whatever_was_thought_before() {
+        let json = OutputOptions { json: true, ..OutputOptions::default() };
+        let (output, data, _) = output_of(json);
+        output.report(Outcome::Complete, &serde_json::json!({}), page).unwrap();
+        output.finish(Some(Outcome::Partial)).unwrap();
+        assert_eq!(data.text(), "{\n  \"schema\": 1,\n  \"exit_code\": 3\n}\n");
+        for (end, more) in [(Outcome::Complete, ""), (Outcome::Partial, "{\"schema\":1,\"exit_code\":3}\n")] {
+            let (output, data, _) = output_of(json);
+            output.item(Some(Outcome::Complete), &serde_json::json!({}), page).unwrap();
+            output.finish(Some(end)).unwrap();
+            assert_eq!(data.text(), format!("{{\"schema\":1,\"exit_code\":0}}\n{more}"));
+        }
     }
 
     #[test]
@@ -444,7 +506,7 @@ mod tests {
         output.bytes(b"efgh").unwrap();
         assert!(output.is_closed());
         output.report(Outcome::Complete, &(), page).unwrap();
-        output.finish().unwrap();
+        output.finish(None).unwrap();
         assert_eq!((data.text().as_str(), messages.text().as_str()), ("abcd", ""));
     }
 

@@ -7,6 +7,7 @@ use super::confirm;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::human_bytes;
@@ -29,6 +30,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("prune", self.dry_run)
+    }
+
     /// Those of a job: its file is the consent.
     pub(super) fn unattended() -> Self {
         Self { dry_run: false, expect_plan: None, yes: true }
@@ -90,10 +96,17 @@ pub(super) async fn prune_and_print(
         session.warn(context);
         return Ok(Outcome::Complete);
     }
+    context.record.plan(plan.hash());
+    for replica in plan.replicas.iter().filter(|replica| replica.changes()) {
+        context.record.about(format!("replica {}", replica.replica));
+    }
     let destroyed = plan.destroyed();
     let mut delete = args.yes || destroyed.objects == 0;
     if !delete && confirm::can_ask() {
         delete = confirm::ask(&format!("Delete {} for good?", amount(&destroyed)))?;
+    }
+    if delete && destroyed.objects > 0 {
+        context.record.begin(&session, context).await?;
     }
     let options = PruneOptions { delete, progress: &*context.progress, cancel: context.cancel.clone() };
     let done = match apply(&session.vault, &plan, &options).await {

@@ -39,6 +39,9 @@ pub(super) async fn run(
     } else {
         rebuild(&session.vault, &plan, &*context.progress, &context.cancel).await?
     };
+    for key in &done.written {
+        context.record.about(key.clone());
+    }
     let outcome = if dry_run {
         Outcome::Complete
     } else if !done.problems.is_empty() {

@@ -11,6 +11,7 @@ use super::exit::Outcome;
 use super::findings::{Detail, with_damage, with_losses, with_some};
 use super::output::Page;
 use super::rebuild_index;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes};
@@ -37,6 +38,13 @@ pub struct Args {
     dry_run: bool,
     #[command(flatten)]
     identity: IdentityOptions,
+}
+
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("repair", self.dry_run)
+    }
 }
 
 #[derive(Serialize)]
@@ -85,6 +93,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         }
         let report = apply(&session, &plan, &options).await?;
         let again = plan.again && report.failed.is_empty();
+        for step in &report.mended {
+            context.record.about(format!("{} on {}", step.key, step.to));
+        }
         done.mended.extend(report.mended);
         done.failed.extend(report.failed);
         done.bytes += report.bytes;

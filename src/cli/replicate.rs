@@ -8,13 +8,18 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
 use crate::replication::{How, Plan, Report, Request, Target, Traffic, apply, plan, traffic_of};
-use crate::vault::error::ErrorKind as VaultErrorKind;
+use crate::vault::audit::AuditLog;
+use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
+use crate::vault::open::Vault;
+use crate::vault::replica::with_causes;
+use crate::vault::snapshots::Snapshots;
 
 /// Arguments of `replicate`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -32,12 +37,21 @@ pub struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("replicate", self.dry_run)
+    }
+}
+
 #[derive(Serialize)]
 struct Whole<'a> {
     dry_run: bool,
     plan: &'a Plan,
     forecast: &'a BTreeMap<String, Traffic>,
     report: Option<&'a Report>,
+    /// Entries of the audit log that were copied.
+    audit_entries: u64,
     /// Replicas that could not take part or left in the middle, and why.
     left: Vec<(String, String)>,
 }
@@ -89,14 +103,22 @@ pub(super) async fn replicate_and_print(
     };
     let plan = plan(vault, &request).await?;
     let forecast = traffic_of(&plan, vault.limits().range_bytes);
-    let mut report = None;
+    let (mut report, mut audit_entries, mut log_read) = (None, 0, true);
     if !args.dry_run && !context.cancel.is_cancelled() {
         if !plan.is_empty() {
             for target in &plan.targets {
+                context.record.about(format!("replica {}", target.replica));
                 context.output.message(forecast_line(target, &forecast));
             }
         }
         report = Some(apply(vault, &plan, &*context.progress, &context.cancel).await?);
+        match bring_audit_log(vault, &args.to).await {
+            Ok(entries) => audit_entries = entries,
+            Err(error) => {
+                log_read = false;
+                context.output.warning(format!("the audit log was not copied: {}", with_causes(&error)));
+            }
+        }
     }
     let is_target = |name: &String| args.to.is_empty() || args.to.contains(name);
     let failed = vault.replicas.failed();
@@ -108,6 +130,9 @@ pub(super) async fn replicate_and_print(
             _ => Outcome::Partial,
         });
     }
+    if !log_read {
+        outcome = outcome.worst(Outcome::Partial);
+    }
     if context.cancel.is_cancelled() {
         outcome = Outcome::Interrupted;
     }
@@ -116,11 +141,22 @@ pub(super) async fn replicate_and_print(
         plan: &plan,
         forecast: &forecast,
         report: report.as_ref(),
+        audit_entries,
         left: away.into_iter().map(|(name, failure)| (name, failure.why)).collect(),
     };
     context.output.result(outcome, &whole, || page(&whole))?;
     session.warn(context);
     Ok(outcome)
+}
+
+/// Copies entries of the audit log to replicas that lack them; what was changed is left for `repair`.
+async fn bring_audit_log(vault: &Vault, to: &[String]) -> Result<u64, VaultError> {
+    if !AuditLog::is_uneven(vault).await? {
+        return Ok(0);
+    }
+    let snapshots = Snapshots::load(vault, None).await?;
+    let log = AuditLog::load(vault, snapshots.audit_heads()).await?;
+    Ok(log.bring_up_to_date(vault, to).await)
 }
 
 /// What is lost everywhere weighs most, then what a replica still lacks.
@@ -175,6 +211,10 @@ fn page(whole: &Whole<'_>) -> Page {
                 target.replica, target.removed.snapshots
             ));
         }
+    }
+    if whole.audit_entries > 0 {
+        let entries = counted(whole.audit_entries, "entry");
+        page = page.line(format!("copied {entries} of the audit log"));
     }
     let lost = whole.report.map_or(&whole.plan.lost, |report| &report.lost);
     for lost in lost.iter().take(SHOWN) {

@@ -8,6 +8,7 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::hold::ended;
 use super::output::Page;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Table, Text};
 use crate::config::Config;
@@ -36,6 +37,13 @@ pub struct Args {
     /// Why that is right; kept in the vault for good. No personal data
     #[arg(long, requires = "accept_shrink", value_parser = parse_reason)]
     reason: Option<String>,
+}
+
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("retain", self.dry_run)
+    }
 }
 
 /// What is planned and what was done, for people and programs; of `forget` as well.
@@ -110,6 +118,7 @@ pub(super) async fn retain_all(
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let plan = plan_retention(&session.vault, &snapshots, &with, session.vault.now()).await?;
     wish.require(&plan)?;
+    context.record.about_removals(&plan);
     let applied = match wish.dry_run {
         true => Applied::default(),
         false => apply(&session.vault, &plan).await?,
@@ -261,6 +270,7 @@ async fn accept(
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
     let snapshot = snapshots.select(typed, session.vault.now())?;
+    context.record.about_snapshot(snapshot);
     let name = &snapshot.manifest.repository;
     let policies = Policies::of(&session.config, session.config.repository(name.as_str())?);
     let max_shrink = policies.max_shrink().ok_or_else(|| {

@@ -83,6 +83,7 @@ impl Session {
             spool: places.spool,
         };
         let vault = Arc::new(Vault::open(replicas, options).await?);
+        context.record.opened(&vault, &config.audit);
         Ok(Self { config, vault })
     }
 

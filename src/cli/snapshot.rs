@@ -101,8 +101,15 @@ pub(super) async fn take_all(
             progress: &*context.progress,
             cancel: context.cancel.clone(),
         };
-        match take(&session.vault, &http, target, options).await {
-            Ok(report) => outcome = outcome.worst(show(&report, target, context)?),
+        let taken = take(&session.vault, &http, target, options).await;
+        if taken.is_err() {
+            context.record.about(target.name.as_str());
+        }
+        match taken {
+            Ok(report) => {
+                context.record.about(format!("{}/{}", target.name, report.committed.manifest.snapshot));
+                outcome = outcome.worst(show(&report, target, context)?);
+            }
             Err(error) if only || context.cancel.is_cancelled() => {
                 return Err(with_token_hint(error.into(), target, &session.config));
             }

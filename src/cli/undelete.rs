@@ -56,6 +56,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             chosen.push(snapshot);
         }
     }
+    chosen.iter().for_each(|snapshot| context.record.about_snapshot(snapshot));
     let entries = match args.dry_run {
         true => {
             plan_undelete(&session.vault, &chosen).await?;

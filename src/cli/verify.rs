@@ -241,6 +241,9 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
             counted(report.unreferenced, "object")
         );
     }
+    if report.audit_writers > 0 {
+        done += &format!(", {} of the audit log", counted(report.audit_entries, "entry"));
+    }
     if report.left > 0 {
         done += &format!(", {} left for later runs", counted(report.left, "pack or index object"));
     }

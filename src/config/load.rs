@@ -15,10 +15,13 @@ use super::include::{PatternError, expand};
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
 use super::secret_ref::SecretRef;
-use super::value::{api_address, host, prismic_repository, public_key, replica_address, storage_class};
-use super::{Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
+use super::value::{
+    api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
+};
+use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
 
-const ROOT_KEYS: &[&str] = &["include", "repositories", "vault", "keys", "limits", "replicas", "retention"];
+const ROOT_KEYS: &[&str] =
+    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit"];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
@@ -37,6 +40,7 @@ const REPOSITORY_KEYS: &[&str] = &[
 ];
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
+const AUDIT_KEYS: &[&str] = &["principal", "host"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
 const REPLICA_KEYS: &[&str] = &[
     "name",
@@ -84,6 +88,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let vault = root.read("vault", read_vault)?.unwrap_or_default();
     let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
     root.read("limits", |value| read_limits(value, &mut limits))?;
+    let audit = root.read("audit", read_audit)?.unwrap_or_default();
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     for included in included_files(&root, file)? {
@@ -106,7 +111,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention })
+    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention, audit })
 }
 
 /// Directory from which relative paths of `file` are meant.
@@ -274,6 +279,11 @@ fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
         recovery: secret("recovery")?,
         root: secret("root")?,
     })
+}
+
+fn read_audit(value: &Value<'_>) -> Result<AuditSettings, ConfigError> {
+    let table = value.table(AUDIT_KEYS)?;
+    Ok(AuditSettings { principal: table.read("principal", label)?, host: table.read("host", label)? })
 }
 
 fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError> {

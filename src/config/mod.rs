@@ -55,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// The copies of the vault, in the order of the files.
     pub replicas: Vec<Replica>,
+    /// Who this client is in the audit log.
+    pub audit: AuditSettings,
     /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
     retention: retention::RetentionTables,
 }
@@ -119,6 +121,16 @@ pub struct Keys {
     pub recovery: Option<SecretRef>,
     /// Minisign secret key that changes who is trusted; belongs elsewhere.
     pub root: Option<SecretRef>,
+}
+
+/// `[audit]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Who runs the commands; by default the number of the user of the operating system. A role
+    /// or a service rather than a person: what is in the audit log stays there.
+    pub principal: Option<String>,
+    /// The machine; by default its own name.
+    pub host: Option<String>,
 }
 
 /// One `[[replicas]]`.

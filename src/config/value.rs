@@ -76,6 +76,16 @@ pub(super) fn host(value: &Value<'_>) -> Result<String, ConfigError> {
     })
 }
 
+/// Reads a short text that people and logs are shown: at most 200 characters, no line breaks or
+/// other control characters.
+pub(super) fn label(value: &Value<'_>) -> Result<String, ConfigError> {
+    let text = value.text()?;
+    if text.chars().count() > 200 || text.chars().any(char::is_control) {
+        return Err(value.invalid("must have at most 200 characters, and no control characters"));
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads a minisign public key: base64 of an algorithm, a key id and an Ed25519 key.
 pub(super) fn public_key(value: &Value<'_>) -> Result<String, ConfigError> {
     const LENGTH: usize = 2 + 8 + 32;

@@ -192,6 +192,11 @@ impl ReplicaPlan {
         tally
     }
 
+    /// Whether anything on this replica changes.
+    pub fn changes(&self) -> bool {
+        !self.mark.is_empty() || !self.release.is_empty() || !self.delete.is_empty()
+    }
+
     /// All that is marked.
     pub fn marked(&self) -> Tally {
         let mut tally = Tally::default();

@@ -175,6 +175,7 @@ impl Writer {
             warnings: draft.warnings,
             ledger: ledger.heads(),
             trust: vault.trust.n,
+            audit: vault.audit_head(),
             tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         self.write_manifest(manifest, holders, behind, ledger).await

@@ -141,6 +141,7 @@ mod tests {
                 id: format!("20261121T{n:02}0000Z-00000000").parse().unwrap(),
                 parents: Vec::new(),
                 critical: false,
+                audit: None,
                 decision,
             });
         }

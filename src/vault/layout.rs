@@ -1,6 +1,6 @@
 //! The keys of a vault's objects; nowhere else is one spelled.
 
-use crate::ids::{Digest, Name, SnapshotId};
+use crate::ids::{Digest, Name, SnapshotId, WriterId};
 
 /// Says what this place is: format, vault id, features.
 pub const VAULT: &str = "vault.json";
@@ -92,6 +92,11 @@ pub fn mark(space: &Name, id: &SnapshotId) -> String {
     format!("{MARKS}/{space}/{id}.json")
 }
 
+/// Key of entry `n` of a writer's audit log.
+pub fn audit(writer: &WriterId, n: u64) -> String {
+    format!("{AUDIT}/{writer}/{n}.json")
+}
+
 /// Key of the signature of a signed file.
 pub fn signature(of: &str) -> String {
     format!("{of}.minisig")
@@ -121,6 +126,19 @@ pub fn parse_entry(key: &str) -> Option<SnapshotId> {
 /// Returns the number from the key of a trust record.
 pub fn parse_trust(key: &str) -> Option<u32> {
     key.strip_prefix(TRUST)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
+}
+
+/// Returns writer and number from the key of an entry of the audit log.
+pub fn parse_audit(key: &str) -> Option<(WriterId, u64)> {
+    let (writer, file) = key.strip_prefix(AUDIT)?.strip_prefix('/')?.split_once('/')?;
+    let (writer, n) = (writer.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?);
+    // One number has one spelling, and the first is 1.
+    (n > 0 && audit(&writer, n) == key).then_some((writer, n))
+}
+
+/// Whether a key is of the audit log.
+pub fn is_audit(key: &str) -> bool {
+    key.split('/').next() == Some(AUDIT)
 }
 
 /// Returns the SHA-256 that the name of an object promises for its bytes, for those named by it.

@@ -290,6 +290,7 @@ impl Ledger {
             id,
             parents: self.heads(),
             critical: false,
+            audit: vault.audit_head(),
             decision,
         };
         let bytes = format::to_json(&entry);

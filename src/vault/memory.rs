@@ -1,18 +1,20 @@
 //! What this client remembers of a vault, to notice that its newest end was cut off.
 //!
 //! The chain of manifests shows whatever is dropped from its middle; only who saw a later head
-//! can notice that the end is gone everywhere. The file is small, holds no secrets, and losing
-//! it loses that one warning.
+//! can notice that the end is gone everywhere. The files are small, hold no secrets, and losing
+//! them loses that one warning.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Result, VaultError};
+use super::format::audit::AuditHead;
 use super::signing::VerifyingKey;
-use crate::ids::{Digest, Name, SnapshotId, VaultId};
+use crate::ids::{Digest, Name, SnapshotId, VaultId, WriterId};
 
 /// Remembered heads of one vault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,21 @@ pub struct Remembered {
     /// Heads of each space's ledger.
     #[serde(default)]
     pub ledger: BTreeMap<Name, Vec<Digest>>,
+}
+
+/// What this client remembers of the audit log of one vault. In a file of its own, so that a
+/// command that runs beside another never writes back an older state of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RememberedAudit {
+    /// This client's half of a [`WriterId`], in hexadecimal.
+    #[serde(default)]
+    pub client: Option<String>,
+    /// The entry that this client is about to write, or that not all replicas have confirmed.
+    #[serde(default)]
+    pub pending: Option<AuditHead>,
+    /// Newest entry seen of each writer: number and SHA-256.
+    #[serde(default)]
+    pub heads: BTreeMap<WriterId, (u64, Digest)>,
 }
 
 /// The file that keeps it, or nothing for clients without state.
@@ -51,21 +68,7 @@ impl Memory {
     ///
     /// When there is a file that cannot be read: silently starting anew would hide an attack.
     pub fn recall(&self) -> Result<Remembered> {
-        let Some(path) = &self.0 else { return Ok(Remembered::default()) };
-        match std::fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                VaultError::local(
-                    format!("cannot read what this client remembers in {}", path.display()),
-                    error.into(),
-                )
-                .hint("if the file is damaged, remove it: the next run remembers anew")
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Remembered::default()),
-            Err(error) => Err(VaultError::local(
-                format!("cannot read what this client remembers in {}", path.display()),
-                error,
-            )),
-        }
+        self.0.as_deref().map_or_else(|| Ok(Remembered::default()), read)
     }
 
     /// Remembers, durably and atomically.
@@ -74,18 +77,76 @@ impl Memory {
     ///
     /// When the file cannot be written.
     pub fn remember(&self, remembered: &Remembered) -> Result<()> {
-        let Some(path) = &self.0 else { return Ok(()) };
-        let write = || {
-            let parent = path.parent().unwrap_or(Path::new("."));
-            std::fs::create_dir_all(parent)?;
-            let mut file = tempfile::NamedTempFile::new_in(parent)?;
-            file.write_all(&super::format::to_json(remembered))?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            std::fs::File::open(parent)?.sync_all()
-        };
-        write().map_err(|error: std::io::Error| {
-            VaultError::local(format!("cannot write {}", path.display()), error)
-        })
+        self.0.as_deref().map_or(Ok(()), |path| write(path, remembered))
     }
+
+    /// Reads what is remembered of the audit log; nothing when there is no file yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`recall`](Self::recall).
+    pub fn recall_audit(&self) -> Result<RememberedAudit> {
+        self.audit_file("json").map_or_else(|| Ok(RememberedAudit::default()), |path| read(&path))
+    }
+
+    /// Remembers the audit log; by the holder of [`lock_audit`](Self::lock_audit) only.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn remember_audit(&self, remembered: &RememberedAudit) -> Result<()> {
+        self.audit_file("json").map_or(Ok(()), |path| write(&path, remembered))
+    }
+
+    /// Keeps other processes of this client from the audit log until what is returned is dropped,
+    /// or this process ends; waits for one that is at it. Nothing is locked without memory:
+    /// every run is a client of its own then.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be made or locked.
+    pub async fn lock_audit(&self) -> Result<Option<std::fs::File>> {
+        let Some(path) = self.audit_file("lock") else { return Ok(None) };
+        let lock = move || {
+            std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            let file = std::fs::File::options().create(true).append(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        let locked = tokio::task::spawn_blocking(lock).await.expect("locking a file does not panic");
+        locked
+            .map(Some)
+            .map_err(|error: std::io::Error| VaultError::local("cannot lock this client's audit log", error))
+    }
+
+    fn audit_file(&self, extension: &str) -> Option<PathBuf> {
+        Some(self.0.as_ref()?.with_extension(format!("audit.{extension}")))
+    }
+}
+
+fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
+    let cannot = || format!("cannot read what this client remembers in {}", path.display());
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            VaultError::local(cannot(), error.into())
+                .hint("if the file is damaged, remove it: the next run remembers anew")
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(T::default()),
+        Err(error) => Err(VaultError::local(cannot(), error)),
+    }
+}
+
+/// Writes durably and atomically.
+fn write(path: &Path, remembered: &impl Serialize) -> Result<()> {
+    let write = || {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent)?;
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        file.write_all(&super::format::to_json(remembered))?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        std::fs::File::open(parent)?.sync_all()
+    };
+    write()
+        .map_err(|error: std::io::Error| VaultError::local(format!("cannot write {}", path.display()), error))
 }

@@ -1,5 +1,6 @@
 //! The vault: packs, catalogs, index, manifests, keys and ledger over replicas.
 
+pub mod audit;
 pub mod cache;
 pub mod canary;
 mod chain;

@@ -25,6 +25,16 @@ impl VerifyingKey {
         PublicKey::from_base64(&self.0).expect("checked when it was read")
     }
 
+    /// The key id, as minisign shows it.
+    pub fn key_id(&self) -> [u8; 8] {
+        // What is encoded: two bytes for the algorithm, the key id (least significant byte first),
+        // the key.
+        let mut id = [0; 8];
+        id.copy_from_slice(self.key().keynum());
+        id.reverse();
+        id
+    }
+
     /// Whether `signature` is this key's over `bytes`.
     pub fn verifies(&self, bytes: &[u8], signature: &str) -> bool {
         SignatureBox::from_string(signature).is_ok_and(|signature| {

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::chain::{self, Link};
 use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fate;
+use super::format::audit::AuditHead;
 use super::format::manifest::{KIND, Manifest, Status};
 use super::format::trust::Role;
 use super::layout;
@@ -262,6 +263,14 @@ impl Snapshots {
     /// Returns removed snapshots whose manifest is still somewhere: they can be taken back.
     pub fn removed(&self) -> &[Snapshot] {
         &self.removed
+    }
+
+    /// Returns the entries of the audit log that manifests (those of removed snapshots too) and
+    /// ledgers name: signatures cover the log up to them.
+    pub fn audit_heads(&self) -> impl Iterator<Item = &AuditHead> {
+        let manifests = self.iter().chain(&self.removed).filter_map(|one| one.manifest.audit.as_ref());
+        let entries = self.ledgers.values().flat_map(Ledger::entries);
+        manifests.chain(entries.filter_map(|entry| entry.audit.as_ref()))
     }
 
     /// Returns the ledger of a space that has snapshots.

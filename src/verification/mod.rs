@@ -13,6 +13,7 @@
 //! verified longest ago comes first. Verifying writes nothing but what it remembers of itself,
 //! below `state/`, and that only when it is asked to. [`plan_repair`] and [`apply_repair`] mend what it finds.
 
+mod audit;
 mod budget;
 mod content;
 mod losses;

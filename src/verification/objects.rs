@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use super::audit::check_audit;
 use super::budget;
 use super::content;
 use super::losses;
@@ -68,6 +69,9 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
     }
     options.progress.finish(Phase::OpenVault);
     signed_files(vault, &chosen, options, &mut report).await;
+    if options.snapshots.is_empty() {
+        check_audit(vault, &snapshots, &options.scope, &mut report).await?;
+    }
     if snapshots.iter().next().is_none() {
         // Silence about an empty vault must not be success by accident.
         for replica in vault.replicas.live() {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::objects::verify;
 use super::report::{Damage, DamageKind, VerifyOptions, VerifyReport};
-use crate::ids::{SnapshotId, VaultId};
+use crate::ids::{Digest, SnapshotId, VaultId};
 use crate::objects::Body;
 use crate::progress::Phase;
 use crate::replication::{self, How, Request, drop_aside, fetch, is_good, replace, set_aside};
@@ -37,6 +37,9 @@ pub struct RepairPlan {
     /// Replica and key of objects of which a repair that was interrupted left damaged bytes aside;
     /// they are removed where the object is good by then.
     pub aside: Vec<(String, String)>,
+    /// Replica and key of entries of the audit log that are wrong: no signature says which are good.
+    #[serde(skip)]
+    wrong_entries: BTreeSet<(String, String)>,
     /// Whether a replica comes back by it, so that there may be more to find.
     pub again: bool,
 }
@@ -45,7 +48,10 @@ pub struct RepairPlan {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RepairStep {
     #[serde(skip)]
-    order: u8,
+    order: u64,
+    /// SHA-256 that it must have, where neither its name nor a signature says it.
+    #[serde(skip)]
+    expected: Option<Digest>,
     /// Replica that is mended.
     pub to: String,
     /// Key of the object.
@@ -79,6 +85,7 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
         steps: Vec::new(),
         beyond_repair: Vec::new(),
         aside: aside(vault).await,
+        wrong_entries: wrong_entries(&report),
         again: false,
     };
     let mut steps: BTreeSet<RepairStep> = BTreeSet::new();
@@ -87,6 +94,12 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
     for damage in &report.damage {
         let to = vault.replicas.named(&damage.replica);
         match to.filter(|_| damage.kind != DamageKind::Content && damage.kind != DamageKind::Unreadable) {
+            Some(to) if to.is_live() && layout::is_audit(&damage.key) => {
+                match brought_entry(vault, to, damage, &report).await {
+                    Some(step) => drop(steps.insert(step)),
+                    None => plan.beyond_repair.push(damage.clone()),
+                }
+            }
             Some(to) if to.is_live() => {
                 let lacks = |snapshot: &&Snapshot| {
                     damage.kind == DamageKind::Behind && snapshot.manifest.key == damage.key
@@ -118,6 +131,11 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
     plan.steps = steps.into_iter().collect();
     plan.steps.sort();
     Ok((report, plan))
+}
+
+fn wrong_entries(report: &VerifyReport) -> BTreeSet<(String, String)> {
+    let entries = report.damage.iter().filter(|damage| layout::is_audit(&damage.key));
+    entries.map(|damage| (damage.replica.clone(), damage.key.clone())).collect()
 }
 
 /// Returns what an interrupted repair set aside, on every live replica.
@@ -206,6 +224,24 @@ async fn snapshots_brought(
     Ok((steps, beyond))
 }
 
+/// Returns the step that brings an entry of the audit log; `None` where nothing says which bytes
+/// are right, or nobody has them.
+async fn brought_entry(
+    vault: &Vault,
+    to: &Replica,
+    damage: &Damage,
+    report: &VerifyReport,
+) -> Option<RepairStep> {
+    let expected = *report.audit_digests.get(&damage.key)?;
+    for from in vault.replicas.live().filter(|replica| replica.name != to.name) {
+        if entry_on(vault, from, &damage.key, expected).await.is_ok() {
+            let step = step(to, &damage.key, from.name.clone(), &damage.detail);
+            return Some(RepairStep { expected: Some(expected), ..step });
+        }
+    }
+    None
+}
+
 /// Carries a plan out.
 ///
 /// # Errors
@@ -247,9 +283,13 @@ pub async fn apply_repair(
     }
     // What is still bad keeps its bytes: they may be all that is left of it.
     for (name, key) in &plan.aside {
-        if let Some(replica) = vault.replicas.named(name).filter(|replica| replica.is_live())
-            && let Err(error) = drop_aside(vault, replica, key).await
-        {
+        let Some(replica) = vault.replicas.named(name).filter(|replica| replica.is_live()) else { continue };
+        let dropped = match layout::is_audit(key) {
+            true if plan.wrong_entries.contains(&(name.clone(), key.clone())) => Ok(()),
+            true => replica.store.delete(&layout::damaged(key)).await.map_err(VaultError::from),
+            false => drop_aside(vault, replica, key).await.map(drop),
+        };
+        if let Err(error) = dropped {
             tracing::warn!(replica = name, key, error = %with_causes(&error), "cannot remove damaged bytes that were set aside");
         }
     }
@@ -267,10 +307,13 @@ fn step(to: &Replica, key: &str, from: String, reason: &str) -> RepairStep {
         layout::PACKS => 4,
         layout::INDEX => 5,
         layout::LEDGER => 6,
+        // Oldest first, so that a replica lacks the end of a chain and never its middle.
+        layout::AUDIT => 10 + layout::parse_audit(key).map_or(0, |(_, n)| n),
         _ => 8,
     };
     RepairStep {
-        order: order + u8::from(!signature && matches!(order, 0 | 6 | 8)),
+        order: order + u64::from(!signature && matches!(order, 0 | 6 | 8)),
+        expected: None,
         to: to.name.clone(),
         key: key.to_owned(),
         from,
@@ -312,6 +355,16 @@ async fn find_good(vault: &Vault, to: &Replica, key: &str) -> Option<String> {
     None
 }
 
+/// The bytes of an entry of the audit log on a replica, where they are those that it must have.
+async fn entry_on(vault: &Vault, replica: &Replica, key: &str, expected: Digest) -> Result<Body> {
+    let bytes = replica.store.get(key, vault.limits().small_object_bytes_max).await?;
+    let body = Body::bytes(bytes);
+    match body.sha256() == expected {
+        true => Ok(body),
+        false => Err(VaultError::damaged(key, &replica.store, "it is not the entry that the chain says")),
+    }
+}
+
 /// Brings one object; returns its size.
 async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
     let gone = || VaultError::new(ErrorKind::TooFewReplicas, format!("the replica {} is gone", step.to));
@@ -320,7 +373,11 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
         require_own_place(vault, to).await?;
         Body::bytes(replica_file(&vault.file.vault))
     } else {
-        fetch(vault, vault.replicas.named(&step.from).ok_or_else(gone)?, &step.key).await?
+        let from = vault.replicas.named(&step.from).ok_or_else(gone)?;
+        match step.expected {
+            Some(expected) => entry_on(vault, from, &step.key, expected).await?,
+            None => fetch(vault, from, &step.key).await?,
+        }
     };
     replace(vault, to, &step.key, body).await
 }

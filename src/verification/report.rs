@@ -100,6 +100,14 @@ pub struct VerifyReport {
     pub items: u64,
     /// Objects that no manifest needs, on all replicas.
     pub unreferenced: u64,
+    /// Entries of the audit log that are sound, and their writers; none where only some snapshots
+    /// were looked at.
+    pub audit_entries: u64,
+    /// Writers of the audit log.
+    pub audit_writers: u64,
+    /// The SHA-256 of entries of the audit log, for those of which a copy is wrong.
+    #[serde(skip)]
+    pub audit_digests: BTreeMap<String, Digest>,
     /// Everything that is wrong, sorted.
     pub damage: Vec<Damage>,
     /// Keys of damaged objects that no replica has a good copy of, sorted.

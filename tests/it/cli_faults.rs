@@ -68,7 +68,7 @@ async fn a_full_disk_leaves_no_archive_and_an_older_one_as_it_was() {
 }
 
 /// Presses Ctrl-C.
-fn interrupt(child: &mut Child) {
+pub(crate) fn interrupt(child: &mut Child) {
     let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
     assert!(sent.unwrap().success());
 }

@@ -19,6 +19,8 @@ const COMMANDS: &[&[&str]] = &[
     &["export", "latest", "--to", "out.tar"],
     &["restore", "files", "latest", "--to", "out"],
     &["accept", "acme-blog", "assets/x/original", "--reason", "gone"],
+    &["audit", "list"],
+    &["audit", "verify"],
     &["jobs", "list"],
     &["jobs", "check"],
     &["jobs", "next"],

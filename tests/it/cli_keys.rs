@@ -7,7 +7,7 @@ use prismvault::vault::envelope::Identity;
 use serde_json::Value;
 
 use crate::backups::{Source, configuration, small};
-use crate::restore::tree;
+use crate::restore::{objects, tree};
 use crate::workplace::Workplace;
 
 const CONFIG: &str = "prismvault.toml";
@@ -35,13 +35,13 @@ fn key_of(place: &Workplace, kind: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_comes_and_leaves() {
     let (_source, place) = backups();
-    let (anna, before) = (Identity::generate(), tree(&place.file("one")));
+    let (anna, before) = (Identity::generate(), objects(&place.file("one")));
     place.write("anna.txt", anna.to_secret_text("test").expose());
     let recipient = anna.recipient().to_string();
     let add = ["keys", "add", "--recovery", &recipient, "--label", "anna"];
     let dry = place.expect(0, &[&add[..], &["--dry-run"]].concat());
     assert!(dry.stdout.contains("reads content") && dry.stdout.contains("Nothing was changed"), "{dry:?}");
-    assert_eq!(tree(&place.file("one")), before);
+    assert_eq!(objects(&place.file("one")), before);
     let hash = dry.stdout.split("Plan ").nth(1).unwrap().trim().to_owned();
     let stale = place.expect(5, &["keys", "add", "--recovery", &recipient, "--expect-plan", &hash]);
     assert!(stale.stderr.contains("hash"), "without the label it is another plan: {stale:?}");
@@ -49,7 +49,7 @@ async fn a_reader_comes_and_leaves() {
     fs::rename(place.file("keys/root.key"), place.file("root.key")).unwrap();
     let refused = place.expect(2, &add);
     assert!(refused.stderr.contains("root key"), "{refused:?}");
-    assert_eq!(tree(&place.file("one")), before);
+    assert_eq!(objects(&place.file("one")), before);
     fs::rename(place.file("root.key"), place.file("keys/root.key")).unwrap();
     place.expect(0, &[&add[..], &["--expect-plan", &hash]].concat());
 

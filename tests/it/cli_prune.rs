@@ -10,12 +10,12 @@ use prismvault::objects::local::LocalStore;
 
 use crate::backups::copy_objects;
 use crate::pruning::{BASE, FIRST, SECOND, a_day, prune, remove};
-use crate::restore::tree;
+use crate::restore::objects;
 use crate::vaults::TestVault;
 use crate::workplace::Workplace;
 
 /// A vault on two directories, in which what a removed snapshot needed was marked a week ago.
-async fn ripe() -> Workplace {
+pub(crate) async fn ripe() -> Workplace {
     let vault = TestVault::starting(SystemClock.now() - TimeDelta::days(10), 2, true).await;
     vault.snapshot("blog", BASE).await;
     let first = vault.snapshot("blog", FIRST).await;
@@ -51,7 +51,7 @@ fn make_old(directory: &Path, at: Timestamp) {
 }
 
 fn both(place: &Workplace) -> [BTreeMap<String, Vec<u8>>; 2] {
-    ["one", "two"].map(|name| tree(&place.file(name)))
+    ["one", "two"].map(|name| objects(&place.file(name)))
 }
 
 fn packs(files: &BTreeMap<String, Vec<u8>>) -> usize {
@@ -111,12 +111,12 @@ async fn without_a_terminal_and_without_consent_nothing_is_deleted() {
 async fn a_replica_that_is_away_is_named_and_nothing_is_deleted_anywhere() {
     let place = ripe().await;
     std::fs::rename(place.file("two"), place.file("elsewhere")).unwrap();
-    let before = tree(&place.file("one"));
+    let before = objects(&place.file("one"));
     let away = place.expect(3, &["prune", "--yes"]);
     assert!(away.stdout.contains("not pruned") && away.stdout.contains("two"), "{away:?}");
     let json = place.expect(3, &["prune", "--yes", "--json"]).json();
     assert_eq!(json["unreachable"][0][0], "two");
-    assert_eq!(tree(&place.file("one")), before);
+    assert_eq!(objects(&place.file("one")), before);
     place.expect(3, &["show", "--storage"]);
     std::fs::rename(place.file("elsewhere"), place.file("two")).unwrap();
     place.expect(0, &["prune", "--yes"]);

@@ -193,13 +193,13 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[retentoin]\nkeep_daily = 14",
             UnknownKey,
             "prismvault.toml:1: retentoin: unknown key, did you mean \"retention\"? (known here: include, \
-             repositories, vault, keys, limits, replicas, retention)",
+             repositories, vault, keys, limits, replicas, retention, audit)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas, retention)",
+             limits, replicas, retention, audit)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",

@@ -385,6 +385,7 @@ async fn enter(backup: &Backup, signer: &SigningKey, decision: Decision) -> Dige
         id,
         parents: Ledger::load(&vault, &blog()).await.unwrap().heads(),
         critical: false,
+        audit: None,
         decision,
     };
     let bytes = serde_json::to_vec_pretty(&entry).unwrap();

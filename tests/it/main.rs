@@ -6,9 +6,11 @@
     reason = "a test that cannot go on fails; clippy's setting covers test functions, not their helpers"
 )]
 
+mod audit;
 mod backups;
 mod chain;
 mod cli;
+mod cli_audit;
 mod cli_backups;
 mod cli_faults;
 mod cli_json;
@@ -26,6 +28,7 @@ mod damage;
 mod demo;
 mod first_use;
 mod golden;
+mod iam;
 mod keys;
 mod keys_crashes;
 mod objects;

@@ -13,7 +13,7 @@ use prismvault::vault::ledger::Ledger;
 use prismvault::verification::{Damage, DamageKind, Level, apply_repair, plan_repair};
 
 use crate::backups::{Backup, Source, configuration, copy_objects, small, verify_options};
-use crate::restore::tree;
+use crate::restore::{objects, tree};
 use crate::workplace::Workplace;
 
 async fn id_of(store: &dyn ObjectStore) -> ReplicaId {
@@ -131,7 +131,7 @@ async fn a_directory_that_is_configured_twice_is_refused_however_it_is_spelled()
     place.expect(0, &["snapshot"]);
     std::os::unix::fs::symlink(&one, place.file("link")).unwrap();
     std::os::unix::fs::symlink(place.path(), place.file("self")).unwrap();
-    let before = tree(&one);
+    let before = objects(&one);
     // The same address is a mistake of the configuration; other spellings show by the id.
     place.write("prismvault.toml", &(configuration(&source, &[("one", &one), ("two", &one)]) + &pin));
     let same = place.expect(2, &["snapshot"]);
@@ -146,7 +146,7 @@ async fn a_directory_that_is_configured_twice_is_refused_however_it_is_spelled()
         assert!(found.stdout.contains("same-replica on two: 1 thing\n  replica.json: "), "{found:?}");
         let repair = place.expect(1, &["repair"]);
         assert!(repair.stdout.contains("remove one of them from the configuration"), "{repair:?}");
-        let mut after = tree(&one);
+        let mut after = objects(&one);
         // What verification remembers of itself is no part of the vault.
         after.retain(|key, _| !key.starts_with("state/verification/"));
         assert_eq!(after, before, "{}", second.display());

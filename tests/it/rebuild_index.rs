@@ -30,7 +30,7 @@ use prismvault::verification::Level;
 use tokio_util::sync::CancellationToken;
 
 use crate::backups::{Backup, Source, as_stores, configuration, copy_stores, small};
-use crate::restore::tree as files_of;
+use crate::restore::{objects, tree as files_of};
 use crate::vaults::TestVault;
 use crate::workplace::Workplace;
 
@@ -453,14 +453,14 @@ async fn the_command_says_what_it_needs_plans_rebuilds_and_names_what_is_lost() 
 
     let recovery = place.read("keys/recovery.txt");
     fs::remove_file(place.file("keys/recovery.txt")).unwrap();
-    let state = (files_of(&place.file("one")), files_of(&place.file("two")));
+    let state = (objects(&place.file("one")), objects(&place.file("two")));
     let refused = place.expect(2, &["repair", "--rebuild-index"]);
     assert!(refused.stderr.contains("needs the recovery identity"), "{refused:?}");
     place.write("brought.txt", &recovery);
     let line = ["repair", "--rebuild-index", "--identity", "brought.txt"];
     let planned = place.expect(0, &[&line[..], &["--dry-run"]].concat());
     assert!(planned.stdout.contains("would read") && planned.stdout.contains("nothing was changed"));
-    assert_eq!((files_of(&place.file("one")), files_of(&place.file("two"))), state);
+    assert_eq!((objects(&place.file("one")), objects(&place.file("two"))), state);
     place.expect(2, &["repair", "acme-blog"]);
     place.expect(2, &[&line[..], &["shop"]].concat());
 

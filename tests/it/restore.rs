@@ -78,6 +78,14 @@ async fn plan(
     with_snapshot!(vault.reopen().await, manifest, |snapshot| plan_files(&snapshot, target, options).await)
 }
 
+/// All objects of a replica in a directory, but for its audit log: what was refused or failed is
+/// recorded there.
+pub(crate) fn objects(replica: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = tree(replica);
+    found.retain(|key, _| !key.starts_with("audit/"));
+    found
+}
+
 /// All files below a directory with their bytes.
 pub(crate) fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();

@@ -19,6 +19,7 @@ use prismvault::objects::{
     Abilities, Body, ErrorKind, Lock, LockMode, LockRule, ObjectStore, ObjectVersion, PutMode, Retention,
     StoreError, VersionId,
 };
+use s3s::access::S3Access;
 use s3s::auth::SimpleAuth;
 use s3s::dto::{self, TimestampFormat};
 use s3s::service::S3ServiceBuilder;
@@ -57,11 +58,26 @@ pub(crate) struct StrictServer {
 impl StrictServer {
     /// Starts a server whose buckets are all the same, with at most `page` entries in a listing.
     pub(crate) async fn start(abilities: Abilities, page: usize, flaws: Flaws) -> Self {
+        Self::of(abilities, page, flaws, |_| {}).await
+    }
+
+    /// A server without flaws that asks before every request.
+    pub(crate) async fn guarded(abilities: Abilities, guard: impl S3Access) -> Self {
+        Self::of(abilities, 1000, Flaws::default(), |builder| builder.set_access(guard)).await
+    }
+
+    async fn of(
+        abilities: Abilities,
+        page: usize,
+        flaws: Flaws,
+        set_up: impl FnOnce(&mut S3ServiceBuilder),
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let memory = MemoryStore::new("behind-s3", Arc::<ManualClock>::clone(&clock));
         let memory = memory.with_abilities(abilities);
         let mut builder = S3ServiceBuilder::new(Strict { store: memory.clone(), page, flaws });
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        set_up(&mut builder);
         let service = builder.build();
         let (address, tasks) = listen(move |socket| {
             let service = service.clone();

@@ -45,7 +45,7 @@ const PLACES: &[(&str, &[&str])] = &[
 ];
 
 /// Beginnings of object keys, which are spelled in `vault/layout.rs` and nowhere else.
-const KEYS: [&str; 5] = ["packs/", "keys/", "index/", "snapshots/", "ledger/"];
+const KEYS: [&str; 6] = ["packs/", "keys/", "index/", "snapshots/", "ledger/", "audit/"];
 
 const LINES_MAX: usize = 700;
 

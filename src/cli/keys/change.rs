@@ -1,18 +1,18 @@
 //! What `add`, `remove`, `rotate` and `rewrap` share: plan, show, ask, apply, report.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::root_key;
 use crate::cli::confirm::confirm;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::output::Page;
+use crate::cli::record::Lent;
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::text::{Style, Text};
 use crate::cli::{Context, Outcome};
 use crate::ids::Digest;
 use crate::keys::{Change, KeyPlan, KeyReport, apply, plan};
+use crate::vault::layout;
 
 /// Options of commands that change keys.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -44,7 +44,7 @@ pub(super) async fn run(
     options: Options,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let mut session = Session::open(context, &options.identity).await?;
+    let mut session = context.record.lend(Session::open(context, &options.identity).await?);
     make(&changes, &options, &mut session, context).await
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn run(
 pub(super) async fn make(
     changes: &[Change],
     options: &Options,
-    session: &mut Session,
+    session: &mut Lent<'_>,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let root = root_key(&session.config)?;
@@ -77,8 +77,12 @@ pub(super) async fn make(
         }
         confirm("Headers that earlier readers can open will be destroyed on every replica.", options.yes)?;
     }
-    let vault = Arc::get_mut(&mut session.vault).expect("nobody else holds the vault of this command");
-    let applied = apply(vault, root.as_ref(), &plan).await?;
+    context.record.plan(hash);
+    if !plan.is_empty() {
+        context.record.begin(session, context).await?;
+    }
+    let applied = apply(session.vault_mut(), root.as_ref(), &plan).await?;
+    context.record.about(layout::trust(applied.trust));
     report.applied = Some(&applied);
     let outcome = if applied.is_complete() { Outcome::Complete } else { Outcome::Partial };
     context.output.result(outcome, &report, || page(&report))?;

@@ -9,6 +9,7 @@ mod remove;
 mod rotate;
 
 use super::error::{CommandError, ErrorKind};
+use super::record::Effect;
 use super::{Context, Outcome};
 use crate::config::{Config, SecretRef};
 use crate::vault::signing::SigningKey;
@@ -36,6 +37,20 @@ enum KeysCommand {
     Rewrap(change::Options),
     /// Make a key file, here or on the machine it is for, and print its public half
     Generate(generate::Args),
+}
+
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        match &self.command {
+            // A key file is made here, and the vault is not touched.
+            KeysCommand::List | KeysCommand::Check(_) | KeysCommand::Generate(_) => Effect::Reads,
+            KeysCommand::Add(args) => Effect::unless_dry("keys add", args.options.dry_run),
+            KeysCommand::Remove(args) => Effect::unless_dry("keys remove", args.options.dry_run),
+            KeysCommand::Rotate(args) => Effect::unless_dry("keys rotate", args.dry_run),
+            KeysCommand::Rewrap(options) => Effect::unless_dry("keys rewrap", options.dry_run),
+        }
+    }
 }
 
 /// Runs one of the subcommands.

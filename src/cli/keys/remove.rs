@@ -12,7 +12,7 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "KEY_OR_LABEL")]
     keys: Vec<String>,
     #[command(flatten)]
-    options: Options,
+    pub(super) options: Options,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {

@@ -9,6 +9,7 @@ use super::change::{Options, make};
 use super::{read_signing_key, root_key};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::keyfiles::{cannot_write, write_new};
+use crate::cli::record::Lent;
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::{Context, Outcome};
 use crate::clock::compact;
@@ -39,7 +40,7 @@ pub(super) struct Args {
     operator: bool,
     /// Show what would be done and why, and stop
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do not ask before headers that the old identity can open are destroyed
     #[arg(long)]
     yes: bool,
@@ -57,7 +58,7 @@ struct Files {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    let mut session = Session::open(context, &args.identity).await?;
+    let mut session = context.record.lend(Session::open(context, &args.identity).await?);
     let keys = session.config.keys.clone();
     let (name, reference) = if args.signing {
         ("signing", keys.signing)
@@ -107,7 +108,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
 fn replace_signing_key(
     name: &str,
     files: &Files,
-    session: &mut Session,
+    session: &mut Lent<'_>,
 ) -> Result<Vec<Change>, CommandError> {
     let old = match files.file.exists() {
         true => Some(read_signing_key(&SecretRef::File { path: files.file.clone() }, &session.config)?),
@@ -143,13 +144,11 @@ fn replace_signing_key(
             "`prismvault keys list` shows who signs; `prismvault keys add --signing` lets a new key sign",
         ));
     }
-    let vault =
-        std::sync::Arc::get_mut(&mut session.vault).expect("nobody else holds the vault of this command");
-    vault.take_keys(Some(new), Vec::new());
+    session.vault_mut().take_keys(Some(new), Vec::new());
     Ok(old.map(|old| Change::ReplaceSigner(old.public().clone(), public)).into_iter().collect())
 }
 
-fn replace_identity(files: &Files, session: &mut Session) -> Result<Vec<Change>, CommandError> {
+fn replace_identity(files: &Files, session: &mut Lent<'_>) -> Result<Vec<Change>, CommandError> {
     let old = match files.file.exists() {
         true => {
             let secret = SecretRef::File { path: files.file.clone() }.resolve(&session.config.limits)?;
@@ -162,9 +161,7 @@ fn replace_identity(files: &Files, session: &mut Session) -> Result<Vec<Change>,
         identity.to_secret_text("prismvault identity")
     })?;
     let recipient = new.recipient();
-    let vault =
-        std::sync::Arc::get_mut(&mut session.vault).expect("nobody else holds the vault of this command");
-    vault.take_keys(None, vec![new]);
+    session.vault_mut().take_keys(None, vec![new]);
     Ok(old.map(|old| Change::ReplaceRecipient(old, recipient)).into_iter().collect())
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, Name, ReplicaId, SnapshotId, VaultId};
+use crate::vault::format::audit::AuditHead;
 
 /// Kind of [`LedgerEntry`].
 pub const KIND: &str = "ledger-entry";
@@ -30,6 +31,10 @@ pub struct LedgerEntry {
     /// Whether a tool that does not know this kind of entry must not read content.
     #[serde(default)]
     pub critical: bool,
+    /// The newest entry of the audit log that its writer wrote before, so that this signature
+    /// covers the whole chain up to it: who removes and changes keys signs no manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHead>,
     /// What it decides.
     pub decision: Decision,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, ItemId, Name, SnapshotId, VaultId};
 use crate::progress::Problem;
+use crate::vault::format::audit::AuditHead;
 
 /// Kind of [`Manifest`].
 pub const KIND: &str = "snapshot";
@@ -64,6 +65,10 @@ pub struct Manifest {
     pub ledger: Vec<Digest>,
     /// Number of the trust record this was made under.
     pub trust: u32,
+    /// The newest entry of the audit log that its writer wrote before, so that this signature
+    /// covers the whole chain up to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHead>,
     /// Version of the program.
     pub tool: String,
 }
