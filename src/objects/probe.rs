@@ -16,6 +16,8 @@
 //! What it does not do: try what nothing here uses (multipart uploads), or whether somebody with
 //! more rights could bypass a lock.
 
+mod permissions;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -108,6 +110,17 @@ pub struct ProbeCheck {
     pub milliseconds: u64,
 }
 
+/// Whether these credentials may do something, tried by itself where a check could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// What: `write`, `read`, `look up`, `list`, `list versions`, `delete`, `delete a version`.
+    pub operation: String,
+    /// Yes, no (denied), failed (for another reason) or not asked.
+    pub outcome: CheckOutcome,
+    /// Why not.
+    pub detail: String,
+}
+
 /// A scratch object that could not be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftObject {
@@ -132,6 +145,9 @@ pub struct Probe {
     pub clock_offset_seconds: Option<i64>,
     /// Scratch objects that could not be deleted.
     pub left: Vec<LeftObject>,
+    /// Operations one by one, where some check could not be made.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
 }
 
 impl Probe {
@@ -182,10 +198,12 @@ pub async fn probe(store: &Arc<dyn ObjectStore>, clock: &dyn Clock, limits: &Lim
     };
     run.clock(clock, limits).await;
     run.try_all().await;
+    let could_not = run.checks.iter().any(|check| check.outcome == CheckOutcome::Failed);
+    let permissions = if could_not { permissions::try_each(&run.store, &run.area).await } else { Vec::new() };
     let left = run.clean_up(clock, limits).await;
     let Run { offset, checks, .. } = run;
     let clock_offset_seconds = offset.map(|offset| offset.num_seconds());
-    Probe { at, store: store.to_string(), checks, clock_offset_seconds, left }
+    Probe { at, store: store.to_string(), checks, clock_offset_seconds, left, permissions }
 }
 
 /// What a check saw.

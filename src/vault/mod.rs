@@ -1,10 +1,12 @@
 //! The vault: packs, catalogs, index, manifests, keys and ledger over replicas.
 
+pub mod abilities;
 pub mod cache;
 pub mod canary;
 mod chain;
 pub mod clocks;
 pub mod commit;
+mod creation;
 pub mod endorse;
 pub mod envelope;
 pub mod error;
