@@ -171,7 +171,8 @@ impl Replica {
     }
 
     async fn require_alone(&self, name: &str, own: &str) -> Result<()> {
-        let claims = self.store.list(&layout::claims(name)).await?;
+        let (of_name, mut claims) = (layout::claims(name), self.store.list(layout::CLAIMS).await?);
+        claims.retain(|claim| claim.key.starts_with(&of_name));
         let Some(mine) = claims.iter().find(|claim| claim.key == own) else {
             return Err(VaultError::new(
                 ErrorKind::Refused,
@@ -190,7 +191,7 @@ impl Replica {
                 format!("another run is about to write {name} on {}", self.store),
             )
             .hint(format!(
-                "wait for it, then run the same again; what a killed run left at {} counts for {} hours",
+                "wait for it, then run the same again; what a killed run left at {}… counts for {} hours",
                 layout::claims(name),
                 CLAIM_LASTS.num_hours()
             ))),
@@ -212,11 +213,12 @@ impl Replica {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::{ManualClock, SystemClock};
     use std::sync::Arc;
 
     use crate::objects::memory::MemoryStore;
     use crate::objects::{Abilities, ObjectStore as _};
+    use crate::vault::replica::Found;
 
     /// Replicas on stores that can do more and less, and the stores.
     fn replicas() -> Vec<(MemoryStore, Replica)> {
@@ -255,5 +257,51 @@ mod tests {
             replica.store_new(&key, body).await.unwrap();
             assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
         }
+    }
+
+    #[tokio::test]
+    async fn while_one_claims_a_name_another_steps_back_and_leaves_nothing() {
+        let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
+        let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock)).with_locks(None);
+        let writer = || Replica::new("r", Arc::new(memory.clone()));
+        let (one, two) = (writer(), writer());
+        let key = "trust/2.json";
+        let claim = one.claim(key).await.unwrap();
+        // The signature belongs to the name.
+        for key in [key, "trust/2.json.minisig"] {
+            let error = two.store_new(key, Body::bytes("his")).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+        }
+        two.store_new("trust/3.json", Body::bytes("another name")).await.unwrap();
+        one.store_claimed(key, Body::bytes("mine")).await.unwrap();
+        one.release(claim).await;
+        let error = two.store_new(key, Body::bytes("his")).await.unwrap_err();
+        assert!(error.to_string().ends_with("exists already with other bytes"), "{error}");
+        assert_eq!(memory.list_versions(layout::CLAIMS).await.unwrap(), []);
+        assert_eq!(memory.get(key, 9).await.unwrap(), "mine");
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_writer_claimed_counts_for_a_day() {
+        let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
+        let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock));
+        let writer = || Replica::new("r", Arc::new(memory.clone()));
+        drop(writer().claim("vault.json").await.unwrap());
+        clock.advance(CLAIM_LASTS - TimeDelta::seconds(1));
+        assert!(writer().store_new("vault.json", Body::bytes("x")).await.is_err());
+        clock.advance(TimeDelta::seconds(1));
+        writer().store_new("vault.json", Body::bytes("x")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_probed_and_refuses_second_puts_needs_no_claims() {
+        let memory = MemoryStore::new("m", Arc::new(SystemClock));
+        let known = Found { abilities: Abilities::ALL, refusal: None };
+        let replica = Replica::new("r", Arc::new(memory.clone())).with_found(known);
+        assert!(replica.claim("vault.json").await.unwrap().0.is_none());
+        assert!(memory.is_empty());
+        // Nor does a name that nobody else can choose.
+        let replica = Replica::new("r", Arc::new(memory.clone()));
+        assert!(replica.claim("ledger/blog/20261121T020000Z-00000000.json").await.unwrap().0.is_none());
     }
 }

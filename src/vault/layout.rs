@@ -37,14 +37,14 @@ pub const ABILITIES: &str = "state/abilities.json";
 /// Below it: who is about to write a name that others could write too.
 pub const CLAIMS: &str = "state/claims";
 
-/// What the claims on one name begin with.
+/// What the claims on one name begin with; no directory, which would stay.
 pub fn claims(key: &str) -> String {
-    format!("{CLAIMS}/{key}")
+    format!("{CLAIMS}/{}.", key.replace('/', "."))
 }
 
 /// Key of a claim.
 pub fn claim(key: &str, random: &[u8; 8]) -> String {
-    format!("{}/{}", claims(key), crate::ids::hex(random))
+    format!("{}{}", claims(key), crate::ids::hex(random))
 }
 
 /// Whether two writers could choose this name at the same time, each for other bytes. Other names

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use super::{CheckOutcome, Permission, in_one_line};
 use crate::objects::{Body, ErrorKind, ObjectStore, PutMode, StoreError, VersionId};
 
-/// Tries each operation on an object of its own below `area`.
+/// Tries each operation on an object of its own, whose key begins with `area` and a full stop.
 pub(super) async fn try_each(store: &Arc<dyn ObjectStore>, area: &str) -> Vec<Permission> {
-    let key = format!("{area}/permission");
+    let key = format!("{area}.permission");
     let mode = if store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
     let write = judge("write", store.put(&key, Body::bytes("x"), mode).await);
-    let list = judge("list", store.list(area).await);
+    let list = judge("list", store.list(&key).await);
     // Whether "denied" could stand for "not there".
     let veiled = write.outcome != CheckOutcome::Yes && list.outcome == CheckOutcome::No;
     let unveil = |permission: Permission| match permission.outcome {
@@ -31,7 +31,7 @@ pub(super) async fn try_each(store: &Arc<dyn ObjectStore>, area: &str) -> Vec<Pe
     };
     let read = unveil(judge("read", store.get(&key, 1 << 10).await));
     let look_up = unveil(judge("look up", store.head(&key).await));
-    let versions = store.list_versions(area).await;
+    let versions = store.list_versions(&key).await;
     let newest = versions.as_ref().ok().and_then(|all| all.iter().find(|version| version.key == key));
     let version = newest.map_or_else(VersionId::null, |newest| newest.version.clone());
     let list_versions = judge("list versions", versions);
