@@ -94,7 +94,7 @@ async fn on_a_store_that_overwrites_two_writers_of_one_name_never_both_succeed()
         let error = second.store_new("trust/999.json", Body::bytes("second")).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Refused);
         reader.delete("trust/999.json").await.unwrap();
-        println!("known {known}: {won} of 40 were written at the first attempt");
+        assert!(won > 0, "not everybody always steps back");
     }
     assert_eq!(reader.list("state").await.unwrap(), [], "no claim is left");
 }
@@ -138,7 +138,6 @@ async fn a_store_that_was_never_probed_costs_an_unchanged_snapshot_a_request_mor
         requests.push((counts.calls(), counts.of(Operation::Put)));
     }
     let [probed, never] = requests[..] else { unreachable!() };
-    println!("requests a replica: {} after a probe, {} without", probed.0, never.0);
     assert_eq!(probed.1, never.1, "nothing more is put");
     // The answer and its signature are read; without them one look, and the same bytes back.
     assert!(never.0 <= probed.0 + 2 && probed.0 <= never.0 + 1, "{requests:?}");
