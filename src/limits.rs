@@ -90,6 +90,15 @@ pub struct Limits {
     pub index_merge_bytes: u64,
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
+    /// Difference that is worth a warning: NTP keeps clocks within a second, and answers may take
+    /// some.
+    pub clock_skew_noticed: Duration,
+    /// Age from which on a token is to be replaced: the usual advice is 90 days.
+    pub token_age_advised: Duration,
+    /// Time before the end of a token that is worth a warning: long enough for holidays.
+    pub token_end_noticed: Duration,
+    /// Attempts at a request that only finds out whether something answers: somebody waits.
+    pub check_attempts: u32,
 
     /// Objects that are copied between replicas at once. Small ones wait for answers most of the
     /// time; what large ones take is bounded by `copy_memory_bytes`.
@@ -174,6 +183,10 @@ impl Default for Limits {
             index_merge_count: 16,
             index_merge_bytes: 1 << 20,
             clock_skew_max: Duration::from_mins(5),
+            clock_skew_noticed: Duration::from_secs(30),
+            token_age_advised: Duration::from_hours(90 * 24),
+            token_end_noticed: Duration::from_hours(14 * 24),
+            check_attempts: 2,
             copies_in_flight: 16,
             copy_memory_bytes: 48 << 20,
             store_concurrency: 8,

@@ -117,6 +117,11 @@ impl CommandError {
         sentences
     }
 
+    /// Returns the next steps.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// Renders for people: `error: sentence`, numbered causes, `hint:` lines.
     pub fn render(&self) -> Text {
         let sentences = self.sentences();

@@ -14,12 +14,15 @@ use super::text::{Style, Text};
 use super::{Context, Session};
 use crate::config::{Config, ConfigErrorKind, FILE_NAME, Starter, StarterRepository, pin_lines};
 use crate::ids::{Name, VaultId};
+use crate::limits::Limits;
+use crate::objects::probe::{CheckName, CheckOutcome, Probe};
 use crate::objects::url::Opening;
+use crate::vault::abilities::{found as known_by, obstacles, probe_all, remember, require_erasable};
 use crate::vault::envelope::Recipient;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::init::{NewVault, init, join, require_empty_places};
 use crate::vault::open::vault_file_on;
-use crate::vault::replica::Replica;
+use crate::vault::replica::{Replica, with_causes};
 
 /// Arguments of `init`.
 #[derive(Debug, Default, clap::Args)]
@@ -315,7 +318,9 @@ async fn make(
         .into());
     }
     // Before keys are made: a place that is refused leaves nothing behind.
+    require_erasable(&empty, !args.no_encryption)?;
     require_empty_places(&empty).await?;
+    let (empty, probes) = probe_new(empty, &config.limits, context).await?;
     let mut keys = KeyMaker::new(config);
     let root = keys.signing_key("root", config.keys.root.as_ref(), "root key: changes who is trusted")?;
     let signing =
@@ -339,6 +344,10 @@ async fn make(
     };
     let file = init(&empty, new).await?;
     about(&empty, context);
+    for (replica, probe) in empty.iter().zip(&probes) {
+        let kept = remember(replica, &file.vault, probe, &signing).await;
+        warn_of(kept.map(|()| true), replica, context);
+    }
     let root = root.public().to_string();
     Ok(Report {
         vault: file.vault,
@@ -352,6 +361,45 @@ async fn make(
         configuration: config.file.clone(),
         configuration_written: false,
     })
+}
+
+/// Finds out what the stores of new replicas really do, so that nothing is written to one that no
+/// vault can lie on, and everything in a way that is safe there.
+///
+/// # Errors
+///
+/// What was seen that no safe way leads around; nothing is left behind then.
+async fn probe_new(
+    replicas: Vec<Replica>,
+    limits: &Limits,
+    context: &Context,
+) -> Result<(Vec<Replica>, Vec<Probe>), CommandError> {
+    let probes = probe_all(&replicas, &*context.clock, limits).await;
+    let mut found = Vec::new();
+    for (replica, probe) in replicas.into_iter().zip(&probes) {
+        if let Some(obstacle) = obstacles(probe).first() {
+            return Err(CommandError::new(
+                ErrorKind::Refused,
+                format!("{} cannot hold a vault: {obstacle}", replica.store),
+            )
+            .hint("`prismvault doctor` shows all that its store does"));
+        }
+        // Where nothing can be written, making the vault fails with the reason.
+        let written = probe.check(CheckName::Write).is_some_and(|check| check.outcome == CheckOutcome::Yes);
+        found.push(if written { replica.with_found(known_by(probe)) } else { replica });
+    }
+    Ok((found, probes))
+}
+
+/// What is not kept costs requests, not safety.
+fn warn_of(kept: Result<bool, VaultError>, replica: &Replica, context: &Context) {
+    if let Err(error) = kept {
+        context.output.warning(format!(
+            "what the store of {} does is not kept ({}); `prismvault doctor` tries again",
+            replica.name,
+            with_causes(&error)
+        ));
+    }
 }
 
 async fn already_there(holders: &[Replica]) -> VaultError {
@@ -402,7 +450,10 @@ async fn join_replicas(
     context: &Context,
 ) -> Result<Report, CommandError> {
     let (file, pinned) = (config.file.clone(), config.vault.root.is_some());
+    let limits = config.limits.clone();
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
+    require_empty_places(&empty).await?;
+    let (empty, probes) = probe_new(empty, &limits, context).await?;
     let source = session
         .vault
         .replicas
@@ -411,6 +462,9 @@ async fn join_replicas(
         .ok_or_else(|| CommandError::new(ErrorKind::Failed, "no replica can be reached"))?;
     join(source, &session.vault.file.vault, &empty).await?;
     about(&empty, context);
+    for (replica, probe) in empty.iter().zip(&probes) {
+        warn_of(session.vault.remember_probe(replica, probe).await, replica, context);
+    }
     let root = session.vault.first_root().to_string();
     Ok(Report {
         vault: session.vault.file.vault,

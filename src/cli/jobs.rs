@@ -156,7 +156,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let config = context.load_config()?;
     let directory = match args.schedules {
         Some(directory) => directory,
-        None => config.file.parent().unwrap_or(Path::new("")).join("schedules"),
+        None => directory_of(&config),
     };
     if let Action::Run(args) = args.action {
         let job = Schedules::load_one(&directory, &args.name, &config).map_err(not_loaded)?;
@@ -180,6 +180,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         }
     }
     Ok(outcome)
+}
+
+/// Where the jobs of a configuration are: `schedules`, beside its file.
+pub(super) fn directory_of(config: &Config) -> PathBuf {
+    config.file.parent().unwrap_or(Path::new("")).join("schedules")
 }
 
 /// Says what to do where there are no jobs at all.

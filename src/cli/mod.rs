@@ -45,6 +45,7 @@ pub mod cat;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod export;
 pub mod find;
 pub mod forget;
@@ -121,6 +122,8 @@ enum Command {
     Demo(demo::Args),
     /// Make keys, and the vault on every replica
     Init(init::Args),
+    /// Check configuration, tokens, keys, clocks and schedules, and probe every replica
+    Doctor(doctor::Args),
     /// Take a snapshot now
     Snapshot(snapshot::Args),
     /// List snapshots, newest last
@@ -191,8 +194,9 @@ impl Command {
             Self::Jobs(args) => args.effect(),
             Self::List(_)
             | Self::Show(_)
-            // What it remembers of itself, below state/, may be lost at any time.
+            // What these two remember, below state/, may be lost at any time.
             | Self::Verify(_)
+            | Self::Doctor(_)
             | Self::Find(_)
             | Self::Cat(_)
             | Self::Export(_)
@@ -363,6 +367,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
     match command {
         Command::Demo(args) => demo::run(args, context).await,
         Command::Init(args) => init::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
         Command::Snapshot(args) => snapshot::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,

@@ -67,8 +67,19 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
-        let keys = load_keys(&config, identities, context)?;
         let replicas = open_replicas(&config, context).await?;
+        Self::open_on(replicas, places, context, config, identities).await
+    }
+
+    /// As [`open_from`](Self::open_from), on replicas that are open already.
+    pub(super) async fn open_on(
+        replicas: Replicas,
+        places: Places,
+        context: &Context,
+        config: Config,
+        identities: &IdentityOptions,
+    ) -> Result<Self, CommandError> {
+        let keys = load_keys(&config, identities, context)?;
         let root = config.vault.root.as_deref().map(str::parse::<VerifyingKey>).transpose();
         let options = OpenOptions {
             limits: config.limits.clone(),
@@ -160,18 +171,11 @@ fn load_key<K>(
 
 /// Opens every replica of the configuration; one that cannot be opened is absent, not an error.
 async fn open_replicas(config: &Config, context: &Context) -> Result<Replicas, CommandError> {
-    if config.replicas.is_empty() {
-        return Err(CommandError::new(
-            ErrorKind::Configuration,
-            format!("{} names no replica", config.file.display()),
-        )
-        .hint("add [[replicas]] with name and url: a directory (file:///…) or a bucket (s3://…)"));
-    }
     let (mut open, mut absent) = (Vec::new(), Vec::new());
-    for replica in &config.replicas {
-        match open_one(replica, Opening::Existing, config, context).await {
+    for (replica, opened) in open_each(config, context).await? {
+        match opened {
             Ok(store) => open.push(store),
-            Err(error) => absent.push((replica.name.to_string(), with_step(error))),
+            Err(error) => absent.push((replica.name.to_string(), error)),
         }
     }
     // Nothing can be done before this is set, and a mended replica would not help.
@@ -180,6 +184,26 @@ async fn open_replicas(config: &Config, context: &Context) -> Result<Replicas, C
         return Err(CommandError::from(error).within(format!("cannot open the replica {name}")));
     }
     Ok(Replicas::with_absent(open, absent, config.vault.min_copies))
+}
+
+/// Opens every replica of the configuration, or says what is wrong with it.
+pub(super) async fn open_each<'a>(
+    config: &'a Config,
+    context: &Context,
+) -> Result<Vec<(&'a ReplicaConfig, Result<Replica, VaultError>)>, CommandError> {
+    if config.replicas.is_empty() {
+        return Err(CommandError::new(
+            ErrorKind::Configuration,
+            format!("{} names no replica", config.file.display()),
+        )
+        .hint("add [[replicas]] with name and url: a directory (file:///…) or a bucket (s3://…)"));
+    }
+    let mut opened = Vec::new();
+    for replica in &config.replicas {
+        let store = open_one(replica, Opening::Existing, config, context).await;
+        opened.push((replica, store.map_err(with_step)));
+    }
+    Ok(opened)
 }
 
 const UNCONFIGURED: VaultErrorKind = VaultErrorKind::Store(StoreErrorKind::Unconfigured);

@@ -182,6 +182,22 @@ fn with_token_hint(error: CommandError, target: &Target, config: &Config) -> Com
 
 /// Resolves a repository of the configuration: endpoints and tokens.
 pub(super) fn target(repository: &Repository, config: &Config) -> Result<Target, CommandError> {
+    let token = |token: &Option<crate::config::SecretRef>| {
+        token.as_ref().map(|token| token.resolve(&config.limits)).transpose()
+    };
+    Ok(Target {
+        name: repository.name.clone(),
+        space: repository.space.clone(),
+        repository: repository.repository.clone(),
+        endpoints: endpoints_of(repository)?,
+        access_token: token(&repository.access_token)?,
+        write_token: token(&repository.write_token)?,
+        asset_hosts: repository.asset_hosts.clone(),
+    })
+}
+
+/// Returns where the APIs of a repository of the configuration are.
+pub(super) fn endpoints_of(repository: &Repository) -> Result<Endpoints, CommandError> {
     let mut endpoints = Endpoints::for_repository(&repository.repository)
         .map_err(|error| CommandError::new(ErrorKind::Configuration, error))?;
     for (endpoint, configured) in [
@@ -194,18 +210,7 @@ pub(super) fn target(repository: &Repository, config: &Config) -> Result<Target,
             *endpoint = url.clone();
         }
     }
-    let token = |token: &Option<crate::config::SecretRef>| {
-        token.as_ref().map(|token| token.resolve(&config.limits)).transpose()
-    };
-    Ok(Target {
-        name: repository.name.clone(),
-        space: repository.space.clone(),
-        repository: repository.repository.clone(),
-        endpoints,
-        access_token: token(&repository.access_token)?,
-        write_token: token(&repository.write_token)?,
-        asset_hosts: repository.asset_hosts.clone(),
-    })
+    Ok(endpoints)
 }
 
 fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<Outcome, CommandError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use crate::ids::Name;
 use crate::limits::Limits;
@@ -229,11 +229,15 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
     let name: Name = name.parse().map_err(|err: crate::ids::InvalidId| value.invalid(err.to_string()))?;
     let table = value.table(REPOSITORY_KEYS)?;
     let directory = directory_of(file);
-    let secret = |value: &Value<'_>| SecretRef::read(value, directory);
+    let token = |value: &Value<'_>| read_token(value, directory);
+    let (access_token, access_token_issued) = table.read("access_token", token)?.unzip();
+    let (write_token, write_token_issued) = table.read("write_token", token)?.unzip();
     Ok(Repository {
         repository: prismic_repository(table.need("repository")?)?,
-        access_token: table.read("access_token", secret)?,
-        write_token: table.read("write_token", secret)?,
+        access_token,
+        access_token_issued: access_token_issued.flatten(),
+        write_token,
+        write_token_issued: write_token_issued.flatten(),
         groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
         timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),
@@ -247,6 +251,17 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         defined: Place { file: file.to_owned(), line: value.line() },
         name,
     })
+}
+
+/// Reads where a token is, and the day it was issued, for those that do not tell it themselves.
+fn read_token(value: &Value<'_>, directory: &Path) -> Result<(SecretRef, Option<NaiveDate>), ConfigError> {
+    let reference = SecretRef::read_beside(value, directory, &["issued"])?;
+    let issued = value.map()?.read("issued", |value| {
+        let text = value.text()?;
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+        day.ok_or_else(|| value.invalid("is not a day, write it as \"2026-08-01\""))
+    })?;
+    Ok((reference, issued))
 }
 
 fn group(value: &Value<'_>) -> Result<Name, ConfigError> {

@@ -14,6 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
 use url::Url;
 
 use crate::ids::{Name, VaultId};
@@ -70,8 +71,12 @@ pub struct Repository {
     pub repository: String,
     /// Token of the Content API; open repositories need none.
     pub access_token: Option<SecretRef>,
+    /// Day on which that was issued, as the file says.
+    pub access_token_issued: Option<NaiveDate>,
     /// Token of the Asset, Types and Migration API.
     pub write_token: Option<SecretRef>,
+    /// Day on which that was issued, as the file says.
+    pub write_token_issued: Option<NaiveDate>,
     /// Groups it belongs to, selected as `@group`.
     pub groups: Vec<Name>,
     /// The space whose items it shares; its own name by default.

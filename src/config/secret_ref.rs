@@ -81,14 +81,23 @@ impl SecretError {
 impl SecretRef {
     /// Reads a reference from the configuration; relative paths are meant from `directory`.
     pub(super) fn read(value: &Value<'_>, directory: &Path) -> Result<Self, ConfigError> {
+        Self::read_beside(value, directory, &[])
+    }
+
+    /// As [`read`](Self::read), where other keys may stand beside the reference.
+    pub(super) fn read_beside(
+        value: &Value<'_>,
+        directory: &Path,
+        beside: &[&str],
+    ) -> Result<Self, ConfigError> {
         if value.is_text() {
             return Err(value.invalid(
                 "secrets are never values in the file, write { env = \"NAME\" }, { file = \"PATH\" } or \
                  { command = [\"PROGRAM\", …] }",
             ));
         }
-        let table = value.table(&["env", "file", "command"])?;
-        let mut entries = table.entries();
+        let table = value.table(&[&["env", "file", "command"], beside].concat())?;
+        let mut entries = table.entries().filter(|(key, _)| !beside.contains(key));
         let (Some((key, value)), None) = (entries.next(), entries.next()) else {
             return Err(value.invalid("must have exactly one of env, file and command"));
         };
@@ -138,6 +147,21 @@ impl SecretRef {
             },
             Self::Command { .. } => None,
         }
+    }
+
+    /// Returns the permissions of a file that its group or everybody can read.
+    #[cfg(unix)]
+    pub fn open_to_others(&self) -> Option<u32> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Self::File { path } = self else { return None };
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then_some(mode)
+    }
+
+    /// Returns the permissions of a file that others can read, which this system does not tell.
+    #[cfg(not(unix))]
+    pub fn open_to_others(&self) -> Option<u32> {
+        None
     }
 
     /// Fetches the secret. Blocks: on a command up to [`Limits::secret_command_timeout`].

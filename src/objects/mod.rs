@@ -184,6 +184,9 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self { create_only: true, stored_checksums: true, versions: true, locks: true };
+
     /// Nothing but putting, reading, listing and deleting.
     pub const NONE: Self =
         Self { create_only: false, stored_checksums: false, versions: false, locks: false };

@@ -16,6 +16,8 @@
 //! What it does not do: try what nothing here uses (multipart uploads), or whether somebody with
 //! more rights could bypass a lock.
 
+mod permissions;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -108,6 +110,17 @@ pub struct ProbeCheck {
     pub milliseconds: u64,
 }
 
+/// Whether these credentials may do something, tried by itself where a check could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// What: `write`, `read`, `look up`, `list`, `list versions`, `delete`, `delete a version`.
+    pub operation: String,
+    /// Yes, no (denied), failed (for another reason) or not asked.
+    pub outcome: CheckOutcome,
+    /// Why not.
+    pub detail: String,
+}
+
 /// A scratch object that could not be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftObject {
@@ -117,6 +130,8 @@ pub struct LeftObject {
     pub version: VersionId,
     /// Why it is still there: a lock and until when, or what failed.
     pub why: String,
+    /// Whether it is a lock.
+    pub is_locked: bool,
 }
 
 /// What a store really does.
@@ -132,6 +147,9 @@ pub struct Probe {
     pub clock_offset_seconds: Option<i64>,
     /// Scratch objects that could not be deleted.
     pub left: Vec<LeftObject>,
+    /// Operations one by one, where some check could not be made.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
 }
 
 impl Probe {
@@ -182,10 +200,18 @@ pub async fn probe(store: &Arc<dyn ObjectStore>, clock: &dyn Clock, limits: &Lim
     };
     run.clock(clock, limits).await;
     run.try_all().await;
-    let left = run.clean_up(clock, limits).await;
+    let mut left = run.clean_up(clock, limits).await;
+    let mut permissions = Vec::new();
+    // What is locked is left as it should be, and can wait.
+    let stays = left.iter().any(|left| !left.is_locked);
+    if stays || run.checks.iter().any(|check| check.outcome == CheckOutcome::Failed) {
+        permissions = permissions::try_each(&run.store, &run.area).await;
+        run.checks.pop();
+        left = run.clean_up(clock, limits).await;
+    }
     let Run { offset, checks, .. } = run;
     let clock_offset_seconds = offset.map(|offset| offset.num_seconds());
-    Probe { at, store: store.to_string(), checks, clock_offset_seconds, left }
+    Probe { at, store: store.to_string(), checks, clock_offset_seconds, left, permissions }
 }
 
 /// What a check saw.
@@ -202,7 +228,8 @@ fn no(detail: impl Into<String>) -> Result<Seen> {
 /// One probe under way.
 struct Run {
     scratch: String,
-    /// Prefix of this probe's own objects.
+    /// What the keys of this probe's own objects begin with, before a full stop: no directories of
+    /// its own, which would stay.
     area: String,
     store: Arc<dyn ObjectStore>,
     /// What the store locks its objects with, outside of the probe.
@@ -214,7 +241,7 @@ struct Run {
 
 impl Run {
     fn key(&self, name: &str) -> String {
-        format!("{}/{name}", self.area)
+        format!("{}.{name}", self.area)
     }
 
     fn note(&mut self, name: CheckName, outcome: CheckOutcome, detail: impl Into<String>) {
@@ -330,11 +357,12 @@ impl Run {
     }
 
     async fn list_after_put(&self) -> Result<Seen> {
-        for name in ["listed/1", "listed/2", "listed/3"] {
+        for name in ["listed-1", "listed-2", "listed-3"] {
             self.put_new(name, name).await?;
         }
-        let listed = self.store.list(&self.key("listed")).await?;
-        match listed.len() {
+        let own = self.key("listed-");
+        let listed = self.store.list(&self.scratch).await?;
+        match listed.iter().filter(|object| object.key.starts_with(&own)).count() {
             3 => yes(""),
             count => no(format!("a listing shows {count} of 3 new objects")),
         }
@@ -459,7 +487,7 @@ impl Run {
     /// Deletes the objects of this probe, and those of older ones that no probe uses any more.
     async fn clean_up(&mut self, clock: &dyn Clock, limits: &Limits) -> Vec<LeftObject> {
         let now = clock.now() + self.offset.unwrap_or_default();
-        let own = format!("{}/", self.area);
+        let own = format!("{}.", self.area);
         let stale_after = TimeDelta::from_std(limits.max_run).unwrap_or(TimeDelta::MAX);
         let is_stale = |at: Option<Timestamp>| at.is_none_or(|at| now - at > stale_after);
         let mut left = Vec::new();
@@ -472,8 +500,8 @@ impl Run {
                 match self.store.delete_version(&version.key, &version.version).await {
                     Ok(()) => removed += 1,
                     Err(err) => {
-                        let why = in_one_line(&err);
-                        left.push(LeftObject { key: version.key, version: version.version, why });
+                        let (why, is_locked) = (in_one_line(&err), err.kind == ErrorKind::Locked);
+                        left.push(LeftObject { key: version.key, version: version.version, why, is_locked });
                     }
                 }
             }

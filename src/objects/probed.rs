@@ -26,12 +26,21 @@ use crate::clock::Timestamp;
 pub struct ProbedStore {
     inner: Arc<dyn ObjectStore>,
     abilities: Abilities,
+    /// Why it takes no puts.
+    refusal: Option<Arc<str>>,
 }
 
 impl ProbedStore {
     /// Returns `inner` with those of its abilities that `found` has too.
     pub fn new(inner: Arc<dyn ObjectStore>, found: Abilities) -> Self {
-        Self { abilities: inner.abilities().and(found), inner }
+        Self { abilities: inner.abilities().and(found), inner, refusal: None }
+    }
+
+    /// Returns the same store, which refuses every put with [`ErrorKind::Unsupported`] and this
+    /// reason: what is stored there could not be relied on, or never be removed again.
+    #[must_use]
+    pub fn refusing_puts(self, why: &str) -> Self {
+        Self { refusal: Some(why.into()), ..self }
     }
 
     fn without_doubtful(&self, meta: ObjectMeta) -> ObjectMeta {
@@ -52,6 +61,9 @@ impl ObjectStore for ProbedStore {
     }
 
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
+        if let Some(why) = &self.refusal {
+            return Err(StoreError::new(ErrorKind::Unsupported, "write", key, self, &**why));
+        }
         if mode == PutMode::CreateOnly && !self.abilities.create_only {
             check_key("write", key, self)?;
             let reason = "its create-only writes are not to be relied on";
@@ -117,7 +129,8 @@ impl ObjectStore for ProbedStore {
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
-        Ok(Arc::new(Self { inner: self.inner.locking(rule)?, abilities: self.abilities }))
+        let refusal = self.refusal.clone();
+        Ok(Arc::new(Self { inner: self.inner.locking(rule)?, abilities: self.abilities, refusal }))
     }
 }
 
@@ -142,6 +155,25 @@ mod tests {
         assert_eq!(err.kind, ErrorKind::Unsupported);
         assert_eq!(store.put("k", body, PutMode::Overwrite).await.unwrap().sha256, None);
         assert_eq!(store.head("k").await.unwrap().sha256, None);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_takes_no_puts_says_why_and_is_still_read_and_cleared() {
+        let memory = MemoryStore::new("m", Arc::new(SystemClock));
+        memory.put("k", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();
+        let store = ProbedStore::new(Arc::new(memory), Abilities::ALL).refusing_puts("its listings are late");
+        let unlocked = store.locking(None).unwrap();
+        for mode in [PutMode::CreateOnly, PutMode::Overwrite] {
+            for err in [
+                store.put("l", Body::bytes("x"), mode).await.unwrap_err(),
+                unlocked.put("l", Body::bytes("x"), mode).await.unwrap_err(),
+            ] {
+                assert_eq!(err.kind, ErrorKind::Unsupported);
+                assert!(err.to_string().ends_with("its listings are late"), "{err}");
+            }
+        }
+        assert_eq!(store.get("k", 9).await.unwrap(), "x");
+        store.delete("k").await.unwrap();
     }
 
     #[tokio::test]

@@ -21,7 +21,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use chrono::{DateTime, TimeDelta};
+use reqwest::header::{ACCEPT, AGE, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::sync::Semaphore;
 use url::{Host, Url};
@@ -103,6 +104,8 @@ struct Inner {
     /// By [`Route`]; made at first use, because reading the system's certificates takes time and
     /// fails where there are none.
     clients: [OnceLock<Client>; 4],
+    /// By how much the clocks of hosts were last seen to be ahead of ours.
+    clock_offsets: Mutex<BTreeMap<String, TimeDelta>>,
 }
 
 /// What kind of client a request needs.
@@ -151,6 +154,7 @@ impl Http {
             pacers: Mutex::default(),
             counts: Default::default(),
             clients: Default::default(),
+            clock_offsets: Mutex::default(),
         };
         let http = Self { inner: Arc::new(inner), progress: Arc::new(Silent) };
         http.client(Route { loopback: true, decode: true }, "the HTTP client")?;
@@ -174,6 +178,23 @@ impl Http {
             self.pacers().values().map(|pacer| (pacer.name().to_owned(), pacer.waited())).collect();
         waits.sort_by_key(|(_, waited)| std::cmp::Reverse(*waited));
         waits
+    }
+
+    /// By how much the clock of each API's host was ahead of ours in its last answer that told the
+    /// time.
+    pub fn clock_offsets(&self) -> BTreeMap<String, TimeDelta> {
+        self.inner.clock_offsets.lock().expect("no holder of this lock can panic").clone()
+    }
+
+    /// Notes what `Date` says; an answer out of a cache is as much older as `Age` says.
+    fn note_clock(&self, url: &Url, headers: &HeaderMap) {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let date = text(DATE).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        let (Some(date), Some(host)) = (date, url.host_str()) else { return };
+        let age = text(AGE).and_then(|age| age.parse::<u32>().ok()).unwrap_or_default();
+        let offset = date.to_utc() + TimeDelta::seconds(age.into()) - self.inner.clock.now();
+        let mut offsets = self.inner.clock_offsets.lock().expect("no holder of this lock can panic");
+        offsets.insert(host.to_owned(), offset);
     }
 
     /// How many requests went to each API, retries included.
@@ -333,6 +354,7 @@ impl Http {
         };
         let mut response = self.send(call.api, &url, headers, true, &subject, pacer).await?;
         let status = response.status();
+        self.note_clock(&call.url, response.headers());
         let retry_after = self.retry_after(response.headers());
         let body = self.body(call.api, &mut response, &subject).await?;
         let answer = Answer { subject, status, body, secret: secret.cloned(), retry_after };

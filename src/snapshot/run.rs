@@ -139,7 +139,7 @@ pub async fn take(
     let started = vault.now();
     let progress = options.progress;
     progress.start(Phase::OpenVault, None);
-    vault.require_different_replicas().await?;
+    vault.require_may_write().await?;
     let snapshots = Snapshots::load(vault, Some(&target.name)).await?;
     let ledger = Ledger::load(vault, &target.space).await?;
     let lost = lost(vault, target, &snapshots, &ledger)?;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
+use super::abilities::require_erasable;
 use super::envelope::Recipient;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::trust::{self, Role, Signer, TrustRecord};
@@ -14,6 +15,7 @@ use super::format::vault::{Encryption, Features, REPLICA_KIND, ReplicaFile, VAUL
 use super::format::{VERSION, to_json};
 use super::item::ItemKey;
 use super::layout;
+use super::open::parse_vault_file;
 use super::places::require_different_places;
 use super::replica::Replica;
 use super::signing::{SigningKey, VerifyingKey};
@@ -45,6 +47,7 @@ pub struct NewVault<'a> {
 /// holds anything else or two are one place; nothing is written then. Errors of a store; the same call can be made
 /// again then.
 pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> {
+    require_erasable(replicas, !new.content_recipients.is_empty())?;
     require_empty_places(replicas).await?;
     let vault = VaultId(random());
     let encryption = if new.content_recipients.is_empty() { Encryption::None } else { Encryption::Age };
@@ -99,6 +102,8 @@ pub async fn join(source: &Replica, vault: &VaultId, new: &[Replica]) -> Result<
     // Signatures before what they sign.
     objects.sort_by_key(|(key, _)| !key.ends_with(".minisig"));
     let file = source.store.get(layout::VAULT, 1 << 20).await?;
+    let encryption = parse_vault_file(&file, &source.store)?.encryption;
+    require_erasable(new, encryption == Encryption::Age)?;
     write(new, vault, &objects, &file).await
 }
 
@@ -167,7 +172,7 @@ pub async fn require_empty(replica: &Replica) -> Result<()> {
     }
     let rest: Vec<_> = replica.store.list("").await?;
     // What a killed `init` left is no vault: trust records and replica.json only.
-    let foreign = rest.iter().find(|object| !is_of_init(&object.key));
+    let foreign = rest.iter().find(|object| !layout::is_before_vault(&object.key));
     match foreign {
         Some(object) => Err(VaultError::new(
             ErrorKind::Refused,
@@ -175,16 +180,12 @@ pub async fn require_empty(replica: &Replica) -> Result<()> {
         )
         .hint("choose an empty directory or an unused prefix of the bucket")),
         None => {
-            for object in rest {
+            // Of a probe and of whoever else is at work here; no vault minds them.
+            let stays = |key: &str| [layout::SCRATCH, layout::CLAIMS].iter().any(|one| key.starts_with(one));
+            for object in rest.into_iter().filter(|object| !stays(&object.key)) {
                 replica.store.delete(&object.key).await?;
             }
             Ok(())
         }
     }
-}
-
-fn is_of_init(key: &str) -> bool {
-    key == layout::REPLICA
-        || layout::is_probe(key)
-        || layout::parse_trust(key.strip_suffix(".minisig").unwrap_or(key)).is_some()
 }

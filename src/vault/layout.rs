@@ -30,9 +30,38 @@ pub fn probe(random: &[u8; 8]) -> String {
     format!("{STATE}/probe-{}", crate::ids::hex(random))
 }
 
-/// Whether a key is one of [`probe`].
-pub fn is_probe(key: &str) -> bool {
-    key.strip_prefix(STATE).is_some_and(|rest| rest.starts_with("/probe-"))
+/// Below it: scratch objects of probes.
+pub const SCRATCH: &str = "state/probe";
+/// What a probe found that the store of this replica really does.
+pub const ABILITIES: &str = "state/abilities.json";
+/// Below it: who is about to write a name that others could write too.
+pub const CLAIMS: &str = "state/claims";
+
+/// What the claims on one name begin with; no directory, which would stay.
+pub fn claims(key: &str) -> String {
+    format!("{CLAIMS}/{}.", key.replace('/', "."))
+}
+
+/// Key of a claim.
+pub fn claim(key: &str, random: &[u8; 8]) -> String {
+    format!("{}{}", claims(key), crate::ids::hex(random))
+}
+
+/// Whether two writers could choose this name at the same time, each for other bytes. Other names
+/// hold a digest or random numbers.
+pub fn is_contended(key: &str) -> bool {
+    matches!(key, VAULT | REPLICA) || parse_trust(signed_file(key)).is_some()
+}
+
+/// Whether a key may be there before a place is a vault: what probes and a killed `init` left.
+pub fn is_before_vault(key: &str) -> bool {
+    let below = |prefix| key.strip_prefix(prefix).is_some_and(|rest: &str| rest.starts_with('/'));
+    key == REPLICA
+        || signed_file(key) == ABILITIES
+        || below(SCRATCH)
+        || below(CLAIMS)
+        || key.strip_prefix(STATE).is_some_and(|rest| rest.starts_with("/probe-"))
+        || parse_trust(signed_file(key)).is_some()
 }
 
 /// Below it: bytes that repair found damaged, each under its own key, until the good ones are

@@ -279,7 +279,7 @@ impl Ledger {
         decision: Decision,
         signer: &SigningKey,
     ) -> Result<LedgerEntry> {
-        vault.require_different_replicas().await?;
+        vault.require_may_write().await?;
         let id = SnapshotId::new(vault.clock.now());
         let entry = LedgerEntry {
             kind: KIND.to_owned(),

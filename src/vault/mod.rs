@@ -1,11 +1,13 @@
 //! The vault: packs, catalogs, index, manifests, keys and ledger over replicas.
 
+pub mod abilities;
 pub mod audit;
 pub mod cache;
 pub mod canary;
 mod chain;
 pub mod clocks;
 pub mod commit;
+mod creation;
 pub mod endorse;
 pub mod envelope;
 pub mod error;

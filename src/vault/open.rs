@@ -161,7 +161,7 @@ impl Vault {
             .cache
             .as_ref()
             .map_or_else(Cache::off, |dir| Cache::new(&dir.join(file.vault.to_string())));
-        Ok(Self {
+        let mut vault = Self {
             file,
             trust,
             replicas,
@@ -177,7 +177,9 @@ impl Vault {
             trust_records,
             counted: Mutex::default(),
             warnings: Mutex::new(warnings),
-        })
+        };
+        vault.believe_probes().await;
+        Ok(vault)
     }
 
     /// Returns the root key of the first trust record: what a configuration pins.

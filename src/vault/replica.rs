@@ -13,7 +13,8 @@ use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
 use super::pack::SpoolDraft;
 use crate::ids::{Digest, ReplicaId, VaultId};
-use crate::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode, StoreError};
+use crate::objects::probed::ProbedStore;
+use crate::objects::{Abilities, Body, ErrorKind as StoreKind, ObjectStore, StoreError};
 
 /// One copy of the vault.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Replica {
     /// Its own id, once the vault is open.
     id: OnceLock<ReplicaId>,
     failure: Mutex<Option<Failure>>,
+    /// What a probe found, where one is known.
+    found: Option<Found>,
 }
 
 /// Why a replica no longer takes part in a run.
@@ -36,6 +39,15 @@ pub struct Failure {
     pub why: String,
     /// What to do next, where the error knew.
     pub hint: Option<String>,
+}
+
+/// What is known of the store of a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What may be relied on.
+    pub abilities: Abilities,
+    /// Why nothing may be written there.
+    pub refusal: Option<String>,
 }
 
 impl From<VaultError> for Failure {
@@ -54,7 +66,30 @@ impl std::fmt::Display for Failure {
 impl Replica {
     /// Returns a replica that takes part.
     pub fn new(name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
-        Self { name: name.into(), store, id: OnceLock::new(), failure: Mutex::new(None) }
+        Self { name: name.into(), store, id: OnceLock::new(), failure: Mutex::new(None), found: None }
+    }
+
+    /// Returns the same replica, of whose store no more is believed than a probe found. A store that
+    /// has something wrong with it takes no puts.
+    #[must_use]
+    pub fn with_found(self, found: Found) -> Self {
+        let probed = ProbedStore::new(self.store, found.abilities);
+        let store: Arc<dyn ObjectStore> = match &found.refusal {
+            None => Arc::new(probed),
+            Some(why) => Arc::new(probed.refusing_puts(why)),
+        };
+        Self { store, found: Some(found), ..self }
+    }
+
+    /// Whether it is known what its store really does. Where it is not, what is not named by its
+    /// digest is written the safe way.
+    pub fn is_probed(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// Why nothing may be written to it, whatever its credentials allow.
+    pub fn refusal(&self) -> Option<&str> {
+        self.found.as_ref()?.refusal.as_deref()
     }
 
     /// Its own id, from its `replica.json`; `None` before the vault is open, and where that file
@@ -93,82 +128,6 @@ impl Replica {
         let failure = Failure::from(error.into());
         tracing::info!(replica = %self.name, why = %failure.why, "replica leaves this run");
         self.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
-    }
-
-    /// Stores an object that must not replace another, and confirms it: the size, and the
-    /// checksum where the store keeps one.
-    ///
-    /// An object that is there already with the right size (and checksum) counts as stored: for
-    /// names made of digests somebody did the work before. One of another size under such a name is
-    /// the rest of a failure that the store should have prevented; it is replaced.
-    ///
-    /// A store without create-only puts is looked at first. Of two writers that look at the same
-    /// moment the later one then wins unseen; the one that lost notices when it confirms, if the
-    /// other was faster than that.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store; [`ErrorKind::Refused`] when a file that is not named by its digest is
-    /// there with other bytes; [`ErrorKind::Integrity`] when what is there afterwards is not it.
-    pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
-        let exists = if self.store.abilities().create_only {
-            match self.store.put(key, body.clone(), PutMode::CreateOnly).await {
-                Ok(_) => false,
-                Err(error) if error.kind == StoreKind::AlreadyExists => true,
-                Err(error) => return Err(error.into()),
-            }
-        } else {
-            match self.store.head(key).await {
-                Ok(_) => true,
-                Err(error) if error.kind == StoreKind::NotFound => {
-                    self.store.put(key, body.clone(), PutMode::Overwrite).await?;
-                    false
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
-        if exists {
-            match self.confirm(key, &body).await {
-                Err(error) if error.kind == ErrorKind::Integrity => {}
-                confirmed => return confirmed,
-            }
-            if layout::promised_digest(key).is_none() {
-                return Err(VaultError::new(
-                    ErrorKind::Refused,
-                    format!("{key} on {} exists already with other bytes", self.store),
-                )
-                .hint("another run may be writing this vault; wait for it, then run `prismvault verify`"));
-            }
-            self.store.put(key, body.clone(), PutMode::Overwrite).await?;
-        }
-        self.confirm(key, &body).await
-    }
-
-    async fn confirm(&self, key: &str, body: &Body) -> Result<()> {
-        let meta = self.store.head(key).await?;
-        if meta.size != body.len() {
-            return Err(VaultError::damaged(
-                key,
-                &self.store,
-                format!("it has {} bytes, {} were sent", meta.size, body.len()),
-            ));
-        }
-        let stored = match meta.sha256 {
-            Some(stored) => stored,
-            // No checksum is kept. The put itself compared what it wrote; an object that was there
-            // before is known by its name where that is its digest, else by its bytes.
-            None if layout::promised_digest(key).is_some() => return Ok(()),
-            None => Digest::of(&self.store.get(key, body.len()).await?),
-        };
-        if stored == body.sha256() {
-            Ok(())
-        } else {
-            Err(VaultError::damaged(
-                key,
-                &self.store,
-                format!("it has the SHA-256 {stored} instead of {}", body.sha256()),
-            ))
-        }
     }
 
     /// Reads a small object whole; `None` when there is none.
@@ -305,6 +264,25 @@ impl Replicas {
             all: replicas.into(),
             absent: absent.collect(),
         }
+    }
+
+    /// Returns the same replicas, with what is known of the store of each; in the order of
+    /// [`all`](Self::all).
+    pub(super) fn with_found(self, found: Vec<Option<Found>>) -> Self {
+        let again = |(replica, found): (&Replica, Option<Found>)| {
+            let same = Replica {
+                name: replica.name.clone(),
+                store: Arc::clone(&replica.store),
+                id: replica.id.clone(),
+                failure: Mutex::new(replica.failure()),
+                found: None,
+            };
+            match found {
+                Some(found) => same.with_found(found),
+                None => same,
+            }
+        };
+        Self { all: self.all.iter().zip(found).map(again).collect(), ..self }
     }
 
     /// Number of replicas that are configured.
@@ -484,54 +462,8 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
-    use crate::objects::Abilities;
-    use crate::objects::memory::MemoryStore;
-
-    /// Replicas on stores that can do more and less, and the stores.
-    fn replicas() -> Vec<(MemoryStore, Replica)> {
-        let abilities = [(true, true), (true, false), (false, true), (false, false)];
-        let replica = |(create_only, stored_checksums)| {
-            let store = MemoryStore::new("m", Arc::new(SystemClock)).with_abilities(Abilities {
-                create_only,
-                stored_checksums,
-                ..Abilities::NONE
-            });
-            (store.clone(), Replica::new("r", Arc::new(store)))
-        };
-        abilities.into_iter().map(replica).collect()
-    }
-
-    #[tokio::test]
-    async fn what_is_not_named_by_its_digest_is_never_replaced_whatever_the_store_can_do() {
-        for (store, replica) in replicas() {
-            let key = "snapshots/blog/20261121T020000Z-00000000.json";
-            replica.store_new(key, Body::bytes("mine")).await.unwrap();
-            replica.store_new(key, Body::bytes("mine")).await.unwrap();
-            for other in ["his.", "longer"] {
-                let error = replica.store_new(key, Body::bytes(other)).await.unwrap_err();
-                assert_eq!(error.kind, ErrorKind::Refused, "{error}");
-            }
-            assert_eq!(store.get(key, 9).await.unwrap(), "mine");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_rest_of_a_failure_under_the_name_of_a_digest_is_replaced() {
-        for (store, replica) in replicas() {
-            let body = Body::bytes("the whole pack");
-            let key = format!("packs/blog/{}", body.sha256());
-            store.put(&key, Body::bytes("the who"), PutMode::Overwrite).await.unwrap();
-            replica.store_new(&key, body).await.unwrap();
-            assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
-        }
-    }
-}
-
-#[cfg(test)]
-mod deletion_tests {
-    use super::*;
     use crate::clock::ManualClock;
+    use crate::objects::PutMode;
     use crate::objects::lock::{LockMode, LockRule};
     use crate::objects::memory::MemoryStore;
 

@@ -195,9 +195,20 @@ pub(super) fn former_signers(records: &[StoredTrust]) -> Vec<Signer> {
 
 impl StoredTrust {
     /// Writes the record to a replica that lacks it, its signature first. A signature without
-    /// record is what a killed run left.
+    /// record is what a killed run left. Both under one claim: the signature of a record that
+    /// another writer has just put is not replaced.
     async fn store_on(&self, replica: &Replica) -> Result<()> {
         let key = &self.record.key;
+        let claim = replica.claim(key).await?;
+        let stored = self.store_claimed_on(replica, key).await;
+        replica.release(claim).await;
+        stored
+    }
+
+    async fn store_claimed_on(&self, replica: &Replica, key: &str) -> Result<()> {
+        if replica.find_small(key, 1 << 20).await?.is_some_and(|there| there != self.bytes[..]) {
+            return Err(changed_meanwhile(key, replica));
+        }
         let signature_key = layout::signature(key);
         let there = replica.find_small(&signature_key, 1 << 20).await?;
         if there.as_deref() != Some(&self.signature[..]) {
@@ -209,7 +220,7 @@ impl StoredTrust {
             };
             replica.store.put(&signature_key, body, mode).await?;
         }
-        replica.store_new(key, Body::bytes(self.bytes.clone())).await
+        replica.store_claimed(key, Body::bytes(self.bytes.clone())).await
     }
 }
 

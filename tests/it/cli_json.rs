@@ -9,6 +9,7 @@ use crate::workplace::{Run, Workplace};
 /// Every command that ends by itself, with arguments that are understood anywhere.
 const COMMANDS: &[&[&str]] = &[
     &["init"],
+    &["doctor"],
     &["snapshot"],
     &["list"],
     &["show", "latest"],

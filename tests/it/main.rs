@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails; clippy's setting covers test functions, not their helpers"
 )]
 
+mod abilities;
 mod audit;
 mod backups;
 mod chain;
@@ -26,6 +27,7 @@ mod contentapi_answers;
 mod crashes;
 mod damage;
 mod demo;
+mod doctor;
 mod first_use;
 mod golden;
 mod iam;

@@ -229,3 +229,47 @@ async fn what_a_crashed_probe_left_is_removed_by_a_later_one_and_nothing_else() 
     // That of a probe that may be running is left to it.
     assert_eq!(left, ["packs/blog/x", "state/probe/20261121T020000Z-bbbbbbbb/written"]);
 }
+
+#[tokio::test]
+async fn each_operation_that_is_denied_is_named_by_itself() {
+    for (operations, denied) in [
+        (&[Operation::Put][..], &["write"][..]),
+        (&[Operation::Get, Operation::GetRange], &["read"]),
+        (&[Operation::Head], &["look up"]),
+        (&[Operation::List], &["list"]),
+        (&[Operation::ListVersions], &["list versions"]),
+        (&[Operation::Delete], &["delete"]),
+        (&[Operation::DeleteVersion], &["delete a version"]),
+        (
+            &[Operation::Put, Operation::Delete, Operation::DeleteVersion],
+            &["write", "delete", "delete a version"],
+        ),
+    ] {
+        let clock = manual();
+        let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock)).with_locks(None);
+        let faults = FaultStore::new(Arc::new(memory));
+        for operation in operations {
+            faults.add(FaultRule::new(Fault::Fail(ErrorKind::Denied)).on(*operation));
+        }
+        let found = probed(Arc::new(faults), &clock).await;
+        let of = |outcome| {
+            let of = found.permissions.iter().filter(move |permission| permission.outcome == outcome);
+            of.map(|permission| permission.operation.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(CheckOutcome::No), denied, "{operations:?}: {:#?}", found.permissions);
+        assert_eq!(of(CheckOutcome::Yes).len() + denied.len(), 7, "{:#?}", found.permissions);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_called_denied_where_a_store_hides_what_is_not_there() {
+    let clock = manual();
+    let faults = FaultStore::new(Arc::new(MemoryStore::new("m", Arc::<ManualClock>::clone(&clock))));
+    faults.set_condition(Condition::Denied);
+    let found = probed(Arc::new(faults), &clock).await;
+    let outcome = |name: &str| {
+        found.permissions.iter().find(|permission| permission.operation == name).unwrap().outcome
+    };
+    assert_eq!((outcome("write"), outcome("list")), (CheckOutcome::No, CheckOutcome::No));
+    assert_eq!((outcome("read"), outcome("look up")), (CheckOutcome::NotAsked, CheckOutcome::NotAsked));
+}

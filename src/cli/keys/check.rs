@@ -127,7 +127,7 @@ fn file(
             }
         },
     }
-    file.warning = if let Some(mode) = open_to_others(reference) {
+    file.warning = if let Some(mode) = reference.open_to_others() {
         Some(format!("others on this machine can read it (mode {mode:03o}); chmod 600"))
     } else if matches!(name, "recovery" | "root") {
         Some("it belongs elsewhere, not on the backup host".to_owned())
@@ -135,22 +135,6 @@ fn file(
         None
     };
     file
-}
-
-/// The permissions of a key file that its group or everybody can read.
-fn open_to_others(reference: &SecretRef) -> Option<u32> {
-    let SecretRef::File { path } = reference else { return None };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-        (mode & 0o077 != 0).then_some(mode)
-    }
-    #[cfg(not(unix))]
-    {
-        drop(path);
-        None
-    }
 }
 
 fn page(report: &Report) -> Page {

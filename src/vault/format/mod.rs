@@ -3,6 +3,7 @@
 //! JSON is written with the fields in the order of the struct and read leniently: fields that
 //! are not known are ignored by reading and never rewritten, because no file is.
 
+pub mod abilities;
 pub mod audit;
 pub mod catalog;
 pub mod index;

@@ -1,0 +1,73 @@
+//! Jobs: whether everything is backed up and verified by itself.
+
+use super::finding::{Finding, Section};
+use crate::cli::jobs::directory_of;
+use crate::clock::Timestamp;
+use crate::config::{Config, ConfigErrorKind};
+use crate::schedule::{Job, Schedules, Work};
+
+const SECTION: Section = Section::Schedules;
+
+/// Checks the job files, and what no job does.
+pub(super) fn check(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let directory = directory_of(config);
+    let shown = directory.display().to_string();
+    let schedules = match Schedules::load(&directory, config, now) {
+        Ok(schedules) => schedules,
+        Err(error) if error.kind() == ConfigErrorKind::Missing => {
+            return vec![
+                Finding::notice(SECTION, shown, "holds no jobs")
+                    .because("nothing here says when snapshots are taken; something else may start them")
+                    .then("a job is a file such as schedules/nightly.toml: job = \"snapshot\", repositories = [\"*\"], cron = \"15 2 * * *\""),
+            ];
+        }
+        Err(error) => return vec![Finding::error(SECTION, shown, error.to_string())],
+    };
+    let mut findings: Vec<Finding> = schedules
+        .mistakes
+        .iter()
+        .map(|mistake| {
+            Finding::error(SECTION, shown.clone(), mistake.to_string())
+                .because("a job with a mistake is not run")
+                .then("prismvault jobs check")
+        })
+        .collect();
+    findings.extend(not_covered(config, &schedules.jobs));
+    if findings.is_empty() {
+        let jobs = schedules.jobs.len();
+        findings.push(Finding::ok(SECTION, shown, format!("{jobs} jobs cover every repository")));
+    }
+    findings
+}
+
+fn not_covered(config: &Config, jobs: &[Job]) -> Vec<Finding> {
+    let of = |is: fn(&Work) -> bool| jobs.iter().filter(move |job| is(&job.work));
+    let mut findings = Vec::new();
+    for repository in &config.repositories {
+        let covers = |job: &Job| {
+            job.select(config).is_ok_and(|selected| selected.iter().any(|one| one.name == repository.name))
+        };
+        let name = repository.name.as_str();
+        if !of(|work| matches!(work, Work::Snapshot)).any(covers) {
+            findings.push(
+                Finding::warning(SECTION, name, "no job takes snapshots of it")
+                    .then("add it to `repositories` of a snapshot job, or write [\"*\"] there"),
+            );
+        }
+        if !of(|work| matches!(work, Work::Verify { .. })).any(covers) {
+            findings.push(
+                Finding::warning(SECTION, name, "no job verifies it")
+                    .because("damage is found on the day of need")
+                    .then("add a job with job = \"verify\", once a week"),
+            );
+        }
+    }
+    if config.replicas.len() > 1 && of(|work| matches!(work, Work::Replicate)).next().is_none() {
+        findings.push(
+            Finding::warning(SECTION, "replicate", "no job brings replicas what they missed")
+                .because("a replica that was away once stays behind")
+                .then("add a job with job = \"replicate\", after the nightly snapshots"),
+        );
+    }
+    findings
+}

@@ -1,0 +1,307 @@
+//! Putting objects that must not replace others.
+//!
+//! A store that was probed and has create-only puts refuses the second of two. Of all others it is
+//! not known, or known not to be so: some take the condition and overwrite all the same. There
+//! - an object named by its digest is put as the kind of store promises: whoever else puts it has
+//!   the same bytes;
+//! - one with random numbers in its name is put and read back;
+//! - a name that two writers could choose at once ([`layout::is_contended`]) is *claimed* first: a
+//!   small object of its own says who is about to write, and whoever then sees another's claim steps
+//!   back. Of two writers at most one can see itself alone: a claim is put before the others are
+//!   listed, and stays until the object is there. Then the name is looked for, put, and read back.
+//!
+//! A crash leaves a claim behind. It keeps others from this one name until it is older than the
+//! longest run; nothing else reads it.
+
+use chrono::TimeDelta;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::layout;
+use super::replica::Replica;
+use crate::ids::{Digest, random};
+use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
+
+/// Age from which on a claim counts no more, by the store's own clock: nobody puts one small object
+/// for longer than a run may take.
+const CLAIM_LASTS: TimeDelta = TimeDelta::hours(24);
+
+/// The right to write a name; to be given back with [`Replica::release`].
+#[derive(Debug)]
+pub(super) struct Claim(Option<String>);
+
+impl Replica {
+    /// Stores an object that must not replace another, and confirms it: the size, and the
+    /// checksum where the store keeps one, else the bytes.
+    ///
+    /// An object that is there already with the right size (and checksum) counts as stored: for
+    /// names made of digests somebody did the work before. One of another size under such a name is
+    /// the rest of a failure that the store should have prevented; it is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`ErrorKind::Refused`] when a file that is not named by its digest is
+    /// there with other bytes, or another writer is about to write it; [`ErrorKind::Integrity`]
+    /// when what is there afterwards is not it.
+    pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
+        let claim = self.claim(key).await?;
+        let stored = self.store_claimed(key, body).await;
+        self.release(claim).await;
+        stored
+    }
+
+    /// Whether create-only puts are to be relied on, for names that say nothing of the bytes.
+    fn refuses_second_puts(&self) -> bool {
+        self.is_probed() && self.store.abilities().create_only
+    }
+
+    /// As [`store_new`](Self::store_new), by the holder of a claim.
+    pub(super) async fn store_claimed(&self, key: &str, body: Body) -> Result<()> {
+        let promised = layout::promised_digest(key).is_some();
+        let can = self.store.abilities().create_only;
+        let relied_on = promised || self.refuses_second_puts();
+        let mode = if can { PutMode::CreateOnly } else { PutMode::Overwrite };
+        let look = !can || (!relied_on && layout::is_contended(key));
+        if look && self.is_there(key).await? {
+            return self.take_existing(key, &body).await;
+        }
+        match self.store.put(key, body.clone(), mode).await {
+            Ok(_) if relied_on => self.confirm(key, &body).await,
+            Ok(_) => self.read_back(key, &body).await,
+            Err(error) if error.kind == StoreKind::AlreadyExists => self.take_existing(key, &body).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Confirms what is there already as stored, or replaces it where its name says that it is not
+    /// what it should be.
+    async fn take_existing(&self, key: &str, body: &Body) -> Result<()> {
+        match self.confirm(key, body).await {
+            Err(error) if error.kind == ErrorKind::Integrity => {}
+            confirmed => return confirmed,
+        }
+        if layout::promised_digest(key).is_none() {
+            return Err(VaultError::new(
+                ErrorKind::Refused,
+                format!("{key} on {} exists already with other bytes", self.store),
+            )
+            .hint("another run may be writing this vault; wait for it, then run `prismvault verify`"));
+        }
+        self.store.put(key, body.clone(), PutMode::Overwrite).await?;
+        self.confirm(key, body).await
+    }
+
+    async fn is_there(&self, key: &str) -> Result<bool> {
+        match self.store.head(key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == StoreKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn confirm(&self, key: &str, body: &Body) -> Result<()> {
+        let meta = self.store.head(key).await?;
+        if meta.size != body.len() {
+            return Err(VaultError::damaged(
+                key,
+                &self.store,
+                format!("it has {} bytes, {} were sent", meta.size, body.len()),
+            ));
+        }
+        match meta.sha256 {
+            Some(stored) if stored == body.sha256() => Ok(()),
+            Some(stored) => Err(VaultError::damaged(
+                key,
+                &self.store,
+                format!("it has the SHA-256 {stored} instead of {}", body.sha256()),
+            )),
+            // No checksum is kept. The put itself compared what it wrote; an object that was there
+            // before is known by its name where that is its digest, else by its bytes.
+            None if layout::promised_digest(key).is_some() => Ok(()),
+            None => self.read_back(key, body).await,
+        }
+    }
+
+    /// Confirms an object by its bytes: what a store says of it may be what the client said.
+    async fn read_back(&self, key: &str, body: &Body) -> Result<()> {
+        let stored = match self.store.get(key, body.len()).await {
+            Ok(bytes) => Digest::of(&bytes),
+            Err(error) if error.kind == StoreKind::TooLarge => {
+                let why = format!("it has more than the {} bytes that were sent", body.len());
+                return Err(VaultError::damaged(key, &self.store, why).because(error));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if stored == body.sha256() {
+            return Ok(());
+        }
+        Err(VaultError::damaged(
+            key,
+            &self.store,
+            format!("it has the SHA-256 {stored} instead of {}", body.sha256()),
+        ))
+    }
+
+    /// Claims a name, where the store itself does not keep two writers apart.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when another writer claims it too, or the store does not list what was
+    /// put there; those of the store. Nothing is claimed then.
+    pub(super) async fn claim(&self, key: &str) -> Result<Claim> {
+        let name = layout::signed_file(key);
+        if !layout::is_contended(name) || self.refuses_second_puts() {
+            return Ok(Claim(None));
+        }
+        let own = layout::claim(name, &random::<8>());
+        let mode = match self.store.abilities().create_only {
+            true => PutMode::CreateOnly,
+            false => PutMode::Overwrite,
+        };
+        // It is to go at once, so it is not locked.
+        let store = self.store.locking(None)?;
+        store.put(&own, Body::bytes(&b"prismvault is about to write this name\n"[..]), mode).await?;
+        let claim = Claim(Some(own.clone()));
+        match self.require_alone(name, &own).await {
+            Ok(()) => Ok(claim),
+            Err(error) => {
+                self.release(claim).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn require_alone(&self, name: &str, own: &str) -> Result<()> {
+        let (of_name, mut claims) = (layout::claims(name), self.store.list(layout::CLAIMS).await?);
+        claims.retain(|claim| claim.key.starts_with(&of_name));
+        let Some(mine) = claims.iter().find(|claim| claim.key == own) else {
+            return Err(VaultError::new(
+                ErrorKind::Refused,
+                format!("{} does not list what was just put there, so {name} is not written", self.store),
+            )
+            .hint("`prismvault doctor` says what the store does"));
+        };
+        let counts = |at| match (mine.modified, at) {
+            (Some(now), Some(at)) => now - at < CLAIM_LASTS,
+            _ => true,
+        };
+        match claims.iter().any(|claim| claim.key != own && counts(claim.modified)) {
+            false => Ok(()),
+            true => Err(VaultError::new(
+                ErrorKind::Refused,
+                format!("another run is about to write {name} on {}", self.store),
+            )
+            .hint(format!(
+                "wait for it, then run the same again; what a killed run left at {}… counts for {} hours",
+                layout::claims(name),
+                CLAIM_LASTS.num_hours()
+            ))),
+        }
+    }
+
+    /// Gives a claim back. One that stays is no harm but to who claims the same name soon.
+    pub(super) async fn release(&self, claim: Claim) {
+        let Claim(Some(key)) = claim else { return };
+        if let Err(error) = self.delete_for_good(&key).await {
+            tracing::debug!(%error, "a claim is only hidden");
+            if let Err(error) = self.store.delete(&key).await {
+                tracing::info!(%error, "a claim is left behind");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, SystemClock};
+    use std::sync::Arc;
+
+    use crate::objects::memory::MemoryStore;
+    use crate::objects::{Abilities, ObjectStore as _};
+    use crate::vault::replica::Found;
+
+    /// Replicas on stores that can do more and less, and the stores.
+    fn replicas() -> Vec<(MemoryStore, Replica)> {
+        let abilities = [(true, true), (true, false), (false, true), (false, false)];
+        let replica = |(create_only, stored_checksums)| {
+            let store = MemoryStore::new("m", Arc::new(SystemClock)).with_abilities(Abilities {
+                create_only,
+                stored_checksums,
+                ..Abilities::NONE
+            });
+            (store.clone(), Replica::new("r", Arc::new(store)))
+        };
+        abilities.into_iter().map(replica).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_named_by_its_digest_is_never_replaced_whatever_the_store_can_do() {
+        for (store, replica) in replicas() {
+            let key = "snapshots/blog/20261121T020000Z-00000000.json";
+            replica.store_new(key, Body::bytes("mine")).await.unwrap();
+            replica.store_new(key, Body::bytes("mine")).await.unwrap();
+            for other in ["his.", "longer"] {
+                let error = replica.store_new(key, Body::bytes(other)).await.unwrap_err();
+                assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+            }
+            assert_eq!(store.get(key, 9).await.unwrap(), "mine");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_failure_under_the_name_of_a_digest_is_replaced() {
+        for (store, replica) in replicas() {
+            let body = Body::bytes("the whole pack");
+            let key = format!("packs/blog/{}", body.sha256());
+            store.put(&key, Body::bytes("the who"), PutMode::Overwrite).await.unwrap();
+            replica.store_new(&key, body).await.unwrap();
+            assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
+        }
+    }
+
+    #[tokio::test]
+    async fn while_one_claims_a_name_another_steps_back_and_leaves_nothing() {
+        let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
+        let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock)).with_locks(None);
+        let writer = || Replica::new("r", Arc::new(memory.clone()));
+        let (one, two) = (writer(), writer());
+        let key = "trust/2.json";
+        let claim = one.claim(key).await.unwrap();
+        // The signature belongs to the name.
+        for key in [key, "trust/2.json.minisig"] {
+            let error = two.store_new(key, Body::bytes("his")).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+        }
+        two.store_new("trust/3.json", Body::bytes("another name")).await.unwrap();
+        one.store_claimed(key, Body::bytes("mine")).await.unwrap();
+        one.release(claim).await;
+        let error = two.store_new(key, Body::bytes("his")).await.unwrap_err();
+        assert!(error.to_string().ends_with("exists already with other bytes"), "{error}");
+        assert_eq!(memory.list_versions(layout::CLAIMS).await.unwrap(), []);
+        assert_eq!(memory.get(key, 9).await.unwrap(), "mine");
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_writer_claimed_counts_for_a_day() {
+        let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
+        let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock));
+        let writer = || Replica::new("r", Arc::new(memory.clone()));
+        drop(writer().claim("vault.json").await.unwrap());
+        clock.advance(CLAIM_LASTS - TimeDelta::seconds(1));
+        assert!(writer().store_new("vault.json", Body::bytes("x")).await.is_err());
+        clock.advance(TimeDelta::seconds(1));
+        writer().store_new("vault.json", Body::bytes("x")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_probed_and_refuses_second_puts_needs_no_claims() {
+        let memory = MemoryStore::new("m", Arc::new(SystemClock));
+        let known = Found { abilities: Abilities::ALL, refusal: None };
+        let replica = Replica::new("r", Arc::new(memory.clone())).with_found(known);
+        assert!(replica.claim("vault.json").await.unwrap().0.is_none());
+        assert!(memory.is_empty());
+        // Nor does a name that nobody else can choose.
+        let replica = Replica::new("r", Arc::new(memory.clone()));
+        assert!(replica.claim("ledger/blog/20261121T020000Z-00000000.json").await.unwrap().0.is_none());
+    }
+}
