@@ -120,12 +120,13 @@ pub(super) async fn check(
                 let result = check_object(vault, replica, level, &object).await;
                 results.push((object, result));
             }
-            Ok::<_, VaultError>((replica, level, results))
+            Ok::<_, VaultError>((replica, level, unit.digest, results))
         })
-        .buffer_unordered(vault.limits().store_concurrency);
+        .buffered(vault.limits().store_concurrency);
     while let Some(checked) = checks.next().await {
-        let (replica, level, results): (&Replica, Level, _) = checked?;
+        let (replica, level, unit, results): (&Replica, Level, Digest, _) = checked?;
         done += 1;
+        report.looked_at.push(unit);
         let before = report.bytes_read;
         for (object, result) in results {
             note_object(replica, level, object, result, report);

@@ -4,12 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::objects::damage_kind;
 use super::report::{DamageKind, VerifyOptions, VerifyReport};
-use crate::clock::Timestamp;
 use crate::ids::ItemId;
 use crate::progress::Phase;
-use crate::vault::error::{ErrorKind, Result, VaultError};
+use crate::vault::error::{Result, VaultError};
 use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
-use crate::vault::index::PackNumber;
 use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
@@ -23,22 +21,11 @@ pub(super) async fn check_items(
     entries: HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-    now: impl Fn() -> Timestamp,
-    pack_of: impl Fn(&ItemId) -> Option<PackNumber>,
 ) -> Result<()> {
-    options.progress.start(Phase::Verify, Some(entries.len() as u64));
     let ids: Vec<ItemId> = entries.keys().copied().collect();
-    let (mut late, mut current) = (false, None);
-    let read = reader
+    reader
         .for_each(ids, async |id, data| {
-            // A pack that was begun is finished: one that is too large for the time would be begun
-            // again and again.
-            let pack = pack_of(&id);
-            if current != pack {
-                late = current.is_some() && report.until.is_some_and(|until| now() >= until);
-                current = pack;
-            }
-            if options.cancel.is_cancelled() || late {
+            if options.cancel.is_cancelled() {
                 return Err(VaultError::cancelled());
             }
             let entry = &entries[&id];
@@ -54,13 +41,7 @@ pub(super) async fn check_items(
             options.progress.advance(Phase::Verify, 1, entry.size);
             Ok(())
         })
-        .await;
-    match read {
-        // What is left is for the next run.
-        Err(error) if error.kind == ErrorKind::Cancelled && late => {}
-        read => read?,
-    }
-    options.progress.finish(Phase::Verify);
+        .await?;
     Ok(())
 }
 

@@ -141,7 +141,9 @@ fn take_in(
         }
         let times = verified.objects.entry(unit).or_default();
         times.set(level.unwrap_or(Level::Presence), Some(now));
-        if report.good_content.contains(&unit) {
+        // An index object has been opened and its signature checked by whoever loaded the space.
+        let index_at_content = !is_pack && options.level == Some(Level::Content);
+        if report.good_content.contains(&unit) || index_at_content {
             times.set(Level::Content, Some(now));
         }
     }

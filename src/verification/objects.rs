@@ -306,33 +306,42 @@ async fn verify_replica(
     Ok(())
 }
 
-/// Decrypts and checks items; with a budget, those of the packs that were looked at.
+/// Decrypts and checks items, pack by pack; with a budget only the packs that were looked at, in
+/// the same order, and until its time is over. A pack that was begun is finished, and one is always
+/// begun: so the vault is through some day, however short the time.
 async fn verify_content(
     vault: &Vault,
     reader: &Reader<'_>,
     space: &Space,
-    mut entries: HashMap<ItemId, CatalogEntry>,
+    entries: HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    if options.scope.is_limited() {
-        let checked: HashSet<Digest> =
-            report.good.iter().filter_map(|(_, key, _)| layout::promised_digest(key)).collect();
-        let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
-        entries.retain(|item, _| {
-            space.index.locations(item).any(|location| checked.contains(&pack_of(location.pack)))
-        });
+    let rank: HashMap<Digest, usize> =
+        report.looked_at.iter().enumerate().map(|(rank, unit)| (*unit, rank)).collect();
+    let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
+    let mut in_packs: Vec<(Digest, ItemId)> = Vec::new();
+    let mut groups: BTreeMap<usize, HashMap<ItemId, CatalogEntry>> = BTreeMap::new();
+    for (item, entry) in entries {
+        let mut packs = space.index.locations(&item).map(|location| location.pack);
+        let read_from = packs.find(|pack| space.holders(*pack).next().is_some());
+        let ranked = read_from.and_then(|number| rank.get(&pack_of(number)).copied());
+        if options.scope.is_limited() && ranked.is_none() {
+            continue;
+        }
+        in_packs.extend(space.index.locations(&item).map(|location| (pack_of(location.pack), item)));
+        // Without a budget all is one group, which the reader puts in order.
+        groups.entry(ranked.unwrap_or(0)).or_default().insert(item, entry);
     }
-    let in_packs: Vec<(Digest, ItemId)> = entries
-        .keys()
-        .flat_map(|item| space.index.locations(item).map(|location| (location.pack, *item)))
-        .map(|(number, item)| (space.index.packs()[number as usize].id, item))
-        .collect();
-    let read_from = |item: &ItemId| {
-        let mut packs = space.index.locations(item).map(|location| location.pack);
-        packs.find(|pack| space.holders(*pack).next().is_some())
-    };
-    content::check_items(reader, entries, options, report, || vault.now(), read_from).await?;
+    let count: usize = groups.values().map(HashMap::len).sum();
+    options.progress.start(Phase::Verify, Some(count as u64));
+    for (begun, (_, entries)) in groups.into_iter().enumerate() {
+        if begun > 0 && report.until.is_some_and(|until| vault.now() >= until) {
+            break;
+        }
+        content::check_items(reader, entries, options, report).await?;
+    }
+    options.progress.finish(Phase::Verify);
     note_content(space, &in_packs, report);
     Ok(())
 }

@@ -105,6 +105,9 @@ pub struct VerifyReport {
     /// When it is to end.
     #[serde(skip)]
     pub(super) until: Option<Timestamp>,
+    /// Packs and index objects that a budget let through, the least recently verified first.
+    #[serde(skip)]
+    pub(super) looked_at: Vec<Digest>,
     /// Replica, key and level of the objects that are good.
     #[serde(skip)]
     pub(super) good: BTreeSet<(String, String, Level)>,
