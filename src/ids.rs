@@ -129,6 +129,12 @@ binary_id!(
     "a replica id of 32 hexadecimal digits"
 );
 
+impl Mac {
+    /// Stands for no fingerprint: of an item that was found in a pack under a path that does not
+    /// tell its kind. Such an item can be read, and is never taken for an equal one.
+    pub const UNKNOWN: Self = Self([0; 16]);
+}
+
 impl Digest {
     /// Returns the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {

@@ -13,8 +13,10 @@
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
 //! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
+//! | 3 | [`keys`]: who may sign and who may read, changed for years |
 //! | 3 | [`replication`]: every replica gets what the manifests that it is to hold need |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
+//! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
@@ -23,10 +25,12 @@ pub mod clock;
 pub mod config;
 pub mod contentapi;
 pub mod ids;
+pub mod keys;
 pub mod limits;
 pub mod objects;
 pub mod prismic;
 pub mod progress;
+pub mod pruning;
 pub mod replication;
 pub mod restore;
 pub mod retry;

@@ -47,9 +47,15 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// Time for one whole answer of an API, however steadily it trickles.
     pub answer_timeout: Duration,
+    /// Silence of a service after which people are told that it is waited for: most answers take
+    /// less than a second, and nobody looks at a still screen for longer than this in peace.
+    pub silence_noticed: Duration,
     /// Times a listing of the media library starts again because its cursor was refused: the
     /// asset it named was deleted meanwhile.
     pub asset_list_restarts: u32,
+    /// Files with an accepted gap that a run asks for again although no document changed. One
+    /// request finds their addresses, so an unchanged run stays within ten.
+    pub accepted_retries: usize,
     /// Times a run starts again at a new ref when the pinned one is refused.
     pub ref_restarts: u32,
 
@@ -73,6 +79,15 @@ pub struct Limits {
     pub checkpoint_every: Duration,
     /// A run that takes longer does not commit: pruning counts on it.
     pub max_run: Duration,
+    /// Time between the mark and the deletion of what no snapshot needs, and for which a removed
+    /// snapshot can be taken back: at least twice `max_run`, so that every run that may rely on
+    /// what is marked has long committed.
+    pub prune_grace: Duration,
+    /// Small index objects of a space from which on pruning merges them into one: each costs
+    /// every cold reader a request.
+    pub index_merge_count: usize,
+    /// Size below which an index object is small.
+    pub index_merge_bytes: u64,
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
 
@@ -97,6 +112,9 @@ pub struct Limits {
     pub small_object_bytes_max: u64,
     /// Largest index object that is read.
     pub index_bytes_max: u64,
+    /// Headers, or names of files, in one ledger entry: about 5 MB, well below
+    /// `small_object_bytes_max`, and a killed run loses no more than one entry.
+    pub ledger_names_max: usize,
 
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
@@ -127,7 +145,9 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_mins(10),
+            silence_noticed: Duration::from_secs(3),
             asset_list_restarts: 3,
+            accepted_retries: 4,
             ref_restarts: 3,
             pack_bytes: 32 << 20,
             packs_in_flight: 2,
@@ -138,6 +158,9 @@ impl Default for Limits {
             checkpoint_bytes: 1 << 30,
             checkpoint_every: Duration::from_mins(15),
             max_run: Duration::from_hours(24),
+            prune_grace: Duration::from_hours(72),
+            index_merge_count: 16,
+            index_merge_bytes: 1 << 20,
             clock_skew_max: Duration::from_mins(5),
             copies_in_flight: 16,
             copy_memory_bytes: 48 << 20,
@@ -148,6 +171,7 @@ impl Default for Limits {
             range_bytes: 8 << 20,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,
+            ledger_names_max: 10_000,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

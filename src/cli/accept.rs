@@ -94,13 +94,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         };
         report.entry = Some(ledger.append(&session.vault, &space, decision).await?.key);
     }
-    context.output.report(&report, || {
+    let outcome =
+        if session.vault.replicas.failed().is_empty() { Outcome::Complete } else { Outcome::Partial };
+    context.output.report(outcome, &report, || {
         let verb = if report.dry_run { "Would accept" } else { "Accepted" };
         Page::new().line(format!(
             "{verb} that {} of {} is missing: {}",
             report.path, report.repository, report.reason
         ))
     })?;
-    session.warn(context);
-    Ok(if session.vault.replicas.failed().is_empty() { Outcome::Complete } else { Outcome::Partial })
+    session.warn_of_replicas(context);
+    Ok(outcome)
 }

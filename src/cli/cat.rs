@@ -78,7 +78,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         base64: value.is_none().then(|| BASE64.encode(&bytes)),
         content: value,
     };
-    context.output.report(&report, Page::new)?;
+    context.output.report(Outcome::Complete, &report, Page::new)?;
     content.session.warn_of_replicas(context);
     Ok(Outcome::Complete)
 }

@@ -33,7 +33,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         true => {
             let script = String::from_utf8_lossy(&script).into_owned();
             let report = Report { shell: args.shell.to_string(), script };
-            context.output.report(&report, Default::default)?;
+            context.output.report(Outcome::Complete, &report, Default::default)?;
         }
         false => context.output.bytes(&script)?,
     }

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::{Config, Replica, Repository, SecretRef};
+use crate::objects::LockMode;
+use crate::objects::s3::ServerEncryption;
 use crate::secret::SafeUrl;
 
 use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
-use super::text::Table;
+use super::text::{Style, Table, Text};
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,18 @@ struct KeysReport {
     maintenance: Option<String>,
     recovery: Option<String>,
     root: Option<String>,
+    here: KeysHere,
+}
+
+/// Which keys are on this machine; `null` where nobody can tell without running a command, or
+/// where none is configured.
+#[derive(Serialize)]
+struct KeysHere {
+    operator: Option<bool>,
+    signing: Option<bool>,
+    maintenance: Option<bool>,
+    recovery: Option<bool>,
+    root: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +74,8 @@ struct RepositoryReport {
     repository: String,
     access_token: Option<String>,
     write_token: Option<String>,
+    access_token_here: Option<bool>,
+    write_token_here: Option<bool>,
     groups: Vec<String>,
     space: String,
     priority: Option<u32>,
@@ -79,7 +95,17 @@ struct ReplicaReport {
     endpoint: Option<String>,
     force_path_style: bool,
     profile: Option<String>,
+    storage_class: Option<String>,
+    sse: Option<&'static str>,
+    kms_key: Option<String>,
+    object_lock: Option<ObjectLockReport>,
     defined: String,
+}
+
+#[derive(Serialize)]
+struct ObjectLockReport {
+    mode: LockMode,
+    days: i64,
 }
 
 /// Loads the configuration with all it includes, and prints it: references of secrets, never
@@ -92,8 +118,28 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let config = context.load_config()?;
     let repositories = config.select(&args.repositories)?;
     let report = report(&config, &repositories);
-    context.output.report(&report, || page(&report))?;
+    context.output.report(Outcome::Complete, &report, || page(&report, &config, &repositories))?;
     Ok(Outcome::Complete)
+}
+
+/// Whether the secret is here, as far as is known without asking for it.
+fn here(secret: Option<&SecretRef>) -> Option<bool> {
+    match secret? {
+        SecretRef::Command { .. } => None,
+        secret => Some(secret.absence().is_none()),
+    }
+}
+
+/// Where a secret is and whether it is there, never what it is.
+fn state(secret: Option<&SecretRef>) -> Text {
+    let Some(secret) = secret else { return Text::styled(Style::Dim, "not set") };
+    match (secret.absence(), secret) {
+        (Some(absence), _) => Text::styled(Style::Yellow, absence),
+        (None, SecretRef::Command { .. }) => {
+            Text::from(secret.to_string()).and(Style::Dim, ", asked when it is needed")
+        }
+        (None, _) => Text::from(secret.to_string()).and(Style::Green, ", here"),
+    }
 }
 
 fn report(config: &Config, repositories: &[&Repository]) -> Report {
@@ -111,6 +157,13 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             maintenance: reference(&config.keys.maintenance),
             recovery: reference(&config.keys.recovery),
             root: reference(&config.keys.root),
+            here: KeysHere {
+                operator: here(config.keys.operator.as_ref()),
+                signing: here(config.keys.signing.as_ref()),
+                maintenance: here(config.keys.maintenance.as_ref()),
+                recovery: here(config.keys.recovery.as_ref()),
+                root: here(config.keys.root.as_ref()),
+            },
         },
         limits: LimitsReport {
             content_requests: config.limits.content_requests,
@@ -133,6 +186,8 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
         repository: repository.repository.clone(),
         access_token: repository.access_token.as_ref().map(ToString::to_string),
         write_token: repository.write_token.as_ref().map(ToString::to_string),
+        access_token_here: here(repository.access_token.as_ref()),
+        write_token_here: here(repository.write_token.as_ref()),
         groups: repository.groups.iter().map(ToString::to_string).collect(),
         space: repository.space.to_string(),
         priority: repository.priority,
@@ -146,6 +201,11 @@ fn repository_report(repository: &Repository) -> RepositoryReport {
 }
 
 fn replica_report(replica: &Replica) -> ReplicaReport {
+    let (sse, kms_key) = match &replica.encryption {
+        None => (None, None),
+        Some(ServerEncryption::Aes256) => (Some("AES256"), None),
+        Some(ServerEncryption::Kms { key }) => (Some("aws:kms"), key.clone()),
+    };
     ReplicaReport {
         name: replica.name.to_string(),
         url: SafeUrl(&replica.url).to_string(),
@@ -153,24 +213,35 @@ fn replica_report(replica: &Replica) -> ReplicaReport {
         endpoint: address(replica.endpoint.as_ref()),
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
+        storage_class: replica.storage_class.clone(),
+        sse,
+        kms_key,
+        object_lock: replica
+            .object_lock
+            .map(|rule| ObjectLockReport { mode: rule.mode, days: rule.window.num_days() }),
         defined: replica.defined.to_string(),
     }
 }
 
-fn page(report: &Report) -> Page {
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let mut repositories =
-        Table::new(["repository", "at Prismic", "space", "groups", "access token", "write token", "defined"]);
+fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
+    let mut repositories = Table::new(["repository", "at Prismic", "space", "groups", "defined"])
+        .spare(&["space", "groups", "defined"]);
     for repository in &report.repositories {
         repositories.row([
             repository.name.clone().into(),
             repository.repository.clone().into(),
             repository.space.clone().into(),
             repository.groups.join(" ").into(),
-            or_none(&repository.access_token).into(),
-            or_none(&repository.write_token).into(),
             repository.defined.clone().into(),
         ]);
+    }
+    let mut tokens = Table::new(["token", "of", "where"]);
+    for repository in of {
+        for (name, token) in
+            [("access_token", &repository.access_token), ("write_token", &repository.write_token)]
+        {
+            tokens.row([name.into(), repository.name.to_string().into(), state(token.as_ref())]);
+        }
     }
     let mut replicas = Table::new(["replica", "address", "defined"]);
     for replica in &report.replicas {
@@ -181,16 +252,16 @@ fn page(report: &Report) -> Page {
         ]);
     }
     let mut keys = Table::new(["key", "where"]);
-    for (key, place) in [
-        ("operator", &report.keys.operator),
-        ("signing", &report.keys.signing),
-        ("maintenance", &report.keys.maintenance),
-        ("recovery", &report.keys.recovery),
-        ("root", &report.keys.root),
+    for (name, key) in [
+        ("operator", &config.keys.operator),
+        ("signing", &config.keys.signing),
+        ("maintenance", &config.keys.maintenance),
+        ("recovery", &config.keys.recovery),
+        ("root", &config.keys.root),
     ] {
-        if let Some(place) = place {
-            keys.row([key.into(), place.clone().into()]);
-        }
+        let elsewhere = matches!(name, "recovery" | "root") && here(key.as_ref()) == Some(false);
+        let note = if elsewhere { " (it belongs elsewhere)" } else { "" };
+        keys.row([name.into(), state(key.as_ref()).and(Style::Dim, note)]);
     }
     let pinned = match (&report.vault.id, &report.vault.root) {
         (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
@@ -200,7 +271,12 @@ fn page(report: &Report) -> Page {
     Page::new()
         .line(format!("{} is good", report.file.display()))
         .line(format!("{pinned}; a snapshot counts with {} of its copies", report.vault.min_copies))
+        .line("")
         .table(repositories)
+        .line("")
+        .table(tokens)
+        .line("")
         .table(replicas)
+        .line("")
         .table(keys)
 }

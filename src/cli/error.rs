@@ -134,11 +134,13 @@ impl CommandError {
         text
     }
 
-    /// Returns the object of `--json`.
+    /// Returns the object of `--json`: `message` says what failed and where, `causes` why, `hints`
+    /// what to do next.
     pub fn to_json(&self) -> serde_json::Value {
         let mut sentences = self.sentences().into_iter();
         serde_json::json!({
             "schema": SCHEMA,
+            "exit_code": self.kind.outcome().code(),
             "error": {
                 "kind": self.kind,
                 "exit_code": self.kind.outcome().code(),
@@ -178,18 +180,15 @@ impl From<SecretError> for CommandError {
 
 impl From<StoreError> for CommandError {
     fn from(err: StoreError) -> Self {
-        let (kind, hint) = match err.kind {
-            StoreErrorKind::Corrupt => {
-                (ErrorKind::Integrity, Some("`prismvault verify` names everything that is damaged"))
-            }
-            StoreErrorKind::Denied => {
-                (ErrorKind::Failed, Some("check the credentials and permissions of this replica"))
-            }
-            StoreErrorKind::NoSpace => (ErrorKind::Failed, Some("make room there, then run the same again")),
-            StoreErrorKind::Transient | StoreErrorKind::Unknown => {
-                (ErrorKind::Failed, Some("this may pass, run the same again"))
-            }
-            _ => (ErrorKind::Failed, None),
+        let kind = match err.kind {
+            StoreErrorKind::Corrupt => ErrorKind::Integrity,
+            StoreErrorKind::Unconfigured => ErrorKind::Configuration,
+            _ => ErrorKind::Failed,
+        };
+        let hint = match kind {
+            ErrorKind::Integrity => Some("`prismvault verify` names everything that is damaged".to_owned()),
+            ErrorKind::Configuration => err.next_step().map(str::to_owned),
+            _ => err.next_step().map(|step| format!("{step}, then run the same command again")),
         };
         let error = Self::new(kind, err);
         match hint {
@@ -203,12 +202,12 @@ impl From<VaultError> for CommandError {
     fn from(err: VaultError) -> Self {
         let kind = match err.kind {
             VaultErrorKind::NotTrusted | VaultErrorKind::Integrity => ErrorKind::Integrity,
-            VaultErrorKind::Refused => ErrorKind::Refused,
+            VaultErrorKind::Refused | VaultErrorKind::AlreadyAVault => ErrorKind::Refused,
             VaultErrorKind::Cancelled => return Self::interrupted(),
             VaultErrorKind::NotAVault
-            | VaultErrorKind::AlreadyAVault
             | VaultErrorKind::UnknownFormat
-            | VaultErrorKind::Identity => ErrorKind::Configuration,
+            | VaultErrorKind::Identity
+            | VaultErrorKind::Store(StoreErrorKind::Unconfigured) => ErrorKind::Configuration,
             VaultErrorKind::NotFound => ErrorKind::Usage,
             VaultErrorKind::TooFewReplicas | VaultErrorKind::Store(_) | VaultErrorKind::Local => {
                 ErrorKind::Failed

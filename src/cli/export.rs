@@ -7,10 +7,10 @@ use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
 use super::restore::files::with_problems;
-use super::restore::{ContentSession, Ended, outcome_of_problems, outcome_of_status};
+use super::restore::{ContentSession, outcome_of_problems, outcome_of_status};
 use super::session::IdentityOptions;
 use super::text::{Style, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::restore::{ExportOptions, export};
 
 /// Arguments of `export`.
@@ -48,18 +48,17 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         report.archive.display()
     ));
     let outcome = outcome_of_problems(&report.problems).worst(outcome_of_status(manifest, &context.output));
-    let ended = Ended { exit_code: outcome.code(), report: &report };
-    context.output.result(outcome, &ended, || {
+    context.output.result(outcome, &report, || {
         let (style, word) = match report.problems.is_empty() {
             true => (Style::Green, "Exported"),
             false => (Style::Red, "Exported in part"),
         };
         let text = format!(
-            " {} of {} to {}: {} files, {}; the archive has {}",
+            " {} of {} to {}: {}, {}; the archive has {}",
             report.snapshot,
             report.repository,
             report.archive.display(),
-            report.files,
+            counted(report.files, "file"),
             human_bytes(report.bytes),
             human_bytes(report.archive_bytes)
         );

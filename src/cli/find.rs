@@ -5,9 +5,10 @@ use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
 use super::restore::files::with_problems;
-use super::restore::{Ended, outcome_of_problems};
+use super::restore::outcome_of_problems;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
+use super::units::counted;
 use crate::restore::{FindOptions, FindReport, Hit, Scope, find};
 use crate::vault::snapshots::Snapshots;
 
@@ -52,8 +53,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     let report = find(&session.vault, &snapshots, &args.term, options).await?;
     let outcome = outcome_of_problems(&report.problems);
-    let ended = Ended { exit_code: outcome.code(), report: &report };
-    context.output.report(&ended, || page(&report))?;
+    context.output.report(outcome, &report, || page(&report))?;
     if !report.text {
         context.output.message("searched paths only, because they hold this term; --text searches texts too");
     }
@@ -64,7 +64,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
 fn page(report: &FindReport) -> Page {
     let mut page = report.hits.iter().fold(Page::new(), hit);
     if report.hits.is_empty() {
-        page = page.line(format!("Found nothing in {} snapshots.", report.searched.len()));
+        page = page.line(format!("Found nothing in {}.", counted(report.searched.len() as u64, "snapshot")));
     }
     with_problems(page, &report.problems)
 }

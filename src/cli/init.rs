@@ -17,7 +17,8 @@ use crate::ids::{Name, VaultId};
 use crate::objects::url::Opening;
 use crate::vault::envelope::Recipient;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
-use crate::vault::init::{NewVault, init, join, require_empty};
+use crate::vault::init::{NewVault, init, join, require_empty_places};
+use crate::vault::open::vault_file_on;
 use crate::vault::replica::Replica;
 
 /// Arguments of `init`.
@@ -86,7 +87,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         }
         Err(error) => return Err(error.into()),
     };
-    context.output.report(&report, || page(&report))?;
+    context.output.report(Outcome::Complete, &report, || page(&report))?;
     Ok(Outcome::Complete)
 }
 
@@ -115,7 +116,7 @@ pub(super) async fn first_run(
     context: &Context,
 ) -> Result<(), CommandError> {
     let report = without_config(&Args::default(), to, Some(repository), context).await?;
-    for line in page(&report).render(false).lines() {
+    for line in page(&report).render(false, None).lines() {
         context.output.message(line);
     }
     Ok(())
@@ -269,7 +270,7 @@ async fn make(
 ) -> Result<Report, CommandError> {
     let mut replicas = Vec::new();
     for replica in &config.replicas {
-        replicas.push(open_one(replica, Opening::Create, config).await?);
+        replicas.push(open_one(replica, Opening::Create, config, context).await?);
     }
     let (mut holders, mut empty) = (Vec::new(), Vec::new());
     for replica in replicas {
@@ -278,9 +279,12 @@ async fn make(
     }
     if !holders.is_empty() {
         return match if_there {
-            IfThere::Refuse if empty.is_empty() => Err(already_there(&holders)
-                .hint("nothing is to be done; `prismvault snapshot` takes a snapshot")
-                .into()),
+            IfThere::Refuse if empty.is_empty() => {
+                Err(already_there(&holders)
+                .await
+                .hint("it is ready, nothing was changed: `prismvault snapshot` takes a snapshot, `prismvault list` shows what it holds")
+                .into())
+            }
             IfThere::Refuse => join_replicas(config.clone(), &holders, empty, context).await,
             IfThere::Resume => resume(config.clone(), &holders, empty, context).await,
         };
@@ -294,9 +298,7 @@ async fn make(
         .into());
     }
     // Before keys are made: a place that is refused leaves nothing behind.
-    for replica in &empty {
-        require_empty(replica).await?;
-    }
+    require_empty_places(&empty).await?;
     let mut keys = KeyMaker::new(config);
     let root = keys.signing_key("root", config.keys.root.as_ref(), "root key: changes who is trusted")?;
     let signing =
@@ -334,12 +336,16 @@ async fn make(
     })
 }
 
-fn already_there(holders: &[Replica]) -> VaultError {
-    let places: Vec<_> = holders.iter().map(|replica| replica.store.to_string()).collect();
-    VaultError::new(
-        VaultErrorKind::AlreadyAVault,
-        format!("there is a vault already ({})", places.join(", ")),
-    )
+async fn already_there(holders: &[Replica]) -> VaultError {
+    let mut places = Vec::new();
+    for replica in holders {
+        let what = match vault_file_on(replica).await {
+            Ok(file) => format!("the vault {}, made {}", file.vault, file.created),
+            Err(_) => "a vault that cannot be read".to_owned(),
+        };
+        places.push(format!("{} holds {what}", replica.store));
+    }
+    VaultError::new(VaultErrorKind::AlreadyAVault, format!("there is a vault already: {}", places.join("; ")))
 }
 
 /// Goes on where a first run was killed between making the vault and writing the configuration:
@@ -353,6 +359,7 @@ async fn resume(
     let mut keys = KeyMaker::new(&config);
     let Some(root) = keys.found_signing_key("root", config.keys.root.as_ref())? else {
         return Err(already_there(holders)
+            .await
             .hint(
                 "to use it, write a prismvault.toml that names its keys, and its id and root key in [vault]",
             )

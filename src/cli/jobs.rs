@@ -13,10 +13,12 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::prune::{Args as PruneArgs, prune_and_print};
 use super::replicate::{Args as ReplicateArgs, replicate_and_print};
 use super::session::IdentityOptions;
 use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
+use super::units::counted;
 use super::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
@@ -150,21 +152,22 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let now = context.clock.now();
     let schedules = Schedules::load(&directory, &config, now).map_err(not_loaded)?;
+    let outcome = match schedules.mistakes.is_empty() {
+        true => Outcome::Complete,
+        false => Outcome::Usage,
+    };
     match args.action {
-        Action::Next(args) => next(&schedules, now, args.count as usize, context)?,
+        Action::Next(args) => next(&schedules, now, args.count as usize, outcome, context)?,
         Action::Check => {
             let report = report(&schedules, &config, now)?;
-            context.output.report(&report, || check_page(&report))?;
+            context.output.report(outcome, &report, || check_page(&report))?;
         }
         Action::List | Action::Run(_) => {
             let report = report(&schedules, &config, now)?;
-            context.output.report(&report, || list_page(&report))?;
+            context.output.report(outcome, &report, || list_page(&report))?;
         }
     }
-    Ok(match schedules.mistakes.is_empty() {
-        true => Outcome::Complete,
-        false => Outcome::Usage,
-    })
+    Ok(outcome)
 }
 
 /// Says what to do where there are no jobs at all.
@@ -206,6 +209,7 @@ async fn run_now(
             };
             verify_and_print(config, level, &budget, which, identity, context).await
         }
+        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
     }
 }
 
@@ -220,7 +224,7 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level, .. } => level,
-                Work::Snapshot | Work::Replicate => None,
+                Work::Snapshot | Work::Replicate | Work::Prune => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
@@ -241,7 +245,13 @@ fn mistakes(schedules: &Schedules) -> Vec<Mistake<'_>> {
     schedules.mistakes.iter().map(Mistake::of).collect()
 }
 
-fn next(schedules: &Schedules, now: Timestamp, count: usize, context: &Context) -> Result<(), CommandError> {
+fn next(
+    schedules: &Schedules,
+    now: Timestamp,
+    count: usize,
+    outcome: Outcome,
+    context: &Context,
+) -> Result<(), CommandError> {
     let runs = schedules.next_runs(now, count).into_iter().map(|run| RunReport {
         name: &run.job.name,
         job: run.job.work.word(),
@@ -250,7 +260,7 @@ fn next(schedules: &Schedules, now: Timestamp, count: usize, context: &Context) 
     });
     let report =
         NextReport { directory: &schedules.directory, runs: runs.collect(), mistakes: mistakes(schedules) };
-    context.output.report(&report, || {
+    context.output.report(outcome, &report, || {
         let mut table = Table::new(["local time", "time zone", "UTC", "job", "does"]);
         for run in &report.runs {
             table.row([
@@ -283,10 +293,7 @@ fn list_page(report: &Report<'_>) -> Page {
 fn check_page(report: &Report<'_>) -> Page {
     let mut page = Page::new();
     for job in &report.jobs {
-        let selected = match job.selected.len() {
-            1 => "1 repository".to_owned(),
-            count => format!("{count} repositories"),
-        };
+        let selected = counted(job.selected.len() as u64, "repository");
         let line = format!("{}: {} of {selected}", job.file.display(), does(job));
         page = page.line(Text::styled(Style::Green, "good  ").and(Style::Plain, line));
     }

@@ -123,15 +123,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             .map(|(name, failure)| (name, failure.why))
             .collect(),
     };
-    context.output.report(&report, || page(&report))?;
-    session.warn(context);
-    Ok(if !report.lost.is_empty() || !report.unreadable.is_empty() {
+    let outcome = if !report.lost.is_empty() || !report.unreadable.is_empty() {
         Outcome::Integrity
     } else if !report.unreachable.is_empty() {
         Outcome::Partial
     } else {
         Outcome::Complete
-    })
+    };
+    context.output.report(outcome, &report, || page(&report))?;
+    session.warn(context);
+    Ok(outcome)
 }
 
 fn page(report: &Report<'_>) -> Page {
@@ -146,7 +147,8 @@ fn page(report: &Report<'_>) -> Page {
         "verified",
         "replicas",
     ])
-    .right(&["documents", "assets", "size", "new"]);
+    .right(&["documents", "assets", "size", "new"])
+    .spare(&["new", "assets", "documents", "size", "verified"]);
     for line in &report.snapshots {
         let status = match line.status {
             Status::Complete => Text::styled(Style::Green, "complete"),

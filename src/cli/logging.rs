@@ -1,7 +1,7 @@
 //! Logs, on standard error.
 //!
 //! What is logged is decided by `RUST_LOG` where it is set, else by `-v` and `--quiet`. Other
-//! crates are kept to warnings even with `-vv`: HTTP and S3 clients print requests at their finer
+//! crates are kept to warnings even with `-vv`, and those of AWS are silent below it: HTTP and S3 clients print requests at their finer
 //! levels, and requests carry tokens.
 
 use std::io::{self, Write};
@@ -38,9 +38,10 @@ pub struct LogOptions {
 impl LogOptions {
     fn directives(self) -> &'static str {
         match (self.quiet, self.verbose) {
-            (true, _) => "error",
-            (false, 0) => "warn",
-            (false, 1) => "warn,prismvault=info",
+            // What the AWS SDK says of missing settings is in our error, in fewer words.
+            (true, _) => "error,aws=off",
+            (false, 0) => "warn,aws=off",
+            (false, 1) => "warn,aws=off,prismvault=info",
             (false, _) => "warn,prismvault=debug",
         }
     }

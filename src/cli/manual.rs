@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::units::counted;
 use super::{Cli, Context};
 
 /// Arguments of `manual`.
@@ -42,8 +43,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     })?;
     pages.sort();
     let report = Report { directory: args.directory, pages };
-    context.output.report(&report, || {
-        Page::new().line(format!("{} pages in {}", report.pages.len(), report.directory.display()))
+    context.output.report(Outcome::Complete, &report, || {
+        Page::new().line(format!(
+            "{} in {}",
+            counted(report.pages.len() as u64, "page"),
+            report.directory.display()
+        ))
     })?;
     Ok(Outcome::Complete)
 }
@@ -56,7 +61,9 @@ fn write(command: &clap::Command, directory: &std::path::Path, pages: &mut Vec<S
     let mut file = std::fs::File::create(directory.join(&name))?;
     io::Write::write_all(&mut file, &bytes)?;
     pages.push(name);
-    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+    // clap's own `help` comes with a tree of all commands once more; nobody looks for its pages.
+    let own = |command: &&clap::Command| !command.is_hide_set() && command.get_name() != "help";
+    for command in command.get_subcommands().filter(own) {
         write(command, directory, pages)?;
     }
     Ok(())

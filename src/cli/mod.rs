@@ -31,9 +31,12 @@ pub mod signals;
 pub mod text;
 pub mod units;
 
+mod confirm;
+mod findings;
 mod keyfiles;
 mod places;
 mod session;
+mod storage;
 
 pub mod accept;
 pub mod cat;
@@ -44,8 +47,11 @@ pub mod export;
 pub mod find;
 pub mod init;
 pub mod jobs;
+pub mod keys;
 pub mod list;
 pub mod manual;
+pub mod prune;
+mod rebuild_index;
 pub mod repair;
 pub mod replicate;
 pub mod restore;
@@ -117,6 +123,8 @@ enum Command {
     Verify(verify::Args),
     /// Bring what is damaged or missing on one replica from another
     Repair(repair::Args),
+    /// Free what no snapshot needs any more: mark it now, delete it when the mark is old enough
+    Prune(prune::Args),
     /// Give every replica the snapshots that it is to hold
     Replicate(replicate::Args),
     /// Find documents and assets by id, type, language, or any text
@@ -129,6 +137,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Who may sign and who may read: list, check, add, remove, rotate
+    Keys(keys::Args),
     /// Jobs, one file a job: check them, see when each runs, run one now
     Jobs(jobs::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -155,6 +165,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Whether local caches may be used.
     pub cache: bool,
+    /// Whether `-v` was given: lists are shown whole.
+    pub verbose: bool,
 }
 
 impl Context {
@@ -256,6 +268,7 @@ fn execute(
         cancel: CancellationToken::new(),
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
+        verbose: global.verbose > 0,
     };
     let result = runtime.block_on(async {
         let mut tasks = JoinSet::new();
@@ -280,7 +293,8 @@ fn progress_for(global: &GlobalOptions, screen: &Screen, output: &Arc<Output>) -
         None if global.verbose > 0 => {
             Arc::new(progress::Lines::new(Arc::clone(output), progress::LINE_EVERY))
         }
-        None => Arc::new(Silent),
+        None if global.quiet => Arc::new(Silent),
+        None => Arc::new(progress::Unwatched::default()),
     }
 }
 
@@ -293,6 +307,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Repair(args) => repair::run(args, context).await,
+        Command::Prune(args) => prune::run(args, context).await,
         Command::Replicate(args) => replicate::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
@@ -300,6 +315,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
+        Command::Keys(args) => keys::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

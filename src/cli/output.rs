@@ -2,7 +2,7 @@
 //!
 //! Standard output is for data, standard error for everything said to people meanwhile. With
 //! `--json` standard output carries exactly one JSON document, or one object a line where a
-//! command streams; every object begins with `"schema": 1`.
+//! command streams; every object begins with `"schema": 1` and the exit code that it means.
 //!
 //! Invariants
 //! - A reader that went away (`prismvault list | head`) is no error: what follows is dropped, and
@@ -62,6 +62,8 @@ pub struct OutputOptions {
     pub colour: bool,
     /// Colour on standard error.
     pub message_colour: bool,
+    /// Columns of the terminal that standard output is; `None` where it is a file or a pipe.
+    pub width: Option<usize>,
 }
 
 impl OutputOptions {
@@ -74,9 +76,21 @@ impl OutputOptions {
             quiet,
             colour: !refused && io::stdout().is_terminal(),
             message_colour: !refused && io::stderr().is_terminal(),
+            width: columns_of(&io::stdout()),
         }
     }
 }
+
+/// Columns of the terminal behind a stream; `None` where it is none.
+pub(super) fn columns_of(stream: &impl Terminal) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0).max(1))
+}
+
+/// What can be asked for the size of its terminal.
+#[cfg(unix)]
+pub(super) use std::os::fd::AsFd as Terminal;
+#[cfg(windows)]
+pub(super) use std::os::windows::io::AsHandle as Terminal;
 
 /// Whether the terminal says that it cannot move its cursor.
 pub(super) fn is_dumb() -> bool {
@@ -130,14 +144,20 @@ impl Output {
     }
 
     /// Prints a report: `report` as one JSON document with `--json`, else what `people` renders.
+    /// `outcome` is how the command ends.
     ///
     /// # Errors
     ///
     /// When standard output cannot be written.
-    pub fn report(&self, report: &impl Serialize, people: impl FnOnce() -> Page) -> Result<(), CommandError> {
+    pub fn report(
+        &self,
+        outcome: Outcome,
+        report: &impl Serialize,
+        people: impl FnOnce() -> Page,
+    ) -> Result<(), CommandError> {
         match self.options.json {
-            true => self.json(report, true),
-            false => self.write(people().render(self.options.colour).as_bytes(), true),
+            true => self.json(Some(outcome), report, true),
+            false => self.page(&people()),
         }
     }
 
@@ -156,20 +176,29 @@ impl Output {
         if self.is_quiet() && outcome == Outcome::Complete {
             return Ok(());
         }
-        self.report(report, people)
+        self.report(outcome, report, people)
     }
 
     /// Prints one item of a stream: `item` as one line of JSON with `--json`, else what `people`
-    /// renders.
+    /// renders. `outcome` is how the work on this item ended; `None` where it goes on.
     ///
     /// # Errors
     ///
     /// When standard output cannot be written.
-    pub fn item(&self, item: &impl Serialize, people: impl FnOnce() -> Page) -> Result<(), CommandError> {
+    pub fn item(
+        &self,
+        outcome: Option<Outcome>,
+        item: &impl Serialize,
+        people: impl FnOnce() -> Page,
+    ) -> Result<(), CommandError> {
         match self.options.json {
-            true => self.json(item, false),
-            false => self.write(people().render(self.options.colour).as_bytes(), true),
+            true => self.json(outcome, item, false),
+            false => self.page(&people()),
         }
+    }
+
+    fn page(&self, page: &Page) -> Result<(), CommandError> {
+        self.write(page.render(self.options.colour, self.options.width).as_bytes(), true)
     }
 
     /// Passes bytes on as they are: the content of an item, a script.
@@ -227,9 +256,17 @@ impl Output {
         });
     }
 
-    fn json(&self, value: &impl Serialize, pretty: bool) -> Result<(), CommandError> {
+    fn json(
+        &self,
+        outcome: Option<Outcome>,
+        value: &impl Serialize,
+        pretty: bool,
+    ) -> Result<(), CommandError> {
         let internal = |err| CommandError::because(ErrorKind::Failed, "cannot write the report as JSON", err);
         let mut object = serde_json::Map::from_iter([("schema".to_owned(), SCHEMA.into())]);
+        if let Some(outcome) = outcome {
+            object.insert("exit_code".to_owned(), outcome.code().into());
+        }
         match serde_json::to_value(value).map_err(internal)? {
             serde_json::Value::Object(fields) => object.extend(fields),
             other => {
@@ -304,11 +341,12 @@ impl Page {
         self
     }
 
-    /// Renders all of it, each line with its line break.
-    pub fn render(&self, colour: bool) -> String {
+    /// Renders all of it, each line with its line break; tables in `width` columns where that is
+    /// known.
+    pub fn render(&self, colour: bool, width: Option<usize>) -> String {
         let part = |part: &Part| match part {
             Part::Line(text) => text.render(colour) + "\n",
-            Part::Table(table) => table.render(colour),
+            Part::Table(table) => table.render(colour, width),
         };
         self.0.iter().map(part).collect()
     }
@@ -370,22 +408,23 @@ mod tests {
     fn a_report_is_text_for_people_and_one_document_for_programs() {
         let report = serde_json::json!({ "count": 1 });
         let (output, data, _) = output_of(OutputOptions::default());
-        output.report(&report, page).unwrap();
+        output.report(Outcome::Complete, &report, page).unwrap();
         assert_eq!(data.text(), "1 repository\nname\nblog\n");
 
         let (output, data, messages) = output_of(OutputOptions { json: true, ..OutputOptions::default() });
-        output.report(&report, page).unwrap();
+        output.report(Outcome::Complete, &report, page).unwrap();
         output.message("said to people");
-        assert_eq!(data.text(), "{\n  \"schema\": 1,\n  \"count\": 1\n}\n");
+        assert_eq!(data.text(), "{\n  \"schema\": 1,\n  \"exit_code\": 0,\n  \"count\": 1\n}\n");
         assert_eq!(messages.text(), "said to people\n");
     }
 
     #[test]
     fn a_stream_is_one_object_a_line() {
         let (output, data, _) = output_of(OutputOptions { json: true, ..OutputOptions::default() });
-        output.item(&serde_json::json!({ "id": "a\nb" }), page).unwrap();
-        output.item(&["bare"], page).unwrap();
-        let expected = "{\"schema\":1,\"id\":\"a\\nb\"}\n{\"schema\":1,\"items\":[\"bare\"]}\n";
+        output.item(Some(Outcome::Partial), &serde_json::json!({ "id": "a\nb" }), page).unwrap();
+        output.item(None, &["bare"], page).unwrap();
+        let expected =
+            "{\"schema\":1,\"exit_code\":3,\"id\":\"a\\nb\"}\n{\"schema\":1,\"items\":[\"bare\"]}\n";
         assert_eq!(data.text(), expected);
     }
 
@@ -404,7 +443,7 @@ mod tests {
         output.bytes(b"abcd").unwrap();
         output.bytes(b"efgh").unwrap();
         assert!(output.is_closed());
-        output.report(&(), page).unwrap();
+        output.report(Outcome::Complete, &(), page).unwrap();
         output.finish().unwrap();
         assert_eq!((data.text().as_str(), messages.text().as_str()), ("abcd", ""));
     }
@@ -412,7 +451,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error() {
         let (output, ..) = output(OutputOptions::default(), 4, io::ErrorKind::StorageFull);
-        let error = output.report(&(), page).unwrap_err();
+        let error = output.report(Outcome::Complete, &(), page).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Failed);
         assert_eq!(error.to_string(), "cannot write to standard output");
     }

@@ -1,24 +1,37 @@
-//! `prismvault repair`: brings what is damaged or missing on one replica from another.
+//! `prismvault repair`: brings what is damaged or missing on one replica from another; with
+//! `--rebuild-index` makes the index anew.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
+use super::findings::{Detail, with_damage, with_losses, with_some};
 use super::output::Page;
+use super::rebuild_index;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
-use super::units::human_bytes;
-use super::verify::{DepthOptions, damage_line};
+use super::units::{counted, human_bytes};
+use super::verify::DepthOptions;
+use crate::ids::Name;
 use crate::verification::{
-    Damage, Level, RepairPlan, RepairReport, RepairStep, Scope, VerifyOptions, apply_repair, plan_repair,
+    AffectedSnapshot, Damage, Level, RepairPlan, RepairReport, RepairStep, Scope, VerifyOptions,
+    VerifyReport, apply_repair, plan_repair,
 };
 
 /// Arguments of `repair`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// With --rebuild-index: the spaces whose index is made anew; all when none is named
+    #[arg(value_name = "SPACE", requires = "rebuild_index")]
+    spaces: Vec<Name>,
     #[command(flatten)]
     depth: DepthOptions,
+    /// Make the index anew from the packs, where index objects are lost (needs the recovery identity)
+    #[arg(long, conflicts_with_all = ["level", "full"])]
+    rebuild_index: bool,
     /// Show what would be brought from where and why, and stop
     #[arg(long)]
     dry_run: bool,
@@ -34,6 +47,8 @@ struct Report<'a> {
     failed: &'a [(RepairStep, String)],
     bytes: u64,
     beyond_repair: &'a [Damage],
+    lost: &'a [String],
+    affected: &'a [AffectedSnapshot],
 }
 
 /// Replicas that come back by a repair are looked at again; more often than there are replicas
@@ -46,8 +61,11 @@ const ROUNDS_MAX: usize = 8;
 ///
 /// When nothing can be verified at all.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    if args.rebuild_index {
+        return rebuild_index::run(&args.spaces, args.dry_run, &args.identity, context).await;
+    }
     let (mut planned, mut done) = (Vec::new(), RepairReport::default());
-    let mut beyond_repair = Vec::new();
+    let (mut beyond_repair, mut verified) = (Vec::new(), VerifyReport::default());
     for _ in 0..ROUNDS_MAX {
         let session = Session::open(context, &args.identity).await?;
         let options = VerifyOptions {
@@ -58,8 +76,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             cancel: context.cancel.clone(),
             scope: Scope::default(),
         };
-        let (_, plan) = plan_repair(&session.vault, &options).await?;
+        let (found, plan) = plan_repair(&session.vault, &options).await?;
         beyond_repair.clone_from(&plan.beyond_repair);
+        verified = found;
         planned.extend(plan.steps.iter().cloned());
         if args.dry_run || plan.steps.is_empty() {
             break;
@@ -80,6 +99,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         failed: &done.failed,
         bytes: done.bytes,
         beyond_repair: &beyond_repair,
+        lost: &verified.lost,
+        affected: &verified.affected,
     };
     let outcome = if beyond_repair.iter().any(|damage| damage.kind.is_integrity()) {
         Outcome::Integrity
@@ -90,7 +111,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     } else {
         Outcome::Complete
     };
-    context.output.result(outcome, &report, || page(&report))?;
+    context.output.result(outcome, &report, || {
+        with_losses(page(&report, Detail::of(context.verbose)), &verified, Detail::of(context.verbose))
+    })?;
     Ok(outcome)
 }
 
@@ -102,31 +125,67 @@ async fn apply(
     Ok(apply_repair(&session.vault, plan, options).await?)
 }
 
-fn page(report: &Report<'_>) -> Page {
+fn page(report: &Report<'_>, detail: Detail) -> Page {
     let mut page = Page::new();
     let (steps, verb) =
         if report.dry_run { (report.planned, "would bring") } else { (report.mended, "brought") };
-    for step in steps {
-        let from = if step.from.is_empty() { "made anew".to_owned() } else { format!("from {}", step.from) };
+    for (to, steps) in by_replica(steps) {
+        let (from, count) = (sources(&steps), counted(steps.len() as u64, "object"));
         page = page.line(
             Text::styled(Style::Green, format!("{verb} "))
-                .and(Style::Plain, format!("{} to {}, {from}: {}", step.key, step.to, step.reason)),
+                .and(Style::Plain, format!("{count} to {to}{from}")),
         );
+        let line = |step: &&RepairStep| {
+            let from =
+                if step.from.is_empty() { "made anew".to_owned() } else { format!("from {}", step.from) };
+            format!("  {} {from}: {}", step.key, step.reason)
+        };
+        page = with_some(page, steps.iter().map(line), detail);
     }
-    for (step, why) in report.failed {
-        page = page.line(
-            Text::styled(Style::Red, "failed ")
-                .and(Style::Plain, format!("{} to {}: {why}", step.key, step.to)),
-        );
+    if !report.failed.is_empty() {
+        page = page.line(Text::styled(
+            Style::Red,
+            format!("failed to bring {}", counted(report.failed.len() as u64, "object")),
+        ));
+        let line = |(step, why): &(RepairStep, String)| format!("  {} to {}: {why}", step.key, step.to);
+        page = with_some(page, report.failed.iter().map(line), detail);
     }
-    for damage in report.beyond_repair {
-        page = page.line(
-            Text::styled(Style::Red, "no good copy: ").and(Style::Plain, damage_line(damage).to_plain()),
-        );
+    if !report.beyond_repair.is_empty() {
+        page = page.line(Text::styled(
+            Style::Red,
+            format!(
+                "cannot be mended, no good copy can be read: {}",
+                counted(report.beyond_repair.len() as u64, "thing")
+            ),
+        ));
+        page = with_damage(page, report.beyond_repair, detail);
     }
     match (steps.len(), report.beyond_repair.len()) {
         (0, 0) if report.failed.is_empty() => page.line("Nothing to repair."),
-        (count, _) if report.dry_run => page.line(format!("{count} objects; nothing was changed")),
-        (count, _) => page.line(format!("{count} objects, {}", human_bytes(report.bytes))),
+        (count, _) if report.dry_run => {
+            page.line(format!("{}; nothing was changed", counted(count as u64, "object")))
+        }
+        (0, _) => page.line("Nothing was brought."),
+        (count, _) => {
+            page.line(format!("{}, {}", counted(count as u64, "object"), human_bytes(report.bytes)))
+        }
+    }
+}
+
+fn by_replica(steps: &[RepairStep]) -> BTreeMap<&str, Vec<&RepairStep>> {
+    let mut replicas: BTreeMap<&str, Vec<&RepairStep>> = BTreeMap::new();
+    for step in steps {
+        replicas.entry(&step.to).or_default().push(step);
+    }
+    replicas
+}
+
+/// Names the replicas that steps bring from.
+fn sources(steps: &[&RepairStep]) -> String {
+    let from: BTreeSet<&str> =
+        steps.iter().map(|step| step.from.as_str()).filter(|from| !from.is_empty()).collect();
+    match from.is_empty() {
+        true => String::new(),
+        false => format!(" from {}", from.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }

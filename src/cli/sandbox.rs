@@ -13,7 +13,7 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
 use super::text::{Style, Text, shell_word};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::clock::parse_duration;
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::sandbox::synthetic::{SyntheticOptions, generate};
@@ -216,7 +216,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         types_api: &first.types_api,
         repositories: &served,
     };
-    context.output.item(&report, || page(&report, args.access.access))?;
+    context.output.item(None, &report, || page(&report, args.access.access))?;
     context.cancel.cancelled().await;
     server.stop().await;
     Ok(Outcome::Complete)
@@ -331,10 +331,10 @@ fn page(report: &Report<'_>, access: Access) -> Page {
         .line("Made up, in memory, on this machine only. Ctrl-C ends it.");
     for served in report.repositories {
         page = page.line(format!(
-            "  {}: {} documents, {} assets ({})",
+            "  {}: {}, {} ({})",
             served.name,
-            served.documents,
-            served.assets,
+            counted(served.documents as u64, "document"),
+            counted(served.assets as u64, "asset"),
             human_bytes(served.asset_bytes),
         ));
     }

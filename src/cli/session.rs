@@ -7,12 +7,14 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::places::Places;
 use crate::config::{Config, Replica as ReplicaConfig, SecretRef};
-use crate::objects::StoreError;
+use crate::limits::Limits;
 use crate::objects::url::{Opening, ReplicaOptions, open_replica};
+use crate::objects::{ErrorKind as StoreErrorKind, StoreError};
+use crate::secret::Secret;
 use crate::vault::envelope::Identity;
-use crate::vault::error::VaultError;
+use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::open::{Keys, OpenOptions, Pins, Vault};
-use crate::vault::replica::{Replica, Replicas};
+use crate::vault::replica::{Replica, Replicas, with_causes};
 use crate::vault::signing::{SigningKey, VerifyingKey};
 
 /// Options of commands that read content.
@@ -66,7 +68,7 @@ impl Session {
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
         let keys = load_keys(&config, identities, context)?;
-        let replicas = open_replicas(&config).await?;
+        let replicas = open_replicas(&config, context).await?;
         let root = config.vault.root.as_deref().map(str::parse::<VerifyingKey>).transpose();
         let options = OpenOptions {
             limits: config.limits.clone(),
@@ -100,8 +102,8 @@ fn in_config(config: &Config, what: &str, error: VaultError) -> CommandError {
     )
 }
 
-/// Reads the keys that are here. One whose file is missing belongs elsewhere: the command that
-/// needs it says so.
+/// Reads the keys that are here. One that is not belongs elsewhere: the command that needs it
+/// fails, and says by [`Keys::absent`] where it was looked for.
 fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -> Result<Keys, CommandError> {
     let mut keys = Keys::default();
     for path in &identities.identity {
@@ -114,45 +116,49 @@ fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -
             )
         })?);
     }
-    // A key that cannot be used is like one that is not here: the command that needs it fails.
-    let unusable = |name: &str, reference: &SecretRef, error: &dyn std::fmt::Display| {
-        context.output.warning(format!("{name} in [keys] ({reference}) cannot be used: {error}"));
-    };
-    for (name, reference) in [("operator", &config.keys.operator), ("recovery", &config.keys.recovery)] {
-        if let Some(reference) = reference.as_ref().filter(|reference| is_here(reference)) {
-            match reference.resolve(&config.limits).map(|secret| Identity::parse(&secret)) {
-                Ok(Ok(identity)) => keys.identities.push(identity),
-                Ok(Err(error)) => unusable(name, reference, &error),
-                Err(error) => unusable(name, reference, &error),
-            }
+    let (limits, configured) = (&config.limits, &config.keys);
+    for (name, reference) in [("operator", &configured.operator), ("recovery", &configured.recovery)] {
+        match load_key(name, reference.as_ref(), limits, Identity::parse, context) {
+            Ok(identity) => keys.identities.push(identity),
+            Err(why) => drop(keys.absent.insert(name, why)),
         }
     }
     for (name, reference, key) in [
-        ("signing", &config.keys.signing, &mut keys.signing),
-        ("maintenance", &config.keys.maintenance, &mut keys.maintenance),
+        ("signing", &configured.signing, &mut keys.signing),
+        ("maintenance", &configured.maintenance, &mut keys.maintenance),
     ] {
-        if let Some(reference) = reference.as_ref().filter(|reference| is_here(reference)) {
-            match reference.resolve(&config.limits).map(|secret| SigningKey::parse(&secret)) {
-                Ok(Ok(found)) => *key = Some(found),
-                Ok(Err(error)) => unusable(name, reference, &error),
-                Err(error) => unusable(name, reference, &error),
-            }
+        match load_key(name, reference.as_ref(), limits, SigningKey::parse, context) {
+            Ok(found) => *key = Some(found),
+            Err(why) => drop(keys.absent.insert(name, why)),
         }
     }
     Ok(keys)
 }
 
-/// Whether a key is on this machine: keys that belong elsewhere are no error.
-fn is_here(reference: &SecretRef) -> bool {
-    match reference {
-        SecretRef::File { path } => path.exists(),
-        SecretRef::Env { name } => std::env::var_os(name).is_some(),
-        SecretRef::Command { .. } => true,
+/// Reads one key, or says why it is not here. One that is here and cannot be used is like one
+/// that is not, with a warning.
+fn load_key<K>(
+    name: &str,
+    reference: Option<&SecretRef>,
+    limits: &Limits,
+    parse: impl Fn(&Secret) -> Result<K, VaultError>,
+    context: &Context,
+) -> Result<K, String> {
+    let Some(reference) = reference else { return Err(format!("[keys] has no `{name}`")) };
+    if let Some(absence) = reference.absence() {
+        return Err(format!("`{name}` in [keys]: {absence}"));
     }
+    let read = match reference.resolve(limits).map(|secret| parse(&secret)) {
+        Ok(Ok(key)) => return Ok(key),
+        Ok(Err(error)) => with_causes(&error),
+        Err(error) => with_causes(&error),
+    };
+    context.output.warning(format!("{name} in [keys] ({reference}) cannot be used: {read}"));
+    Err(format!("`{name}` in [keys] ({reference}) cannot be used"))
 }
 
 /// Opens every replica of the configuration; one that cannot be opened is absent, not an error.
-async fn open_replicas(config: &Config) -> Result<Replicas, CommandError> {
+async fn open_replicas(config: &Config, context: &Context) -> Result<Replicas, CommandError> {
     if config.replicas.is_empty() {
         return Err(CommandError::new(
             ErrorKind::Configuration,
@@ -162,12 +168,32 @@ async fn open_replicas(config: &Config) -> Result<Replicas, CommandError> {
     }
     let (mut open, mut absent) = (Vec::new(), Vec::new());
     for replica in &config.replicas {
-        match open_one(replica, Opening::Existing, config).await {
+        match open_one(replica, Opening::Existing, config, context).await {
             Ok(store) => open.push(store),
-            Err(error) => absent.push((replica.name.to_string(), error.into())),
+            Err(error) => absent.push((replica.name.to_string(), with_step(error))),
         }
     }
+    // Nothing can be done before this is set, and a mended replica would not help.
+    if open.is_empty() && absent.iter().all(|(_, error)| error.kind == UNCONFIGURED) {
+        let (name, error) = absent.swap_remove(0);
+        return Err(CommandError::from(error).within(format!("cannot open the replica {name}")));
+    }
     Ok(Replicas::with_absent(open, absent, config.vault.min_copies))
+}
+
+const UNCONFIGURED: VaultErrorKind = VaultErrorKind::Store(StoreErrorKind::Unconfigured);
+
+/// Says what to do about a place that is not there.
+fn with_step(error: StoreError) -> VaultError {
+    let missing = error.kind == StoreErrorKind::NotFound;
+    let error = VaultError::from(error);
+    match missing {
+        true => error.hint(
+            "a disk or share that is not mounted? mount it; a new replica? `prismvault init` makes it, then \
+             `prismvault repair` brings what it lacks",
+        ),
+        false => error,
+    }
 }
 
 /// Opens one replica of the configuration.
@@ -175,6 +201,7 @@ pub(super) async fn open_one(
     replica: &ReplicaConfig,
     opening: Opening,
     config: &Config,
+    context: &Context,
 ) -> Result<Replica, StoreError> {
     let options = ReplicaOptions {
         opening,
@@ -182,6 +209,10 @@ pub(super) async fn open_one(
         endpoint: replica.endpoint.clone(),
         force_path_style: replica.force_path_style,
         profile: replica.profile.clone(),
+        progress: Arc::clone(&context.progress),
+        storage_class: replica.storage_class.clone(),
+        encryption: replica.encryption.clone(),
+        lock: replica.object_lock,
         ..ReplicaOptions::default()
     };
     let store = open_replica(replica.url.as_str(), &options, &config.limits).await?;

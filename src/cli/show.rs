@@ -7,8 +7,9 @@ use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
+use super::storage;
 use super::text::{Style, Table, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::snapshot::NOT_IN_ANY_SNAPSHOT;
 use crate::vault::format::manifest::{Manifest, Tally};
 use crate::vault::snapshots::{Snapshot, Snapshots};
@@ -18,7 +19,11 @@ use crate::verification::{LastVerified, last_verified};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// An id, a unique beginning of one, `latest`, or REPOSITORY@WHEN (blog@latest, blog@2026-11-20, blog@3d)
-    snapshot: String,
+    #[arg(required_unless_present = "storage")]
+    snapshot: Option<String>,
+    /// Show what the storage is used for: by kind and replica, and what each snapshot (or this one) holds alone
+    #[arg(long)]
+    storage: bool,
 }
 
 #[derive(Serialize)]
@@ -43,8 +48,12 @@ struct NotThere {
 /// When the selector names nothing.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &IdentityOptions::default()).await?;
+    if args.storage {
+        return storage::show(&session, args.snapshot.as_deref(), context).await;
+    }
     let snapshots = Snapshots::load(&session.vault, None).await?;
-    let snapshot = snapshots.select(&args.snapshot, session.vault.now())?;
+    let typed = args.snapshot.as_deref().unwrap_or("latest");
+    let snapshot = snapshots.select(typed, session.vault.now())?;
     let verified = last_verified(&session.vault, &[snapshot]).await.remove(snapshot.id()).unwrap_or_default();
     let report = Report {
         manifest: &snapshot.manifest,
@@ -53,8 +62,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         verified: &verified,
         not_in_any_snapshot: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| NotThere { what, why }).collect(),
     };
-    context.output.report(&report, || page(snapshot, &verified, &session))?;
-    session.warn(context);
+    context.output.report(Outcome::Complete, &report, || page(snapshot, &verified, &session))?;
+    session.warn_of_replicas(context);
     Ok(Outcome::Complete)
 }
 
@@ -119,16 +128,16 @@ fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Pa
     row("assets".to_owned(), &counts.assets);
     row("repository files".to_owned(), &counts.repository);
     page = page.line("").table(table).line("").line(format!(
-        "  new: {} items, {}; stored {} in {} packs",
-        manifest.added.items,
+        "  new: {}, {}; stored {} in {}",
+        counted(manifest.added.items, "item"),
         human_bytes(manifest.added.bytes),
         human_bytes(manifest.added.stored_bytes),
-        manifest.added.packs
+        counted(manifest.added.packs, "pack")
     ));
     if counts.external_assets > 0 {
         page = page.line(format!(
-            "  {} files of other hosts are named, not stored (repository/external-assets.json)",
-            counts.external_assets
+            "  named, not stored: {} of other hosts (repository/external-assets.json)",
+            counted(counts.external_assets, "file")
         ));
     }
     for (title, problems) in [

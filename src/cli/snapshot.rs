@@ -11,7 +11,7 @@ use super::init::{NewRepository, first_run};
 use super::output::Page;
 use super::session::{IdentityOptions, Session, address_of};
 use super::text::{Style, Text};
-use super::units::{human_bytes, human_duration};
+use super::units::{counted, human_bytes, human_duration};
 use crate::config::{Config, ConfigErrorKind, Repository};
 use crate::prismic::{Endpoints, Http};
 use crate::progress::Problem;
@@ -91,7 +91,8 @@ pub(super) async fn take_all(
         repositories.iter().map(|repository| target(repository, &config)).collect::<Result<Vec<_>, _>>()?;
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let http = Http::new(session.config.limits.clone(), Arc::clone(&context.clock))
-        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?;
+        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?
+        .telling(Arc::clone(&context.progress));
     let only = targets.len() == 1;
     let mut outcome = Outcome::Complete;
     for target in &targets {
@@ -224,7 +225,7 @@ fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<O
     }
     let outcome = outcome(report);
     if outcome != Outcome::Complete || !context.output.is_quiet() {
-        context.output.item(&shown, || page(report))?;
+        context.output.item(Some(outcome), &shown, || page(report))?;
     }
     Ok(outcome)
 }
@@ -254,24 +255,24 @@ fn page(report: &SnapshotReport) -> Page {
                 .and(style, manifest.status.label()),
         )
         .line(format!(
-            "  {} documents{}, {} assets ({}), {} models",
-            counts.documents.stored,
+            "  {}{}, {} ({}), {}",
+            counted(counts.documents.stored, "document"),
             if report.documents_unchanged { " (unchanged)" } else { "" },
-            counts.assets.stored,
+            counted(counts.assets.stored, "asset"),
             human_bytes(counts.assets.bytes),
-            counts.models.stored,
+            counted(counts.models.stored, "model"),
         ))
         .line(format!(
-            "  new: {} items, {}; stored {} on each of {}",
-            manifest.added.items,
+            "  new: {}, {}; stored {} on each of {}",
+            counted(manifest.added.items, "item"),
             human_bytes(manifest.added.bytes),
             human_bytes(manifest.added.stored_bytes),
             committed.on.join(", "),
         ))
         .line(format!(
-            "  took {}, {} requests",
+            "  took {}, {}",
             human_duration(report.took),
-            report.requests.values().sum::<u64>()
+            counted(report.requests.values().sum(), "request")
         ));
     for problem in &manifest.gaps {
         page = page.line(
@@ -285,7 +286,7 @@ fn page(report: &SnapshotReport) -> Page {
         );
     }
     if !manifest.accepted_gaps.is_empty() {
-        page = page.line(format!("  {} accepted gaps", manifest.accepted_gaps.len()));
+        page = page.line(format!("  {}", counted(manifest.accepted_gaps.len() as u64, "accepted gap")));
     }
     for problem in &manifest.warnings {
         page = page.line(format!("  note: {}: {}", problem.subject, problem.detail));

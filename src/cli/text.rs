@@ -84,6 +84,23 @@ impl Text {
         self.render(false)
     }
 
+    /// Returns the beginning of it, in at most `room` columns, the last of them a sign that there
+    /// is more.
+    fn cut(&self, room: usize) -> Self {
+        let mut left = room.saturating_sub(1);
+        let mut pieces = Vec::new();
+        for (style, text) in &self.0 {
+            // Escaped first, so that what is cut is what is seen.
+            let piece: String = printable(text).chars().take(left).collect();
+            left -= piece.chars().count();
+            pieces.push((*style, piece));
+        }
+        if room > 0 {
+            pieces.push((Style::Plain, "…".to_owned()));
+        }
+        Self(pieces)
+    }
+
     fn on_one_line(&self) -> Self {
         Self(self.0.iter().map(|(style, text)| (*style, text.replace(['\n', '\r'], " "))).collect())
     }
@@ -137,13 +154,18 @@ pub struct Table {
     heads: Vec<&'static str>,
     right: Vec<bool>,
     rows: Vec<Vec<Text>>,
+    /// Columns that go where there is no room for all, the first of them first.
+    spare: Vec<&'static str>,
 }
+
+/// Space between two columns.
+const GAP: usize = 2;
 
 impl Table {
     /// Returns a table with these column heads.
     pub fn new(heads: impl IntoIterator<Item = &'static str>) -> Self {
         let heads: Vec<_> = heads.into_iter().collect();
-        Self { right: vec![false; heads.len()], heads, rows: Vec::new() }
+        Self { right: vec![false; heads.len()], heads, rows: Vec::new(), spare: Vec::new() }
     }
 
     /// Aligns the columns with these heads to the right: numbers and sizes.
@@ -152,6 +174,13 @@ impl Table {
         for (right, head) in self.right.iter_mut().zip(&self.heads) {
             *right |= heads.contains(head);
         }
+        self
+    }
+
+    /// Names columns that a narrow terminal leaves out, the least important first.
+    #[must_use]
+    pub fn spare(mut self, heads: &[&'static str]) -> Self {
+        self.spare = heads.to_vec();
         self
     }
 
@@ -171,8 +200,9 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Renders all lines, each with its line break.
-    pub fn render(&self, colour: bool) -> String {
+    /// Renders all lines, each with its line break. Where `columns` of a terminal are too few,
+    /// spare columns are left out; if that is not enough the last column is cut.
+    pub fn render(&self, colour: bool, columns: Option<usize>) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
@@ -182,11 +212,22 @@ impl Table {
         let widths: Vec<usize> = (0..self.heads.len())
             .map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0))
             .collect();
+        let shown = self.shown(&widths, columns);
+        let before_last: usize = shown.iter().rev().skip(1).map(|column| widths[*column] + GAP).sum();
+        let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(before_last));
         let mut rendered = String::new();
         for row in rows {
-            for (column, cell) in row.iter().enumerate() {
-                let padding = " ".repeat(widths[column] - width(cell));
-                let last = column + 1 == row.len();
+            for (at, column) in shown.iter().copied().enumerate() {
+                let last = at + 1 == shown.len();
+                let cut;
+                let cell = match last && width(&row[column]) > room {
+                    true => {
+                        cut = row[column].cut(room);
+                        &cut
+                    }
+                    false => &row[column],
+                };
+                let padding = " ".repeat(widths[column].saturating_sub(width(cell)));
                 let text = cell.render(colour);
                 match (self.right[column], last) {
                     (true, _) => rendered.extend([padding.as_str(), text.as_str()]),
@@ -197,6 +238,22 @@ impl Table {
             }
         }
         rendered
+    }
+
+    /// The columns for which there is room, in their order.
+    fn shown(&self, widths: &[usize], columns: Option<usize>) -> Vec<usize> {
+        let mut shown: Vec<usize> = (0..self.heads.len()).collect();
+        let Some(columns) = columns else { return shown };
+        let needed = |shown: &[usize]| {
+            shown.iter().map(|column| widths[*column]).sum::<usize>() + GAP * shown.len().saturating_sub(1)
+        };
+        for spare in &self.spare {
+            if needed(&shown) <= columns {
+                break;
+            }
+            shown.retain(|column| self.heads[*column] != *spare);
+        }
+        shown
     }
 }
 
@@ -225,14 +282,33 @@ mod tests {
         table.row(["a".into(), "7".into(), "first".into()]);
         table.row([Text::styled(Style::Green, "größer"), "1,234".into(), "two\nlines".into()]);
         let expected = "name     size  note\na           7  first\ngrößer  1,234  two lines\n";
-        assert_eq!(table.render(false), expected);
-        let coloured = table.render(true);
+        assert_eq!(table.render(false, None), expected);
+        let coloured = table.render(true, None);
         assert!(coloured.contains("\x1b[32mgrößer\x1b[0m  1,234"), "{coloured}");
     }
 
     #[test]
+    fn a_narrow_terminal_leaves_spare_columns_out_and_cuts_the_last() {
+        let mut table =
+            Table::new(["name", "size", "new", "where"]).right(&["size", "new"]).spare(&["new", "size"]);
+        table.row(["blog".into(), "1.5 KiB".into(), "12 B".into(), "frankfurt, office".into()]);
+        let widest = |columns: Option<usize>| {
+            let text = table.render(false, columns);
+            (text.lines().map(|line| line.chars().count()).max().unwrap(), text)
+        };
+        assert_eq!(widest(None).0, 4 + 2 + 7 + 2 + 4 + 2 + 17);
+        assert_eq!(widest(Some(38)), widest(None));
+        let (width, text) = widest(Some(37));
+        assert!(width == 32 && !text.contains("new") && text.contains("1.5 KiB"), "{text}");
+        let (width, text) = widest(Some(24));
+        assert!(width == 23 && !text.contains("size") && text.contains("office"), "{text}");
+        assert_eq!(widest(Some(12)).1, "name  where\nblog  frank…\n");
+        assert!(widest(Some(1)).1.contains("blog"));
+    }
+
+    #[test]
     fn a_table_without_rows_prints_nothing() {
-        assert_eq!(Table::new(["name"]).render(true), "");
+        assert_eq!(Table::new(["name"]).render(true, None), "");
     }
 
     #[test]

@@ -2,6 +2,17 @@
 
 use std::time::Duration;
 
+/// Writes a number with its noun in the right number: `1 gap`, `2 gaps`, `0 repositories`. `noun`
+/// is the singular; one that ends with a consonant and y is bent as English does.
+pub fn counted(count: u64, noun: &str) -> String {
+    let vowel = |char: char| "aeiou".contains(char);
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) if !stem.ends_with(vowel) => format!("{count} {stem}ies"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
 /// Writes a size in binary units: `0 B`, `999 B`, `1.5 KiB`, `32.0 MiB`.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -34,6 +45,19 @@ pub fn human_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nouns_agree_with_their_number() {
+        for (count, noun, expected) in [
+            (1, "accepted gap", "1 accepted gap"),
+            (0, "accepted gap", "0 accepted gaps"),
+            (2, "repository", "2 repositories"),
+            (1, "repository", "1 repository"),
+            (2, "key", "2 keys"),
+        ] {
+            assert_eq!(counted(count, noun), expected);
+        }
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -7,10 +7,11 @@ use clap::ValueEnum;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::findings::{Detail, replicas, with_damage, with_losses};
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::clock::parse_duration;
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
@@ -157,7 +158,7 @@ pub(super) async fn verify_and_print(
     };
     let report = verify(&session.vault, &options).await?;
     let outcome = outcome(&report).worst(without);
-    context.output.result(outcome, &report, || page(&report))?;
+    context.output.result(outcome, &report, || page(&report, Detail::of(context.verbose)))?;
     Ok(outcome)
 }
 
@@ -212,56 +213,43 @@ pub(super) fn outcome(report: &VerifyReport) -> Outcome {
     }
 }
 
-/// One line a damage.
-pub(super) fn damage_line(damage: &Damage) -> Text {
-    let style = if damage.kind.is_integrity() { Style::Red } else { Style::Yellow };
-    let kind = serde_json::to_value(damage.kind)
-        .ok()
-        .and_then(|kind| kind.as_str().map(str::to_owned))
-        .unwrap_or_default();
-    let place = match (damage.replica.as_str(), damage.key.as_str()) {
-        ("", key) => key.to_owned(),
-        (replica, "") => replica.to_owned(),
-        (replica, key) => format!("{key} on {replica}"),
-    };
-    Text::styled(style, format!("{kind} ")).and(Style::Plain, format!("{place}: {}", damage.detail))
-}
-
-fn page(report: &VerifyReport) -> Page {
-    let mut page = Page::new();
-    for damage in &report.damage {
-        page = page.line(damage_line(damage));
-    }
+fn page(report: &VerifyReport, detail: Detail) -> Page {
+    let mut page = with_damage(Page::new(), &report.damage, detail);
     for warning in &report.warnings {
         page = page.line(
             Text::styled(Style::Yellow, "note ")
                 .and(Style::Plain, format!("{}: {}", warning.subject, warning.detail)),
         );
     }
-    let levels: Vec<_> = report
-        .levels
-        .iter()
-        .map(|(name, level)| format!("{name} ({})", format!("{level:?}").to_lowercase()))
-        .collect();
+    page = with_losses(page, report, detail);
     let found = match report.damage.len() {
         0 => Text::styled(Style::Green, "all good"),
         1 => Text::styled(Style::Red, "1 thing is wrong"),
         count => Text::styled(Style::Red, format!("{count} things are wrong")),
     };
-    page = page
-        .line(Text::from(format!("{} snapshots on {}: ", report.snapshots, levels.join(", "))).joined(found))
-        .line(format!(
-            "  {} objects, {} read, {} items decrypted and checked, {} objects that no snapshot needs",
-            report.objects,
-            human_bytes(report.bytes_read),
-            report.items,
-            report.unreferenced
-        ));
-    if report.left > 0 {
-        page = page.line(format!("  {} packs and index objects are left for later runs", report.left));
+    if !report.damage.is_empty() {
+        page = page.line("");
     }
-    if report.damage.iter().any(|damage| !damage.replica.is_empty()) {
-        page = page.line("  `prismvault repair` brings what another replica has a good copy of");
+    let mut done =
+        format!("{}, {} read", counted(report.snapshots, "snapshot"), human_bytes(report.bytes_read));
+    if report.items > 0 {
+        done += &format!(", {} decrypted and checked", counted(report.items, "item"));
+    }
+    if report.unreferenced > 0 {
+        done += &format!(
+            ", {} that no snapshot needs (left by runs that were stopped)",
+            counted(report.unreferenced, "object")
+        );
+    }
+    if report.left > 0 {
+        done += &format!(", {} left for later runs", counted(report.left, "pack or index object"));
+    }
+    page = page.table(replicas(report)).line(Text::from(done + ": ").joined(found));
+    let can_be_brought = |damage: &Damage| {
+        !damage.replica.is_empty() && !damage.key.is_empty() && !report.lost.contains(&damage.key)
+    };
+    if report.damage.iter().any(can_be_brought) {
+        page = page.line("`prismvault repair` brings what another replica has a good copy of");
     }
     page
 }

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
+
 use crate::ids::Name;
 use crate::limits::Limits;
+use crate::objects::s3::ServerEncryption;
+use crate::objects::{LockMode, LockRule};
 
 use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
 use super::read::{Source, Table, Value};
 use super::secret_ref::SecretRef;
-use super::value::{api_address, host, prismic_repository, public_key, replica_address};
+use super::value::{api_address, host, prismic_repository, public_key, replica_address, storage_class};
 use super::{Config, Keys, Place, Replica, Repository, VaultSettings};
 
 const ROOT_KEYS: &[&str] = &["include", "repositories", "vault", "keys", "limits", "replicas"];
@@ -31,7 +35,25 @@ const REPOSITORY_KEYS: &[&str] = &[
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
-const REPLICA_KEYS: &[&str] = &["name", "url", "region", "endpoint", "force_path_style", "profile"];
+const REPLICA_KEYS: &[&str] = &[
+    "name",
+    "url",
+    "region",
+    "endpoint",
+    "force_path_style",
+    "profile",
+    "storage_class",
+    "sse",
+    "kms_key",
+    "object_lock",
+];
+/// Those of them that mean nothing for a directory.
+const S3_KEYS: &[&str] = REPLICA_KEYS.split_at(2).1;
+const OBJECT_LOCK_KEYS: &[&str] = &["mode", "days"];
+
+/// Longest lock that a file may set: one year. Nobody can delete what it locked before, nor erase
+/// it, and nobody can take a mistake back.
+const LOCK_DAYS_MAX: u64 = 366;
 
 /// Highest rate that a file may set, requests a second: a pacer cannot space more exactly.
 const RATE_MAX: f64 = 10_000.0;
@@ -272,14 +294,45 @@ fn read_replica(value: &Value<'_>, file: &Path) -> Result<Replica, ConfigError> 
         endpoint: table.read("endpoint", api_address)?,
         force_path_style: table.read("force_path_style", Value::flag)?.unwrap_or(false),
         profile: table.read("profile", text)?,
+        storage_class: table.read("storage_class", storage_class)?,
+        encryption: read_encryption(&table)?,
+        object_lock: table.read("object_lock", read_object_lock)?,
         defined: Place { file: file.to_owned(), line: value.line() },
     };
     if replica.url.scheme() != "s3" {
-        for key in ["region", "endpoint", "force_path_style", "profile"] {
+        for key in S3_KEYS {
             if let Some(value) = table.get(key) {
                 return Err(value.invalid("is for replicas on S3 only"));
             }
         }
     }
     Ok(replica)
+}
+
+fn read_encryption(table: &Table<'_>) -> Result<Option<ServerEncryption>, ConfigError> {
+    let key = table.read("kms_key", |value| value.text().map(str::to_owned))?;
+    let encryption = match table.get("sse").map(|value| Ok((value, value.text()?))).transpose()? {
+        None => None,
+        Some((_, "AES256")) => Some(ServerEncryption::Aes256),
+        Some((_, "aws:kms")) => Some(ServerEncryption::Kms { key: key.clone() }),
+        Some((value, _)) => return Err(value.invalid("must be \"AES256\" or \"aws:kms\"")),
+    };
+    match (table.get("kms_key"), &encryption) {
+        (Some(value), None | Some(ServerEncryption::Aes256)) => {
+            Err(value.invalid("is used only with sse = \"aws:kms\""))
+        }
+        _ => Ok(encryption),
+    }
+}
+
+fn read_object_lock(value: &Value<'_>) -> Result<LockRule, ConfigError> {
+    let table = value.table(OBJECT_LOCK_KEYS)?;
+    let mode = table.need("mode")?;
+    let mode = match mode.text()? {
+        "governance" => LockMode::Governance,
+        "compliance" => LockMode::Compliance,
+        _ => return Err(mode.invalid("must be \"governance\" or \"compliance\"")),
+    };
+    let days = table.need("days")?.integer(1, LOCK_DAYS_MAX)?;
+    Ok(LockRule { mode, window: TimeDelta::days(days as i64) })
 }

@@ -18,6 +18,8 @@ use url::Url;
 
 use crate::ids::{Name, VaultId};
 use crate::limits::Limits;
+use crate::objects::LockRule;
+use crate::objects::s3::ServerEncryption;
 
 pub(crate) mod error;
 pub(crate) mod include;
@@ -124,6 +126,12 @@ pub struct Replica {
     pub force_path_style: bool,
     /// Profile of the AWS configuration that holds the credentials; S3 only.
     pub profile: Option<String>,
+    /// Storage class of its objects; S3 only.
+    pub storage_class: Option<String>,
+    /// Encryption by the store itself; S3 only.
+    pub encryption: Option<ServerEncryption>,
+    /// What its objects are locked with; S3 only.
+    pub object_lock: Option<LockRule>,
     /// File and line that define it.
     pub defined: Place,
 }

@@ -120,6 +120,26 @@ impl SecretRef {
         }
     }
 
+    /// Says why the secret cannot be had, where that is known without asking for it; `None` where
+    /// something is there. A command is not run.
+    pub fn absence(&self) -> Option<String> {
+        match self {
+            Self::Env { name } => match std::env::var_os(name) {
+                None => Some(format!("environment variable {name} is not set")),
+                Some(value) if value.is_empty() => Some(format!("environment variable {name} is empty")),
+                Some(_) => None,
+            },
+            Self::File { path } => match std::fs::metadata(path) {
+                Ok(_) => None,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Some(format!("file {} is not here", path.display()))
+                }
+                Err(error) => Some(format!("file {} cannot be read: {error}", path.display())),
+            },
+            Self::Command { .. } => None,
+        }
+    }
+
     /// Fetches the secret. Blocks: on a command up to [`Limits::secret_command_timeout`].
     ///
     /// White space at the end is cut off; a key file of several lines stays whole. A file that

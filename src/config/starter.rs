@@ -86,7 +86,8 @@ impl Starter<'_> {
                  # [[replicas]]\n\
                  # name = \"frankfurt\"\n\
                  # url = \"s3://bucket/prefix\"\n\
-                 # region = \"eu-central-1\"\n",
+                 # region = \"eu-central-1\"\n\
+                 # object_lock = { mode = \"governance\", days = 14 }   # for a bucket with Object Lock\n",
             );
         }
         text

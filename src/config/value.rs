@@ -89,6 +89,22 @@ pub(super) fn public_key(value: &Value<'_>) -> Result<String, ConfigError> {
     }
 }
 
+/// Reads a storage class: Amazon's, or one that another store has made up. Those from which
+/// objects must be fetched back for hours are refused: verification and restores read.
+pub(super) fn storage_class(value: &Value<'_>) -> Result<String, ConfigError> {
+    let class = value.text()?;
+    if matches!(class, "GLACIER" | "DEEP_ARCHIVE") {
+        let why = "is an archive, from which nothing can be read at once; \"GLACIER_IR\" can be used";
+        return Err(value.invalid(why));
+    }
+    let valid =
+        class.len() <= 80 && class.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    match valid {
+        true => Ok(class.to_owned()),
+        false => Err(value.invalid("is not a storage class, such as \"STANDARD_IA\"")),
+    }
+}
+
 fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

@@ -5,16 +5,21 @@
 //! every implementation and wrapper as well as someone who wants to know what a replica really
 //! does. What a store says it cannot do ([`ObjectStore::abilities`]) must be refused, not ignored.
 //!
-//! Each check works below a random prefix, and removes its objects when it has found nothing
-//! wrong. After a crash or a violation some small objects of such a prefix stay.
+//! Each check works below a random prefix, and removes its objects, all versions, when it has found
+//! nothing wrong. After a crash or a violation some small objects of such a prefix stay, and on a
+//! store with locks those that are locked for as long as that lasts.
+
+mod locks;
+mod versions;
 
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
+use chrono::DateTime;
 use futures_util::future::join_all;
 
-use super::{Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, SpoolFile};
+use super::{Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, SpoolFile, VersionId};
 use crate::ids::{Digest, hex, random};
 
 /// One line of the contract.
@@ -52,11 +57,28 @@ pub enum Line {
     ErrorsNameKeyAndPlace,
     /// The store's clock, where it has one, does not run backwards.
     TimeIsTold,
+    /// All versions are listed, by path segment and from the newest on; without versions each
+    /// object is its only one.
+    VersionsAreListed,
+    /// Hidden versions are read as they were; markers and what is not there are
+    /// [`ErrorKind::NotFound`].
+    VersionsAreRead,
+    /// A deleted version is gone, and what it hid is seen again.
+    DeletedVersionsAreGone,
+    /// A put is locked by the rule of its handle.
+    PutsAreLockedByRule,
+    /// An object that was put without a lock has none, and can be locked later; where there are no
+    /// locks, rules and locks are refused.
+    LocksCanBeAdded,
+    /// A locked version cannot be deleted, only hidden.
+    LockedVersionsStay,
+    /// A lock can be made longer and not shorter.
+    LocksOnlyGrow,
 }
 
 impl Line {
     /// All lines.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::PutIsSeen,
         Self::FilesAreStored,
         Self::CreateKeepsTheFirst,
@@ -73,6 +95,13 @@ impl Line {
         Self::InvalidKeysAreRefused,
         Self::ErrorsNameKeyAndPlace,
         Self::TimeIsTold,
+        Self::VersionsAreListed,
+        Self::VersionsAreRead,
+        Self::DeletedVersionsAreGone,
+        Self::PutsAreLockedByRule,
+        Self::LocksCanBeAdded,
+        Self::LockedVersionsStay,
+        Self::LocksOnlyGrow,
     ];
 }
 
@@ -119,6 +148,13 @@ pub async fn check(store: &Arc<dyn ObjectStore>, line: Line) -> std::result::Res
         Line::InvalidKeysAreRefused => invalid_keys_are_refused(&area).await,
         Line::ErrorsNameKeyAndPlace => errors_name_key_and_place(&area).await,
         Line::TimeIsTold => time_is_told(&area).await,
+        Line::VersionsAreListed => versions::are_listed(&area).await,
+        Line::VersionsAreRead => versions::are_read(&area).await,
+        Line::DeletedVersionsAreGone => versions::are_gone_when_deleted(&area).await,
+        Line::PutsAreLockedByRule => locks::puts_are_locked_by_rule(&area).await,
+        Line::LocksCanBeAdded => locks::can_be_added(&area).await,
+        Line::LockedVersionsStay => locks::locked_versions_stay(&area).await,
+        Line::LocksOnlyGrow => locks::only_grow(&area).await,
     };
     let kept = match kept {
         Ok(()) => area.clear().await,
@@ -183,11 +219,24 @@ impl Area {
         Ok(listed.into_iter().map(name).collect())
     }
 
+    /// A handle on the store whose puts are not locked.
+    fn unlocked(&self) -> std::result::Result<Arc<dyn ObjectStore>, String> {
+        works("a handle without locks", self.store.locking(None))
+    }
+
     async fn clear(&self) -> Check {
-        for meta in works("listing", self.store.list(&self.prefix).await)? {
-            works("deleting", self.store.delete(&meta.key).await)?;
+        let mut locked = Vec::new();
+        for version in works("listing versions", self.store.list_versions(&self.prefix).await)? {
+            match self.store.delete_version(&version.key, &version.version).await {
+                Err(err) if err.kind == ErrorKind::Locked => locked.push(version),
+                deleted => works("deleting a version", deleted)?,
+            }
         }
-        expect("objects left after deleting all", self.list("").await?, vec![])
+        let mut left = works("listing versions", self.store.list_versions(&self.prefix).await)?;
+        left.retain(|version| {
+            !locked.iter().any(|locked| (&locked.key, &locked.version) == (&version.key, &version.version))
+        });
+        expect("versions left after deleting all", left, vec![])
     }
 }
 
@@ -449,8 +498,24 @@ async fn invalid_keys_are_refused(area: &Area) -> Check {
         fails(&what("get_range"), area.store.get_range(key, 0..1).await, ErrorKind::Permanent)?;
         fails(&what("head"), area.store.head(key).await, ErrorKind::Permanent)?;
         fails(&what("delete"), area.store.delete(key).await, ErrorKind::Permanent)?;
+        let (store, only) = (&area.store, VersionId::null());
+        fails(&what("get_version"), store.get_version(key, &only, 10).await, ErrorKind::Permanent)?;
+        fails(
+            &what("get_range_version"),
+            store.get_range_version(key, &only, 0..1).await,
+            ErrorKind::Permanent,
+        )?;
+        fails(&what("head_version"), store.head_version(key, &only).await, ErrorKind::Permanent)?;
+        fails(&what("delete_version"), store.delete_version(key, &only).await, ErrorKind::Permanent)?;
+        fails(&what("lock_of"), store.lock_of(key, &only).await, ErrorKind::Permanent)?;
+        fails(
+            &what("extend_lock"),
+            store.extend_lock(key, &only, DateTime::UNIX_EPOCH).await,
+            ErrorKind::Permanent,
+        )?;
         if !key.is_empty() {
             fails(&what("list"), area.store.list(key).await, ErrorKind::Permanent)?;
+            fails(&what("list_versions"), area.store.list_versions(key).await, ErrorKind::Permanent)?;
         }
     }
     Ok(())

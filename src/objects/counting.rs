@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::operation::Operation;
-use super::{Abilities, Body, ObjectMeta, ObjectStore, PutMode, Result};
+use super::{
+    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result, VersionId,
+};
 use crate::clock::Timestamp;
 
 /// How often each operation was called, and how many bytes went through.
@@ -19,7 +21,7 @@ pub struct Counts {
     calls: [u64; Operation::ALL.len()],
     /// Bytes of the bodies that were stored.
     pub bytes_written: u64,
-    /// Bytes of the answers to `get` and `get_range`.
+    /// Bytes of the answers to `get`, `get_range` and their like for versions.
     pub bytes_read: u64,
 }
 
@@ -132,12 +134,56 @@ impl ObjectStore for CountingStore {
         self.count(Operation::ServerTime);
         self.inner.server_time().await
     }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        self.count(Operation::ListVersions);
+        self.inner.list_versions(prefix).await
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        self.count(Operation::GetVersion);
+        self.count_read(self.inner.get_version(key, version, max).await)
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        self.count(Operation::GetRangeVersion);
+        self.count_read(self.inner.get_range_version(key, version, range).await)
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        self.count(Operation::HeadVersion);
+        self.inner.head_version(key, version).await
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        self.count(Operation::DeleteVersion);
+        self.inner.delete_version(key, version).await
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        self.count(Operation::LockOf);
+        self.inner.lock_of(key, version).await
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        self.count(Operation::ExtendLock);
+        self.inner.extend_lock(key, version, until).await
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.inner.lock_rule()
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        let inner = self.inner.locking(rule)?;
+        Ok(Arc::new(Self { inner, counts: Arc::clone(&self.counts) }))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::{Clock as _, SystemClock};
     use crate::objects::memory::MemoryStore;
 
     #[tokio::test]
@@ -152,12 +198,24 @@ mod tests {
         store.list("").await.unwrap();
         store.server_time().await.unwrap();
         store.delete("a").await.unwrap();
+        let (first, until) = (VersionId::null(), SystemClock.now());
+        store.put("b", Body::bytes("12"), PutMode::CreateOnly).await.unwrap();
+        store.list_versions("").await.unwrap();
+        store.get_version("b", &first, 9).await.unwrap();
+        store.get_range_version("b", &first, 0..1).await.unwrap();
+        store.head_version("b", &first).await.unwrap();
+        store.lock_of("b", &first).await.unwrap();
+        store.extend_lock("b", &first, until).await.unwrap_err();
+        store.delete_version("b", &first).await.unwrap();
+        assert_eq!(store.locking(None).unwrap().list("").await.unwrap(), []);
         let counts = store.take_counts();
-        for (operation, expected) in Operation::ALL.into_iter().zip([2, 2, 1, 1, 1, 1, 1]) {
+        for (operation, expected) in
+            Operation::ALL.into_iter().zip([3, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+        {
             assert_eq!(counts.of(operation), expected, "{operation}");
         }
-        assert_eq!((counts.writes(), counts.calls()), (3, 9));
-        assert_eq!((counts.bytes_written, counts.bytes_read), (5, 7));
+        assert_eq!((counts.writes(), counts.calls()), (6, 18));
+        assert_eq!((counts.bytes_written, counts.bytes_read), (7, 10));
         assert_eq!(store.counts(), Counts::default());
     }
 }

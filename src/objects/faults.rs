@@ -1,23 +1,40 @@
 //! A store that fails on purpose, the same way every time: for rehearsals and for tests.
 //!
-//! Three means, which combine:
-//! - [`FaultRule`]: the k-th call that matches fails, loses its answer, or loses half of its bytes.
+//! Five means, which combine:
+//! - [`FaultRule`]: the k-th call that matches fails, loses its answer, loses or changes bytes, or
+//!   waits.
 //! - [`Condition`]: everything is refused for one reason until it is switched back.
+//! - [`Chaos`]: every call is struck with a probability, drawn from a seed.
+//! - [`FaultStore::set_clock_offset`], [`FaultStore::set_list_lag`]: a wrong clock, and listings that
+//!   miss new keys for a while.
 //! - [`CrashSwitch`]: from the k-th write on everything fails, as if the process had died. One
 //!   switch serves all replicas of a vault, because one process writes to them all.
 //!
 //! Calls are counted in the order in which they begin. What has failed "before" has not reached
-//! the inner store. Nothing here waits or draws random numbers.
+//! the inner store. It waits only where a rule or chaos says so.
 
+mod chaos;
+mod crash;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::TimeDelta;
 
+pub use self::chaos::Chaos;
+use self::chaos::Dice;
+use self::crash::Passage;
+pub use self::crash::{CrashPoint, CrashSwitch};
 use super::operation::Operation;
-use super::{Abilities, Body, BodySource, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError};
+use super::{
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode,
+    Result, StoreError, VersionId,
+};
 use crate::clock::Timestamp;
 
 /// What goes wrong with a call.
@@ -29,9 +46,17 @@ pub enum Fault {
     /// [`ErrorKind::Transient`].
     LoseAnswer,
     /// Half of the bytes are lost and nobody says so, which no store may do: a read returns the
-    /// first half, a put stores the first half (of a body in memory; of one in a file nothing)
-    /// and reports success. It does not concern other operations.
+    /// first half, a put stores the first half and reports success. It does not concern other
+    /// operations.
     CutBody,
+    /// One bit of what is read or put is another, and nobody says so. It does not concern other
+    /// operations.
+    FlipBit,
+    /// The second half of a listing is missing, and nobody says so. It does not concern other
+    /// operations.
+    PartialList,
+    /// It is carried out after so long.
+    Delay(Duration),
 }
 
 /// Which calls a fault befalls: all that match, unless narrowed down.
@@ -101,80 +126,6 @@ pub enum Condition {
     Unreachable,
 }
 
-/// Where a crash happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPoint {
-    /// Instead of the n-th write (counted from 1), which does not happen.
-    Before(u64),
-    /// Right after the n-th write, which has happened but is not answered any more.
-    After(u64),
-}
-
-/// Stops a "process": shared by the stores it writes to. Clones are the same switch.
-#[derive(Debug, Clone, Default)]
-pub struct CrashSwitch(Arc<Mutex<CrashState>>);
-
-#[derive(Debug, Default)]
-struct CrashState {
-    point: Option<CrashPoint>,
-    writes: u64,
-    crashed: bool,
-}
-
-/// What a crash switch says of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passage {
-    Free,
-    /// The process ends with this call.
-    CrashesAfter,
-    Dead,
-}
-
-impl CrashSwitch {
-    /// Returns a switch that never crashes and counts writes; so one learns how many there are.
-    pub fn never() -> Self {
-        Self::default()
-    }
-
-    /// Returns a switch that crashes there.
-    pub fn at(point: CrashPoint) -> Self {
-        Self(Arc::new(Mutex::new(CrashState { point: Some(point), ..CrashState::default() })))
-    }
-
-    /// Number of writes so far, those after the crash not counted.
-    pub fn writes(&self) -> u64 {
-        self.lock().writes
-    }
-
-    /// Whether the process is dead.
-    pub fn has_crashed(&self) -> bool {
-        self.lock().crashed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, CrashState> {
-        self.0.lock().expect("no holder of this lock can panic")
-    }
-
-    fn pass(&self, operation: Operation) -> Passage {
-        let mut state = self.lock();
-        if state.crashed {
-            return Passage::Dead;
-        }
-        if !operation.writes() {
-            return Passage::Free;
-        }
-        state.writes += 1;
-        match state.point {
-            Some(CrashPoint::Before(n)) if state.writes >= n => {
-                state.crashed = true;
-                Passage::Dead
-            }
-            Some(CrashPoint::After(n)) if state.writes >= n => Passage::CrashesAfter,
-            _ => Passage::Free,
-        }
-    }
-}
-
 /// A store that fails on purpose. Clones share rules and condition.
 #[derive(Debug, Clone)]
 pub struct FaultStore {
@@ -187,6 +138,11 @@ pub struct FaultStore {
 struct State {
     rules: Vec<FaultRule>,
     condition: Condition,
+    dice: Option<Dice>,
+    clock_offset: TimeDelta,
+    list_lag: u32,
+    /// Keys that listings do not show yet, and how often each is still left out.
+    unlisted: BTreeMap<String, u32>,
 }
 
 impl FaultStore {
@@ -207,9 +163,10 @@ impl FaultStore {
         self.lock().rules.push(rule);
     }
 
-    /// Forgets all rules.
+    /// Forgets all rules, chaos, and what is wrong with clock and listings.
     pub fn clear(&self) {
-        self.lock().rules.clear();
+        let condition = self.lock().condition;
+        *self.lock() = State { condition, ..State::default() };
     }
 
     /// Changes the condition.
@@ -217,12 +174,27 @@ impl FaultStore {
         self.lock().condition = condition;
     }
 
+    /// Strikes calls by chance from now on; a rule that strikes too decides.
+    pub fn set_chaos(&self, chaos: Chaos) {
+        self.lock().dice = Some(Dice::new(chaos));
+    }
+
+    /// Lets the store's clock be wrong by `offset`.
+    pub fn set_clock_offset(&self, offset: TimeDelta) {
+        self.lock().clock_offset = offset;
+    }
+
+    /// Lets a key that is put from now on be missing from so many listings that should show it.
+    pub fn set_list_lag(&self, listings: u32) {
+        self.lock().list_lag = listings;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
     /// Says what befalls a call.
-    fn fault(&self, operation: Operation, key: &str) -> Option<Fault> {
+    fn fault(&self, operation: Operation, key: &str) -> (Option<Fault>, Option<Duration>, u64) {
         let mut state = self.lock();
         let mut fault = None;
         for rule in &mut state.rules {
@@ -230,13 +202,19 @@ impl FaultStore {
                 fault = fault.or(Some(rule.fault));
             }
         }
-        match state.condition {
+        let cast = state.dice.as_mut().map(|dice| dice.cast(operation, key)).unwrap_or_default();
+        let fault = fault.or(cast.fault);
+        let fault = match state.condition {
             Condition::Healthy => fault,
             Condition::ReadOnly if operation.writes() => Some(Fault::Fail(ErrorKind::Denied)),
             Condition::NoSpace if operation == Operation::Put => Some(Fault::Fail(ErrorKind::NoSpace)),
             Condition::ReadOnly | Condition::NoSpace => fault,
             Condition::Denied => Some(Fault::Fail(ErrorKind::Denied)),
             Condition::Unreachable => Some(Fault::Fail(ErrorKind::Transient)),
+        };
+        match fault {
+            Some(Fault::Delay(delay)) => (None, Some(delay), cast.place),
+            fault => (fault, cast.delay, cast.place),
         }
     }
 
@@ -249,21 +227,22 @@ impl FaultStore {
     }
 
     /// Begins a call; fails it when it is not to reach the inner store.
-    fn begin(&self, operation: Operation, key: &str) -> Result<Ticket> {
+    async fn begin(&self, operation: Operation, key: &str) -> Result<Ticket> {
         let passage = self.crash.pass(operation);
         if passage == Passage::Dead {
             return Err(self.dead(operation, key));
         }
         let crashes = passage == Passage::CrashesAfter;
-        match self.fault(operation, key) {
+        let (fault, delay, place) = self.fault(operation, key);
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+        }
+        match fault {
             Some(Fault::Fail(kind)) => {
                 let failed = Err(self.error(kind, operation, key, "it fails, as rehearsed"));
                 self.end(operation, key, Ticket { crashes, ..Ticket::default() }, failed)
             }
-            fault => {
-                let loses_answer = fault == Some(Fault::LoseAnswer);
-                Ok(Ticket { loses_answer, cuts: fault == Some(Fault::CutBody), crashes })
-            }
+            fault => Ok(Ticket { fault, crashes, place }),
         }
     }
 
@@ -275,15 +254,15 @@ impl FaultStore {
         if crash.crashed {
             return Err(self.dead(operation, key));
         }
-        if ticket.loses_answer && result.is_ok() {
+        if ticket.fault == Some(Fault::LoseAnswer) && result.is_ok() {
             let kind = if operation.writes() { ErrorKind::Unknown } else { ErrorKind::Transient };
             return Err(self.error(kind, operation, key, "the answer is lost, as rehearsed"));
         }
         result
     }
 
-    /// Returns a body of the first half of the bytes.
-    async fn half(&self, key: &str, body: &Body) -> Result<Body> {
+    /// Puts what is left of a body, and reports the put of the whole.
+    async fn put_damaged(&self, key: &str, body: &Body, mode: PutMode, ticket: Ticket) -> Result<ObjectMeta> {
         let bytes = match body.source() {
             BodySource::Bytes(bytes) => bytes.clone(),
             BodySource::File(spool) => {
@@ -293,26 +272,68 @@ impl FaultStore {
                 })?
             }
         };
-        Ok(Body::bytes(first_half(&bytes)))
+        let stored = self.inner.put(key, Body::bytes(ticket.damage(bytes)), mode).await;
+        stored.map(|meta| ObjectMeta { size: body.len(), sha256: meta.sha256.map(|_| body.sha256()), ..meta })
+    }
+
+    /// Notes a key that listings are not to show yet, if it is a new one.
+    async fn note_new(&self, key: &str) {
+        let lag = self.lock().list_lag;
+        if lag > 0 && self.inner.head(key).await.is_err_and(|err| err.kind == ErrorKind::NotFound) {
+            self.lock().unlisted.insert(key.to_owned(), lag);
+        }
+    }
+
+    /// Leaves out of a listing what it is not to show.
+    fn listed<T>(&self, ticket: Ticket, result: Result<Vec<T>>, key_of: fn(&T) -> &str) -> Result<Vec<T>> {
+        let mut items = result?;
+        let mut state = self.lock();
+        // A key with several versions is left out once for all of them.
+        let mut left_out = Vec::new();
+        items.retain(|item| {
+            let Some(times) = state.unlisted.get_mut(key_of(item)) else {
+                return !left_out.iter().any(|key| key == key_of(item));
+            };
+            *times -= 1;
+            left_out.push(key_of(item).to_owned());
+            if *times == 0 {
+                state.unlisted.remove(key_of(item));
+            }
+            false
+        });
+        if ticket.fault == Some(Fault::PartialList) {
+            items.truncate(items.len() / 2);
+        }
+        Ok(items)
     }
 }
 
 /// What befalls a call that reaches the inner store.
 #[derive(Debug, Default, Clone, Copy)]
 struct Ticket {
-    loses_answer: bool,
-    cuts: bool,
+    fault: Option<Fault>,
     crashes: bool,
+    /// Decides which bit flips.
+    place: u64,
 }
 
 impl Ticket {
-    fn cut(self, result: Result<Bytes>) -> Result<Bytes> {
-        if self.cuts { result.map(|bytes| first_half(&bytes)) } else { result }
+    fn damages(self) -> bool {
+        matches!(self.fault, Some(Fault::CutBody | Fault::FlipBit))
     }
-}
 
-fn first_half(bytes: &Bytes) -> Bytes {
-    bytes.slice(..bytes.len() / 2)
+    fn damage(self, bytes: Bytes) -> Bytes {
+        match self.fault {
+            Some(Fault::CutBody) => bytes.slice(..bytes.len() / 2),
+            Some(Fault::FlipBit) if !bytes.is_empty() => {
+                let mut bytes = bytes.to_vec();
+                let bit = self.place % (bytes.len() as u64 * 8);
+                bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+                bytes.into()
+            }
+            _ => bytes,
+        }
+    }
 }
 
 impl fmt::Display for FaultStore {
@@ -328,56 +349,102 @@ impl ObjectStore for FaultStore {
     }
 
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
-        let ticket = self.begin(Operation::Put, key)?;
-        let result = if ticket.cuts {
-            let announced = (body.len(), body.sha256());
-            let half = self.half(key, &body).await?;
-            let stored = self.inner.put(key, half, mode).await;
-            stored.map(|meta| ObjectMeta {
-                size: announced.0,
-                sha256: meta.sha256.map(|_| announced.1),
-                ..meta
-            })
-        } else {
-            self.inner.put(key, body, mode).await
+        let ticket = self.begin(Operation::Put, key).await?;
+        self.note_new(key).await;
+        let result = match ticket.damages() {
+            true => self.put_damaged(key, &body, mode, ticket).await,
+            false => self.inner.put(key, body, mode).await,
         };
         self.end(Operation::Put, key, ticket, result)
     }
 
     async fn get(&self, key: &str, max: u64) -> Result<Bytes> {
-        let ticket = self.begin(Operation::Get, key)?;
-        let result = self.inner.get(key, max).await;
-        self.end(Operation::Get, key, ticket, ticket.cut(result))
+        let ticket = self.begin(Operation::Get, key).await?;
+        let result = self.inner.get(key, max).await.map(|bytes| ticket.damage(bytes));
+        self.end(Operation::Get, key, ticket, result)
     }
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
-        let ticket = self.begin(Operation::GetRange, key)?;
-        let result = self.inner.get_range(key, range).await;
-        self.end(Operation::GetRange, key, ticket, ticket.cut(result))
+        let ticket = self.begin(Operation::GetRange, key).await?;
+        let result = self.inner.get_range(key, range).await.map(|bytes| ticket.damage(bytes));
+        self.end(Operation::GetRange, key, ticket, result)
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {
-        let ticket = self.begin(Operation::Head, key)?;
+        let ticket = self.begin(Operation::Head, key).await?;
         let result = self.inner.head(key).await;
         self.end(Operation::Head, key, ticket, result)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        let ticket = self.begin(Operation::List, prefix)?;
-        let result = self.inner.list(prefix).await;
+        let ticket = self.begin(Operation::List, prefix).await?;
+        let result = self.listed(ticket, self.inner.list(prefix).await, |meta| &meta.key);
         self.end(Operation::List, prefix, ticket, result)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        let ticket = self.begin(Operation::Delete, key)?;
+        let ticket = self.begin(Operation::Delete, key).await?;
         let result = self.inner.delete(key).await;
         self.end(Operation::Delete, key, ticket, result)
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
-        let ticket = self.begin(Operation::ServerTime, "")?;
-        let result = self.inner.server_time().await;
+        let ticket = self.begin(Operation::ServerTime, "").await?;
+        let offset = self.lock().clock_offset;
+        let result = self.inner.server_time().await.map(|time| time.map(|time| time + offset));
         self.end(Operation::ServerTime, "", ticket, result)
+    }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        let ticket = self.begin(Operation::ListVersions, prefix).await?;
+        let result = self.listed(ticket, self.inner.list_versions(prefix).await, |version| &version.key);
+        self.end(Operation::ListVersions, prefix, ticket, result)
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        let ticket = self.begin(Operation::GetVersion, key).await?;
+        let result = self.inner.get_version(key, version, max).await.map(|bytes| ticket.damage(bytes));
+        self.end(Operation::GetVersion, key, ticket, result)
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        let ticket = self.begin(Operation::GetRangeVersion, key).await?;
+        let result =
+            self.inner.get_range_version(key, version, range).await.map(|bytes| ticket.damage(bytes));
+        self.end(Operation::GetRangeVersion, key, ticket, result)
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        let ticket = self.begin(Operation::HeadVersion, key).await?;
+        let result = self.inner.head_version(key, version).await;
+        self.end(Operation::HeadVersion, key, ticket, result)
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        let ticket = self.begin(Operation::DeleteVersion, key).await?;
+        let result = self.inner.delete_version(key, version).await;
+        self.end(Operation::DeleteVersion, key, ticket, result)
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        let ticket = self.begin(Operation::LockOf, key).await?;
+        let result = self.inner.lock_of(key, version).await;
+        self.end(Operation::LockOf, key, ticket, result)
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        let ticket = self.begin(Operation::ExtendLock, key).await?;
+        let result = self.inner.extend_lock(key, version, until).await;
+        self.end(Operation::ExtendLock, key, ticket, result)
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.inner.lock_rule()
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        let inner = self.inner.locking(rule)?;
+        Ok(Arc::new(Self { inner, crash: self.crash.clone(), state: Arc::clone(&self.state) }))
     }
 }
 
@@ -429,6 +496,52 @@ mod tests {
         store.clear();
         store.add(FaultRule::new(Fault::CutBody).on(Operation::Get));
         assert_eq!(store.get("a", 9).await.unwrap(), "b");
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_is_one_bit_and_called_a_success() {
+        let (memory, store) = setup();
+        store.add(FaultRule::new(Fault::FlipBit).on(Operation::Put));
+        put(&store, "a").await.unwrap();
+        store.clear();
+        let stored = store.get("a", 9).await.unwrap();
+        let different: u32 = stored.iter().zip(b"body").map(|(a, b)| (a ^ b).count_ones()).sum();
+        assert_eq!((stored.len(), different), (4, 1));
+        store.add(FaultRule::new(Fault::FlipBit).on(Operation::GetRange));
+        assert_ne!(store.get_range("a", 0..4).await.unwrap(), stored);
+        assert_eq!(memory.get("a", 9).await.unwrap(), stored);
+    }
+
+    #[tokio::test]
+    async fn listings_can_be_cut_or_miss_new_keys_for_a_while() {
+        let (_, store) = setup();
+        for key in ["a/1", "a/2", "b/1"] {
+            put(&store, key).await.unwrap();
+        }
+        store.add(FaultRule::new(Fault::PartialList).on(Operation::List).times(1));
+        assert_eq!(store.list("").await.unwrap().len(), 1);
+        assert_eq!(store.list("").await.unwrap().len(), 3);
+        store.set_list_lag(2);
+        put(&store, "a/3").await.unwrap();
+        store.put("a/1", Body::bytes("again"), PutMode::Overwrite).await.unwrap();
+        assert_eq!(store.list("b").await.unwrap().len(), 1);
+        assert_eq!(store.list("a").await.unwrap().len(), 2);
+        assert_eq!(store.list_versions("").await.unwrap().len(), 3);
+        assert_eq!(store.list("a").await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_delay_is_waited_for_and_a_wrong_clock_is_told() {
+        let (_, store) = setup();
+        let right = store.server_time().await.unwrap().unwrap();
+        store.set_clock_offset(TimeDelta::days(-1));
+        let wrong = store.server_time().await.unwrap().unwrap();
+        assert_eq!((wrong - right).num_hours(), -23);
+        store.add(FaultRule::new(Fault::Delay(Duration::from_millis(7))).on(Operation::Put));
+        let begun = tokio::time::Instant::now();
+        put(&store, "a").await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(7));
+        assert_eq!(store.get("a", 9).await.unwrap(), "body");
     }
 
     #[tokio::test]

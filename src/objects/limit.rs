@@ -11,21 +11,23 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Abilities, Body, ObjectMeta, ObjectStore, PutMode, Result};
+use super::{
+    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result, VersionId,
+};
 use crate::clock::Timestamp;
 
 /// A store that lets a number of operations through and makes the others wait their turn.
 #[derive(Debug)]
 pub struct LimitStore {
     inner: Arc<dyn ObjectStore>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl LimitStore {
     /// Returns `inner` with at most `concurrency` operations at once (at least one), usually
     /// [`crate::limits::Limits::store_concurrency`].
     pub fn new(inner: Arc<dyn ObjectStore>, concurrency: usize) -> Self {
-        Self { inner, permits: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)) }
+        Self { inner, permits: Arc::new(Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS))) }
     }
 
     async fn permit(&self) -> SemaphorePermit<'_> {
@@ -78,6 +80,50 @@ impl ObjectStore for LimitStore {
     async fn server_time(&self) -> Result<Option<Timestamp>> {
         let _permit = self.permit().await;
         self.inner.server_time().await
+    }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        let _permit = self.permit().await;
+        self.inner.list_versions(prefix).await
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        let _permit = self.permit().await;
+        self.inner.get_version(key, version, max).await
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        let _permit = self.permit().await;
+        self.inner.get_range_version(key, version, range).await
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        let _permit = self.permit().await;
+        self.inner.head_version(key, version).await
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        let _permit = self.permit().await;
+        self.inner.delete_version(key, version).await
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        let _permit = self.permit().await;
+        self.inner.lock_of(key, version).await
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        let _permit = self.permit().await;
+        self.inner.extend_lock(key, version, until).await
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.inner.lock_rule()
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        let inner = self.inner.locking(rule)?;
+        Ok(Arc::new(Self { inner, permits: Arc::clone(&self.permits) }))
     }
 }
 

@@ -14,7 +14,7 @@
 //! After a crash there are at worst files in `.tmp` and empty directories. The first write of a
 //! later run removes such files when they are older than any live run can be.
 //!
-//! What it does not do: keep checksums, or tell apart keys that differ only in case where the
+//! What it does not do: keep checksums, versions or locks, or tell apart keys that differ only in case where the
 //! file system cannot. A key that is the beginning of another (`a` and `a/b`) is refused.
 
 mod publish;
@@ -33,8 +33,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError, check_key,
-    check_prefix, check_range,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
+    StoreError, VersionId, check_key, check_prefix, check_range, lock, version,
 };
 use crate::clock::Timestamp;
 use crate::limits::Limits;
@@ -102,7 +102,7 @@ impl fmt::Display for LocalStore {
 #[async_trait]
 impl ObjectStore for LocalStore {
     fn abilities(&self) -> Abilities {
-        Abilities { create_only: true, stored_checksums: false }
+        Abilities { create_only: true, ..Abilities::NONE }
     }
 
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
@@ -135,6 +135,52 @@ impl ObjectStore for LocalStore {
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
         self.run("read the clock of", "", |directory, _| directory.server_time().map(Some)).await
+    }
+
+    // A directory has no versions: each object is its only one.
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        Ok(self.list(prefix).await?.into_iter().map(ObjectVersion::from).collect())
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        version::check_only(version, "read", key, self)?;
+        self.get(key, max).await
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        version::check_only(version, "read", key, self)?;
+        self.get_range(key, range).await
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        version::check_only(version, "look up", key, self)?;
+        self.head(key).await
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        check_key("delete", key, self)?;
+        if version.is_null() { self.delete(key).await } else { Ok(()) }
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        self.head_version(key, version).await.map(|_| None)
+    }
+
+    async fn extend_lock(&self, key: &str, _: &VersionId, _: Timestamp) -> Result<()> {
+        check_key(lock::EXTEND, key, self)?;
+        Err(lock::unsupported(key, self))
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        None
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        match rule {
+            None => Ok(Arc::new(self.clone())),
+            Some(_) => Err(lock::unsupported("", self)),
+        }
     }
 }
 

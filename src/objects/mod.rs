@@ -20,6 +20,16 @@
 //! - `delete` of a missing key succeeds.
 //! - A key that no store can have ([`is_valid_key`]) is refused by every operation. No key in use
 //!   goes on where another has ended (`a` and `a/b`): directories refuse the second of them.
+//! - A store with versions ([`Abilities::versions`]) keeps what a put replaces and a delete hides.
+//!   `list_versions` is complete and by path segment as `list` is, sorted by key, of one key from
+//!   the newest version to the oldest. In a store without versions each object is its one version
+//!   `null`.
+//! - A version is read by its id, also a hidden one. One that is not there, and a delete marker, is
+//!   [`ErrorKind::NotFound`].
+//! - `delete_version` is for good, and what was hidden behind it is seen again; a version that is
+//!   not there counts as deleted. A locked one is [`ErrorKind::Locked`] and stays as it was.
+//! - Every put of a handle with a [`LockRule`] is locked by it from the moment it can be read.
+//!   `lock_of` tells the lock of a version, `extend_lock` makes it longer and never shorter.
 //! - A put or delete that failed with [`ErrorKind::Unknown`] may have happened; with any other
 //!   kind it has not (but some servers keep the bytes of an [`ErrorKind::Corrupt`] put).
 //! - `Display` names the place, without credentials.
@@ -29,12 +39,16 @@ pub mod counting;
 pub mod faults;
 pub mod limit;
 pub mod local;
+pub mod lock;
 pub mod memory;
 pub mod operation;
 pub mod prefix;
+pub mod probe;
+pub mod probed;
 pub mod retry;
 pub mod s3;
 pub mod url;
+pub mod version;
 
 mod copy;
 
@@ -48,6 +62,9 @@ use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::ids::Digest;
+
+pub use lock::{Lock, LockMode, LockRule, Retention};
+pub use version::{ObjectVersion, VersionId};
 
 /// How a put treats an object that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,12 +98,20 @@ pub struct SpoolFile {
     /// Where it lies.
     pub path: PathBuf,
     _guard: tempfile::TempPath,
+    /// Holds the lock that tells others that its owner lives.
+    _lock: Option<std::fs::File>,
 }
 
 impl SpoolFile {
     /// Takes over a temporary file.
     pub fn new(file: tempfile::TempPath) -> Self {
-        Self { path: file.to_path_buf(), _guard: file }
+        Self { path: file.to_path_buf(), _guard: file, _lock: None }
+    }
+
+    /// Takes over a temporary file together with its lock, which is held as long as the file is
+    /// there.
+    pub fn locked(file: tempfile::TempPath, lock: std::fs::File) -> Self {
+        Self { _lock: Some(lock), ..Self::new(file) }
     }
 }
 
@@ -100,6 +125,13 @@ impl Body {
     /// Returns a body from a file with a known length and digest.
     pub fn file(file: Arc<SpoolFile>, len: u64, sha256: Digest) -> Self {
         Self { source: BodySource::File(file), len, sha256 }
+    }
+
+    /// Returns a body of bytes that are said to have this digest, whether they have it or not: to
+    /// find out whether a store checks.
+    pub(crate) fn claimed(bytes: impl Into<Bytes>, sha256: Digest) -> Self {
+        let bytes = bytes.into();
+        Self { len: bytes.len() as u64, sha256, source: BodySource::Bytes(bytes) }
     }
 
     /// Where the bytes are.
@@ -144,6 +176,28 @@ pub struct Abilities {
     pub create_only: bool,
     /// Whether `head` returns a stored SHA-256 that the store checked at the put.
     pub stored_checksums: bool,
+    /// Whether a put and a delete leave the versions before them. Deleting for good goes through
+    /// [`ObjectStore::list_versions`] whatever this says: it is never wrong to ask.
+    pub versions: bool,
+    /// Whether the store refuses to delete a locked version.
+    pub locks: bool,
+}
+
+impl Abilities {
+    /// Nothing but putting, reading, listing and deleting.
+    pub const NONE: Self =
+        Self { create_only: false, stored_checksums: false, versions: false, locks: false };
+
+    /// Returns what both have.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            create_only: self.create_only && other.create_only,
+            stored_checksums: self.stored_checksums && other.stored_checksums,
+            versions: self.versions && other.versions,
+            locks: self.locks && other.locks,
+        }
+    }
 }
 
 /// Flat storage of whole objects. See the [module](self) for the contract.
@@ -172,8 +226,47 @@ pub trait ObjectStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Lists `prefix` itself and everything below it, sorted by key; `""` lists all.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>>;
 
-    /// Removes an object; one that is not there counts as removed.
+    /// Removes an object; one that is not there counts as removed. In a store with versions it is
+    /// only hidden.
     async fn delete(&self, key: &str) -> Result<()>;
+
+    /// Lists all versions of `prefix` itself and everything below it, hidden ones and delete
+    /// markers too, sorted by key and from the newest to the oldest; `""` lists all.
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>>;
+
+    /// As [`get`](Self::get), of one version.
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes>;
+
+    /// As [`get_range`](Self::get_range), of one version.
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes>;
+
+    /// As [`head`](Self::head), of one version.
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta>;
+
+    /// Deletes one version, or a delete marker, for good. One that is not there counts as deleted;
+    /// one that is locked is [`ErrorKind::Locked`], which no later attempt changes before the lock
+    /// ends.
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()>;
+
+    /// Returns what protects a version from being deleted; `None` when nothing does. A retention
+    /// that has ended is told as well.
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>>;
+
+    /// Locks a version until `until` (rounded up to a second), in the mode it is locked in, else in
+    /// that of [`lock_rule`](Self::lock_rule). The same end again succeeds, an earlier one is
+    /// [`ErrorKind::Locked`]; [`ErrorKind::Unsupported`] where there are no locks.
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()>;
+
+    /// Says what every put of this handle is locked with.
+    fn lock_rule(&self) -> Option<LockRule>;
+
+    /// Returns a handle on the same store whose puts are locked by `rule`, or not at all. Bounds and
+    /// counts of this handle are shared.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] for a rule where there are no locks.
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>>;
 
     /// Reads the store's own clock, where it has one.
     async fn server_time(&self) -> Result<Option<Timestamp>>;
@@ -205,6 +298,10 @@ pub enum ErrorKind {
     OutOfRange,
     /// The store cannot do this.
     Unsupported,
+    /// What is needed to ask the store is not configured on this machine: region, credentials.
+    Unconfigured,
+    /// A lock forbids it; the reason says until when.
+    Locked,
     /// Anything else; trying again does not help.
     Permanent,
 }
@@ -264,6 +361,28 @@ impl StoreError {
     /// Key the operation was about.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// What to do next, where that follows from the kind.
+    pub fn next_step(&self) -> Option<&'static str> {
+        Some(match self.kind {
+            ErrorKind::Denied => {
+                "check who may read and write there (permissions, credentials, a disk that is mounted read-only)"
+            }
+            ErrorKind::NoSpace => "free space there",
+            ErrorKind::Locked => "wait until the lock ends; nothing here shortens one",
+            ErrorKind::Transient | ErrorKind::Unknown => "check the connection to it",
+            ErrorKind::Unconfigured => {
+                "set `region` or `profile` of this replica in the configuration, or the named variables where this \
+                 runs; a service or a cron job has an environment of its own"
+            }
+            _ => return None,
+        })
+    }
+
+    /// What happened, without operation, key and place.
+    fn in_brief(&self) -> &str {
+        &self.reason
     }
 
     /// Whether the same call may succeed later.

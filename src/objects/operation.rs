@@ -19,27 +19,62 @@ pub enum Operation {
     Delete,
     /// [`super::ObjectStore::server_time`]
     ServerTime,
+    /// [`super::ObjectStore::list_versions`]
+    ListVersions,
+    /// [`super::ObjectStore::get_version`]
+    GetVersion,
+    /// [`super::ObjectStore::get_range_version`]
+    GetRangeVersion,
+    /// [`super::ObjectStore::head_version`]
+    HeadVersion,
+    /// [`super::ObjectStore::delete_version`]
+    DeleteVersion,
+    /// [`super::ObjectStore::lock_of`]
+    LockOf,
+    /// [`super::ObjectStore::extend_lock`]
+    ExtendLock,
 }
 
 impl Operation {
-    /// All operations, in the order of the trait.
-    pub const ALL: [Self; 7] =
-        [Self::Put, Self::Get, Self::GetRange, Self::Head, Self::List, Self::Delete, Self::ServerTime];
+    /// All operations.
+    pub const ALL: [Self; 14] = [
+        Self::Put,
+        Self::Get,
+        Self::GetRange,
+        Self::Head,
+        Self::List,
+        Self::Delete,
+        Self::ServerTime,
+        Self::ListVersions,
+        Self::GetVersion,
+        Self::GetRangeVersion,
+        Self::HeadVersion,
+        Self::DeleteVersion,
+        Self::LockOf,
+        Self::ExtendLock,
+    ];
 
     /// Whether it changes what the store holds.
     pub fn writes(self) -> bool {
-        matches!(self, Self::Put | Self::Delete)
+        matches!(self, Self::Put | Self::Delete | Self::DeleteVersion | Self::ExtendLock)
+    }
+
+    /// Whether it asks for a listing.
+    pub fn lists(self) -> bool {
+        matches!(self, Self::List | Self::ListVersions)
     }
 
     /// The verb of error texts.
     pub fn verb(self) -> &'static str {
         match self {
             Self::Put => "write",
-            Self::Get | Self::GetRange => "read",
-            Self::Head => "look up",
-            Self::List => "list",
-            Self::Delete => "delete",
+            Self::Get | Self::GetRange | Self::GetVersion | Self::GetRangeVersion => "read",
+            Self::Head | Self::HeadVersion => "look up",
+            Self::List | Self::ListVersions => "list",
+            Self::Delete | Self::DeleteVersion => "delete",
             Self::ServerTime => "read the clock of",
+            Self::LockOf => "read the lock of",
+            Self::ExtendLock => super::lock::EXTEND,
         }
     }
 }
@@ -54,6 +89,13 @@ impl fmt::Display for Operation {
             Self::List => "list",
             Self::Delete => "delete",
             Self::ServerTime => "server_time",
+            Self::ListVersions => "list_versions",
+            Self::GetVersion => "get_version",
+            Self::GetRangeVersion => "get_range_version",
+            Self::HeadVersion => "head_version",
+            Self::DeleteVersion => "delete_version",
+            Self::LockOf => "lock_of",
+            Self::ExtendLock => "extend_lock",
         })
     }
 }

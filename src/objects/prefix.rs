@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError, check_key,
-    check_prefix, is_valid_key,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
+    StoreError, VersionId, check_key, check_prefix, is_valid_key,
 };
 use crate::clock::Timestamp;
 
@@ -41,6 +41,11 @@ impl PrefixStore {
     fn below(&self, operation: &'static str, key: &str) -> Result<String> {
         check_key(operation, key, self)?;
         Ok(format!("{}{key}", self.prefix))
+    }
+
+    fn prefix_below(&self, prefix: &str) -> Result<String> {
+        check_prefix(prefix, self)?;
+        Ok(format!("{}{prefix}", self.prefix).trim_end_matches('/').to_owned())
     }
 
     fn strip(&self, meta: ObjectMeta) -> Option<ObjectMeta> {
@@ -85,9 +90,8 @@ impl ObjectStore for PrefixStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        check_prefix(prefix, self)?;
-        let below = format!("{}{prefix}", self.prefix);
-        let objects = self.seen_here(prefix, self.inner.list(below.trim_end_matches('/')).await)?;
+        let below = self.prefix_below(prefix)?;
+        let objects = self.seen_here(prefix, self.inner.list(&below).await)?;
         // An object with the very name of the prefix is not below it.
         Ok(objects.into_iter().filter_map(|meta| self.strip(meta)).collect())
     }
@@ -98,6 +102,53 @@ impl ObjectStore for PrefixStore {
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
         self.seen_here("", self.inner.server_time().await)
+    }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        let below = self.prefix_below(prefix)?;
+        let versions = self.seen_here(prefix, self.inner.list_versions(&below).await)?;
+        let strip = |version: ObjectVersion| {
+            let key = version.key.strip_prefix(&self.prefix)?.to_owned();
+            Some(ObjectVersion { key, ..version })
+        };
+        Ok(versions.into_iter().filter_map(strip).collect())
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        self.seen_here(key, self.inner.get_version(&self.below("read", key)?, version, max).await)
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        self.seen_here(key, self.inner.get_range_version(&self.below("read", key)?, version, range).await)
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        let meta = self.inner.head_version(&self.below("look up", key)?, version).await;
+        Ok(ObjectMeta { key: key.to_owned(), ..self.seen_here(key, meta)? })
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        self.seen_here(key, self.inner.delete_version(&self.below("delete", key)?, version).await)
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        self.seen_here(key, self.inner.lock_of(&self.below("read the lock of", key)?, version).await)
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        self.seen_here(
+            key,
+            self.inner.extend_lock(&self.below(super::lock::EXTEND, key)?, version, until).await,
+        )
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.inner.lock_rule()
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        let inner = self.seen_here("", self.inner.locking(rule))?;
+        Ok(Arc::new(Self { inner, prefix: self.prefix.clone() }))
     }
 }
 

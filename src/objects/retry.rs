@@ -7,7 +7,8 @@
 //! is what was wanted, whoever wrote it; anything else belongs to another writer.
 //!
 //! Invariant: a write that may have happened is never reported as one that has not. Once an
-//! attempt was unknown, a later failure of whatever kind leaves the whole unknown.
+//! attempt was unknown, a later failure leaves the whole unknown, unless it tells itself that
+//! nothing has happened ([`ErrorKind::Locked`]).
 
 use std::fmt;
 use std::ops::Range;
@@ -17,10 +18,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::{Abilities, Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError};
+use super::{
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
+    StoreError, VersionId, check_key, lock,
+};
 use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::limits::Limits;
+use crate::progress::{Progress, Silent, Wait, Waiting};
 use crate::retry::Backoff;
 
 /// A store that tries again what failed for a reason that passes.
@@ -28,6 +33,7 @@ use crate::retry::Backoff;
 pub struct RetryStore {
     inner: Arc<dyn ObjectStore>,
     backoff: Backoff,
+    progress: Arc<dyn Progress>,
     /// Most bytes read at once where a stored object must be compared by reading it.
     range_bytes: u64,
 }
@@ -37,7 +43,13 @@ impl RetryStore {
     pub fn new(inner: Arc<dyn ObjectStore>, limits: &Limits) -> Self {
         let backoff =
             Backoff { min: limits.backoff_min, max: limits.backoff_max, attempts: limits.store_attempts };
-        Self { inner, backoff, range_bytes: limits.range_bytes.max(1) }
+        Self { inner, backoff, progress: Arc::new(Silent), range_bytes: limits.range_bytes.max(1) }
+    }
+
+    /// Tells `progress` of the pauses.
+    #[must_use]
+    pub fn telling(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
     }
 
     /// Repeats `attempt` until it succeeds, fails for good, or none is left.
@@ -63,9 +75,14 @@ impl RetryStore {
     async fn pause(&self, failed: u32, unknown: bool, err: StoreError) -> Result<()> {
         let pause = if err.is_transient() { self.backoff.pause(failed) } else { None };
         let Some(pause) = pause else {
+            // What is locked is there: no earlier attempt has deleted it.
+            let unknown = unknown && err.kind != ErrorKind::Locked;
             return Err(if unknown { err.possibly_done() } else { err });
         };
         tracing::info!(attempt = failed, ?pause, error = %err, "trying again");
+        let (attempt, attempts) = (failed + 1, self.backoff.attempts);
+        let why = format!("{}: {}", self.inner, err.in_brief());
+        let _waiting = Waiting::begin(&self.progress, Wait::Retry { why, pause, attempt, attempts });
         tokio::time::sleep(pause).await;
         Ok(())
     }
@@ -139,7 +156,10 @@ impl ObjectStore for RetryStore {
         self.inner.abilities()
     }
 
+    // A key that no store takes is refused before the first attempt: such a write has not happened.
+
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
+        check_key("write", key, self)?;
         match mode {
             PutMode::CreateOnly => self.create(key, &body).await,
             PutMode::Overwrite => self.repeat(|| self.inner.put(key, body.clone(), mode)).await,
@@ -163,11 +183,56 @@ impl ObjectStore for RetryStore {
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
+        check_key("delete", key, self)?;
         self.repeat(|| self.inner.delete(key)).await
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
         self.repeat(|| self.inner.server_time()).await
+    }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        self.repeat(|| self.inner.list_versions(prefix)).await
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        self.repeat(|| self.inner.get_version(key, version, max)).await
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        self.repeat(|| self.inner.get_range_version(key, version, range.clone())).await
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        self.repeat(|| self.inner.head_version(key, version)).await
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        check_key("delete", key, self)?;
+        self.repeat(|| self.inner.delete_version(key, version)).await
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        self.repeat(|| self.inner.lock_of(key, version)).await
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        check_key(lock::EXTEND, key, self)?;
+        self.repeat(|| self.inner.extend_lock(key, version, until)).await
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.inner.lock_rule()
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        let inner = self.inner.locking(rule)?;
+        Ok(Arc::new(Self {
+            inner,
+            backoff: self.backoff,
+            range_bytes: self.range_bytes,
+            progress: Arc::clone(&self.progress),
+        }))
     }
 }
 
@@ -177,6 +242,7 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::objects::LockMode;
     use crate::objects::counting::CountingStore;
     use crate::objects::faults::{Fault, FaultRule, FaultStore};
     use crate::objects::memory::MemoryStore;
@@ -204,7 +270,7 @@ mod tests {
     }
 
     fn setup() -> Setup {
-        setup_with(Abilities { create_only: true, stored_checksums: true })
+        setup_with(Abilities { create_only: true, stored_checksums: true, ..Abilities::NONE })
     }
 
     #[tokio::test]
@@ -236,7 +302,7 @@ mod tests {
     async fn a_create_whose_answer_was_lost_has_succeeded() {
         for stored_checksums in [true, false] {
             let Setup { faults, store, memory, .. } =
-                setup_with(Abilities { create_only: true, stored_checksums });
+                setup_with(Abilities { create_only: true, stored_checksums, ..Abilities::NONE });
             faults.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Put).times(1));
             let meta = store.put("a", Body::bytes("mine, all of it"), PutMode::CreateOnly).await.unwrap();
             assert_eq!((meta.size, memory.len()), (15, 1));
@@ -247,7 +313,7 @@ mod tests {
     async fn a_create_that_met_the_object_of_another_writer_has_not() {
         for stored_checksums in [true, false] {
             let Setup { faults, store, memory, .. } =
-                setup_with(Abilities { create_only: true, stored_checksums });
+                setup_with(Abilities { create_only: true, stored_checksums, ..Abilities::NONE });
             memory.put("a", Body::bytes("theirs"), PutMode::CreateOnly).await.unwrap();
             for body in ["mine..", "of another size"] {
                 faults.add(FaultRule::new(Fault::Fail(ErrorKind::Unknown)).on(Operation::Put).times(1));
@@ -277,6 +343,20 @@ mod tests {
             assert_eq!(err.kind, ErrorKind::Unknown);
             assert!(err.to_string().contains("may have happened"), "{err}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_locked_has_not_been_deleted_whatever_an_earlier_attempt_met() {
+        let rule = LockRule { mode: LockMode::Governance, window: chrono::TimeDelta::days(1) };
+        let memory = MemoryStore::new("m", Arc::new(SystemClock)).with_locks(Some(rule));
+        memory.put("a", Body::bytes("x"), PutMode::CreateOnly).await.unwrap();
+        let version = memory.list_versions("a").await.unwrap()[0].version.clone();
+        let faults = FaultStore::new(Arc::new(memory));
+        faults.add(FaultRule::new(Fault::Fail(ErrorKind::Unknown)).on(Operation::DeleteVersion).times(2));
+        let store = RetryStore::new(Arc::new(faults), &impatient());
+        let err = store.delete_version("a", &version).await.unwrap_err();
+        assert_eq!(err.kind, ErrorKind::Locked, "{err}");
+        assert!(!err.to_string().contains("may have happened"), "{err}");
     }
 
     #[tokio::test]

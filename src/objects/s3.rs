@@ -13,78 +13,36 @@
 //!
 //! After a crash an unfinished put has left nothing: that is the store's promise, and S3 keeps it.
 //!
-//! What it does not do: multipart uploads, versions, Object Lock.
+//! What it does not do: multipart uploads; switch versions or Object Lock on, which belongs to
+//! whoever owns the bucket; bypass a lock.
 
 mod connect;
+mod credentials;
 mod errors;
+mod options;
 mod requests;
+mod versions;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::StorageClass;
 use bytes::Bytes;
-use url::Url;
 
-use self::errors::Call;
+use self::credentials::RenewedCredentials;
+use self::errors::{Call, code_of};
+pub use self::options::{S3Credentials, S3Options, ServerEncryption};
 use self::requests::DateHeader;
 use super::{
-    Abilities, Body, BodySource, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, StoreError, check_key,
-    check_prefix, check_range,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode,
+    Result, StoreError, VersionId, check_key, check_prefix, check_range, lock,
 };
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::limits::Limits;
-use crate::secret::Secret;
-
-/// Which bucket, and how to reach it.
-#[derive(Debug, Clone)]
-pub struct S3Options {
-    /// Name of the bucket.
-    pub bucket: String,
-    /// What all keys begin with, without the slash after it; `""` for none.
-    pub prefix: String,
-    /// Region; without it that of the AWS configuration, and with an endpoint at last
-    /// `us-east-1`, which other stores accept.
-    pub region: Option<String>,
-    /// Address of a store that is not Amazon's.
-    pub endpoint: Option<Url>,
-    /// Whether the bucket is in the path (`http://host/bucket/key`) and not in the host name.
-    pub force_path_style: bool,
-    /// Profile of the AWS configuration files.
-    pub profile: Option<String>,
-    /// Credentials to use instead of those of the usual AWS sources.
-    pub credentials: Option<S3Credentials>,
-    /// Whether the store honours `If-None-Match: *`. Some accept the header and overwrite.
-    pub create_only: bool,
-}
-
-impl S3Options {
-    /// Returns options for a bucket of Amazon's with everything else from the usual AWS sources.
-    pub fn new(bucket: &str, prefix: &str) -> Self {
-        Self {
-            bucket: bucket.to_owned(),
-            prefix: prefix.trim_matches('/').to_owned(),
-            region: None,
-            endpoint: None,
-            force_path_style: false,
-            profile: None,
-            credentials: None,
-            create_only: true,
-        }
-    }
-}
-
-/// A pair of S3 keys.
-#[derive(Debug, Clone)]
-pub struct S3Credentials {
-    /// The half that is sent.
-    pub access_key_id: Secret,
-    /// The half that signs.
-    pub secret_access_key: Secret,
-}
 
 /// A bucket, or the part of it below a prefix. Cheap to clone.
 #[derive(Clone)]
@@ -93,7 +51,13 @@ pub struct S3Store {
     bucket: String,
     prefix: String,
     place: String,
-    create_only: bool,
+    abilities: Abilities,
+    storage_class: Option<StorageClass>,
+    encryption: Option<ServerEncryption>,
+    rule: Option<LockRule>,
+    clock: Arc<dyn Clock>,
+    /// Those of the usual sources; `None` for fixed ones, which nobody renews.
+    credentials: Option<Arc<RenewedCredentials>>,
     timeout: Duration,
     bytes_per_second_min: u64,
 }
@@ -108,12 +72,25 @@ impl S3Store {
     pub async fn connect(options: S3Options, limits: &Limits) -> Result<Self> {
         let place = connect::place_of(&options);
         connect::check_options(&options, &place)?;
+        let (client, credentials) = connect::client(&options, &place, limits).await?;
+        let abilities = Abilities {
+            create_only: options.create_only,
+            stored_checksums: true,
+            // Object Lock is only there where versions are.
+            versions: options.versions || options.lock.is_some(),
+            locks: options.lock.is_some(),
+        };
         Ok(Self {
-            client: connect::client(&options, &place, limits).await?,
+            client,
             bucket: options.bucket,
             prefix: if options.prefix.is_empty() { String::new() } else { format!("{}/", options.prefix) },
             place,
-            create_only: options.create_only,
+            abilities,
+            storage_class: options.storage_class.as_deref().map(StorageClass::from),
+            encryption: options.encryption,
+            rule: options.lock,
+            clock: options.clock,
+            credentials,
             timeout: limits.store_timeout,
             bytes_per_second_min: limits.store_bytes_per_second_min.max(1),
         })
@@ -167,16 +144,47 @@ impl fmt::Debug for S3Store {
     }
 }
 
+impl S3Store {
+    fn has_locks(&self) -> bool {
+        self.abilities.locks
+    }
+
+    async fn read(&self, call: Call<'_>, version: Option<&VersionId>, max: u64) -> Result<Bytes> {
+        self.within(call, max, self.fetch(call, version, None, max)).await
+    }
+
+    async fn read_range(
+        &self,
+        call: Call<'_>,
+        version: Option<&VersionId>,
+        range: Range<u64>,
+    ) -> Result<Bytes> {
+        // HTTP has no empty ranges, and no object is as large as this.
+        if range.start >= range.end || range.end > i64::MAX as u64 {
+            let meta = self.within(call, 0, self.look_up(call, version)).await?;
+            check_range(&range, meta.size, call.key, self)?;
+            return Ok(Bytes::new());
+        }
+        let length = range.end - range.start;
+        let bytes = self.within(call, length, self.fetch(call, version, Some(range), length)).await?;
+        if bytes.len() as u64 == length {
+            return Ok(bytes);
+        }
+        let why = format!("the store gave {} of {length} bytes", bytes.len());
+        Err(self.error(ErrorKind::Corrupt, call.operation, call.key, why))
+    }
+}
+
 #[async_trait]
 impl ObjectStore for S3Store {
     fn abilities(&self) -> Abilities {
-        Abilities { create_only: self.create_only, stored_checksums: true }
+        self.abilities
     }
 
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
-        let call = Call { operation: "write", key, writes: true };
+        let call = Call::write("write", key);
         let full_key = self.full_key(call.operation, key)?;
-        if mode == PutMode::CreateOnly && !self.create_only {
+        if mode == PutMode::CreateOnly && !self.abilities.create_only {
             let why = "this store has no create-only writes";
             return Err(self.error(ErrorKind::Unsupported, call.operation, key, why));
         }
@@ -195,64 +203,38 @@ impl ObjectStore for S3Store {
     }
 
     async fn get(&self, key: &str, max: u64) -> Result<Bytes> {
-        let call = Call { operation: "read", key, writes: false };
-        self.within(call, max, self.fetch(call, None, max)).await
+        self.read(Call::read("read", key), None, max).await
     }
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
-        let call = Call { operation: "read", key, writes: false };
-        // HTTP has no empty ranges, and no object is as large as this.
-        if range.start >= range.end || range.end > i64::MAX as u64 {
-            let meta = self.within(call, 0, self.look_up(call)).await?;
-            check_range(&range, meta.size, key, self)?;
-            return Ok(Bytes::new());
-        }
-        let length = range.end - range.start;
-        let bytes = self.within(call, length, self.fetch(call, Some(range), length)).await?;
-        if bytes.len() as u64 == length {
-            return Ok(bytes);
-        }
-        let why = format!("the store gave {} of {length} bytes", bytes.len());
-        Err(self.error(ErrorKind::Corrupt, call.operation, key, why))
+        self.read_range(Call::read("read", key), None, range).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {
-        let call = Call { operation: "look up", key, writes: false };
-        self.within(call, 0, self.look_up(call)).await
+        let call = Call::read("look up", key);
+        self.within(call, 0, self.look_up(call, None)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        let call = Call { operation: "list", key: prefix, writes: false };
         check_prefix(prefix, self)?;
-        let mut objects = if prefix.is_empty() {
-            self.list_pages(call, &self.prefix).await?
-        } else {
-            self.list_segment(call, &self.full_key(call.operation, prefix)?).await?
-        };
-        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        self.all_objects(Call::read("list", prefix)).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        let call = Call { operation: "delete", key, writes: true };
+        let call = Call::write("delete", key);
         let full_key = self.full_key(call.operation, key)?;
         let request = self.client.delete_object().bucket(&self.bucket).key(full_key);
         let deleted = self.within(call, 0, async {
             match request.send().await {
-                Err(err)
-                    if err.as_service_error().and_then(ProvideErrorMetadata::code) == Some("NoSuchKey") =>
-                {
-                    Ok(())
-                }
-                Err(err) => Err(self.failed(call, err)),
-                Ok(_) => Ok(()),
+                Err(err) if code_of(&err) == "NoSuchKey" => Ok(()),
+                answer => answer.map(drop).map_err(|err| self.failed(call, err)),
             }
         });
         deleted.await
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
-        let call = Call { operation: "read the clock of", key: "", writes: false };
+        let call = Call::read("read the clock of", "");
         let date = DateHeader::default();
         let request = self.client.head_bucket().bucket(&self.bucket).customize().interceptor(date.clone());
         let answer =
@@ -263,5 +245,47 @@ impl ObjectStore for S3Store {
             (None, Ok(_)) => Ok(None),
             (None, Err(err)) => Err(err),
         }
+    }
+
+    async fn list_versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>> {
+        check_prefix(prefix, self)?;
+        self.all_versions(Call::read("list", prefix)).await
+    }
+
+    async fn get_version(&self, key: &str, version: &VersionId, max: u64) -> Result<Bytes> {
+        self.read(Call::read("read", key).of_version(), Some(version), max).await
+    }
+
+    async fn get_range_version(&self, key: &str, version: &VersionId, range: Range<u64>) -> Result<Bytes> {
+        self.read_range(Call::read("read", key).of_version(), Some(version), range).await
+    }
+
+    async fn head_version(&self, key: &str, version: &VersionId) -> Result<ObjectMeta> {
+        let call = Call::read("look up", key).of_version();
+        self.within(call, 0, self.look_up(call, Some(version))).await
+    }
+
+    async fn delete_version(&self, key: &str, version: &VersionId) -> Result<()> {
+        self.delete_one(Call::write("delete", key).of_version(), version).await
+    }
+
+    async fn lock_of(&self, key: &str, version: &VersionId) -> Result<Option<Lock>> {
+        self.read_lock(Call::read("read the lock of", key).of_version(), version).await
+    }
+
+    async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
+        self.full_key(lock::EXTEND, key)?;
+        self.lengthen(Call::write(lock::EXTEND, key).of_version(), version, until).await
+    }
+
+    fn lock_rule(&self) -> Option<LockRule> {
+        self.rule
+    }
+
+    fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
+        if rule.is_some() && !self.has_locks() {
+            return Err(lock::unsupported("", self));
+        }
+        Ok(Arc::new(Self { rule, ..self.clone() }))
     }
 }

@@ -11,9 +11,11 @@ use url::Url;
 use super::limit::LimitStore;
 use super::local::LocalStore;
 use super::retry::RetryStore;
-use super::s3::{S3Credentials, S3Options, S3Store};
-use super::{ErrorKind, ObjectStore, Result, StoreError};
+use super::s3::{S3Credentials, S3Options, S3Store, ServerEncryption};
+use super::{ErrorKind, LockRule, ObjectStore, Result, StoreError, lock};
+use crate::clock::{Clock, SystemClock};
 use crate::limits::Limits;
+use crate::progress::{Progress, Silent};
 
 /// Whether a directory that does not exist is an error.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,18 @@ pub struct ReplicaOptions {
     pub credentials: Option<S3Credentials>,
     /// See [`S3Options::create_only`].
     pub create_only: bool,
+    /// Hears of pauses before a request is tried again.
+    pub progress: Arc<dyn Progress>,
+    /// See [`S3Options::versions`].
+    pub versions: bool,
+    /// See [`S3Options::storage_class`].
+    pub storage_class: Option<String>,
+    /// See [`S3Options::encryption`].
+    pub encryption: Option<ServerEncryption>,
+    /// See [`S3Options::lock`]; refused for a directory.
+    pub lock: Option<LockRule>,
+    /// See [`S3Options::clock`].
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for ReplicaOptions {
@@ -57,6 +71,12 @@ impl Default for ReplicaOptions {
             profile: None,
             credentials: None,
             create_only: true,
+            progress: Arc::new(Silent),
+            versions: true,
+            storage_class: None,
+            encryption: None,
+            lock: None,
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -65,8 +85,8 @@ impl Default for ReplicaOptions {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unsupported`] for another scheme, [`ErrorKind::Permanent`] for an address that
-/// cannot be right, and those of [`LocalStore::open`] and [`S3Store::connect`].
+/// [`ErrorKind::Unsupported`] for another scheme and for locks in a directory,
+/// [`ErrorKind::Permanent`] for an address that cannot be right, and those of [`LocalStore::open`] and [`S3Store::connect`].
 pub async fn open_replica(
     address: &str,
     options: &ReplicaOptions,
@@ -78,6 +98,9 @@ pub async fn open_replica(
                 Some(base) => base.join(path),
                 None => path,
             };
+            if options.lock.is_some() {
+                return Err(lock::unsupported("", &path.display()));
+            }
             Arc::new(open_directory(&path, options.opening).await?.with_limits(limits))
         }
         Address::Bucket { bucket, prefix } => {
@@ -88,13 +111,18 @@ pub async fn open_replica(
                 profile: options.profile.clone(),
                 credentials: options.credentials.clone(),
                 create_only: options.create_only,
+                versions: options.versions,
+                storage_class: options.storage_class.clone(),
+                encryption: options.encryption.clone(),
+                lock: options.lock,
+                clock: Arc::clone(&options.clock),
                 ..S3Options::new(&bucket, &prefix)
             };
             Arc::new(S3Store::connect(options, limits).await?)
         }
     };
     let limited = Arc::new(LimitStore::new(store, limits.store_concurrency));
-    Ok(Arc::new(RetryStore::new(limited, limits)))
+    Ok(Arc::new(RetryStore::new(limited, limits).telling(Arc::clone(&options.progress))))
 }
 
 async fn open_directory(path: &Path, opening: Opening) -> Result<LocalStore> {

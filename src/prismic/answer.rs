@@ -64,7 +64,9 @@ impl Answer {
 
     /// Returns an error for this answer.
     pub(super) fn error(&self, kind: ErrorKind, why: impl Into<String>) -> PrismicError {
-        PrismicError::new(kind, &self.subject, why).with_retry_after(self.retry_after)
+        PrismicError::new(kind, &self.subject, why)
+            .with_retry_after(self.retry_after)
+            .with_status(self.status.as_u16())
     }
 
     /// Returns an error for an answer that this API does not give.

@@ -26,6 +26,7 @@ use url::Url;
 use super::asset_url::{self, AssetHost, AssetHosts};
 use super::error::{ErrorKind, Patience, PrismicError, Result};
 use super::http::{Api, Http, too_many, transport_error};
+use crate::progress::Waiting;
 
 /// Redirects that a download follows. One is usual where a host has moved.
 const REDIRECTS_MAX: u32 = 5;
@@ -140,8 +141,11 @@ impl Downloader {
         let _permit = self.http.downloads().acquire().await.expect("this semaphore is never closed");
         let pacer = self.http.pacer(Api::Files, &url);
         let mut failed = 0;
+        // Kept until the next answer, as for the other APIs.
+        let mut waiting: Option<Waiting> = None;
         loop {
             let outcome = self.attempt(&url, expected_size, &subject).await;
+            drop(waiting.take());
             let (error, bytes) = match outcome {
                 Ok(bytes) if bytes.size_mismatch().is_none() => return Ok(bytes),
                 // Worth another attempt: a page of some proxy has another length too.
@@ -149,8 +153,9 @@ impl Downloader {
                 Err(error) => (error, None),
             };
             failed += 1;
-            if let Err(error) = self.http.wait_before_retry(error, failed, &pacer).await {
-                return bytes.ok_or(error);
+            match self.http.wait_before_retry(Api::Files, error, failed, &pacer).await {
+                Ok(pause) => waiting = Some(pause),
+                Err(error) => return bytes.ok_or(error),
             }
         }
     }
@@ -230,7 +235,7 @@ impl Downloader {
             408 | 500.. => (ErrorKind::ServerError, format!("failed with status {}", status.as_u16())),
             other => (ErrorKind::BadAnswer, format!("was answered with status {other}")),
         };
-        PrismicError::new(kind, subject, why).with_retry_after(retry_after)
+        PrismicError::new(kind, subject, why).with_retry_after(retry_after).with_status(status.as_u16())
     }
 
     async fn body(&self, response: &mut Response, subject: &str) -> Result<(u64, AssetData)> {
@@ -238,7 +243,9 @@ impl Downloader {
         let mut buffer = BytesMut::new();
         let mut file = None;
         let mut len = 0u64;
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(subject, error))? {
+        loop {
+            let chunk = self.http.noticing_silence(Api::Files, response.chunk()).await;
+            let Some(chunk) = chunk.map_err(|error| transport_error(subject, error))? else { break };
             len += chunk.len() as u64;
             self.check_size(len, subject)?;
             if file.is_none() && buffer.len() + chunk.len() > in_memory {

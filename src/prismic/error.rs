@@ -59,6 +59,7 @@ pub struct PrismicError {
     why: String,
     patience: Patience,
     retry_after: Option<Duration>,
+    status: Option<u16>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -73,7 +74,15 @@ impl PrismicError {
             ErrorKind::BadAnswer => Patience::Brief,
             _ => Patience::None,
         };
-        Self { kind, subject: subject.into(), why: why.into(), patience, retry_after: None, source: None }
+        Self {
+            kind,
+            subject: subject.into(),
+            why: why.into(),
+            patience,
+            retry_after: None,
+            status: None,
+            source: None,
+        }
     }
 
     pub(super) fn with_patience(mut self, patience: Patience) -> Self {
@@ -86,6 +95,12 @@ impl PrismicError {
         self
     }
 
+    /// The status of an answer that is a failure by it.
+    pub(super) fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status).filter(|status| *status >= 400);
+        self
+    }
+
     pub(super) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
@@ -94,6 +109,21 @@ impl PrismicError {
     /// What a caller decides by.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
+    }
+
+    /// What happened in a few words that go on after the name of the API: `answered 429`. Without
+    /// addresses and without what the server says.
+    pub(super) fn in_brief(&self) -> String {
+        let what = match self.kind {
+            ErrorKind::RateLimited => "answered 429",
+            ErrorKind::ServerError => "answered with a failure",
+            ErrorKind::BadAnswer => "gave an answer that is no good",
+            _ => self.why.as_str(),
+        };
+        match self.status {
+            Some(status) => format!("answered {status}"),
+            None => what.to_owned(),
+        }
     }
 
     /// Whether the same request may succeed later. All attempts that the limits allow were made

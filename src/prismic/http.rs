@@ -31,6 +31,7 @@ use super::error::{ErrorKind, Patience, PrismicError, Result};
 use super::pacer::Pacer;
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::progress::{Progress, Silent, Wait, Waiting, notice_silence};
 use crate::retry::{Backoff, parse_retry_after};
 use crate::secret::{SafeUrl, Secret};
 
@@ -64,6 +65,14 @@ impl Api {
         }
     }
 
+    /// Who answers, for people who wait.
+    fn server(self) -> &'static str {
+        match self {
+            Self::Files => "file server",
+            api => api.label(),
+        }
+    }
+
     /// Requests a second. On Prismic's own hosts never more than Prismic allows, whatever is
     /// configured: 200 uncached requests a second to the Content API, one to the Asset API.
     fn rate(self, limits: &Limits, host: &str) -> Option<f64> {
@@ -80,7 +89,10 @@ impl Api {
 
 /// The HTTP client; one per process, cheap to clone.
 #[derive(Clone)]
-pub struct Http(Arc<Inner>);
+pub struct Http {
+    inner: Arc<Inner>,
+    progress: Arc<dyn Progress>,
+}
 
 struct Inner {
     limits: Limits,
@@ -132,21 +144,28 @@ impl Http {
     pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
         // An error means that the process has a provider already, which serves as well.
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let http = Self(Arc::new(Inner {
+        let inner = Inner {
             downloads: Semaphore::new(limits.asset_downloads.clamp(1, Semaphore::MAX_PERMITS)),
             limits,
             clock,
             pacers: Mutex::default(),
             counts: Default::default(),
             clients: Default::default(),
-        }));
+        };
+        let http = Self { inner: Arc::new(inner), progress: Arc::new(Silent) };
         http.client(Route { loopback: true, decode: true }, "the HTTP client")?;
         Ok(http)
     }
 
+    /// Returns the same client, which tells `progress` what it waits for.
+    #[must_use]
+    pub fn telling(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
+    }
+
     /// The bounds that it keeps.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.inner.limits
     }
 
     /// How long each pacer held the process up, with its name; longest first.
@@ -161,7 +180,7 @@ impl Http {
     pub fn request_counts(&self) -> BTreeMap<Api, u64> {
         [Api::Content, Api::Assets, Api::Types, Api::Files]
             .into_iter()
-            .map(|api| (api, self.0.counts[api as usize].load(Ordering::Relaxed)))
+            .map(|api| (api, self.inner.counts[api as usize].load(Ordering::Relaxed)))
             .filter(|(_, count)| *count > 0)
             .collect()
     }
@@ -176,6 +195,8 @@ impl Http {
     {
         let pacer = self.pacer(call.api, &call.url);
         let mut failed = 0;
+        // Kept until the next answer: after a 429 the pause is waited for at the pacer.
+        let mut waiting: Option<Waiting> = None;
         loop {
             let outcome = match self.answer(call, &pacer).await {
                 Ok(answer) if answer.body.len() > INLINE_PARSE_BYTES_MAX => {
@@ -189,23 +210,26 @@ impl Http {
                 Ok(answer) => parse(answer),
                 Err(error) => Err(error),
             };
+            drop(waiting.take());
             match outcome {
                 Ok(value) => return Ok(value),
                 Err(error) => {
                     failed += 1;
-                    self.wait_before_retry(error, failed, &pacer).await?;
+                    waiting = Some(self.wait_before_retry(call.api, error, failed, &pacer).await?);
                 }
             }
         }
     }
 
-    /// Waits as long as `error` asks for, or returns it when it is not worth another attempt.
+    /// Waits as long as `error` asks for, or returns it when it is not worth another attempt. What
+    /// it returns tells people of the wait, which may go on at the pacer; to be kept until then.
     pub(super) async fn wait_before_retry(
         &self,
+        api: Api,
         error: PrismicError,
         failed: u32,
         pacer: &Pacer,
-    ) -> Result<()> {
+    ) -> Result<Waiting> {
         let limits = self.limits();
         let attempts = match error.patience() {
             Patience::None => 1,
@@ -224,13 +248,16 @@ impl Http {
         };
         let pause = pause.max(asked);
         tracing::info!(attempt = failed, of = attempts, ?pause, "{error}; trying again");
+        let why = format!("{} {}", api.server(), error.in_brief());
+        let wait = Wait::Retry { why, pause, attempt: failed + 1, attempts };
+        let waiting = Waiting::begin(&self.progress, wait);
         if error.retry_after().is_some() || *error.kind() == ErrorKind::RateLimited {
             // The next attempt, and everybody else's, waits at the pacer.
             pacer.pause(pause);
         } else {
             tokio::time::sleep(pause).await;
         }
-        Ok(())
+        Ok(waiting)
     }
 
     /// The pacer of an API on the host of `url`.
@@ -249,7 +276,7 @@ impl Http {
 
     /// The permits for downloads at once, for the whole process.
     pub(super) fn downloads(&self) -> &Semaphore {
-        &self.0.downloads
+        &self.inner.downloads
     }
 
     /// Sends one request and waits for the beginning of the answer. `subject` is for errors.
@@ -268,16 +295,23 @@ impl Http {
             request = request.timeout(self.limits().answer_timeout);
         }
         let pass = pacer.pass().await;
-        self.0.counts[api as usize].fetch_add(1, Ordering::Relaxed);
-        let outcome = request.send().await;
+        self.inner.counts[api as usize].fetch_add(1, Ordering::Relaxed);
+        let outcome = self.noticing_silence(api, request.send()).await;
         drop(pass);
         outcome.map_err(|error| transport_error(subject, error))
+    }
+
+    /// Awaits something of a server, and tells people when it is late.
+    pub(super) async fn noticing_silence<T>(&self, api: Api, answer: impl Future<Output = T>) -> T {
+        let limits = self.limits();
+        notice_silence(&self.progress, api.server(), limits.silence_noticed, limits.read_timeout, answer)
+            .await
     }
 
     /// Reads `Retry-After`; nonsense is as good as nothing.
     pub(super) fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-        parse_retry_after(text, self.0.clock.now())
+        parse_retry_after(text, self.inner.clock.now())
     }
 
     async fn answer(&self, call: &Call<'_>, pacer: &Pacer) -> Result<Answer> {
@@ -300,7 +334,7 @@ impl Http {
         let mut response = self.send(call.api, &url, headers, true, &subject, pacer).await?;
         let status = response.status();
         let retry_after = self.retry_after(response.headers());
-        let body = self.body(&mut response, &subject).await?;
+        let body = self.body(call.api, &mut response, &subject).await?;
         let answer = Answer { subject, status, body, secret: secret.cloned(), retry_after };
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.error(ErrorKind::RateLimited, too_many(answer.retry_after)));
@@ -312,10 +346,12 @@ impl Http {
         Ok(answer)
     }
 
-    async fn body(&self, response: &mut Response, subject: &str) -> Result<Bytes> {
+    async fn body(&self, api: Api, response: &mut Response, subject: &str) -> Result<Bytes> {
         let max = self.limits().answer_bytes_max;
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(subject, error))? {
+        loop {
+            let chunk = self.noticing_silence(api, response.chunk()).await;
+            let Some(chunk) = chunk.map_err(|error| transport_error(subject, error))? else { break };
             if (body.len() + chunk.len()) as u64 > max {
                 let why = format!("answered with more than the {max} bytes that are read");
                 return Err(PrismicError::new(ErrorKind::TooLarge, subject, why));
@@ -326,7 +362,7 @@ impl Http {
     }
 
     fn client(&self, route: Route, subject: &str) -> Result<&Client> {
-        let slot = &self.0.clients[usize::from(route.loopback) * 2 + usize::from(route.decode)];
+        let slot = &self.inner.clients[usize::from(route.loopback) * 2 + usize::from(route.decode)];
         if let Some(client) = slot.get() {
             return Ok(client);
         }
@@ -350,7 +386,7 @@ impl Http {
     }
 
     fn pacers(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Api, String), Arc<Pacer>>> {
-        self.0.pacers.lock().expect("no holder of this lock can panic")
+        self.inner.pacers.lock().expect("no holder of this lock can panic")
     }
 }
 

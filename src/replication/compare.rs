@@ -86,8 +86,8 @@ impl Making<'_> {
             let listing = space.listing(at);
             listing.map_or(0, |own| {
                 let counts = [own.bodies.len(), own.headers.values().map(Vec::len).sum(), own.indexes.len()];
-                // And the marks.
-                counts.into_iter().map(list_requests).sum::<u64>() + 1
+                // And the marks, and the ledger, which names further headers.
+                counts.into_iter().map(list_requests).sum::<u64>() + 2
             })
         });
         let reader = Reader::new(vault, &space);
@@ -216,7 +216,8 @@ impl Making<'_> {
         pack: &Pack,
         promised: bool,
     ) -> (Vec<ObjectCopy>, Vec<(String, String)>) {
-        let header = pack.header.map(|(digest, size)| {
+        // The one for those who are to read it now; earlier ones are not brought back.
+        let header = pack.needed_header().map(|(digest, size)| {
             let there = listing.headers.get(&pack.id).into_iter().flatten();
             let there = there.filter(|(own, _)| *own == digest).map(|(_, size)| *size).next();
             (layout::header(&space.name, &pack.id, &digest), size, there)

@@ -3,7 +3,7 @@
 use super::content::OpenSnapshot;
 use super::error::{RestoreError, Result};
 use super::paths::{Place, place};
-use super::selection::no_path;
+use super::selection::{below, no_path};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::pack::ItemData;
 use crate::vault::tree;
@@ -57,7 +57,7 @@ fn by_id(typed: &str, catalog: &[CatalogEntry]) -> Result<CatalogEntry> {
     match (documents.as_slice(), others.as_slice()) {
         ([only], _) => Ok((*only).clone()),
         ([], [only]) if matches!(place(&only.path), Place::Document { .. }) => Ok((*only).clone()),
-        ([], []) => Err(no_path(typed, catalog)),
+        ([], []) => Err(folder(typed, catalog).unwrap_or_else(|| no_path(typed, catalog))),
         _ => Err(RestoreError::Ambiguous {
             what: format!("{typed:?} is an id, and not of one document only"),
             hint: format!(
@@ -66,6 +66,19 @@ fn by_id(typed: &str, catalog: &[CatalogEntry]) -> Result<CatalogEntry> {
             ),
         }),
     }
+}
+
+/// Returns the error for a path that has items below it and is none itself.
+fn folder(typed: &str, catalog: &[CatalogEntry]) -> Option<RestoreError> {
+    let path = typed.trim_end_matches('/');
+    let there = below(path, catalog)?;
+    Some(RestoreError::NotFound {
+        what: match path {
+            "" => "that is the whole snapshot, not one item".to_owned(),
+            path => format!("{path} is a folder, not one item"),
+        },
+        hint: format!("{there}; `prismvault restore files --path` writes all of it"),
+    })
 }
 
 #[cfg(test)]
@@ -107,6 +120,12 @@ mod tests {
         assert!(error.ends_with("at the top there is: assets, documents, releases"), "{error}");
         let error = find("documents/en/page/Z.json").unwrap_err();
         assert!(error.ends_with("below documents/en/page there is: A.json, B.json"), "{error}");
+        for typed in ["documents/en", "documents/en/"] {
+            let error = find(typed).unwrap_err();
+            assert!(error.starts_with("documents/en is a folder, not one item; "), "{error}");
+            assert!(error.contains("below documents/en there is: page;"), "{error}");
+        }
+        assert!(find("").unwrap_err().contains("at the top there is: assets, documents, releases;"));
         let error = find("documents/de/page/A.json").unwrap_err();
         assert!(error.ends_with("below documents there is: en, fr"), "{error}");
     }

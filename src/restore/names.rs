@@ -97,8 +97,11 @@ fn name_in_address(asset: &str, address: &str) -> Option<String> {
         prefix.len() == 36 && prefix.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
     };
     let own = segment.strip_prefix(asset).and_then(|rest| rest.strip_prefix('_'));
-    let other = segment.split_once('_').filter(|(prefix, _)| uuid(prefix)).map(|(_, name)| name);
-    Some(percent_decoded(own.or(other).unwrap_or(segment)))
+    // Older addresses encode the slash before the last segment: `{repository}%2F{uuid}_{name}`.
+    let last = ["%2F", "%2f"].iter().filter_map(|slash| segment.rsplit_once(slash)).map(|(_, last)| last);
+    let last = last.min_by_key(|last| last.len()).unwrap_or(segment);
+    let other = last.split_once('_').filter(|(prefix, _)| uuid(prefix)).map(|(_, name)| name);
+    Some(percent_decoded(own.or(other).unwrap_or(last)))
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -220,6 +223,11 @@ mod tests {
             ),
             ("https://acme.cdn.prismic.io/acme/plain_name.pdf", "plain_name.pdf"),
             ("https://acme.cdn.prismic.io/acme/A_..%2F..%2Fetc%00", ".._.._etc_"),
+            (
+                "https://images.prismic.io/acme%2F2927805a-18c8-4c5a-9c5c-4fb9ffe1e2d5_kenarnold.jpg",
+                "kenarnold.jpg",
+            ),
+            ("https://images.prismic.io/acme%2fplan%20B.pdf", "plan B.pdf"),
             ("https://acme.cdn.prismic.io/acme/100%.jpg", "100%.jpg"),
             ("https://acme.cdn.prismic.io/", "original"),
             ("not an address", "original"),

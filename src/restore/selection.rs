@@ -101,22 +101,29 @@ pub(super) fn no_path(path: &str, catalog: &[CatalogEntry]) -> RestoreError {
     let mut parent = path;
     let there = loop {
         parent = parent.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let prefix = if parent.is_empty() { String::new() } else { format!("{parent}/") };
-        let from = catalog.partition_point(|entry| &*entry.path < prefix.as_str());
-        let below: BTreeSet<&str> = catalog[from..]
-            .iter()
-            .map_while(|entry| entry.path.strip_prefix(&prefix))
-            .filter_map(|rest| rest.split('/').next())
-            .collect();
-        if !below.is_empty() || parent.is_empty() {
-            break below;
+        match below(parent, catalog) {
+            Some(there) => break there,
+            None if parent.is_empty() => break "the snapshot holds nothing at all".to_owned(),
+            None => {}
         }
     };
-    let place = if parent.is_empty() { "at the top".to_owned() } else { format!("below {parent}") };
     RestoreError::NotFound {
         what: format!("this snapshot holds nothing at or below the path {path:?}"),
-        hint: format!("{place} there is: {}", listed(&there)),
+        hint: there,
     }
+}
+
+/// Says what a catalog has directly below a path (`""` is the top); `None` when it has nothing.
+pub(super) fn below(path: &str, catalog: &[CatalogEntry]) -> Option<String> {
+    let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+    let from = catalog.partition_point(|entry| &*entry.path < prefix.as_str());
+    let there: BTreeSet<&str> = catalog[from..]
+        .iter()
+        .map_while(|entry| entry.path.strip_prefix(&prefix))
+        .filter_map(|rest| rest.split('/').next())
+        .collect();
+    let place = if path.is_empty() { "at the top".to_owned() } else { format!("below {path}") };
+    (!there.is_empty()).then(|| format!("{place} there is: {}", listed(&there)))
 }
 
 fn match_path(paths: &mut [(&str, bool)], path: &str) -> bool {

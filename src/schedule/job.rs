@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::verification::{Level, Share};
 
 const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level", "sample", "max_duration"];
-const KINDS: [&str; 3] = ["snapshot", "replicate", "verify"];
+const KINDS: [&str; 4] = ["snapshot", "replicate", "verify", "prune"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
     ("stored", Level::Stored),
@@ -56,6 +56,9 @@ pub enum Work {
         /// After which time nothing new is begun; `None`: it goes on to the end.
         max_duration: Option<Duration>,
     },
+    /// Marks and deletes what no snapshot needs, in the whole vault. The file is the consent that
+    /// a person would give on a terminal.
+    Prune,
 }
 
 impl Work {
@@ -65,6 +68,7 @@ impl Work {
             Self::Snapshot => "snapshot",
             Self::Replicate => "replicate",
             Self::Verify { .. } => "verify",
+            Self::Prune => "prune",
         }
     }
 }
@@ -96,6 +100,11 @@ impl Job {
         let work = read_work(&root)?;
         let place = |value: &Value<'_>| Place { file: file.to_owned(), line: value.line() };
         let repositories = read_selectors(root.need("repositories")?, place)?;
+        if work == Work::Prune && repositories.iter().any(|selector| selector.text != "*") {
+            let reason =
+                "what one repository needs no more another may need, so pruning is for all: write [\"*\"]";
+            return Err(root.need("repositories")?.invalid(reason));
+        }
         let zone = root.read("timezone", Value::parse)?.unwrap_or(Zone::UTC);
         let cron = root.need("cron")?;
         Ok(Self {
@@ -138,14 +147,17 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
     let kind = root.need("job")?;
     let text = kind.text()?;
     let of_verify = ["level", "sample", "max_duration"];
-    if let Some(value) =
-        of_verify.iter().find_map(|key| root.get(key)).filter(|_| matches!(text, "snapshot" | "replicate"))
+    if let Some(value) = of_verify
+        .iter()
+        .find_map(|key| root.get(key))
+        .filter(|_| matches!(text, "snapshot" | "replicate" | "prune"))
     {
         return Err(value.invalid("is for verify jobs only"));
     }
     match text {
         "snapshot" => Ok(Work::Snapshot),
         "replicate" => Ok(Work::Replicate),
+        "prune" => Ok(Work::Prune),
         "verify" => Ok(Work::Verify {
             level: root.read("level", read_level)?,
             sample: root.read("sample", Value::parse)?,

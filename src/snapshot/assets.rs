@@ -12,9 +12,9 @@ use url::Url;
 use super::error::Result;
 use super::names;
 use super::run::Run;
-use crate::prismic::asset_url::{asset_id, comparison_key};
+use crate::prismic::asset_url::{comparison_key, possible_asset_id};
 use crate::prismic::{
-    Asset, AssetBytes, AssetData, AssetHost, AssetList, ErrorKind as SourceErrorKind, References,
+    Asset, AssetBytes, AssetData, AssetHost, AssetList, AssetRef, ErrorKind as SourceErrorKind, References,
 };
 use crate::progress::{Phase, Problem};
 use crate::vault::format::catalog::CatalogEntry;
@@ -39,15 +39,30 @@ impl Listed {
             .collect();
         Self { ids: list.assets.iter().map(|asset| asset.id.clone()).collect(), by_address }
     }
+
+    /// Returns the id of a listed asset: by the id that a document gives, by its address, or by
+    /// an id in the address that the library knows.
+    fn find(&self, asset: &AssetRef, address: &str) -> Option<String> {
+        let known = |id: &String| self.ids.contains(id);
+        let told = asset.id.clone().filter(known);
+        told.or_else(|| self.by_address.get(address).cloned())
+            .or_else(|| possible_asset_id(&asset.url).filter(known))
+    }
 }
 
 /// Assets that documents refer to and the media library does not list.
+///
+/// An asset is named by the id that a document gives it, else by its address, under the item key.
+/// What an address looks like names nothing: `Veronica_Schmidt_cv.pdf` begins like an id.
 #[derive(Debug, Default)]
 pub(super) struct AssetWishes {
     listed: Listed,
     wishes: Vec<Wish>,
-    by_address: HashMap<String, String>,
+    /// Places of the wishes by the addresses of their files.
+    by_address: HashMap<String, usize>,
     taken: HashSet<String>,
+    /// Names by address that were given before a document told the id; and that id.
+    renamed: HashMap<String, String>,
     pub(super) external: BTreeSet<String>,
     pub(super) unusable: Vec<Problem>,
 }
@@ -55,6 +70,8 @@ pub(super) struct AssetWishes {
 #[derive(Debug)]
 struct Wish {
     id: String,
+    /// Whether a document told the id.
+    told: bool,
     url: Url,
     size: Option<u64>,
     name: Option<String>,
@@ -67,7 +84,8 @@ impl AssetWishes {
         Self { listed, ..Self::default() }
     }
 
-    /// Notes what a document refers to; returns the ids under which its assets are stored.
+    /// Notes what a document refers to; returns the ids under which its assets are stored, less
+    /// what [`renamed`](Self::renamed) says at the end.
     pub(super) fn add(&mut self, run: &Run<'_>, path: &str, references: &References) -> Vec<String> {
         for unusable in &references.unusable_assets {
             let subject = format!("{path}#{}", unusable.at);
@@ -79,37 +97,49 @@ impl AssetWishes {
                 self.external.insert(asset.url.to_string());
                 continue;
             }
-            let address = comparison_key(&asset.url);
-            let listed = asset
-                .id
-                .as_ref()
-                .filter(|id| self.listed.ids.contains(*id))
-                .or_else(|| self.listed.by_address.get(&address));
-            let id = match listed.or_else(|| self.by_address.get(&address)) {
-                Some(id) => id.clone(),
-                None => {
-                    // Two files under one id: the second is known by its address.
-                    let told = asset
-                        .id
-                        .clone()
-                        .or_else(|| asset_id(&asset.url))
-                        .filter(|id| !self.taken.contains(id));
-                    let id = told.unwrap_or_else(|| run.key().name(&address));
-                    self.taken.insert(id.clone());
-                    self.by_address.insert(address, id.clone());
-                    self.wishes.push(Wish {
-                        id: id.clone(),
-                        url: asset.url.clone(),
-                        size: asset.size,
-                        name: asset.name.clone(),
-                        pasted: asset.pasted,
-                    });
-                    id
-                }
-            };
-            ids.push(id);
+            ids.push(self.name(run.key(), asset));
         }
         ids
+    }
+
+    /// Names that changed when a later document told the id of an asset: documents come in any
+    /// order, and what a snapshot holds must not depend on it.
+    pub(super) fn renamed(&mut self) -> HashMap<String, String> {
+        std::mem::take(&mut self.renamed)
+    }
+
+    fn name(&mut self, key: &ItemKey, asset: &AssetRef) -> String {
+        let address = comparison_key(&asset.url);
+        if let Some(listed) = self.listed.find(asset, &address) {
+            return listed;
+        }
+        let told = asset.id.clone();
+        if let Some(wish) = self.by_address.get(&address).and_then(|at| self.wishes.get_mut(*at)) {
+            wish.size = wish.size.or(asset.size);
+            wish.name = wish.name.take().or_else(|| asset.name.clone());
+            wish.pasted &= asset.pasted;
+            if let Some(id) = told.filter(|id| !wish.told && !self.taken.contains(id)) {
+                self.renamed.insert(std::mem::replace(&mut wish.id, id.clone()), id.clone());
+                self.taken.insert(id);
+                wish.told = true;
+            }
+            return wish.id.clone();
+        }
+        // Two files under one id: the second is known by its address.
+        let told = told.filter(|id| !self.taken.contains(id));
+        let wish = Wish {
+            told: told.is_some(),
+            id: told.unwrap_or_else(|| key.name(&address)),
+            url: asset.url.clone(),
+            size: asset.size,
+            name: asset.name.clone(),
+            pasted: asset.pasted,
+        };
+        let id = wish.id.clone();
+        self.taken.insert(id.clone());
+        self.by_address.insert(address, self.wishes.len());
+        self.wishes.push(wish);
+        id
     }
 }
 
@@ -120,6 +150,18 @@ pub(super) struct Assets {
     pub(super) tally: Tally,
     pub(super) gaps: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+}
+
+impl Assets {
+    /// Leaves out what `listed` has as well: an asset that documents use may have been listed only
+    /// later, and the media library knows it better.
+    pub(super) fn beside(mut self, listed: &Self) -> Self {
+        let there: HashSet<&str> = listed.entries.iter().map(|entry| &*entry.path).collect();
+        self.entries.retain(|entry| !there.contains(&*entry.path));
+        self.gaps.retain(|gap| !there.contains(gap.subject.as_str()));
+        self.warnings.retain(|warning| !there.contains(warning.subject.as_str()));
+        self
+    }
 }
 
 /// One asset to be had.
@@ -286,7 +328,7 @@ fn wish_metadata(wish: &Wish) -> bytes::Bytes {
     metadata.to_string().into()
 }
 
-fn item_data(downloaded: AssetBytes) -> ItemData {
+pub(super) fn item_data(downloaded: AssetBytes) -> ItemData {
     let len = downloaded.len;
     match downloaded.data {
         AssetData::Memory(bytes) => ItemData::Memory(bytes),

@@ -200,7 +200,7 @@ impl Run<'_> {
         Ok(tally)
     }
 
-    fn everything(&self, reference: &str, root: &Root) -> Search {
+    pub(super) fn everything(&self, reference: &str, root: &Root) -> Search {
         let mut search = Search::everything(reference, self.limits().page_size);
         search.integration_fields_ref.clone_from(&root.integration_fields_ref);
         search
@@ -282,7 +282,7 @@ impl Run<'_> {
         Ok(Page { total: page.total_results_size, pages: page.total_pages, ids, bytes, stored })
     }
 
-    async fn page(&self, search: Search) -> Result<SearchPage> {
+    pub(super) async fn page(&self, search: Search) -> Result<SearchPage> {
         self.check_cancelled()?;
         self.content.search(&search).await.map_err(|error| self.source_error(error))
     }

@@ -61,11 +61,19 @@ impl Links {
         number
     }
 
-    /// Returns the entries of the links tree, sorted by path, made one by one.
-    pub(super) fn into_entries(mut self) -> impl Iterator<Item = LinkEntry> + Send {
+    /// Returns the entries of the links tree, sorted by path, made one by one. `renamed` are ids of
+    /// assets that got others after they were added.
+    pub(super) fn into_entries(
+        mut self,
+        key: &ItemKey,
+        renamed: &HashMap<String, String>,
+    ) -> impl Iterator<Item = LinkEntry> + Send + use<> {
         let mut names: Vec<Box<str>> = vec![Box::default(); self.numbers.len()];
         for (name, number) in self.numbers {
-            names[number as usize] = name;
+            names[number as usize] = match renamed.get(&*name) {
+                Some(new) => segment(key, new).into(),
+                None => name,
+            };
         }
         self.rows.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         // Two releases with one id would give a path twice.
@@ -73,10 +81,12 @@ impl Links {
         let flat = self.flat;
         self.rows.into_iter().map(move |row| {
             let ids = |range: Range<u32>| {
-                flat[range.start as usize..range.end as usize]
-                    .iter()
-                    .map(|number| names[*number as usize].clone())
-                    .collect()
+                let numbers = &flat[range.start as usize..range.end as usize];
+                let mut ids: Vec<Box<str>> =
+                    numbers.iter().map(|number| names[*number as usize].clone()).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                ids
             };
             LinkEntry {
                 path: row.path,

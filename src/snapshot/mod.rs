@@ -7,6 +7,7 @@
 //!
 //! **If we crash here** nothing but unreferenced packs is left; the next run uses them.
 
+mod accepted;
 mod assets;
 mod documents;
 mod error;

@@ -51,6 +51,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::vault::item::ItemKind;
 
     #[test]
     fn ids_as_prismic_makes_them_stay_what_they_are() {
@@ -97,6 +98,24 @@ mod tests {
             assert!(plain && (5..=40).contains(&name.len()), "{id:?}: {name}");
             assert_eq!(segment(&key, id), name, "the same at every run");
             assert!(seen.insert(name), "{id:?} has the name of another");
+        }
+    }
+
+    #[test]
+    fn every_path_tells_what_lies_there() {
+        let key = ItemKey::for_tests();
+        for id in ["X", "../x", "", "metadata.json"] {
+            for (path, kind) in [
+                (document(&key, None, id, id, id), ItemKind::Document),
+                (document(&key, Some(id), id, id, id), ItemKind::Document),
+                (model(&key, "customtypes", id), ItemKind::Model),
+                (model(&key, "slices", id), ItemKind::Model),
+                (asset_metadata(&key, id), ItemKind::AssetMetadata),
+                (asset_original(&key, id), ItemKind::Asset),
+                (repository("api.json"), ItemKind::Repository),
+            ] {
+                assert_eq!(ItemKind::of_path(&path), Some(kind), "{path}");
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! One run: from the root of the repository to the manifest.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::accepted::{AcceptedFile, accepted_files};
 use super::assets::{Assets, Listed};
 use super::documents::{Documents, json_list};
 use super::error::{Result, SnapshotError};
@@ -69,6 +70,8 @@ pub(super) struct Base {
     pub(super) manifest: Manifest,
     entries: Vec<CatalogEntry>,
     link_pages: Vec<ItemId>,
+    /// Files to be tried again if nothing else is read.
+    pub(super) accepted: Vec<AcceptedFile>,
 }
 
 impl Base {
@@ -109,8 +112,15 @@ struct Reading {
 
 /// Documents: read, or those of the snapshot before.
 enum Content {
-    Unchanged,
-    Read { documents: Box<Documents>, releases: BTreeMap<String, Tally>, wished: Assets },
+    /// With files that came back, of those that were accepted as lost.
+    Unchanged {
+        back: Vec<CatalogEntry>,
+    },
+    Read {
+        documents: Box<Documents>,
+        releases: BTreeMap<String, Tally>,
+        wished: Assets,
+    },
 }
 
 /// Takes a snapshot of a repository into a vault.
@@ -129,14 +139,10 @@ pub async fn take(
     let started = vault.now();
     let progress = options.progress;
     progress.start(Phase::OpenVault, None);
+    vault.require_different_replicas().await?;
     let snapshots = Snapshots::load(vault, Some(&target.name)).await?;
     let ledger = Ledger::load(vault, &target.space).await?;
-    let mut lost = snapshots.missing(vault)?;
-    let named = snapshots.of(&target.name).iter().flat_map(|snapshot| &snapshot.manifest.ledger);
-    if let Err(error) = ledger.require_whole(vault, named) {
-        let path = format!("{}/{}", crate::vault::layout::LEDGER, target.space);
-        lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
-    }
+    let lost = lost(vault, target, &snapshots, &ledger)?;
     let space = Space::load(vault, &target.space).await?;
     let mut vault_warnings = [&space.unreadable[..], &snapshots.unreadable].concat();
     let base = match snapshots.of(&target.name).last() {
@@ -174,7 +180,7 @@ pub async fn take(
     progress.finish(Phase::OpenVault);
     let read = async {
         let (reading, restarts) = run.read_with_restarts().await?;
-        let documents_unchanged = matches!(reading.content, Content::Unchanged);
+        let documents_unchanged = matches!(reading.content, Content::Unchanged { .. });
         let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
         run.check_cancelled()?;
         Ok((draft, documents_unchanged))
@@ -206,6 +212,17 @@ pub async fn take(
     })
 }
 
+/// Signs that the vault lost something: manifests and ledger entries that others name.
+fn lost(vault: &Vault, target: &Target, snapshots: &Snapshots, ledger: &Ledger) -> Result<Vec<Problem>> {
+    let mut lost = snapshots.missing(vault)?;
+    let named = snapshots.of(&target.name).iter().flat_map(|snapshot| &snapshot.manifest.ledger);
+    if let Err(error) = ledger.require_whole(vault, named) {
+        let path = format!("{}/{}", crate::vault::layout::LEDGER, target.space);
+        lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
+    }
+    Ok(lost)
+}
+
 /// Reads the catalog of the snapshot before. One that cannot be read is not carried over from;
 /// the run then reads and stores everything anew, so that the new snapshot stands by itself.
 async fn load_base(
@@ -218,10 +235,12 @@ async fn load_base(
     let read = async {
         let entries = tree::read_all(&reader, &manifest.catalog).await?;
         let link_pages = tree::all_pages(&reader, &manifest.links).await?;
-        Ok::<_, crate::vault::error::VaultError>((entries, link_pages))
+        let most = vault.limits().accepted_retries;
+        let accepted = accepted_files(&reader, &manifest, vault.now(), most).await?;
+        Ok::<_, crate::vault::error::VaultError>((entries, link_pages, accepted))
     };
     match read.await {
-        Ok((entries, link_pages)) => Ok(Some(Base { manifest, entries, link_pages })),
+        Ok((entries, link_pages, accepted)) => Ok(Some(Base { manifest, entries, link_pages, accepted })),
         Err(error) if error.kind == VaultErrorKind::Integrity => {
             let why = format!(
                 "its catalog cannot be read, so nothing is carried over from it: {}",
@@ -326,7 +345,8 @@ impl Run<'_> {
                 Some(list) => self.read_library(list).await?,
                 None => Assets::default(),
             };
-            return Ok(Reading { root, models, list, content: Content::Unchanged, library });
+            let back = self.try_accepted_again(&root, &self.listed_paths(list.as_ref())).await?;
+            return Ok(Reading { root, models, list, content: Content::Unchanged { back }, library });
         }
         let content = async {
             let mut documents =
@@ -416,12 +436,20 @@ impl Run<'_> {
         consistency.master_ref_moved = at_end.master_ref != root.master_ref;
 
         let mut counts = Counts::default();
-        let (mut gaps, mut warnings) = (library.gaps, library.warnings);
+        let (mut gaps, mut warnings) =
+            (std::mem::take(&mut library.gaps), std::mem::take(&mut library.warnings));
         let (mut entries, links) = match content {
-            Content::Unchanged => self.carry_over(list.as_ref(), &mut counts, &mut gaps, &mut warnings),
+            Content::Unchanged { back } => {
+                let listed = self.listed_paths(list.as_ref());
+                let (mut entries, links) =
+                    self.carry_over(&listed, &back, &mut counts, &mut gaps, &mut warnings);
+                entries.extend(back);
+                (entries, links)
+            }
             Content::Read { documents, releases, wished } => {
                 counts.release_documents = releases;
-                put_documents(*documents, wished, &mut counts, &mut gaps, &mut warnings, &mut files)
+                let parts = (*documents, wished.beside(&library));
+                put_documents(self.key(), parts, &mut counts, &mut gaps, &mut warnings, &mut files)
             }
         };
         counts.assets.reported = library.tally.reported;
@@ -431,7 +459,7 @@ impl Run<'_> {
             counts.models = tally;
             entries.extend(stored);
         } else {
-            warnings.push(Problem::new("no-write-token", "models", "models and the media library cannot be read without write token; assets are those that documents refer to"));
+            warnings.push(Problem::new("no-write-token", "models", "models and the media library cannot be read without write token; assets are those that documents refer to. Make one in the repository under Settings > API & Security and set `write_token`"));
         }
         let (stored, tally) = self.store_files(ItemKind::Repository, files).await?;
         counts.repository = add(counts.repository, tally);
@@ -477,7 +505,8 @@ impl Run<'_> {
     /// refer to it, and its file is still served.
     fn carry_over(
         &self,
-        list: Option<&AssetList>,
+        listed: &BTreeSet<String>,
+        back: &[CatalogEntry],
         counts: &mut Counts,
         gaps: &mut Vec<Problem>,
         warnings: &mut Vec<Problem>,
@@ -509,19 +538,22 @@ impl Run<'_> {
                 .filter(|warning| warning.code == "dangling-links" || warning.code == "asset-missing")
                 .cloned(),
         );
-        let listed: HashSet<String> = list
-            .iter()
-            .flat_map(|list| &list.assets)
+        let read: HashSet<&str> =
+            listed.iter().map(String::as_str).chain(back.iter().map(|entry| &*entry.path)).collect();
+        entries.extend(base.below("assets/").filter(|entry| !read.contains(&*entry.path)).cloned());
+        // What the library lists was tried again, and a few others; the rest stays what it was.
+        gaps.extend(before.accepted_gaps.iter().filter(|gap| !read.contains(gap.subject.as_str())).cloned());
+        (entries, LinksPart::Same { root: before.links.clone(), pages: base.link_pages.clone() })
+    }
+
+    /// Paths of what the media library lists.
+    fn listed_paths(&self, list: Option<&AssetList>) -> BTreeSet<String> {
+        let assets = list.into_iter().flat_map(|list| &list.assets);
+        assets
             .flat_map(|asset| {
                 [names::asset_metadata(self.key(), &asset.id), names::asset_original(self.key(), &asset.id)]
             })
-            .collect();
-        let assets: Vec<_> =
-            base.below("assets/").filter(|entry| !listed.contains(&*entry.path)).cloned().collect();
-        // What the library lists is tried again; other accepted gaps stay what they were.
-        gaps.extend(before.accepted_gaps.iter().filter(|gap| !listed.contains(&gap.subject)).cloned());
-        entries.extend(assets);
-        (entries, LinksPart::Same { root: before.links.clone(), pages: base.link_pages.clone() })
+            .collect()
     }
 
     /// Lists models and library again; stores the later state and returns what changed.
@@ -570,13 +602,14 @@ impl Run<'_> {
 
 /// Puts what was read of documents into the draft; returns entries and links.
 fn put_documents(
-    documents: Documents,
-    wished: Assets,
+    key: &ItemKey,
+    (mut documents, wished): (Documents, Assets),
     counts: &mut Counts,
     gaps: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
     files: &mut Vec<(String, bytes::Bytes)>,
 ) -> (Vec<CatalogEntry>, LinksPart) {
+    let renamed = documents.wishes.renamed();
     counts.documents = documents.tally;
     counts.documents_by_type = documents.by_type;
     counts.documents_by_language = documents.by_language;
@@ -595,7 +628,7 @@ fn put_documents(
     }
     let mut entries = documents.entries;
     entries.extend(wished.entries);
-    (entries, LinksPart::New(Box::new(documents.links.into_entries())))
+    (entries, LinksPart::New(Box::new(documents.links.into_entries(key, &renamed))))
 }
 
 fn add(a: Tally, b: Tally) -> Tally {

@@ -11,7 +11,7 @@ use super::format::catalog::{CatalogEntry, Entry, LinkEntry};
 use super::format::index::PackKind;
 use super::format::manifest::{Added, Consistency, Counts, KIND, Manifest, Source, Status, TreeRoot};
 use super::format::{VERSION, to_json};
-use super::item::ItemKind;
+use super::item::{ItemKind, PAGE_PATH};
 use super::layout;
 use super::ledger::Ledger;
 use super::pack::ItemData;
@@ -268,7 +268,10 @@ impl Writer {
             ErrorKind::TooFewReplicas,
             format!("{holders} of the {min} replicas that must hold a snapshot could take it ({}); no snapshot was made", reasons.join("; ")),
         )
-        .hint("mend the named replicas and run the same command again; what was stored so far is used then"))
+        .hint(format!(
+            "{}; then run the same command again, what was stored so far is used then",
+            self.vault.replicas.next_steps()
+        )))
     }
 
     async fn check_clocks(&self, holders: &[&Replica], started: Timestamp) -> Result<()> {
@@ -284,33 +287,7 @@ impl Writer {
             )
             .hint("run it again: it goes on from what was stored; pruning relies on this limit"));
         }
-        let clocks = join_all(
-            holders.iter().map(|replica| async move { (replica, replica.store.server_time().await) }),
-        )
-        .await;
-        for (replica, time) in clocks {
-            let time = match time {
-                Ok(Some(time)) => time,
-                Ok(None) => continue,
-                Err(error) => {
-                    replica.fail(error);
-                    continue;
-                }
-            };
-            let offset = self.vault.clock.now().signed_duration_since(time).abs();
-            if offset.to_std().is_ok_and(|offset| offset > limits.clock_skew_max) {
-                return Err(VaultError::new(
-                    ErrorKind::Refused,
-                    format!(
-                        "the clock here and that of {} differ by {} s, so nothing is committed",
-                        replica.store,
-                        offset.num_seconds()
-                    ),
-                )
-                .hint("set the clock (NTP): snapshots, retention and locks depend on it"));
-            }
-        }
-        Ok(())
+        super::clocks::check(self.vault.as_ref(), holders.iter().copied()).await
     }
 
     async fn write_manifest(
@@ -385,11 +362,7 @@ fn build<E: Entry>(
     pages: &mut Vec<ItemId>,
 ) -> Result<TreeRoot> {
     tree::build(entries, key, bounds, |page: Bytes| {
-        let item = NewItem {
-            kind: ItemKind::Page,
-            path: "catalog/page.jsonl".to_owned(),
-            data: ItemData::Memory(page),
-        };
+        let item = NewItem { kind: ItemKind::Page, path: PAGE_PATH.to_owned(), data: ItemData::Memory(page) };
         let stored = shared.store(item)?;
         pages.push(stored.id);
         Ok(stored.id)

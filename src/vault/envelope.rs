@@ -18,8 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use age::secrecy::ExposeSecret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use super::error::{ErrorKind, Result, VaultError};
 use crate::secret::Secret;
@@ -218,6 +222,90 @@ impl age::Identity for &Capture<'_> {
     }
 }
 
+/// Opens a header object with the first identity that fits; returns its file key and nonce.
+fn open_header<'a>(
+    header: &'a [u8],
+    identities: &[Identity],
+) -> std::result::Result<([u8; 16], &'a [u8]), HeaderError> {
+    let nonce = header.len().checked_sub(NONCE).map(|at| &header[at..]).ok_or(HeaderError::Damaged)?;
+    for identity in identities {
+        let decryptor = age::Decryptor::new(header).map_err(|_| HeaderError::Damaged)?;
+        let capture = Capture { identity, seen: RefCell::new(None) };
+        match decryptor.decrypt(std::iter::once(&&capture as &dyn age::Identity)) {
+            // What is left behind the header must be nothing: the nonce is its last part.
+            Ok(mut rest) => {
+                let mut byte = [0];
+                if matches!(rest.read(&mut byte), Ok(1..)) {
+                    return Err(HeaderError::Damaged);
+                }
+                return Ok((capture.seen.take().ok_or(HeaderError::Damaged)?, nonce));
+            }
+            Err(age::DecryptError::NoMatchingKeys) => {}
+            Err(_) => return Err(HeaderError::Damaged),
+        }
+    }
+    Err(HeaderError::NotARecipient)
+}
+
+/// Writes a new header object for the payload that `header` opens, to other recipients. The
+/// payload stays as it is: file key and nonce are the same.
+///
+/// The `age` crate makes a new file key for whatever it writes, so the header is put together
+/// here, as C2SP age.md says: stanzas of the crate, then a MAC under a key from the file key.
+///
+/// # Errors
+///
+/// [`HeaderError`] when no identity opens it; [`HeaderError::NotARecipient`] without recipients.
+pub fn rewrap(
+    header: &[u8],
+    identities: &[Identity],
+    recipients: &[Recipient],
+) -> std::result::Result<Vec<u8>, HeaderError> {
+    let (file_key, nonce) = open_header(header, identities)?;
+    if recipients.is_empty() {
+        return Err(HeaderError::NotARecipient);
+    }
+    let mut text = String::from("age-encryption.org/v1\n");
+    let wrapped = age_core::format::FileKey::new(Box::new(file_key));
+    for recipient in recipients {
+        let (stanzas, _) = age::Recipient::wrap_file_key(&recipient.key(), &wrapped)
+            .expect("wrapping to an X25519 key cannot fail");
+        for stanza in stanzas {
+            write_stanza(&mut text, &stanza);
+        }
+    }
+    text.push_str("---");
+    let key = age_core::primitives::hkdf(b"", b"header", &file_key);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    text.push(' ');
+    text.push_str(&BASE64.encode(mac.finalize().into_bytes()));
+    text.push('\n');
+    Ok([text.as_bytes(), nonce].concat())
+}
+
+/// Appends a stanza: tag and arguments, then its body in lines of 64 characters, the last of
+/// which is shorter, and may be empty.
+fn write_stanza(text: &mut String, stanza: &age_core::format::Stanza) {
+    text.push_str("-> ");
+    text.push_str(&stanza.tag);
+    for argument in &stanza.args {
+        text.push(' ');
+        text.push_str(argument);
+    }
+    text.push('\n');
+    let body = BASE64.encode(&stanza.body);
+    let mut rest = body.as_str();
+    while rest.len() >= 64 {
+        let (line, more) = rest.split_at(64);
+        text.push_str(line);
+        text.push('\n');
+        rest = more;
+    }
+    text.push_str(rest);
+    text.push('\n');
+}
+
 impl PayloadKey {
     /// Opens a header object (age header and nonce) with the first identity that fits.
     ///
@@ -225,26 +313,9 @@ impl PayloadKey {
     ///
     /// Says whether the header is damaged or just not meant for these identities.
     pub fn open(header: &[u8], identities: &[Identity]) -> std::result::Result<Self, HeaderError> {
-        let nonce = header.len().checked_sub(NONCE).map(|at| &header[at..]).ok_or(HeaderError::Damaged)?;
-        for identity in identities {
-            let decryptor = age::Decryptor::new(header).map_err(|_| HeaderError::Damaged)?;
-            let capture = Capture { identity, seen: RefCell::new(None) };
-            match decryptor.decrypt(std::iter::once(&&capture as &dyn age::Identity)) {
-                // What is left behind the header must be nothing: the nonce is its last part.
-                Ok(mut rest) => {
-                    let mut byte = [0];
-                    if matches!(rest.read(&mut byte), Ok(1..)) {
-                        return Err(HeaderError::Damaged);
-                    }
-                    let file_key = capture.seen.take().ok_or(HeaderError::Damaged)?;
-                    let key = age_core::primitives::hkdf(nonce, b"payload", &file_key);
-                    return Ok(Self(ChaCha20Poly1305::new(&key.into())));
-                }
-                Err(age::DecryptError::NoMatchingKeys) => {}
-                Err(_) => return Err(HeaderError::Damaged),
-            }
-        }
-        Err(HeaderError::NotARecipient)
+        let (file_key, nonce) = open_header(header, identities)?;
+        let key = age_core::primitives::hkdf(nonce, b"payload", &file_key);
+        Ok(Self(ChaCha20Poly1305::new(&key.into())))
     }
 
     /// Decrypts consecutive whole chunks, the first of them number `first`, of a payload of
@@ -259,6 +330,55 @@ impl PayloadKey {
             plain.extend(self.0.decrypt(Nonce::from_slice(&nonce), chunk).ok()?);
         }
         Some(plain)
+    }
+}
+
+/// Chunks decrypted in one go when a payload is read from front to back.
+const CHUNKS_AT_ONCE: u64 = 16;
+
+/// Decrypts a payload from front to back in little memory.
+pub struct PayloadReader<R> {
+    key: PayloadKey,
+    sealed: R,
+    payload_len: u64,
+    /// Stored bytes that were read.
+    at: u64,
+    plain: Vec<u8>,
+    taken: usize,
+}
+
+impl PayloadKey {
+    /// Returns a reader of the plaintext of `sealed`, a whole payload of `payload_len` stored
+    /// bytes. It fails at the first chunk that is not authentic, and when the payload is shorter.
+    pub fn reader<R: Read>(self, sealed: R, payload_len: u64) -> PayloadReader<R> {
+        PayloadReader { key: self, sealed, payload_len, at: 0, plain: Vec::new(), taken: 0 }
+    }
+}
+
+impl<R: Read> Read for PayloadReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.plain.len() {
+            let want = (self.payload_len - self.at).min(CHUNKS_AT_ONCE * SEALED_CHUNK);
+            if want == 0 {
+                return Ok(0);
+            }
+            let mut sealed = Vec::new();
+            (&mut self.sealed).take(want).read_to_end(&mut sealed)?;
+            if sealed.len() as u64 != want {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let first = self.at / SEALED_CHUNK;
+            self.plain = self
+                .key
+                .open_chunks(&sealed, first, self.payload_len)
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not decrypt"))?;
+            self.at += want;
+            self.taken = 0;
+        }
+        let len = buffer.len().min(self.plain.len() - self.taken);
+        buffer[..len].copy_from_slice(&self.plain[self.taken..self.taken + len]);
+        self.taken += len;
+        Ok(len)
     }
 }
 
@@ -337,6 +457,12 @@ mod tests {
             let opened = key.open_chunks(&payload[range.start as usize..range.end as usize], first, payload.len() as u64).unwrap();
             let at = (from - first * CHUNK) as usize;
             prop_assert_eq!(&opened[at..at + (to - from) as usize], &plain[from as usize..to as usize]);
+
+            let mut whole = Vec::new();
+            key.clone().reader(&payload[..], payload.len() as u64).read_to_end(&mut whole).unwrap();
+            prop_assert_eq!(whole, plain);
+            let cut = &payload[..payload.len() - 1];
+            prop_assert!(key.reader(cut, payload.len() as u64).read_to_end(&mut Vec::new()).is_err());
         }
     }
 
@@ -361,6 +487,37 @@ mod tests {
             PayloadKey::open(&header, &[Identity::generate()]).err(),
             Some(HeaderError::NotARecipient)
         );
+    }
+
+    #[test]
+    fn a_new_header_opens_the_same_payload_for_other_recipients_only() {
+        let (old, stays, new) = (Identity::generate(), Identity::generate(), Identity::generate());
+        let plain: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+        let mut sealer = Sealer::new(&[old.recipient(), stays.recipient()], Vec::new()).unwrap();
+        sealer.write_all(&plain).unwrap();
+        let (header, payload) = sealer.finish().unwrap();
+        let recipients = [stays.recipient(), new.recipient()];
+        let rewrapped = rewrap(&header, std::slice::from_ref(&old), &recipients).unwrap();
+        for reader in [&stays, &new] {
+            // The crate itself reads the whole.
+            let joined = [rewrapped.clone(), payload.clone()].concat();
+            assert_eq!(open(&joined, std::slice::from_ref(reader)).unwrap(), plain);
+            let key = PayloadKey::open(&rewrapped, std::slice::from_ref(reader)).unwrap();
+            assert_eq!(key.open_chunks(&payload, 0, payload.len() as u64).unwrap(), plain);
+        }
+        let gone = PayloadKey::open(&rewrapped, std::slice::from_ref(&old));
+        assert_eq!(gone.err(), Some(HeaderError::NotARecipient));
+        assert_eq!(
+            rewrap(&header, &[new], &recipients).unwrap_err(),
+            HeaderError::NotARecipient,
+            "only who reads can let others read"
+        );
+        assert!(rewrap(&header, &[old], &[]).is_err());
+        for at in [30, rewrapped.len() - 40] {
+            let mut flipped = rewrapped.clone();
+            flipped[at] ^= 1;
+            assert!(PayloadKey::open(&flipped, std::slice::from_ref(&stays)).is_err(), "{at}");
+        }
     }
 
     #[test]

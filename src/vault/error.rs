@@ -52,10 +52,15 @@ impl VaultError {
         Self { kind, what: what.into(), hint: None, source: None }
     }
 
-    /// Adds what to do next.
+    /// Adds what to do next, after what was said before.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        let hint = hint.into();
+        self.hint = match self.hint {
+            _ if hint.is_empty() => self.hint,
+            Some(before) => Some(format!("{before}; {hint}")),
+            None => Some(hint),
+        };
         self
     }
 
@@ -96,14 +101,7 @@ impl VaultError {
 
 impl From<StoreError> for VaultError {
     fn from(error: StoreError) -> Self {
-        let hint = match error.kind {
-            StoreKind::Denied => Some("check the permissions and credentials of this replica"),
-            StoreKind::NoSpace => Some("free space on this replica, then run the same command again"),
-            StoreKind::Transient | StoreKind::Unknown => {
-                Some("check the connection to this replica, then run the same command again")
-            }
-            _ => None,
-        };
+        let hint = error.next_step();
         let kind = match error.kind {
             StoreKind::Corrupt => ErrorKind::Integrity,
             kind => ErrorKind::Store(kind),

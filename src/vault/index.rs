@@ -6,6 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
+use super::format::ledger::{Decision, PackHeader};
+use super::marks::Found;
+use crate::clock::Timestamp;
 use crate::ids::{Digest, ItemId, Mac};
 
 /// Number of a pack within an [`Index`].
@@ -22,10 +25,56 @@ pub struct Pack {
     pub size: u64,
     /// Header written with it.
     pub header: Option<(Digest, u64)>,
+    /// Number of the trust record to whose recipients that header was written; 0: not known.
+    pub trust: u32,
+    /// Headers that the ledger names besides, oldest first: the newest is for those who are to
+    /// read now.
+    pub rewrapped: Vec<Rewrapped>,
+    /// Headers that no replica is to hold any more.
+    pub retired: Vec<(Digest, u64)>,
     /// Its zstd frames.
     pub frames: Box<[Frame]>,
     /// Index objects that describe it.
     pub indexed_by: Vec<Digest>,
+    /// Those that describe it besides and that others took the place of.
+    pub formerly_indexed_by: Vec<Digest>,
+}
+
+/// A header that the ledger names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Its SHA-256.
+    pub header: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// Number of the trust record to whose recipients it was written.
+    pub trust: u32,
+}
+
+impl Pack {
+    /// Headers by which the pack is to be read: that of the index and those of the ledger, less
+    /// those that were retired. None without encryption. A header that nobody named is none:
+    /// whoever can write to a replica could add one.
+    pub fn headers(&self) -> impl Iterator<Item = (Digest, u64)> + '_ {
+        let rewrapped = self.rewrapped.iter().map(|one| (one.header, one.size));
+        self.header.into_iter().chain(rewrapped).filter(|header| !self.retired.contains(header))
+    }
+
+    /// The header that a replica with this pack is to hold; `None` without encryption.
+    pub fn needed_header(&self) -> Option<(Digest, u64)> {
+        self.headers().last()
+    }
+
+    /// Every header that was ever named: while a retired one lies around, it still opens the pack.
+    pub fn named_headers(&self) -> impl Iterator<Item = (Digest, u64)> + '_ {
+        self.headers().chain(self.retired.iter().copied())
+    }
+
+    /// Number of the newest trust record to whose recipients it has a header.
+    pub fn readable_since(&self) -> u32 {
+        let rewrapped = self.rewrapped.iter().filter(|one| !self.retired.contains(&(one.header, one.size)));
+        rewrapped.map(|one| one.trust).chain([self.trust]).max().unwrap_or(0)
+    }
 }
 
 /// Where an item is.
@@ -58,7 +107,9 @@ impl Index {
     /// already only learns of the further index object.
     pub fn insert(&mut self, record: &PackRecord, indexed_by: Option<Digest>) -> PackNumber {
         if let Some(number) = self.numbers.get(&record.id) {
-            self.packs[*number as usize].indexed_by.extend(indexed_by);
+            let pack = &mut self.packs[*number as usize];
+            pack.indexed_by.extend(indexed_by);
+            pack.trust = pack.trust.max(record.trust);
             return *number;
         }
         let number = PackNumber::try_from(self.packs.len()).expect("a vault holds fewer packs");
@@ -68,18 +119,33 @@ impl Index {
             kind: record.kind,
             size: record.size,
             header: record.header,
+            trust: record.trust,
+            rewrapped: Vec::new(),
+            retired: Vec::new(),
             frames: record.frames.clone().into(),
             indexed_by: indexed_by.into_iter().collect(),
+            formerly_indexed_by: Vec::new(),
         });
         self.items.reserve(record.items.len());
         for ItemRecord { mac, id, frame, offset, length } in record.items.iter().copied() {
-            self.macs.insert(mac, id);
+            if mac != Mac::UNKNOWN {
+                self.macs.insert(mac, id);
+            }
             let location = Location { pack: number, frame, offset, length };
             if let Some(first) = self.items.insert(id, location) {
                 self.further.entry(id).or_default().push(first);
             }
         }
         number
+    }
+
+    /// Takes in what an index object says that others took the place of: it counts only for packs
+    /// that those lack, so they go first.
+    pub(super) fn insert_retired(&mut self, record: &PackRecord, index: Digest) {
+        match self.numbers.get(&record.id) {
+            Some(number) => self.packs[*number as usize].formerly_indexed_by.push(index),
+            None => drop(self.insert(record, Some(index))),
+        }
     }
 
     /// Remembers that the asset with this metadata has these bytes.
@@ -95,6 +161,23 @@ impl Index {
     /// Returns the packs, by number.
     pub fn packs(&self) -> &[Pack] {
         &self.packs
+    }
+
+    /// Returns the number of a pack.
+    pub fn number(&self, id: &Digest) -> Option<PackNumber> {
+        self.numbers.get(id).copied()
+    }
+
+    /// Takes in what the ledger says about headers of packs.
+    pub(super) fn apply_headers(&mut self, headers: &Headers) {
+        for pack in &mut self.packs {
+            if let Some(rewrapped) = headers.rewrapped.get(&pack.id) {
+                pack.rewrapped.clone_from(rewrapped);
+            }
+            if let Some(retired) = headers.retired.get(&pack.id) {
+                pack.retired.clone_from(retired);
+            }
+        }
     }
 
     /// Returns a pack by its id.
@@ -130,6 +213,35 @@ impl Index {
     }
 }
 
+/// What a ledger says about headers, by pack, and about index objects.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    /// Headers that were written for other recipients, oldest first.
+    pub rewrapped: HashMap<Digest, Vec<Rewrapped>>,
+    /// Headers that no replica is to hold any more.
+    pub retired: HashMap<Digest, Vec<(Digest, u64)>>,
+    /// Index objects that were written for other recipients, with the number of their trust
+    /// record.
+    pub indexes: HashMap<Digest, u32>,
+    /// Index objects that others took the place of.
+    pub retired_indexes: HashSet<Digest>,
+}
+
+impl Headers {
+    /// Takes in the next decision of a ledger, oldest first.
+    pub(super) fn apply(&mut self, decision: &Decision) {
+        let Decision::Rewrap { trust, headers, retired, indexes, retired_indexes } = decision else { return };
+        for PackHeader { pack, header, size } in headers.iter().copied() {
+            self.rewrapped.entry(pack).or_default().push(Rewrapped { header, size, trust: *trust });
+        }
+        for PackHeader { pack, header, size } in retired.iter().copied() {
+            self.retired.entry(pack).or_default().push((header, size));
+        }
+        self.indexes.extend(indexes.iter().map(|index| (*index, *trust)));
+        self.retired_indexes.extend(retired_indexes);
+    }
+}
+
 /// What a listing of one replica found in a space.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
@@ -141,11 +253,24 @@ pub struct Listing {
     pub indexes: HashMap<Digest, u64>,
     /// Packs that pruning is about to delete here.
     pub marked: HashSet<Digest>,
+    /// The marks that say so.
+    pub marks: Vec<Found>,
+    /// When the newest object of a pack, or an index object, was written, by the store's own
+    /// clock, where it tells.
+    pub written: HashMap<Digest, Timestamp>,
     /// Keys that are no object of the format.
     pub strangers: Vec<String>,
 }
 
 impl Listing {
+    /// Notes when an object was written.
+    pub(super) fn note_written(&mut self, id: Digest, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            let newest = self.written.entry(id).or_insert(at);
+            *newest = (*newest).max(at);
+        }
+    }
+
     /// Whether this replica holds the pack and is going to keep it.
     pub fn keeps_pack(&self, pack: &Pack) -> bool {
         self.has_pack(pack) && !self.marked.contains(&pack.id)
@@ -153,10 +278,18 @@ impl Listing {
 
     /// Whether this replica holds the pack: the body of the right size, and a header.
     pub fn has_pack(&self, pack: &Pack) -> bool {
+        self.has_body(pack)
+            && (pack.header.is_none() || pack.headers().any(|header| self.has_header(pack, &header)))
+    }
+
+    /// Whether this replica holds the body of the pack, of the right size.
+    pub fn has_body(&self, pack: &Pack) -> bool {
         self.bodies.get(&pack.id) == Some(&pack.size)
-            && pack.header.is_none_or(|(header, size)| {
-                self.headers.get(&pack.id).is_some_and(|there| there.contains(&(header, size)))
-            })
+    }
+
+    /// Whether this replica holds this header of the pack, of the right size.
+    pub fn has_header(&self, pack: &Pack, header: &(Digest, u64)) -> bool {
+        self.headers.get(&pack.id).is_some_and(|there| there.contains(header))
     }
 }
 
@@ -177,6 +310,7 @@ mod tests {
             kind: PackKind::Content,
             size: 10,
             header: Some((Digest([n + 100; 32]), 300)),
+            trust: 1,
             frames: vec![],
             items: vec![item],
         }
@@ -198,6 +332,16 @@ mod tests {
     }
 
     #[test]
+    fn an_item_without_fingerprint_is_found_and_never_known() {
+        let mut index = Index::default();
+        let mut nameless = record(1, 9);
+        nameless.items[0].mac = Mac::UNKNOWN;
+        index.insert(&nameless, None);
+        assert_eq!(index.locations(&ItemId([9; 32])).count(), 1);
+        assert_eq!(index.known(&Mac::UNKNOWN, |_| true), None);
+    }
+
+    #[test]
     fn a_pack_is_there_only_with_its_whole_body_and_a_header() {
         let mut index = Index::default();
         index.insert(&record(1, 9), None);
@@ -216,6 +360,16 @@ mod tests {
         listing.bodies.insert(body, 10);
         listing.headers.insert(body, vec![(Digest([7; 32]), 512)]);
         assert!(!listing.has_pack(pack), "another object under the name of a header is none");
+        listing.headers.insert(body, vec![(header, 300)]);
+        let other = (Digest([7; 32]), 512);
+        let mut rewrapped = pack.clone();
+        rewrapped.rewrapped.push(Rewrapped { header: other.0, size: other.1, trust: 2 });
+        assert!(listing.has_pack(&rewrapped), "the one that the index names will do");
+        assert_eq!((rewrapped.needed_header(), rewrapped.readable_since()), (Some(other), 2));
+        rewrapped.retired.push((header, 300));
+        assert!(!listing.has_pack(&rewrapped), "a retired header is about to go");
+        listing.headers.insert(body, vec![other]);
+        assert!(listing.has_pack(&rewrapped), "so is a pack by the header that the ledger names");
         listing.headers.insert(body, vec![(header, 300)]);
         listing.marked.insert(body);
         assert!(listing.has_pack(pack), "it can still be read");

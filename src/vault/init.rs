@@ -3,6 +3,8 @@
 //! `vault.json` is written last on each replica: a place without it holds no vault, so a run
 //! that was killed is simply run again.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 
 use super::envelope::Recipient;
@@ -12,6 +14,7 @@ use super::format::vault::{Encryption, Features, REPLICA_KIND, ReplicaFile, VAUL
 use super::format::{VERSION, to_json};
 use super::item::ItemKey;
 use super::layout;
+use super::places::require_different_places;
 use super::replica::Replica;
 use super::signing::{SigningKey, VerifyingKey};
 use super::trust::wrap_item_key;
@@ -34,17 +37,15 @@ pub struct NewVault<'a> {
     pub created: Timestamp,
 }
 
-/// Makes a vault on `replicas`, all of which must be empty.
+/// Makes a vault on `replicas`, all of which must be empty, and different places.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::AlreadyAVault`] when one of them holds a vault, [`ErrorKind::Refused`] when one
-/// holds anything else; nothing is written then. Errors of a store; the same call can be made
+/// holds anything else or two are one place; nothing is written then. Errors of a store; the same call can be made
 /// again then.
 pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> {
-    for replica in replicas {
-        require_empty(replica).await?;
-    }
+    require_empty_places(replicas).await?;
     let vault = VaultId(random());
     let encryption = if new.content_recipients.is_empty() { Encryption::None } else { Encryption::Age };
     let mut catalog_recipients = new.operator_recipients;
@@ -66,6 +67,7 @@ pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> 
         item_key: wrap_item_key(&ItemKey(random()), &catalog_recipients)?,
         catalog_recipients,
         erasure_approvals: 1,
+        labels: BTreeMap::new(),
     };
     let file = VaultFile {
         kind: VAULT_KIND.to_owned(),
@@ -89,9 +91,7 @@ pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> 
 ///
 /// As [`init`].
 pub async fn join(source: &Replica, vault: &VaultId, new: &[Replica]) -> Result<()> {
-    for replica in new {
-        require_empty(replica).await?;
-    }
+    require_empty_places(new).await?;
     let mut objects = Vec::new();
     for object in source.store.list(layout::TRUST).await? {
         objects.push((object.key.clone(), source.store.get(&object.key, 1 << 20).await?.to_vec()));
@@ -140,6 +140,18 @@ pub fn replica_file(vault: &VaultId) -> Vec<u8> {
     to_json(&ReplicaFile { kind: REPLICA_KIND.to_owned(), format: VERSION, vault: *vault, replica })
 }
 
+/// Checks that a vault can be made on these replicas: all are empty, and no two are one place.
+///
+/// # Errors
+///
+/// Those of [`require_empty`]; [`ErrorKind::Refused`] when two are one place.
+pub async fn require_empty_places(replicas: &[Replica]) -> Result<()> {
+    for replica in replicas {
+        require_empty(replica).await?;
+    }
+    require_different_places(replicas).await
+}
+
 /// Checks that a place is empty; what a killed [`init`] left there is removed.
 ///
 /// # Errors
@@ -172,5 +184,7 @@ pub async fn require_empty(replica: &Replica) -> Result<()> {
 }
 
 fn is_of_init(key: &str) -> bool {
-    key == layout::REPLICA || key.strip_suffix(".minisig").unwrap_or(key) == layout::trust(1)
+    key == layout::REPLICA
+        || layout::is_probe(key)
+        || layout::parse_trust(key.strip_suffix(".minisig").unwrap_or(key)).is_some()
 }

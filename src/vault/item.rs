@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
 
+use super::format::index::PackKind;
 use crate::ids::Mac;
 
 /// What an item is; part of its fingerprint, so that equal bytes of different kinds differ.
@@ -23,6 +24,32 @@ pub enum ItemKind {
 }
 
 impl ItemKind {
+    /// Returns the kind of what is stored under a path of the format; `None` for a path that the
+    /// format does not have, which says nothing of its kind.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.split('/').collect();
+        Some(match segments.as_slice() {
+            ["documents", _, _, file] | ["releases", _, "documents", _, _, file] if is_json(file) => {
+                Self::Document
+            }
+            ["models", "customtypes" | "slices", file] if is_json(file) => Self::Model,
+            ["assets", _, "metadata.json"] => Self::AssetMetadata,
+            ["assets", _, "original"] => Self::Asset,
+            ["repository", file] if is_json(file) => Self::Repository,
+            _ if path == PAGE_PATH => Self::Page,
+            _ => return None,
+        })
+    }
+
+    /// Returns the kind of packs that such items go into.
+    pub(super) fn pack_kind(self) -> PackKind {
+        match self {
+            Self::Asset => PackKind::Assets,
+            Self::Page => PackKind::Catalog,
+            Self::Document | Self::Model | Self::AssetMetadata | Self::Repository => PackKind::Content,
+        }
+    }
+
     fn label(self) -> &'static [u8] {
         match self {
             Self::Document => b"document\0",
@@ -34,6 +61,13 @@ impl ItemKind {
         }
     }
 }
+
+fn is_json(file: &str) -> bool {
+    file.ends_with(".json")
+}
+
+/// Path of every page of a tree.
+pub(super) const PAGE_PATH: &str = "catalog/page.jsonl";
 
 /// The vault's item key: fingerprints items, places page boundaries, names what has no id.
 ///
@@ -116,6 +150,29 @@ impl ItemKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_tells_the_kind_and_an_unknown_one_is_not_guessed() {
+        for (path, kind) in [
+            ("documents/en-us/page/X.json", Some(ItemKind::Document)),
+            ("releases/r/documents/en-us/page/X.json", Some(ItemKind::Document)),
+            ("models/customtypes/page.json", Some(ItemKind::Model)),
+            ("models/slices/hero.json", Some(ItemKind::Model)),
+            ("assets/X/metadata.json", Some(ItemKind::AssetMetadata)),
+            ("assets/X/original", Some(ItemKind::Asset)),
+            ("repository/api.json", Some(ItemKind::Repository)),
+            ("catalog/page.jsonl", Some(ItemKind::Page)),
+            ("documents/X.json", None),
+            ("documents/en-us/page/X", None),
+            ("releases/r/X.json", None),
+            ("assets/X/thumbnail", None),
+            ("assets/original", None),
+            ("catalog/other", None),
+            ("", None),
+        ] {
+            assert_eq!(ItemKind::of_path(path), kind, "{path}");
+        }
+    }
 
     #[test]
     fn kind_key_and_bytes_all_make_the_fingerprint() {

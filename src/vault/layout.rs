@@ -25,6 +25,16 @@ pub const AUDIT: &str = "audit";
 /// Below it: what may be overwritten or lost: results of verifications, of probes.
 pub const STATE: &str = "state";
 
+/// Key of an object by which two replicas are told apart; it is removed at once.
+pub fn probe(random: &[u8; 8]) -> String {
+    format!("{STATE}/probe-{}", crate::ids::hex(random))
+}
+
+/// Whether a key is one of [`probe`].
+pub fn is_probe(key: &str) -> bool {
+    key.strip_prefix(STATE).is_some_and(|rest| rest.starts_with("/probe-"))
+}
+
 /// Below it: bytes that repair found damaged, each under its own key, until the good ones are
 /// confirmed.
 pub const DAMAGED: &str = "state/damaged";

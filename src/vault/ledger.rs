@@ -2,7 +2,8 @@
 //!
 //! It is the union of what all replicas hold. Entries name the entries before them, manifests
 //! and clients name its heads, so none can be dropped unseen: when one is missing, reading
-//! content fails closed.
+//! content fails closed. An entry by a retired key counts only if another names it: see
+//! [`standing`](super::standing).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,9 +12,13 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fates;
 use super::format::ledger::{Decision, KIND, LedgerEntry};
 use super::format::{self, trust::Role};
+use super::index::Headers;
 use super::layout;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
+use super::signed::Candidate;
+use super::signing::{SigningKey, VerifyingKey};
+use super::standing::{self, Author, Claim, Endorsed};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::objects::Body;
 use crate::progress::Problem;
@@ -44,6 +49,8 @@ pub struct Ledger {
     /// Oldest first: by chain, then by time.
     entries: Vec<Stored>,
     fates: Fates,
+    headers: Headers,
+    endorsed: Endorsed,
     /// Files in its place of which no replica has a good copy.
     pub unreadable: Vec<Problem>,
 }
@@ -55,6 +62,7 @@ struct Stored {
     digest: Digest,
     bytes: Vec<u8>,
     signature: Vec<u8>,
+    author: Author,
     /// Names of replicas that hold it.
     on: HashSet<String>,
 }
@@ -80,24 +88,14 @@ impl Ledger {
         }
         let read = in_parallel(holders, vault.limits.store_concurrency, |(id, on)| async move {
             let key = layout::ledger(space, &id);
-            let result = async {
-                let (bytes, signature) = vault.read_signed(&key, KIND, ROLES).await?;
-                let entry = parse_entry(vault, &bytes, &signature, &key)?;
-                Ok::<_, VaultError>(Stored {
-                    entry,
-                    digest: Digest::of(&bytes),
-                    bytes: bytes.to_vec(),
-                    signature: signature.to_vec(),
-                    on,
-                })
-            };
-            (result.await, key)
+            let candidate = vault.read_candidate(&key, KIND, ROLES).await;
+            (candidate.and_then(|candidate| stored(vault, candidate, &key, on.clone())), key, on)
         })
         .await;
-        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
-        for (stored, key) in read {
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+        for (stored, key, on) in read {
             match stored {
-                Ok(stored) => entries.push(stored),
+                Ok(stored) => found.push((stored, on)),
                 // A file that nobody trusted signed is no entry. A real one that was damaged is
                 // missed by whoever names it.
                 Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
@@ -106,10 +104,14 @@ impl Ledger {
                 Err(error) => return Err(error),
             }
         }
+        let (mut entries, endorsed) = those_that_count(vault, found, &mut unreadable).await;
         chain::sort(&mut entries);
-        let mut fates = Fates::default();
-        entries.iter().for_each(|stored: &Stored| fates.apply(&stored.entry));
-        Ok(Self { space: space.clone(), entries, fates, unreadable })
+        let (mut fates, mut headers) = (Fates::default(), Headers::default());
+        for stored in &entries {
+            fates.apply(&stored.entry);
+            headers.apply(&stored.entry.decision);
+        }
+        Ok(Self { space: space.clone(), entries, fates, headers, endorsed, unreadable })
     }
 
     /// Returns the spaces that have entries on any live replica.
@@ -134,6 +136,29 @@ impl Ledger {
     /// What the entries decided about manifests.
     pub fn fates(&self) -> &Fates {
         &self.fates
+    }
+
+    /// What the entries say about headers of packs, and about index objects.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// What the entries name that may be by a retired key.
+    pub(super) fn endorsed(&self) -> &Endorsed {
+        &self.endorsed
+    }
+
+    /// Returns SHA-256, signer and needed roles of every entry, and what its signer endorsed by it.
+    pub(super) fn authors(
+        &self,
+    ) -> impl Iterator<Item = (Digest, &VerifyingKey, &'static [Role], &[Digest])> + '_ {
+        self.entries.iter().map(|stored| {
+            let files: &[Digest] = match &stored.entry.decision {
+                Decision::Endorsement { files } => files,
+                _ => &[],
+            };
+            (stored.digest, &stored.author.key, stored.entry.decision.roles(), files)
+        })
     }
 
     /// Entries, oldest first.
@@ -198,9 +223,22 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Without a key that may decide this, or when fewer than `min_copies` replicas take it.
+    /// Without a key that may decide this, when two replicas say to be one, or when fewer than
+    /// `min_copies` replicas take it.
     pub async fn append(&self, vault: &Vault, space: &Name, decision: Decision) -> Result<LedgerEntry> {
         let signer = vault.signer(decision.roles())?;
+        self.append_by(vault, space, decision, signer).await
+    }
+
+    /// Writes a decision by this key, which must be one that may decide it.
+    pub(super) async fn append_by(
+        &self,
+        vault: &Vault,
+        space: &Name,
+        decision: Decision,
+        signer: &SigningKey,
+    ) -> Result<LedgerEntry> {
+        vault.require_different_replicas().await?;
         let id = SnapshotId::new(vault.clock.now());
         let entry = LedgerEntry {
             kind: KIND.to_owned(),
@@ -251,8 +289,10 @@ impl Ledger {
             .collect()
     }
 
-    /// Copies entries to live replicas that lack them; a replica that refuses leaves the run.
+    /// Copies trust records and entries to live replicas that lack them; a replica that refuses
+    /// leaves the run.
     pub async fn bring_up_to_date(&self, vault: &Vault) {
+        vault.bring_trust_up_to_date().await;
         for stored in &self.entries {
             for replica in vault.replicas.live().filter(|replica| !stored.on.contains(&replica.name)) {
                 let key = &stored.entry.key;
@@ -282,17 +322,86 @@ impl Link for Stored {
     }
 }
 
-/// Parses an entry whose signature and claims were checked, and checks that its signer may decide
-/// what it decides.
-fn parse_entry(vault: &Vault, bytes: &[u8], signature: &[u8], key: &str) -> Result<LedgerEntry> {
+impl Claim for Stored {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn author(&self) -> &Author {
+        &self.author
+    }
+
+    fn needs(&self) -> &'static [Role] {
+        self.entry.decision.roles()
+    }
+
+    fn names(&self) -> Vec<Digest> {
+        let mut names = self.entry.parents.clone();
+        if let Decision::Endorsement { files } = &self.entry.decision {
+            names.extend(files);
+        }
+        names
+    }
+}
+
+/// Returns the entries that count. Where the first copy of a file does not, others are looked at:
+/// it may be a forgery by a retired key.
+async fn those_that_count(
+    vault: &Vault,
+    found: Vec<(Stored, HashSet<String>)>,
+    unreadable: &mut Vec<Problem>,
+) -> (Vec<Stored>, Endorsed) {
+    let mut candidates: Vec<Stored> = found.into_iter().map(|(stored, _)| stored).collect();
+    let mut endorsed = Endorsed::default();
+    let mut counting = standing::close(&candidates, &mut endorsed, |_| Vec::new());
+    let mut variants = Vec::new();
+    for doubtful in candidates.iter().filter(|stored| !counting.contains(&stored.digest)) {
+        let key = &doubtful.entry.key;
+        for variant in vault.read_variants(key, KIND, ROLES).await {
+            if let Ok(variant) = stored(vault, variant, key, doubtful.on.clone())
+                && variant.digest != doubtful.digest
+            {
+                variants.push(variant);
+            }
+        }
+    }
+    if !variants.is_empty() {
+        candidates.extend(variants);
+        endorsed = Endorsed::default();
+        counting = standing::close(&candidates, &mut endorsed, |_| Vec::new());
+    }
+    let (entries, forged): (Vec<Stored>, Vec<Stored>) =
+        candidates.into_iter().partition(|stored| counting.contains(&stored.digest));
+    vault.note_counted(entries.iter().filter(|stored| !stored.author.is_current).map(|stored| stored.digest));
+    for stored in forged {
+        let error = standing::not_named(&stored.entry.key, &stored.author.key);
+        unreadable.push(Problem::new("ledger-unreadable", stored.entry.key, with_causes(&error)));
+    }
+    (entries, endorsed)
+}
+
+fn stored(vault: &Vault, candidate: Candidate, key: &str, on: HashSet<String>) -> Result<Stored> {
+    let (entry, author) = parse_entry(vault, &candidate.bytes, &candidate.signature, key)?;
+    Ok(Stored {
+        entry,
+        digest: Digest::of(&candidate.bytes),
+        bytes: candidate.bytes.to_vec(),
+        signature: candidate.signature.to_vec(),
+        author,
+        on,
+    })
+}
+
+/// Parses an entry whose signature and claims were checked, and checks that its signer may, or
+/// once might, decide what it decides.
+fn parse_entry(vault: &Vault, bytes: &[u8], signature: &[u8], key: &str) -> Result<(LedgerEntry, Author)> {
     let entry: LedgerEntry =
         serde_json::from_slice(bytes).map_err(|error| VaultError::damaged(key, &"all replicas", error))?;
     if layout::ledger(&entry.space, &entry.id) != key {
         return Err(VaultError::damaged(key, &"all replicas", "it names another space or id than its key"));
     }
-    let signature = String::from_utf8_lossy(signature);
-    if vault.signers(entry.decision.roles()).iter().any(|signer| signer.verifies(bytes, &signature)) {
-        return Ok(entry);
+    if let Some(author) = vault.author(bytes, signature, entry.decision.roles()) {
+        return Ok((entry, author));
     }
     Err(VaultError::new(
         ErrorKind::NotTrusted,

@@ -1,8 +1,11 @@
 //! The vault: packs, catalogs, index, manifests, keys and ledger over replicas.
 
 pub mod cache;
+pub mod canary;
 mod chain;
+pub mod clocks;
 pub mod commit;
+pub mod endorse;
 pub mod envelope;
 pub mod error;
 pub mod fate;
@@ -17,13 +20,18 @@ pub mod memory;
 pub mod needs;
 pub mod open;
 pub mod pack;
+pub mod places;
 pub mod reader;
+pub mod rebuild;
 pub mod replica;
+pub mod rewrap;
 mod signed;
 pub mod signing;
 pub mod snapshots;
 pub mod space;
+mod standing;
 pub mod tree;
 mod trust;
 pub mod verified;
+mod walk;
 pub mod writer;

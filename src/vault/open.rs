@@ -5,6 +5,7 @@
 //! newest record signed it. Without a pin, a client trusts the first record it sees, remembers
 //! its root key, and warns.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +22,7 @@ use super::layout;
 use super::memory::Memory;
 use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey};
-use super::trust::{read_trust, unwrap_item_key};
+use super::trust::{StoredTrust, former_signers, read_trust, unwrap_item_key};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{Digest, Name, VaultId};
 use crate::limits::Limits;
@@ -37,6 +38,18 @@ pub struct Keys {
     pub signing: Option<SigningKey>,
     /// The key that signs removals, where it is another.
     pub maintenance: Option<SigningKey>,
+    /// Further keys: those that a rotation brings in.
+    pub further: Vec<SigningKey>,
+    /// Why a key of the configuration (`operator`, `recovery`, `signing`, `maintenance`) is not here, in words
+    /// that name the place it was looked for.
+    pub absent: BTreeMap<&'static str, String>,
+}
+
+impl Keys {
+    /// Why a key is not here, to go on after "which is not here".
+    fn why_absent(&self, name: &str) -> String {
+        self.absent.get(name).map(|why| format!(" ({why})")).unwrap_or_default()
+    }
 }
 
 /// What the configuration pins.
@@ -84,6 +97,12 @@ pub struct Vault {
     pub(super) spool: PathBuf,
     item_key: Option<ItemKey>,
     pub(super) first_root: VerifyingKey,
+    /// Every trust record, oldest first.
+    pub(super) trust_records: Vec<StoredTrust>,
+    /// Every signer that any record named, with all roles that it ever had.
+    pub(super) former: Vec<trust::Signer>,
+    /// SHA-256 of files by retired keys that were found to count.
+    pub(super) counted: Mutex<HashSet<Digest>>,
     warnings: Mutex<Vec<Problem>>,
 }
 
@@ -111,7 +130,8 @@ impl Vault {
                 "the configuration does not pin the root key, so this client trusts what it saw first; add the two lines that `init` printed",
             ));
         }
-        let (trust, first_root) = read_trust(&replicas, &file, pinned, &mut warnings).await?;
+        let (trust_records, first_root) = read_trust(&replicas, &file, pinned, &mut warnings).await?;
+        let trust = trust_records.last().map(|stored| stored.record.clone()).expect("there is at least one");
         let file = with_signed_encryption(&replicas, file, &trust).await?;
         if trust.n < remembered.trust {
             return Err(VaultError::new(
@@ -153,6 +173,9 @@ impl Vault {
             spool: options.spool,
             item_key,
             first_root,
+            former: former_signers(&trust_records),
+            trust_records,
+            counted: Mutex::default(),
             warnings: Mutex::new(warnings),
         })
     }
@@ -189,11 +212,14 @@ impl Vault {
     /// [`ErrorKind::Identity`] when no identity that reads catalogs is here.
     pub fn item_key(&self) -> Result<&ItemKey> {
         self.item_key.as_ref().ok_or_else(|| {
-            VaultError::new(
-                ErrorKind::Identity,
-                "reading the catalogs of this vault needs the operator identity, which is not here",
+            let what = "reading the catalogs of this vault needs the operator identity";
+            let what = match self.keys.identities.is_empty() {
+                true => format!("{what}, which is not here{}", self.keys.why_absent("operator")),
+                false => format!("{what}, and the identities that are here are not of this vault"),
+            };
+            VaultError::new(ErrorKind::Identity, what).hint(
+                "bring the identity file there, or set `operator` (or `recovery`) in [keys] to where it is",
             )
-            .hint("set `operator` (or `recovery`) in [keys] to the file with the identity")
         })
     }
 
@@ -206,34 +232,55 @@ impl Vault {
         self.signer(&[Role::Snapshot])
     }
 
+    /// Returns the signing keys that are here, whether anybody trusts them or not.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.signing.iter().chain(&self.keys.maintenance).chain(&self.keys.further)
+    }
+
+    /// Returns the identities that are here.
+    pub fn identities(&self) -> &[Identity] {
+        &self.keys.identities
+    }
+
+    /// Takes in a signing key and identities that were made after the vault was opened.
+    pub fn take_keys(&mut self, signing: Option<SigningKey>, identities: Vec<Identity>) {
+        self.keys.further.extend(signing);
+        self.keys.identities.extend(identities);
+    }
+
     /// Returns a key that is here and has one of these roles in the trust record.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Identity`] when there is none.
     pub fn signer(&self, roles: &[Role]) -> Result<&SigningKey> {
-        let here: Vec<&SigningKey> = self.keys.signing.iter().chain(&self.keys.maintenance).collect();
+        let here: Vec<&SigningKey> = self.signing_keys().collect();
         let trusted = self.signers(roles);
         if let Some(key) = here.iter().find(|key| trusted.contains(key.public())) {
             return Ok(key);
         }
-        let (what, entry) = if roles.contains(&Role::Snapshot) {
+        let (what, name) = if roles.contains(&Role::Snapshot) {
             ("snapshots", "signing")
         } else {
-            ("removals and releases", "maintenance")
+            ("removals", "maintenance")
         };
         Err(match here.first() {
-            None => VaultError::new(
-                ErrorKind::Identity,
-                format!("this command needs a key that may sign {what}, and none is here"),
-            )
-            .hint(format!("set `{entry}` in [keys] to the file of that key")),
+            None => {
+                let why = self.keys.why_absent(name);
+                VaultError::new(
+                    ErrorKind::Identity,
+                    format!("this command needs the {name} key, which is not here{why}"),
+                )
+                .hint(format!(
+                    "bring the file that `prismvault init` made there, or set `{name}` in [keys] to where it is"
+                ))
+            }
             Some(key) => VaultError::new(
                 ErrorKind::Identity,
                 format!("the signing key {} may not sign {what} in this vault", key.public()),
             )
             .hint(format!(
-                "set `{entry}` in [keys] to a key that may, or let the holder of the root key add this one"
+                "set `{name}` in [keys] to a key that may, or let the holder of the root key add this one"
             )),
         })
     }
@@ -254,11 +301,10 @@ impl Vault {
         if !self.is_encrypted() || self.keys.identities.iter().any(reads) {
             return Ok(());
         }
-        let wrong = if self.keys.identities.is_empty() {
-            ""
-        } else {
-            " (the identities that are here read catalogs only, or belong to another vault)"
-        };
+        let mut wrong = self.keys.why_absent("recovery");
+        if !self.keys.identities.is_empty() {
+            wrong.push_str("; the identities that are here read catalogs only, or belong to another vault");
+        }
         Err(VaultError::new(
             ErrorKind::Identity,
             format!("this command reads content and needs the recovery identity, which is not here{wrong}"),
@@ -304,15 +350,8 @@ impl Vault {
 }
 
 async fn read_vault_file(replicas: &Replicas, pinned: Option<VaultId>) -> Result<VaultFile> {
-    let read = join_all(replicas.live().map(|replica| async move {
-        let result = match replica.find_small(layout::VAULT, 1 << 20).await {
-            Ok(Some(bytes)) => parse_vault_file(&bytes, &replica.store),
-            Ok(None) => Err(not_a_vault(&replica.store)),
-            Err(error) => Err(error),
-        };
-        (replica, result)
-    }))
-    .await;
+    let read =
+        join_all(replicas.live().map(|replica| async move { (replica, vault_file_on(replica).await) })).await;
     let mut found: Option<(VaultFile, &str)> = None;
     let mut failure: Option<VaultError> = None;
     for (replica, result) in read {
@@ -358,7 +397,7 @@ async fn read_vault_file(replicas: &Replicas, pinned: Option<VaultId>) -> Result
         (Some((file, _)), _) => Ok(file),
         (None, Some(error)) => Err(error),
         (None, None) if replicas.configured() > 0 => {
-            replicas.require_enough()?;
+            replicas.require_any()?;
             Err(VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached"))
         }
         (None, None) => Err(VaultError::new(ErrorKind::NotAVault, "no replica is configured")
@@ -388,16 +427,26 @@ async fn with_signed_encryption(
             replica.fail(VaultError::new(ErrorKind::NotTrusted, what));
         }
     }
-    if replicas.live().next().is_none() {
-        replicas.require_enough()?;
-    }
+    replicas.require_any()?;
     Ok(file)
 }
 
 /// Returns the error for a place without vault.
 pub(super) fn not_a_vault(place: &dyn std::fmt::Display) -> VaultError {
     VaultError::new(ErrorKind::NotAVault, format!("{place} holds no vault ({} is missing)", layout::VAULT))
-        .hint("check the address; `prismvault init` makes a vault there, or adds this replica to the vault of the others")
+        .hint("a new replica? `prismvault init` makes it one (or the vault, where there is none yet), then `prismvault repair` brings what it lacks; a disk or share that is missing? mount it; else check the address")
+}
+
+/// Reads what a replica says of its vault; it is not signed, so it is for showing only.
+///
+/// # Errors
+///
+/// When the replica cannot be read, holds no vault, or one of another format.
+pub async fn vault_file_on(replica: &Replica) -> Result<VaultFile> {
+    match replica.find_small(layout::VAULT, 1 << 20).await? {
+        Some(bytes) => parse_vault_file(&bytes, &replica.store),
+        None => Err(not_a_vault(&replica.store)),
+    }
 }
 
 pub(super) fn parse_vault_file(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<VaultFile> {

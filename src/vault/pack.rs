@@ -12,7 +12,7 @@
 //! name is the SHA-256 of its body. A crash leaves at worst a spool file, which holds nothing
 //! readable.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,10 @@ use crate::ids::{Digest, ItemId, Mac, Salt};
 use crate::objects::{Body, SpoolFile};
 
 /// Size of a tar block.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
+
+/// Largest decompressed frame that is believed; those that are written have about 2 MiB.
+pub(super) const RAW_FRAME_MAX: usize = 64 << 20;
 
 /// Bytes of an item: in memory, or in a temporary file when they are many.
 #[derive(Debug)]
@@ -100,6 +103,7 @@ pub struct PackBuilder {
     frame: Vec<u8>,
     sink: Sink,
     path: tempfile::TempPath,
+    lock: File,
     frames: Vec<Frame>,
     items: Vec<ItemRecord>,
     stored: u64,
@@ -153,11 +157,7 @@ impl PackBuilder {
         let spool_error = |error| {
             VaultError::local(format!("cannot write a spool file in {}", options.spool.display()), error)
         };
-        let (file, path) = tempfile::Builder::new()
-            .prefix("pack-")
-            .tempfile_in(&options.spool)
-            .map_err(spool_error)?
-            .into_parts();
+        let SpoolDraft { file, path, lock } = SpoolDraft::create(&options.spool).map_err(spool_error)?;
         let file = HashingFile { file, digest: Sha256::new(), len: 0 };
         let sink = if options.recipients.is_empty() {
             Sink::Plain(file)
@@ -173,6 +173,7 @@ impl PackBuilder {
             frame: Vec::with_capacity(options.frame_bytes + (64 << 10)),
             sink,
             path,
+            lock,
             frames: Vec::new(),
             items: Vec::new(),
             stored: 0,
@@ -250,10 +251,11 @@ impl PackBuilder {
             kind: self.kind,
             size: file.len,
             header: header.as_ref().map(|body| (body.sha256(), body.len())),
+            trust: 0,
             frames: self.frames,
             items: self.items,
         };
-        let body = Body::file(Arc::new(SpoolFile::new(self.path)), file.len, id);
+        let body = Body::file(Arc::new(SpoolFile::locked(self.path, self.lock)), file.len, id);
         Ok(FinishedPack { record, body, header })
     }
 
@@ -364,8 +366,37 @@ pub fn parse_entry_name(path: &str) -> Option<EntryName> {
     Some(EntryName { id: id.parse().ok()?, salt: salt.parse().ok()?, path: path.to_owned() })
 }
 
-/// Makes the spool directory, and removes what runs that were killed left there more than
-/// `stale_after` ago.
+/// What names of spool files begin with.
+const SPOOL_PREFIX: &str = "pack-";
+
+/// A new spool file, locked: that is how others know that its owner lives.
+pub(crate) struct SpoolDraft {
+    /// To write to.
+    pub(crate) file: File,
+    /// Removes it when dropped.
+    pub(crate) path: tempfile::TempPath,
+    /// The same open file, which holds the lock until the last of both is closed.
+    pub(crate) lock: File,
+}
+
+impl SpoolDraft {
+    /// Makes one.
+    pub(crate) fn create(spool: &Path) -> io::Result<Self> {
+        loop {
+            let (file, path) = tempfile::Builder::new().prefix(SPOOL_PREFIX).tempfile_in(spool)?.into_parts();
+            // A file system without locks leaves it to the age of a file whether it is removed.
+            drop(file.lock());
+            // Another run may have taken it for a leftover just before it was locked.
+            if path.try_exists()? {
+                let lock = file.try_clone()?;
+                return Ok(Self { file, path, lock });
+            }
+        }
+    }
+}
+
+/// Makes the spool directory, and removes what runs that were killed left there: files that
+/// nobody holds locked, or where the file system knows no locks, those older than `stale_after`.
 ///
 /// # Errors
 ///
@@ -380,11 +411,21 @@ pub fn prepare_spool(
     })?;
     let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
     for entry in entries.flatten() {
-        let stale = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|modified| {
-            let modified = crate::clock::Timestamp::from(modified);
-            now.signed_duration_since(modified).to_std().is_ok_and(|age| age > stale_after)
-        });
-        if stale && entry.file_name().to_string_lossy().starts_with("pack-") {
+        if !entry.file_name().to_string_lossy().starts_with(SPOOL_PREFIX) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else { continue };
+        let abandoned = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(_)) => {
+                file.metadata().and_then(|meta| meta.modified()).is_ok_and(|modified| {
+                    let modified = crate::clock::Timestamp::from(modified);
+                    now.signed_duration_since(modified).to_std().is_ok_and(|age| age > stale_after)
+                })
+            }
+        };
+        if abandoned {
             // A leftover that cannot be removed costs space, nothing else.
             drop(std::fs::remove_file(entry.path()));
         }
@@ -495,15 +536,31 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_killed_runs_are_removed_when_stale() {
+    fn leftovers_of_killed_runs_are_removed_and_files_of_live_ones_stay() {
         let spool = tempfile::tempdir().unwrap();
-        File::create(spool.path().join("pack-old")).unwrap();
+        let names = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(spool.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let sweep = || {
+            let now = crate::clock::Clock::now(&crate::clock::SystemClock);
+            prepare_spool(spool.path(), now, std::time::Duration::from_hours(24)).unwrap();
+            names().len()
+        };
+        File::create(spool.path().join("pack-left-behind")).unwrap();
         File::create(spool.path().join("other")).unwrap();
-        let later = crate::clock::Clock::now(&crate::clock::SystemClock) + chrono::TimeDelta::hours(30);
-        let day = std::time::Duration::from_hours(24);
-        prepare_spool(spool.path(), later - chrono::TimeDelta::hours(20), day).unwrap();
-        assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 2);
-        prepare_spool(spool.path(), later, day).unwrap();
-        assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 1);
+        let mut pack = PackBuilder::new(PackKind::Catalog, &options(spool.path(), Vec::new())).unwrap();
+        assert_eq!((names().len(), sweep()), (3, 2), "one that is being written stays");
+        add(&mut pack, "catalog/page.jsonl", b"{}\n");
+        let pack = pack.finish().unwrap();
+        assert_eq!(sweep(), 2, "one that is being sent stays");
+        // What a kill does: the file stays, its lock goes.
+        let BodySource::File(file) = pack.body.source() else { panic!("a pack is spooled") };
+        std::fs::copy(&file.path, spool.path().join("pack-of-a-killed-run")).unwrap();
+        assert_eq!((names().len(), sweep()), (3, 2));
+        drop(pack);
+        assert_eq!(names(), ["other"]);
     }
 }

@@ -17,7 +17,7 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
 use super::index::{Location, Pack, PackNumber};
 use super::open::Vault;
-use super::pack::{ItemData, read_entry_header};
+use super::pack::{ItemData, RAW_FRAME_MAX, read_entry_header};
 use super::replica::Replica;
 use super::space::Space;
 use super::{layout, tree};
@@ -25,8 +25,8 @@ use crate::ids::{Digest, ItemId};
 
 /// Decoded frames kept: pages of a tree lie side by side.
 const FRAMES_KEPT: usize = 24;
-/// Largest decompressed frame that is believed; those that are written have about 2 MiB.
-const RAW_FRAME_MAX: usize = 64 << 20;
+/// What to do where index objects are lost.
+pub const LOST_INDEX_HINT: &str = "run `prismvault repair` to bring index objects from another replica; if none has them, `prismvault repair --rebuild-index` makes them anew from the packs";
 /// Bytes of catalog packs kept in memory.
 const BODIES_KEPT: u64 = 64 << 20;
 
@@ -164,16 +164,17 @@ impl<'a> Reader<'a> {
             .locations(&id)
             .next()
             .map(|location| self.space.index.packs()[location.pack as usize].id);
-        let what = match known {
-            Some(pack) => {
+        let (what, hint) = match known {
+            Some(pack) => (
                 format!(
                     "{}, which holds the item {id}, is on no replica that can be read",
                     layout::pack(&self.space.name, &pack)
-                )
-            }
-            None => format!("no index object says where the item {id} is"),
+                ),
+                "run `prismvault verify` to see what is missing, `prismvault repair` to bring it from a good replica",
+            ),
+            None => (format!("no index object says where the item {id} is"), LOST_INDEX_HINT),
         };
-        VaultError::new(ErrorKind::Integrity, what).hint("run `prismvault verify` to see what is missing, `prismvault repair` to bring it from a good replica")
+        VaultError::new(ErrorKind::Integrity, what).hint(hint)
     }
 
     fn note(&self, error: &VaultError) {
@@ -356,14 +357,14 @@ impl<'a> Reader<'a> {
         }
         let mut last = None;
         for (at, replica) in self.vault.replicas.all().iter().enumerate() {
-            let listed = self.space.listing(at).and_then(|listing| listing.headers.get(&pack.id));
-            // Only the header that the index names: anybody who can write to a bucket could add one.
-            let named = listed
-                .into_iter()
-                .flatten()
-                .filter(|(own, _)| pack.header.is_some_and(|(digest, _)| digest == *own));
-            for (header, size) in named {
-                match self.open_header(replica, pack, header, *size).await {
+            let Some(listing) = self.space.listing(at) else { continue };
+            // Only those that index or ledger name: anybody who can write to a bucket could add one.
+            // The newest first; a retired one opens as long as it is there.
+            let mut named: Vec<_> = pack.headers().collect();
+            named.reverse();
+            named.extend(&pack.retired);
+            for (header, size) in named.into_iter().filter(|header| listing.has_header(pack, header)) {
+                match self.open_header(replica, pack, &header, size).await {
                     Ok(key) => {
                         self.keys
                             .lock()
@@ -402,32 +403,51 @@ impl<'a> Reader<'a> {
         let bytes = match self.vault.cache.get(&key) {
             Some(bytes) => bytes,
             None => {
-                let bytes =
-                    replica.store.get(&key, size.min(self.vault.limits.small_object_bytes_max)).await?;
-                if Digest::of(&bytes) != *header {
-                    return Err(VaultError::damaged(
-                        &key,
-                        &replica.store,
-                        "its bytes do not have the digest of its name",
-                    ));
-                }
+                let bytes = read_header(self.vault, replica, &key, header, size).await?;
                 if pack.kind == PackKind::Catalog {
                     self.vault.cache.keep(&key, &bytes);
                 }
                 bytes
             }
         };
-        PayloadKey::open(&bytes, &self.vault.keys.identities).map_err(|error| match error {
-            HeaderError::Damaged => {
-                VaultError::damaged(&key, &replica.store, "it is no age header, or its MAC is wrong")
-            }
-            HeaderError::NotARecipient => VaultError::new(
-                ErrorKind::Identity,
-                format!("the identities that are here do not open the pack {}", pack.id),
-            )
-            .hint("content needs the recovery identity: set `recovery` in [keys] to its file"),
-        })
+        open_header(self.vault, &bytes, &key, &pack.id, replica)
     }
+}
+
+/// Reads a header from a replica, checked against the digest in its name.
+pub(super) async fn read_header(
+    vault: &Vault,
+    replica: &Replica,
+    key: &str,
+    header: &Digest,
+    size: u64,
+) -> Result<Bytes> {
+    let bytes = replica.store.get(key, size.min(vault.limits.small_object_bytes_max)).await?;
+    if Digest::of(&bytes) == *header {
+        Ok(bytes)
+    } else {
+        Err(VaultError::damaged(key, &replica.store, "its bytes do not have the digest of its name"))
+    }
+}
+
+/// Opens the header of a pack with the identities that are here.
+pub(super) fn open_header(
+    vault: &Vault,
+    bytes: &[u8],
+    key: &str,
+    pack: &Digest,
+    replica: &Replica,
+) -> Result<PayloadKey> {
+    PayloadKey::open(bytes, &vault.keys.identities).map_err(|error| match error {
+        HeaderError::Damaged => {
+            VaultError::damaged(key, &replica.store, "it is no age header, or its MAC is wrong")
+        }
+        HeaderError::NotARecipient => VaultError::new(
+            ErrorKind::Identity,
+            format!("the identities that are here do not open the pack {pack}"),
+        )
+        .hint("content needs the recovery identity: set `recovery` in [keys] to its file"),
+    })
 }
 
 impl tree::PageSource for Reader<'_> {

@@ -1,5 +1,6 @@
 //! Replicas of a vault, and sending objects to all of them.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use futures_util::stream;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
+use super::pack::SpoolDraft;
 use crate::ids::{Digest, ReplicaId, VaultId};
 use crate::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode, StoreError};
 
@@ -32,6 +34,15 @@ pub struct Failure {
     pub kind: ErrorKind,
     /// What happened, with its causes, in one line.
     pub why: String,
+    /// What to do next, where the error knew.
+    pub hint: Option<String>,
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let hint = error.next_step().filter(|hint| !hint.is_empty()).map(str::to_owned);
+        Self { kind: error.kind, why: with_causes(&error), hint }
+    }
 }
 
 impl std::fmt::Display for Failure {
@@ -52,21 +63,19 @@ impl Replica {
         self.id.get().copied()
     }
 
-    /// Reads its own id.
+    /// Reads its own id, and keeps it as [`id`](Self::id) the first time.
     ///
     /// # Errors
     ///
     /// Those of the store. A damaged file is no error here: verification finds it.
-    pub(super) async fn read_id(&self, vault: &VaultId) -> Result<()> {
-        if self.id.get().is_none()
-            && let Some(bytes) = self.find_small(layout::REPLICA, 1 << 20).await?
-            && let Ok(file) = serde_json::from_slice::<ReplicaFile>(&bytes)
-            && file.kind == REPLICA_KIND
-            && file.vault == *vault
-        {
+    pub(super) async fn read_id(&self, vault: &VaultId) -> Result<Option<ReplicaId>> {
+        let Some(bytes) = self.find_small(layout::REPLICA, 1 << 20).await? else { return Ok(None) };
+        let file = serde_json::from_slice::<ReplicaFile>(&bytes).ok();
+        let file = file.filter(|file| file.kind == REPLICA_KIND && file.vault == *vault);
+        if let Some(file) = &file {
             self.id.get_or_init(|| file.replica);
         }
-        Ok(())
+        Ok(file.map(|file| file.replica))
     }
 
     /// Why it no longer takes part; `None` while it does.
@@ -81,13 +90,9 @@ impl Replica {
 
     /// Ends its part in this run; the first reason stays.
     pub fn fail(&self, error: impl Into<VaultError>) {
-        let error = error.into();
-        let why = with_causes(&error);
-        tracing::info!(replica = %self.name, %why, "replica leaves this run");
-        self.failure
-            .lock()
-            .expect("no holder of this lock can panic")
-            .get_or_insert(Failure { kind: error.kind, why });
+        let failure = Failure::from(error.into());
+        tracing::info!(replica = %self.name, why = %failure.why, "replica leaves this run");
+        self.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
     }
 
     /// Stores an object that must not replace another, and confirms it: the size, and the
@@ -97,30 +102,44 @@ impl Replica {
     /// names made of digests somebody did the work before. One of another size under such a name is
     /// the rest of a failure that the store should have prevented; it is replaced.
     ///
+    /// A store without create-only puts is looked at first. Of two writers that look at the same
+    /// moment the later one then wins unseen; the one that lost notices when it confirms, if the
+    /// other was faster than that.
+    ///
     /// # Errors
     ///
     /// Those of the store; [`ErrorKind::Refused`] when a file that is not named by its digest is
     /// there with other bytes; [`ErrorKind::Integrity`] when what is there afterwards is not it.
     pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
-        let mode = if self.store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
-        match self.store.put(key, body.clone(), mode).await {
-            Ok(_) => {}
-            Err(error) if error.kind == StoreKind::AlreadyExists => {
-                if self.confirm(key, &body).await.is_ok() {
-                    return Ok(());
-                }
-                if layout::promised_digest(key).is_none() {
-                    return Err(VaultError::new(
-                        ErrorKind::Refused,
-                        format!("{key} on {} exists already with other bytes", self.store),
-                    )
-                    .hint(
-                        "another run may be writing this vault; wait for it, then run `prismvault verify`",
-                    ));
-                }
-                self.store.put(key, body.clone(), PutMode::Overwrite).await?;
+        let exists = if self.store.abilities().create_only {
+            match self.store.put(key, body.clone(), PutMode::CreateOnly).await {
+                Ok(_) => false,
+                Err(error) if error.kind == StoreKind::AlreadyExists => true,
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
+        } else {
+            match self.store.head(key).await {
+                Ok(_) => true,
+                Err(error) if error.kind == StoreKind::NotFound => {
+                    self.store.put(key, body.clone(), PutMode::Overwrite).await?;
+                    false
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if exists {
+            match self.confirm(key, &body).await {
+                Err(error) if error.kind == ErrorKind::Integrity => {}
+                confirmed => return confirmed,
+            }
+            if layout::promised_digest(key).is_none() {
+                return Err(VaultError::new(
+                    ErrorKind::Refused,
+                    format!("{key} on {} exists already with other bytes", self.store),
+                )
+                .hint("another run may be writing this vault; wait for it, then run `prismvault verify`"));
+            }
+            self.store.put(key, body.clone(), PutMode::Overwrite).await?;
         }
         self.confirm(key, &body).await
     }
@@ -163,6 +182,38 @@ impl Replica {
             Err(error) if error.kind == StoreKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads a whole object by ranges into a spool file, hashing; returns the file, its end the
+    /// current place, and the digest. Removed when dropped; a killed process leaves it to
+    /// [`prepare_spool`](super::pack::prepare_spool).
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`ErrorKind::Local`] when the spool directory cannot be written.
+    pub(crate) async fn spool(
+        &self,
+        key: &str,
+        size: u64,
+        directory: &std::path::Path,
+        range_bytes: u64,
+    ) -> Result<(SpoolDraft, Digest)> {
+        use sha2::{Digest as _, Sha256};
+        let local = |error| VaultError::local("cannot write a spool file", error);
+        let SpoolDraft { mut file, path, lock } = SpoolDraft::create(directory).map_err(local)?;
+        let mut digest = Sha256::new();
+        let mut at = 0;
+        while at < size {
+            let end = size.min(at + range_bytes);
+            let bytes = self.store.get_range(key, at..end).await?;
+            let written = tokio::task::spawn_blocking(move || {
+                let result = file.write_all(&bytes);
+                result.map(|()| (file, digest.chain_update(&bytes)))
+            });
+            (file, digest) = written.await.expect("writing does not panic").map_err(local)?;
+            at = end;
+        }
+        Ok((SpoolDraft { file, path, lock }, Digest(digest.finalize().into())))
     }
 
     /// Reads a whole object by ranges into a hash, without keeping it.
@@ -214,9 +265,7 @@ impl Replicas {
         min_copies: Option<usize>,
     ) -> Self {
         let configured = replicas.len() + absent.len();
-        let absent = absent
-            .into_iter()
-            .map(|(name, error)| (name, Failure { kind: error.kind, why: with_causes(&error) }));
+        let absent = absent.into_iter().map(|(name, error)| (name, Failure::from(error)));
         Self {
             min_copies: min_copies.unwrap_or(2).clamp(1, configured.max(1)),
             all: replicas.into(),
@@ -266,7 +315,7 @@ impl Replicas {
         failed.chain(self.absent.iter().cloned()).collect()
     }
 
-    /// Checks that enough take part.
+    /// Checks that enough take part in writing a snapshot.
     ///
     /// # Errors
     ///
@@ -276,12 +325,43 @@ impl Replicas {
         if live >= self.min_copies {
             return Ok(());
         }
-        let reasons: Vec<_> = self.failed().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
-        Err(VaultError::new(
-            ErrorKind::TooFewReplicas,
-            format!("{live} of {} replicas can be used, {} must hold a snapshot ({})", self.configured(), self.min_copies, reasons.join("; ")),
-        )
-        .hint("mend the named replicas and run the same command again; `min_copies` in [vault] says how many must hold a snapshot"))
+        Err(self.too_few(
+            format!(
+                "{live} of {} replicas can be used, {} must hold a snapshot",
+                self.configured(),
+                self.min_copies
+            ),
+            "then run the same command again; `min_copies` in [vault] says how many must hold a snapshot",
+        ))
+    }
+
+    /// Checks that one takes part, which is enough to read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooFewReplicas`] with the reason of each that does not.
+    pub fn require_any(&self) -> Result<()> {
+        if self.live().next().is_some() {
+            return Ok(());
+        }
+        let what = match self.configured() {
+            1 => "the only replica cannot be read".to_owned(),
+            count => format!("none of the {count} replicas can be read"),
+        };
+        Err(self.too_few(what, "then run the same command again; one good replica is enough to read"))
+    }
+
+    fn too_few(&self, what: String, then: &str) -> VaultError {
+        let reasons: Vec<_> = self.failed().iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        VaultError::new(ErrorKind::TooFewReplicas, format!("{what} ({})", reasons.join("; ")))
+            .hint(format!("{}; {then}", self.next_steps()))
+    }
+
+    /// What to do about the replicas that do not take part.
+    pub(super) fn next_steps(&self) -> String {
+        let step = |(name, failure): (String, Failure)| Some(format!("{name}: {}", failure.hint?));
+        let steps: Vec<_> = self.failed().into_iter().filter_map(step).collect();
+        if steps.is_empty() { "mend the named replicas".to_owned() } else { steps.join("; ") }
     }
 
     /// Stores an object on every live replica at once; one that fails leaves the run.
@@ -365,4 +445,51 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::objects::Abilities;
+    use crate::objects::memory::MemoryStore;
+
+    /// Replicas on stores that can do more and less, and the stores.
+    fn replicas() -> Vec<(MemoryStore, Replica)> {
+        let abilities = [(true, true), (true, false), (false, true), (false, false)];
+        let replica = |(create_only, stored_checksums)| {
+            let store = MemoryStore::new("m", Arc::new(SystemClock)).with_abilities(Abilities {
+                create_only,
+                stored_checksums,
+                ..Abilities::NONE
+            });
+            (store.clone(), Replica::new("r", Arc::new(store)))
+        };
+        abilities.into_iter().map(replica).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_named_by_its_digest_is_never_replaced_whatever_the_store_can_do() {
+        for (store, replica) in replicas() {
+            let key = "snapshots/blog/20261121T020000Z-00000000.json";
+            replica.store_new(key, Body::bytes("mine")).await.unwrap();
+            replica.store_new(key, Body::bytes("mine")).await.unwrap();
+            for other in ["his.", "longer"] {
+                let error = replica.store_new(key, Body::bytes(other)).await.unwrap_err();
+                assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+            }
+            assert_eq!(store.get(key, 9).await.unwrap(), "mine");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_failure_under_the_name_of_a_digest_is_replaced() {
+        for (store, replica) in replicas() {
+            let body = Body::bytes("the whole pack");
+            let key = format!("packs/blog/{}", body.sha256());
+            store.put(&key, Body::bytes("the who"), PutMode::Overwrite).await.unwrap();
+            replica.store_new(&key, body).await.unwrap();
+            assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading takes the first good copy; checking asks one replica for its own. Either way a file
 //! counts only if a signer with the right role signed it, and it is what it says under the key it
-//! was stored as.
+//! was stored as. Whether one by a retired key counts is decided in [`standing`](super::standing).
 
 use bytes::Bytes;
 
@@ -12,35 +12,44 @@ use super::layout;
 use super::open::{Vault, parse_vault_file};
 use super::replica::Replica;
 use super::signing::{VerifyingKey, check_claims};
+use super::standing::Author;
 use super::trust::read_trust_record_on;
-use crate::ids::VaultId;
+use crate::ids::{Digest, VaultId};
 use crate::objects::ErrorKind as StoreKind;
 
+/// A signed file by a key that may, or once might, sign it.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) bytes: Bytes,
+    pub(super) signature: Bytes,
+    pub(super) author: Author,
+}
+
 impl Vault {
-    /// Reads a signed file and its signature from the cache or the first replica with a good
-    /// copy, checked for signer, kind, vault and key.
+    /// Reads a signed file and its signature from the cache or the first replica with a copy by a
+    /// key that has, or once had, one of these roles; checked for kind, vault and key. One by a
+    /// retired key counts only if somebody names it: see [`standing`](super::standing).
     ///
     /// # Errors
     ///
     /// What is wrong with the copies, when none is good.
-    pub(super) async fn read_signed(&self, key: &str, kind: &str, roles: &[Role]) -> Result<(Bytes, Bytes)> {
+    pub(super) async fn read_candidate(&self, key: &str, kind: &str, roles: &[Role]) -> Result<Candidate> {
         let signature_key = layout::signature(key);
-        let signers = self.signers(roles);
         if let (Some(bytes), Some(signature)) = (self.cache.get(key), self.cache.get(&signature_key))
-            && check_signed(&bytes, &signature, &signers, kind, &self.file.vault, key, &"the cache").is_ok()
+            && let Ok(candidate) = self.candidate(bytes, signature, kind, roles, key, &"the cache")
         {
-            return Ok((bytes, signature));
+            return Ok(candidate);
         }
         let mut failure: Option<VaultError> = None;
         for replica in self.replicas.live() {
-            match self.read_signed_on(replica, key, kind, &signers).await {
-                Ok((bytes, signature)) => {
-                    self.cache.keep(key, &bytes);
-                    self.cache.keep(&signature_key, &signature);
+            match self.read_candidate_on(replica, key, kind, roles).await {
+                Ok(candidate) => {
+                    self.cache.keep(key, &candidate.bytes);
+                    self.cache.keep(&signature_key, &candidate.signature);
                     if let Some(error) = failure {
                         self.read_around(key, &error);
                     }
-                    return Ok((bytes, signature));
+                    return Ok(candidate);
                 }
                 Err(error) if matches!(error.kind, ErrorKind::Store(StoreKind::NotFound)) => {
                     failure.get_or_insert(error);
@@ -52,6 +61,45 @@ impl Vault {
             .unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
     }
 
+    /// Reads the copies of a signed file on all live replicas: what the first holds may be a
+    /// forgery by a retired key.
+    pub(super) async fn read_variants(&self, key: &str, kind: &str, roles: &[Role]) -> Vec<Candidate> {
+        let mut variants: Vec<Candidate> = Vec::new();
+        for replica in self.replicas.live() {
+            if let Ok(candidate) = self.read_candidate_on(replica, key, kind, roles).await
+                && !variants.iter().any(|known| known.bytes == candidate.bytes)
+            {
+                variants.push(candidate);
+            }
+        }
+        variants
+    }
+
+    async fn read_candidate_on(
+        &self,
+        replica: &Replica,
+        key: &str,
+        kind: &str,
+        roles: &[Role],
+    ) -> Result<Candidate> {
+        let (bytes, signature) = self.get_signed(replica, key).await?;
+        self.candidate(bytes, signature, kind, roles, key, &replica.store)
+    }
+
+    fn candidate(
+        &self,
+        bytes: Bytes,
+        signature: Bytes,
+        kind: &str,
+        roles: &[Role],
+        key: &str,
+        place: &dyn std::fmt::Display,
+    ) -> Result<Candidate> {
+        let author = self.author(&bytes, &signature, roles).ok_or_else(|| not_signed(key, place))?;
+        check_claims(&bytes, kind, &self.file.vault, key, place)?;
+        Ok(Candidate { bytes, signature, author })
+    }
+
     /// Checks the trust records that one replica holds, each by itself: those of which it lacks
     /// the file are missing there.
     pub async fn check_trust_on(&self, replica: &Replica) -> Vec<(String, Result<()>)> {
@@ -60,8 +108,8 @@ impl Vault {
         for n in 1..=self.trust.n {
             let key = layout::trust(n);
             match read_trust_record_on(replica, &self.file, n, Some(&signer)).await {
-                Ok(record) => {
-                    signer = record.root;
+                Ok(stored) => {
+                    signer = stored.record.root;
                     checks.push((key, Ok(())));
                 }
                 Err(error) => checks.push((key, Err(error))),
@@ -144,17 +192,32 @@ impl Vault {
         kind: &str,
         signers: &[VerifyingKey],
     ) -> Result<(Bytes, Bytes)> {
-        let max = self.limits.small_object_bytes_max;
-        let bytes = replica.store.get(key, max).await?;
-        let signature = match replica.store.get(&layout::signature(key), max).await {
-            Err(error) if error.kind == StoreKind::NotFound => {
-                return Err(VaultError::damaged(key, &replica.store, "its signature is missing"));
-            }
-            other => other?,
-        };
+        let (bytes, signature) = self.get_signed(replica, key).await?;
+        let retired = if self.counts(&Digest::of(&bytes)) { self.all_signers() } else { Vec::new() };
+        let signers = if retired.is_empty() { signers } else { &retired };
         check_signed(&bytes, &signature, signers, kind, &self.file.vault, key, &replica.store)?;
         Ok((bytes, signature))
     }
+
+    /// Reads a file and its signature, unchecked.
+    async fn get_signed(&self, replica: &Replica, key: &str) -> Result<(Bytes, Bytes)> {
+        let max = self.limits.small_object_bytes_max;
+        let bytes = replica.store.get(key, max).await?;
+        match replica.store.get(&layout::signature(key), max).await {
+            Err(error) if error.kind == StoreKind::NotFound => {
+                Err(VaultError::damaged(key, &replica.store, "its signature is missing"))
+            }
+            other => Ok((bytes, other?)),
+        }
+    }
+}
+
+fn not_signed(key: &str, place: &dyn std::fmt::Display) -> VaultError {
+    VaultError::new(
+        ErrorKind::NotTrusted,
+        format!("{key} on {place} is refused: no trusted key signed these bytes"),
+    )
+    .hint("the file was damaged or replaced; `prismvault verify` compares the replicas, `prismvault repair` mends from a good one")
 }
 
 /// Checks signature and claims of a signed file.
@@ -169,8 +232,7 @@ pub(super) fn check_signed(
 ) -> Result<()> {
     let signature = String::from_utf8_lossy(signature);
     if !signers.iter().any(|signer| signer.verifies(bytes, &signature)) {
-        return Err(VaultError::new(ErrorKind::NotTrusted, format!("{key} on {place} is refused: no trusted key signed these bytes"))
-            .hint("the file was damaged or replaced; `prismvault verify` compares the replicas, `prismvault repair` mends from a good one"));
+        return Err(not_signed(key, place));
     }
     check_claims(bytes, kind, vault, key, place)
 }

@@ -5,6 +5,7 @@
 //! chain needs no lock. It is whole when every named parent is there. Cutting off its newest end
 //! everywhere is noticed by whoever remembers a later head: see [`super::memory`].
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::chain::{self, Link};
@@ -16,9 +17,15 @@ use super::layout;
 use super::ledger::Ledger;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
+use super::signed::Candidate;
+use super::signing::VerifyingKey;
+use super::standing::{self, Author, Claim, Endorsed};
 use crate::clock::{Timestamp, parse_when};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::progress::Problem;
+
+/// Who may sign manifests.
+pub(super) const SIGNERS: &[Role] = &[Role::Snapshot];
 
 /// One snapshot and where it is.
 #[derive(Debug, Clone)]
@@ -32,6 +39,8 @@ pub struct Snapshot {
     pub on: Vec<String>,
     /// What the ledger decided about it.
     pub fate: Fate,
+    /// The key that signed it.
+    pub signer: VerifyingKey,
 }
 
 impl Snapshot {
@@ -91,7 +100,7 @@ impl Snapshots {
     ///
     /// # Errors
     ///
-    /// When too few replicas can be listed, or a manifest has a newer format.
+    /// When no replica can be listed, or a manifest has a newer format.
     pub async fn load(vault: &Vault, repository: Option<&Name>) -> Result<Self> {
         let prefix = match repository {
             Some(name) => format!("{}/{name}", layout::SNAPSHOTS),
@@ -111,52 +120,99 @@ impl Snapshots {
                 Err(error) => replica.fail(error),
             }
         }
-        if vault.replicas.live().next().is_none() {
-            vault.replicas.require_enough()?;
-        }
+        vault.replicas.require_any()?;
         let read = in_parallel(holders, vault.limits.store_concurrency, |((name, id), on)| async move {
             let key = layout::manifest(&name, &id);
-            let manifest = read_manifest(vault, &key).await;
-            (name, key, on, manifest)
+            let read = vault.read_candidate(&key, KIND, SIGNERS).await;
+            (read.and_then(|candidate| Read::of(&candidate, &key, on)), key)
         })
         .await;
         let remembered = vault.memory.recall()?.heads;
         let mut snapshots = Self { only: repository.cloned(), remembered, ..Self::default() };
-        for (name, key, on, manifest) in read {
-            match manifest {
-                Ok((manifest, digest)) => {
-                    let fate = Fate::default();
-                    let snapshot = Snapshot { manifest, digest, on, fate };
-                    snapshots.by_repository.entry(name).or_default().push(snapshot);
-                }
+        let mut found = Vec::new();
+        for (read, key) in read {
+            match read {
+                Ok(read) => found.push(read),
                 Err(error) if error.kind == ErrorKind::UnknownFormat => return Err(error),
                 Err(error) => {
                     snapshots.unreadable.push(Problem::new("manifest-unreadable", key, with_causes(&error)));
                 }
             }
         }
+        let spaces = found.iter().map(|read| read.manifest.space.clone()).collect();
+        snapshots.load_ledgers(vault, spaces).await?;
+        for Read { manifest, digest, on, author } in snapshots.those_that_count(vault, found).await {
+            let (fate, signer) = (Fate::default(), author.key);
+            let list = snapshots.by_repository.entry(manifest.repository.clone()).or_default();
+            list.push(Snapshot { manifest, digest, on, fate, signer });
+        }
         snapshots.by_repository.values_mut().for_each(chain::sort);
-        snapshots.load_ledgers(vault).await?;
+        // Where the newest is gone, a ledger may say why, but no manifest which ledger.
+        let gone = |(name, (_, digest)): (&Name, &(SnapshotId, Digest))| {
+            repository.is_none_or(|only| only == name)
+                && !snapshots.of(name).iter().any(|snapshot| snapshot.digest == *digest)
+        };
+        if snapshots.remembered.iter().any(gone) {
+            let spaces = Ledger::spaces(vault).await?;
+            snapshots.load_ledgers(vault, spaces).await?;
+        }
         snapshots.take_removed(vault);
         Ok(snapshots)
     }
 
-    async fn load_ledgers(&mut self, vault: &Vault) -> Result<()> {
-        let mut spaces: BTreeSet<Name> =
-            self.iter().map(|snapshot| snapshot.manifest.space.clone()).collect();
-        // Where the newest is gone, a ledger may say why, but no manifest which ledger.
-        let gone = |(name, (_, digest)): (&Name, &(SnapshotId, Digest))| {
-            self.only.as_ref().is_none_or(|only| only == name)
-                && !self.of(name).iter().any(|snapshot| snapshot.digest == *digest)
-        };
-        if self.remembered.iter().any(gone) {
-            spaces.extend(Ledger::spaces(vault).await?);
-        }
+    async fn load_ledgers(&mut self, vault: &Vault, spaces: BTreeSet<Name>) -> Result<()> {
         for space in spaces {
-            let ledger = Ledger::load(vault, &space).await?;
-            self.ledgers.insert(space, ledger);
+            if let Entry::Vacant(vacant) = self.ledgers.entry(space) {
+                let ledger = Ledger::load(vault, vacant.key()).await?;
+                vacant.insert(ledger);
+            }
         }
         Ok(())
+    }
+
+    /// Returns the manifests that count; those by retired keys that nobody names are
+    /// [`unreadable`](Self::unreadable). Where the first copy of a file does not count, others are
+    /// looked at: it may be a forgery.
+    async fn those_that_count(&mut self, vault: &Vault, mut found: Vec<Read>) -> Vec<Read> {
+        let close = |found: &[Read], ledgers: &BTreeMap<Name, Ledger>| {
+            let mut endorsed = Endorsed::default();
+            ledgers.values().for_each(|ledger| endorsed.merge(ledger.endorsed()));
+            let beyond = |digest: &Digest| {
+                let removed = |ledger: &Ledger| Some(ledger.fates().parents_of_removed(digest)?.to_vec());
+                ledgers.values().find_map(removed).unwrap_or_default()
+            };
+            standing::close(found, &mut endorsed, beyond)
+        };
+        let mut counting = close(&found, &self.ledgers);
+        let mut variants = Vec::new();
+        for doubtful in found.iter().filter(|read| !counting.contains(&read.digest)) {
+            let key = &doubtful.manifest.key;
+            for variant in vault.read_variants(key, KIND, SIGNERS).await {
+                match Read::of(&variant, key, doubtful.on.clone()) {
+                    Ok(variant) if variant.digest != doubtful.digest => variants.push(variant),
+                    _ => {}
+                }
+            }
+        }
+        if !variants.is_empty() {
+            found.extend(variants);
+            counting = close(&found, &self.ledgers);
+        }
+        let (counted, forged): (Vec<Read>, Vec<Read>) =
+            found.into_iter().partition(|read| counting.contains(&read.digest));
+        vault.note_counted(counted.iter().filter(|read| !read.author.is_current).map(|read| read.digest));
+        for read in forged {
+            let error = standing::not_named(&read.manifest.key, &read.author.key);
+            // With a good copy on another replica, that one is all that verification needs to know.
+            if !counted.iter().any(|good| good.manifest.key == read.manifest.key) {
+                self.unreadable.push(Problem::new(
+                    "manifest-unreadable",
+                    read.manifest.key,
+                    with_causes(&error),
+                ));
+            }
+        }
+        counted
     }
 
     /// Applies what the ledgers decided.
@@ -364,14 +420,22 @@ impl Snapshots {
         };
         let earlier = list.iter().rev().filter(|snapshot| snapshot.id().time() <= until);
         earlier.clone().find(|snapshot| snapshot.is_complete()).ok_or_else(|| {
-            let hint = match (earlier.clone().next(), list.first()) {
-                (Some(partial), _) => {
-                    format!("only partial ones are there; name it by its id: {}", partial.id())
+            let at = if when == "latest" { String::new() } else { format!(" at or before {when}") };
+            match (earlier.clone().next(), list.first()) {
+                (Some(partial), _) => not_found(format!(
+                    "there is no complete snapshot of {repository}{at}, only partial ones"
+                ))
+                .hint(format!(
+                    "name the newest of them by its id to use it all the same: {}; `prismvault show` says what it lacks",
+                    partial.id()
+                )),
+                (None, Some(oldest)) => {
+                    not_found(format!("there is no snapshot of {repository}{at}"))
+                        .hint(format!("the oldest is {}", oldest.id()))
                 }
-                (None, Some(oldest)) => format!("the oldest is {}", oldest.id()),
-                (None, None) => "take one with `prismvault snapshot`".to_owned(),
-            };
-            not_found(format!("no complete snapshot of {repository} is that old")).hint(hint)
+                (None, None) => not_found(format!("there is no snapshot of {repository}"))
+                    .hint("take one with `prismvault snapshot`"),
+            }
         })
     }
 
@@ -392,10 +456,37 @@ fn not_found(what: String) -> VaultError {
     VaultError::new(ErrorKind::NotFound, what)
 }
 
-async fn read_manifest(vault: &Vault, key: &str) -> Result<(Manifest, Digest)> {
-    let (bytes, _) = vault.read_signed(key, KIND, &[Role::Snapshot]).await?;
-    let manifest = parse_manifest(&bytes, key, &"all replicas")?;
-    Ok((manifest, Digest::of(&bytes)))
+/// A manifest that was read, of which is to be found out whether it counts.
+struct Read {
+    manifest: Manifest,
+    digest: Digest,
+    on: Vec<String>,
+    author: Author,
+}
+
+impl Read {
+    fn of(candidate: &Candidate, key: &str, on: Vec<String>) -> Result<Self> {
+        let manifest = parse_manifest(&candidate.bytes, key, &"all replicas")?;
+        Ok(Self { manifest, digest: Digest::of(&candidate.bytes), on, author: candidate.author.clone() })
+    }
+}
+
+impl Claim for Read {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn author(&self) -> &Author {
+        &self.author
+    }
+
+    fn needs(&self) -> &'static [Role] {
+        SIGNERS
+    }
+
+    fn names(&self) -> Vec<Digest> {
+        self.manifest.parents.clone()
+    }
 }
 
 /// Parses a manifest whose signature and claims were checked.

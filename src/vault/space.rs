@@ -2,7 +2,8 @@
 //!
 //! Listings are made afresh each time; only the contents of immutable objects come from caches.
 
-use std::collections::{BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use futures_util::future::join_all;
 
@@ -10,13 +11,19 @@ use super::envelope::{self, HeaderError};
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackRecord};
 use super::format::trust::Role;
-use super::index::{Index, Listing, PackNumber};
+use super::index::{Headers, Index, Listing, PackNumber};
 use super::layout;
+use super::ledger::Ledger;
 use super::marks;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
+use super::standing::Endorsed;
 use crate::ids::{Digest, Name};
+use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
+
+/// Who may sign index objects.
+pub(super) const INDEX_SIGNERS: &[Role] = &[Role::Snapshot, Role::Maintenance];
 
 /// A space as found.
 #[derive(Debug)]
@@ -25,6 +32,8 @@ pub struct Space {
     pub name: Name,
     /// All that index objects say.
     pub index: Index,
+    /// What the ledger says about headers and index objects.
+    pub headers: Headers,
     /// Index objects that no replica has a good copy of.
     pub unreadable: Vec<Problem>,
     /// One a replica, in the order of the vault's; `None` for those that do not take part.
@@ -43,38 +52,52 @@ impl Space {
     ///
     /// [`ErrorKind::Identity`] when no identity that reads catalogs is here.
     pub async fn load(vault: &Vault, name: &Name) -> Result<Self> {
+        Self::load_through(vault, name, Copies::WithCache).await
+    }
+
+    /// The same by what replicas hold alone: for those who ask whether index objects are good
+    /// there. The cache of this client may hold what all replicas have lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn load_from_replicas(vault: &Vault, name: &Name) -> Result<Self> {
+        Self::load_through(vault, name, Copies::OfReplicas).await
+    }
+
+    async fn load_through(vault: &Vault, name: &Name, copies: Copies) -> Result<Self> {
         vault.item_key()?;
-        let listings = join_all(vault.replicas.all().iter().map(|replica| async move {
-            if !replica.is_live() {
-                return None;
-            }
-            match list(vault, replica, name).await {
-                Ok(listing) => Some(listing),
-                Err(error) => {
-                    replica.fail(error);
-                    None
-                }
-            }
-        }))
-        .await;
-        let ids: BTreeSet<Digest> =
-            listings.iter().flatten().flat_map(|listing| listing.indexes.keys().copied()).collect();
-        let read = in_parallel(ids, vault.limits.store_concurrency, |id| async move {
-            (id, read_index(vault, name, &id).await)
-        })
-        .await;
+        let ledger = Ledger::load(vault, name).await?;
+        let mut listings = list_all(vault, name).await;
+        let mut read = read_all(vault, name, &listings, &ledger, copies).await;
+        // Pruning on another host may have merged index objects since they were listed; what
+        // replaces them is in a list made afresh.
+        let vanished = |file: &Result<IndexFile>| {
+            file.as_ref().is_err_and(|error| error.kind == ErrorKind::Store(StoreKind::NotFound))
+        };
+        if read.iter().any(|(_, file)| vanished(file)) {
+            listings = list_all(vault, name).await;
+            read = read_all(vault, name, &listings, &ledger, copies).await;
+        }
+        let retired = &ledger.headers().retired_indexes;
         let (mut index, mut unreadable) = (Index::default(), Vec::new());
         for (id, file) in read {
             match file {
                 Ok(file) => {
                     for pack in &file.packs {
-                        index.insert(pack, Some(id));
+                        if retired.contains(&id) {
+                            index.insert_retired(pack, id);
+                        } else {
+                            index.insert(pack, Some(id));
+                        }
                     }
                     for (metadata, original) in file.originals {
                         index.insert_original(metadata, original);
                     }
                 }
                 Err(error) if error.kind == ErrorKind::UnknownFormat => return Err(error),
+                // It may be for readers of the past.
+                Err(_) if retired.contains(&id) => {}
                 Err(error) => unreadable.push(Problem::new(
                     "index-unreadable",
                     layout::index(name, &id),
@@ -82,7 +105,9 @@ impl Space {
                 )),
             }
         }
-        let mut space = Self { name: name.clone(), index, unreadable, copies: Vec::new(), listings };
+        index.apply_headers(ledger.headers());
+        let headers = ledger.headers().clone();
+        let mut space = Self { name: name.clone(), index, headers, unreadable, copies: Vec::new(), listings };
         space.count_copies();
         Ok(space)
     }
@@ -102,10 +127,16 @@ impl Space {
         self.listings.get(replica)?.as_ref()
     }
 
-    /// Returns the numbers of the replicas that hold a pack.
+    /// Returns the numbers of the replicas from which a pack can be read: those with its body,
+    /// where any replica has a header of it. One that was retired will do as long as it is there.
     pub fn holders(&self, pack: PackNumber) -> impl Iterator<Item = usize> + '_ {
-        let pack = self.index.packs().get(pack as usize);
-        let holds = move |listing: &Listing| pack.is_some_and(|pack| listing.has_pack(pack));
+        let pack = self.index.packs().get(pack as usize).filter(|pack| {
+            let lists = |header: &(Digest, u64)| {
+                self.listings.iter().flatten().any(|listing| listing.has_header(pack, header))
+            };
+            pack.header.is_none() || pack.named_headers().any(|header| lists(&header))
+        });
+        let holds = move |listing: &Listing| pack.is_some_and(|pack| listing.has_body(pack));
         self.listings
             .iter()
             .enumerate()
@@ -130,17 +161,63 @@ impl Space {
     }
 }
 
+/// Whose copies of index objects count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    WithCache,
+    OfReplicas,
+}
+
+/// One a replica, in the order of the vault's; a replica that cannot be listed leaves the run.
+async fn list_all(vault: &Vault, name: &Name) -> Vec<Option<Listing>> {
+    join_all(vault.replicas.all().iter().map(|replica| async move {
+        if !replica.is_live() {
+            return None;
+        }
+        match list(vault, replica, name).await {
+            Ok(listing) => Some(listing),
+            Err(error) => {
+                replica.fail(error);
+                None
+            }
+        }
+    }))
+    .await
+}
+
+async fn read_all(
+    vault: &Vault,
+    name: &Name,
+    listings: &[Option<Listing>],
+    ledger: &Ledger,
+    copies: Copies,
+) -> Vec<(Digest, Result<IndexFile>)> {
+    let retired = &ledger.headers().retired_indexes;
+    let mut ids: Vec<Digest> =
+        listings.iter().flatten().flat_map(|listing| listing.indexes.keys().copied()).collect();
+    // What took the place of others is read first.
+    ids.sort_unstable_by_key(|id| (retired.contains(id), *id));
+    ids.dedup();
+    let endorsed = ledger.endorsed();
+    in_parallel(ids, vault.limits.store_concurrency, |id| async move {
+        (id, read_index_through(vault, name, &id, endorsed, copies).await)
+    })
+    .await
+}
+
 async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing> {
     let (marks, others) = marks::load(vault, replica, space).await?;
     others.into_iter().for_each(|problem| vault.warn(problem));
-    let mut listing = Listing { marked: marks::packs(&marks), ..Listing::default() };
+    let mut listing = Listing { marked: marks::packs(&marks), marks, ..Listing::default() };
     let prefixes = [layout::PACKS, layout::KEYS, layout::INDEX].map(|kind| format!("{kind}/{space}"));
     let [packs, headers, indexes] = prefixes.each_ref().map(|prefix| replica.store.list(prefix));
     let (packs, headers, indexes) = futures_util::join!(packs, headers, indexes);
-    for (objects, sizes) in [(packs?, &mut listing.bodies), (indexes?, &mut listing.indexes)] {
+    for (objects, are_packs) in [(packs?, true), (indexes?, false)] {
         for object in objects {
             match layout::parse_digest(&object.key) {
                 Some(id) => {
+                    listing.note_written(id, object.modified);
+                    let sizes = if are_packs { &mut listing.bodies } else { &mut listing.indexes };
                     sizes.insert(id, object.size);
                 }
                 None => listing.strangers.push(object.key),
@@ -149,17 +226,41 @@ async fn list(vault: &Vault, replica: &Replica, space: &Name) -> Result<Listing>
     }
     for object in headers? {
         match layout::parse_header(&object.key) {
-            Some((pack, own)) => listing.headers.entry(pack).or_default().push((own, object.size)),
+            Some((pack, own)) => {
+                listing.note_written(pack, object.modified);
+                listing.headers.entry(pack).or_default().push((own, object.size));
+            }
             None => listing.strangers.push(object.key),
         }
     }
     Ok(listing)
 }
 
-async fn read_index(vault: &Vault, space: &Name, id: &Digest) -> Result<IndexFile> {
+/// Reads one index object from the cache or any replica with a good copy.
+///
+/// # Errors
+///
+/// What is wrong with the copies, when none is good.
+pub async fn read_index(vault: &Vault, space: &Name, id: &Digest) -> Result<IndexFile> {
+    let ledger = Ledger::load(vault, space).await?;
+    read_index_through(vault, space, id, ledger.endorsed(), Copies::WithCache).await
+}
+
+async fn read_index_through(
+    vault: &Vault,
+    space: &Name,
+    id: &Digest,
+    endorsed: &Endorsed,
+    copies: Copies,
+) -> Result<IndexFile> {
     let key = layout::index(space, id);
-    let signers = vault.signers(&[Role::Snapshot, Role::Maintenance]);
-    if let Some(stored) = vault.cache.get(&key)
+    let mut signers = vault.signers(INDEX_SIGNERS);
+    // By a retired key it counts where somebody names it.
+    if endorsed.allows(id, INDEX_SIGNERS) {
+        signers.extend(vault.former_signers(INDEX_SIGNERS));
+    }
+    if copies == Copies::WithCache
+        && let Some(stored) = vault.cache.get(&key)
         && let Ok(file) = decode_index(vault, &stored, &signers, space, &key, &"the cache")
     {
         return Ok(file);
@@ -187,18 +288,25 @@ pub(super) fn decode_index(
     key: &str,
     place: &dyn std::fmt::Display,
 ) -> Result<IndexFile> {
-    let opened;
-    let plain = if vault.is_encrypted() {
-        opened = envelope::open(stored, &vault.keys.identities).map_err(|error| match error {
-            HeaderError::Damaged => VaultError::damaged(key, place, "it does not decrypt"),
-            HeaderError::NotARecipient => VaultError::new(
-                ErrorKind::Identity,
-                format!("{key} on {place} is not encrypted to the identities that are here"),
-            ),
-        })?;
-        &opened[..]
-    } else {
-        stored
-    };
-    IndexFile::decode(plain, signers, &vault.file.vault, space, key, place)
+    let plain = open_index(vault, stored, key, place)?;
+    IndexFile::decode(&plain, signers, &vault.file.vault, space, key, place)
+}
+
+/// Decrypts an index object.
+pub(super) fn open_index<'a>(
+    vault: &Vault,
+    stored: &'a [u8],
+    key: &str,
+    place: &dyn std::fmt::Display,
+) -> Result<Cow<'a, [u8]>> {
+    if !vault.is_encrypted() {
+        return Ok(stored.into());
+    }
+    envelope::open(stored, &vault.keys.identities).map(Cow::Owned).map_err(|error| match error {
+        HeaderError::Damaged => VaultError::damaged(key, place, "it does not decrypt"),
+        HeaderError::NotARecipient => VaultError::new(
+            ErrorKind::Identity,
+            format!("{key} on {place} is not encrypted to the identities that are here"),
+        ),
+    })
 }

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackKind, PackRecord};
+use super::format::trust::Role;
 use super::item::ItemKind;
 use super::open::Vault;
 use super::pack::{FinishedPack, ItemData, PackBuilder, PackOptions};
@@ -96,16 +97,6 @@ fn lane(kind: PackKind) -> usize {
         PackKind::Content => 0,
         PackKind::Assets => 1,
         PackKind::Catalog => 2,
-    }
-}
-
-impl ItemKind {
-    fn pack_kind(self) -> PackKind {
-        match self {
-            Self::Asset => PackKind::Assets,
-            Self::Page => PackKind::Catalog,
-            Self::Document | Self::Model | Self::AssetMetadata | Self::Repository => PackKind::Content,
-        }
     }
 }
 
@@ -416,7 +407,8 @@ fn note(shared: &Shared, (record, on): (PackRecord, HashSet<usize>), uploaded: &
     uploaded.unindexed.push(record);
 }
 
-async fn upload(shared: &Shared, pack: FinishedPack) -> Result<(PackRecord, HashSet<usize>)> {
+async fn upload(shared: &Shared, mut pack: FinishedPack) -> Result<(PackRecord, HashSet<usize>)> {
+    pack.record.trust = shared.vault.trust.n;
     let name = shared.name();
     let body_key = layout::pack(&name, &pack.record.id);
     let stored = join_all(
@@ -452,20 +444,33 @@ async fn upload(shared: &Shared, pack: FinishedPack) -> Result<(PackRecord, Hash
 }
 
 /// Writes an index object to every live replica; returns its size.
-pub(super) async fn write_index(
+///
+/// # Errors
+///
+/// Without a key that may sign it, and when too few replicas are left.
+pub async fn write_index(
     vault: &Vault,
     space: &crate::ids::Name,
     packs: Vec<PackRecord>,
     originals: Vec<(ItemId, ItemId)>,
 ) -> Result<u64> {
-    let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
-    let plain = file.encode(vault.signing_key()?);
-    let stored =
-        if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
-    let id = Digest::of(&stored);
-    let key = layout::index(space, &id);
+    let (key, stored) = seal_index(vault, space, packs, originals)?;
     let body = Body::bytes(stored.clone());
     vault.replicas.store_everywhere(&key, &body).await?;
     vault.cache.keep(&key, &stored);
     Ok(body.len())
+}
+
+/// Returns a new index object, signed and as it is stored, and its key.
+pub(super) fn seal_index(
+    vault: &Vault,
+    space: &crate::ids::Name,
+    packs: Vec<PackRecord>,
+    originals: Vec<(ItemId, ItemId)>,
+) -> Result<(String, bytes::Bytes)> {
+    let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
+    let plain = file.encode(vault.signer(&[Role::Snapshot, Role::Maintenance])?);
+    let stored =
+        if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
+    Ok((layout::index(space, &Digest::of(&stored)), stored.into()))
 }

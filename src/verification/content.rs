@@ -15,13 +15,14 @@ use crate::vault::snapshots::Snapshot;
 use crate::vault::tree;
 
 /// Reads every item once: decrypted, hashed against its id (the reader does that), parsed where
-/// it is JSON.
+/// it is JSON. Returns those that are not what they should be.
 pub(super) async fn check_items(
     reader: &Reader<'_>,
-    entries: HashMap<ItemId, CatalogEntry>,
+    entries: &HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<()> {
+) -> Result<HashSet<ItemId>> {
+    let mut damaged = HashSet::new();
     let ids: Vec<ItemId> = entries.keys().copied().collect();
     reader
         .for_each(ids, async |id, data| {
@@ -35,14 +36,19 @@ pub(super) async fn check_items(
                 Err(error) => Some((damage_kind(&error), with_causes(&error))),
             };
             match problem {
-                Some((kind, detail)) => report.add(kind, "", entry.path.to_string(), detail),
+                Some((kind, detail)) => {
+                    report.add(kind, "", entry.path.to_string(), detail);
+                    if kind.is_integrity() {
+                        damaged.insert(id);
+                    }
+                }
                 None => drop(report.good_items.insert(id)),
             }
             options.progress.advance(Phase::Verify, 1, entry.size);
             Ok(())
         })
         .await?;
-    Ok(())
+    Ok(damaged)
 }
 
 fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, String)> {

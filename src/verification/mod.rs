@@ -15,6 +15,7 @@
 
 mod budget;
 mod content;
+mod losses;
 mod memory;
 mod objects;
 mod repair;
@@ -24,4 +25,4 @@ pub use budget::{Scope, Share};
 pub use memory::{LastVerified, last_verified};
 pub use objects::verify;
 pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};
-pub use report::{Damage, DamageKind, Level, VerifyOptions, VerifyReport};
+pub use report::{AffectedSnapshot, Damage, DamageKind, Level, VerifyOptions, VerifyReport};

@@ -7,8 +7,9 @@ use futures_util::stream;
 
 use super::budget;
 use super::content;
+use super::losses;
 use super::memory::{Memory, unit_of};
-use super::report::{DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
+use super::report::{AffectedSnapshot, DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::{Phase, Problem};
@@ -20,7 +21,7 @@ use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
-use crate::vault::reader::Reader;
+use crate::vault::reader::{LOST_INDEX_HINT, Reader};
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
@@ -84,11 +85,12 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
     if options.scope.is_limited() {
         budget::check(vault, &by_space, &memory, options, &mut report).await?;
     }
+    let mut lost_packs = BTreeSet::new();
     for (space, snapshots) in by_space {
         match verify_space(vault, space, &snapshots, options, &mut report).await {
             // What was good until then is remembered.
             Err(error) if error.kind == ErrorKind::Cancelled => break,
-            verified => verified?,
+            verified => lost_packs.extend(verified?),
         }
     }
     for (name, failure) in vault.replicas.failed() {
@@ -101,13 +103,15 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             ErrorKind::NotTrusted => DamageKind::NotAuthentic,
             _ => DamageKind::Unreadable,
         };
-        report.add(kind, &name, "", failure.why);
+        let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
+        report.add(kind, &name, "", failure.why + &next);
     }
     if options.scope.remember {
         memory.keep(vault, options, &mut report).await;
     }
     report.warnings.extend(vault.warnings());
-    report.damage.sort();
+    report.sort();
+    report.lost = losses::lost_keys(vault, &report, &lost_packs);
     if options.cancel.is_cancelled() {
         return Err(VaultError::cancelled());
     }
@@ -121,15 +125,25 @@ async fn signed_files(
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) {
+    for same in vault.same_replicas().await {
+        let hint = "`prismvault repair` tells which, and gives a copy at another place an id of its own";
+        let detail = format!("{}; {hint}", same.sentence());
+        report.add(DamageKind::SameReplica, &same.second, layout::REPLICA, detail);
+    }
     for replica in vault.replicas.live().filter(|replica| options.scope.includes(&replica.name)) {
-        report.objects += 2;
+        report.count(&replica.name, 2);
         for (key, error) in vault.check_own_files_on(replica).await {
             report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
         }
         for (key, result) in vault.check_trust_on(replica).await {
-            report.objects += 1;
-            if let Err(error) = result {
-                report.add(damage_kind(&error), &replica.name, key, with_causes(&error));
+            report.count(&replica.name, 1);
+            match result {
+                Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
+                    // Keys were changed while it was away.
+                    report.add(DamageKind::Behind, &replica.name, key, with_causes(&error));
+                }
+                Err(error) => report.add(damage_kind(&error), &replica.name, key, with_causes(&error)),
+                Ok(()) => {}
             }
         }
         let wanted = chosen.iter().filter(|snapshot| snapshot.is_wanted_on(replica));
@@ -141,7 +155,7 @@ async fn signed_files(
             .buffered(vault.limits().store_concurrency);
         let checks: Vec<_> = checks.collect().await;
         for (snapshot, result, key) in checks {
-            report.objects += 1;
+            report.count(&replica.name, 1);
             match result {
                 Ok(()) => {}
                 Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
@@ -168,14 +182,15 @@ pub(super) fn damage_kind(error: &VaultError) -> DamageKind {
     }
 }
 
+/// Verifies what is in a space; returns the keys of packs that no replica has a good copy of.
 async fn verify_space(
     vault: &Vault,
     name: &Name,
     snapshots: &[&Snapshot],
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<()> {
-    let space = Space::load(vault, name).await?;
+) -> Result<Vec<String>> {
+    let space = Space::load_from_replicas(vault, name).await?;
     verify_ledger(vault, name, snapshots, options, report).await;
     let reader = Reader::new(vault, &space);
     let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
@@ -195,12 +210,12 @@ async fn verify_space(
             Ok(needed) => readable.push((snapshot, needed)),
             Err(error) => {
                 let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
-                report.add(
-                    damage_kind(&error),
-                    "",
-                    key,
-                    format!("its catalog cannot be read: {}", with_causes(&error)),
-                );
+                let mut detail = format!("its catalog cannot be read: {}", with_causes(&error));
+                if let Some(hint) = error.next_step().filter(|hint| *hint == LOST_INDEX_HINT) {
+                    detail = format!("{detail}; {hint}");
+                }
+                report.add(damage_kind(&error), "", key, detail);
+                report.affected.push(AffectedSnapshot::without_catalog(snapshot));
             }
         }
     }
@@ -217,18 +232,24 @@ async fn verify_space(
     let unread = readable.len() < snapshots.len();
     for problem in &space.unreadable {
         if lost || unread {
-            report.add(DamageKind::Damaged, "", problem.subject.clone(), problem.detail.clone());
+            let detail = format!("{}; {LOST_INDEX_HINT}", problem.detail);
+            report.add(DamageKind::Damaged, "", problem.subject.clone(), detail);
         } else {
             let detail = format!("no snapshot needs it; remove it where it lies ({})", problem.detail);
             report.warnings.push(Problem::new("not-an-index", problem.subject.clone(), detail));
         }
     }
+    let mut damaged = HashSet::new();
     if options.level == Some(Level::Content) {
-        verify_content(vault, &reader, &space, entries, options, report).await?;
+        damaged = verify_content(vault, &reader, &space, entries, options, report).await?;
     }
-    Ok(())
+    let lost = losses::lost_packs(vault, &space, &report.damage);
+    let readable: Vec<&Snapshot> = readable.into_iter().map(|(snapshot, _)| snapshot).collect();
+    report.affected.extend(losses::affected(&reader, &space, &lost, &damaged, &readable).await);
+    Ok(losses::keys_of(&space, name, &lost))
 }
 
+/// Checks the ledger of a space: that it is whole, and its copies.
 async fn verify_ledger(
     vault: &Vault,
     name: &Name,
@@ -316,7 +337,7 @@ async fn verify_content(
     entries: HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<()> {
+) -> Result<HashSet<ItemId>> {
     let rank: HashMap<Digest, usize> =
         report.looked_at.iter().enumerate().map(|(rank, unit)| (*unit, rank)).collect();
     let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
@@ -333,17 +354,18 @@ async fn verify_content(
         // Without a budget all is one group, which the reader puts in order.
         groups.entry(ranked.unwrap_or(0)).or_default().insert(item, entry);
     }
+    let mut damaged = HashSet::new();
     let count: usize = groups.values().map(HashMap::len).sum();
     options.progress.start(Phase::Verify, Some(count as u64));
     for (begun, (_, entries)) in groups.into_iter().enumerate() {
         if begun > 0 && report.until.is_some_and(|until| vault.now() >= until) {
             break;
         }
-        content::check_items(reader, entries, options, report).await?;
+        damaged.extend(content::check_items(reader, &entries, options, report).await?);
     }
     options.progress.finish(Phase::Verify);
     note_content(space, &in_packs, report);
-    Ok(())
+    Ok(damaged)
 }
 
 /// Notes the packs of which all items that are needed were good. Pages of catalogs have been read
@@ -374,13 +396,14 @@ pub(super) fn presence(
     let Some(listing) = space.listing(at) else { return needed };
     let lost = wanted.lost().len();
     if lost > 0 {
-        let detail = format!("no index object says where {lost} items are that its snapshots need");
+        let detail =
+            format!("no index object says where {lost} items are that its snapshots need; {LOST_INDEX_HINT}");
         report.add(DamageKind::Missing, &replica.name, format!("{}/{}", layout::INDEX, space.name), detail);
     }
     for number in wanted.packs_on(space, at) {
         let pack = &space.index.packs()[number as usize];
         let key = layout::pack(&space.name, &pack.id);
-        report.objects += 1;
+        report.count(&replica.name, 1);
         match listing.bodies.get(&pack.id) {
             None => report.add(DamageKind::Missing, &replica.name, key, "the body of this pack is missing"),
             Some(size) if *size != pack.size => {
@@ -393,31 +416,7 @@ pub(super) fn presence(
             }
             Some(_) => drop(needed.insert(Object { key, size: Some(pack.size), digest: pack.id })),
         }
-        if let Some((header, size)) = pack.header {
-            report.objects += 1;
-            let key = layout::header(&space.name, &pack.id, &header);
-            let there = listing
-                .headers
-                .get(&pack.id)
-                .and_then(|headers| headers.iter().find(|(own, _)| *own == header));
-            match there {
-                None => report.add(
-                    DamageKind::Missing,
-                    &replica.name,
-                    key,
-                    "the header of this pack is missing; without it nobody can decrypt the pack",
-                ),
-                Some((_, found)) if *found != size => {
-                    report.add(
-                        DamageKind::WrongSize,
-                        &replica.name,
-                        key,
-                        format!("it has {found} bytes instead of {size}"),
-                    );
-                }
-                Some(_) => drop(needed.insert(Object { key, size: Some(size), digest: header })),
-            }
-        }
+        needed.extend(needed_header(space, listing, pack, replica, report));
         needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
@@ -429,6 +428,39 @@ pub(super) fn presence(
     report.unreferenced +=
         listed.filter(|digest| !keys.contains(digest)).count() as u64 + listing.strangers.len() as u64;
     needed
+}
+
+/// The header of the pack for those who are to read it now. Earlier ones may be there, and are not
+/// needed.
+fn needed_header(
+    space: &Space,
+    listing: &Listing,
+    pack: &Pack,
+    replica: &Replica,
+    report: &mut VerifyReport,
+) -> Option<Object> {
+    let (header, size) = pack.needed_header()?;
+    report.count(&replica.name, 1);
+    let key = layout::header(&space.name, &pack.id, &header);
+    let there = listing.headers.get(&pack.id).and_then(|all| all.iter().find(|(own, _)| *own == header));
+    match there {
+        Some((_, found)) if *found == size => return Some(Object { key, size: Some(size), digest: header }),
+        Some((_, found)) => {
+            let detail = format!("it has {found} bytes instead of {size}");
+            report.add(DamageKind::WrongSize, &replica.name, key, detail);
+        }
+        // It was away when the recipients changed.
+        None if pack.named_headers().any(|earlier| listing.has_header(pack, &earlier)) => {
+            let detail =
+                "it has an earlier header of this pack, not the one for those who are to read it now";
+            report.add(DamageKind::Behind, &replica.name, key, detail);
+        }
+        None => {
+            let detail = "the header of this pack is missing; without it nobody can decrypt the pack";
+            report.add(DamageKind::Missing, &replica.name, key, detail);
+        }
+    }
+    None
 }
 
 /// An index object that describes the pack. One is enough; without any, the one to bring is the
@@ -448,7 +480,11 @@ fn needed_index(
     }
     if let Some(index) = pack.indexed_by.first().filter(|_| needed.is_empty()) {
         let detail = "this index object is missing; the packs that it describes cannot be found without it";
-        report.add(DamageKind::Missing, &replica.name, layout::index(&space.name, index), detail);
+        // One that was written for other readers is not there where a replica was away then.
+        let was_away = space.headers.indexes.contains_key(index)
+            && listing.indexes.keys().any(|there| space.headers.retired_indexes.contains(there));
+        let kind = if was_away { DamageKind::Behind } else { DamageKind::Missing };
+        report.add(kind, &replica.name, layout::index(&space.name, index), detail);
     }
     needed
 }

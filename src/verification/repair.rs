@@ -21,6 +21,7 @@ use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::init::replica_file;
 use crate::vault::layout;
 use crate::vault::open::Vault;
+use crate::vault::places::{SameReplica, is_same_place};
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 
@@ -316,9 +317,30 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
     let gone = || VaultError::new(ErrorKind::TooFewReplicas, format!("the replica {} is gone", step.to));
     let to = vault.replicas.named(&step.to).ok_or_else(gone)?;
     let body = if step.key == layout::REPLICA {
+        require_own_place(vault, to).await?;
         Body::bytes(replica_file(&vault.file.vault))
     } else {
         fetch(vault, vault.replicas.named(&step.from).ok_or_else(gone)?, &step.key).await?
     };
     replace(vault, to, &step.key, body).await
+}
+
+/// Refuses to give a replica a new id when it is the place of another one under a second name:
+/// then both would have the new id.
+async fn require_own_place(vault: &Vault, to: &Replica) -> Result<()> {
+    for same in vault.same_replicas().await.into_iter().filter(|same| same.second == to.name) {
+        let first = vault.replicas.all().iter().find(|replica| replica.name == same.first);
+        if let Some(first) = first
+            && is_same_place(first, to).await?
+        {
+            let SameReplica { first, second } = same;
+            return Err(VaultError::new(
+                ErrorKind::Refused,
+                format!(
+                    "{first} and {second} are two names for one place; remove one of them from the configuration"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What is asked of a verification, and what it found.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,9 @@ pub enum DamageKind {
     NotAuthentic,
     /// A snapshot that other replicas hold and this one does not: it is behind.
     Behind,
+    /// A replica that says to be another one: two names for one place, or a copy that was never
+    /// given an id of its own. Copies on it do not count.
+    SameReplica,
     /// The replica, or an object of it, could not be read.
     Unreadable,
     /// Content that does not hold together: an item, a link or an asset.
@@ -60,10 +63,10 @@ pub enum DamageKind {
 }
 
 impl DamageKind {
-    /// Whether data is damaged, missing or not authentic, as opposed to a copy that lags behind
-    /// or cannot be reached now.
+    /// Whether data is damaged, missing or not authentic, as opposed to a copy that lags behind,
+    /// is none, or cannot be reached now.
     pub fn is_integrity(self) -> bool {
-        !matches!(self, Self::Behind | Self::Unreadable)
+        !matches!(self, Self::Behind | Self::SameReplica | Self::Unreadable)
     }
 }
 
@@ -89,6 +92,8 @@ pub struct VerifyReport {
     pub snapshots: u64,
     /// Objects looked at, on all replicas.
     pub objects: u64,
+    /// The same by replica.
+    pub objects_by_replica: BTreeMap<String, u64>,
     /// Bytes read for it.
     pub bytes_read: u64,
     /// Items of which the content was checked.
@@ -97,6 +102,10 @@ pub struct VerifyReport {
     pub unreferenced: u64,
     /// Everything that is wrong, sorted.
     pub damage: Vec<Damage>,
+    /// Keys of damaged objects that no replica has a good copy of, sorted.
+    pub lost: Vec<String>,
+    /// Snapshots that cannot be restored whole.
+    pub affected: Vec<AffectedSnapshot>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
     /// Packs and index objects that a sample or a longest duration left for a later run, counted on
@@ -136,6 +145,21 @@ pub(super) struct SnapshotNeeds {
     pub(super) units: Vec<Digest>,
 }
 
+/// A snapshot of which something has no good copy any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AffectedSnapshot {
+    /// Its repository.
+    pub repository: Name,
+    /// Its id.
+    pub snapshot: SnapshotId,
+    /// Whether its catalog cannot be read, so that nobody knows what belongs to it.
+    pub catalog_lost: bool,
+    /// Items of it that are lost, pages of its catalog included.
+    pub items: u64,
+    /// Paths of the catalog that are lost, sorted.
+    pub paths: Vec<String>,
+}
+
 impl VerifyReport {
     pub(super) fn add(
         &mut self,
@@ -145,8 +169,18 @@ impl VerifyReport {
         detail: impl Into<String>,
     ) {
         let damage = Damage { kind, replica: replica.to_owned(), key: key.into(), detail: detail.into() };
-        if !self.damage.contains(&damage) {
-            self.damage.push(damage);
-        }
+        self.damage.push(damage);
+    }
+
+    /// Counts objects that were looked at.
+    pub(super) fn count(&mut self, replica: &str, objects: u64) {
+        self.objects += objects;
+        *self.objects_by_replica.entry(replica.to_owned()).or_default() += objects;
+    }
+
+    /// Sorts what was found, each thing once.
+    pub(super) fn sort(&mut self) {
+        self.damage.sort_unstable();
+        self.damage.dedup();
     }
 }

@@ -21,7 +21,7 @@ use prismvault::vault::envelope::Identity;
 use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
-use prismvault::vault::signing::SigningKey;
+use prismvault::vault::signing::{SigningKey, VerifyingKey};
 use prismvault::verification::{
     Level, Scope, VerifyOptions, VerifyReport, apply_repair, plan_repair, verify,
 };
@@ -161,8 +161,10 @@ pub(crate) struct Backup {
     pub(crate) stores: Stores,
     pub(crate) operator: Identity,
     pub(crate) recovery: Identity,
-    signing: Secret,
-    root: SigningKey,
+    pub(crate) signing: Secret,
+    pub(crate) root: SigningKey,
+    /// The first root key, which clients pin.
+    pin: VerifyingKey,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) limits: Limits,
     pub(crate) min_copies: Option<usize>,
@@ -195,6 +197,7 @@ impl Backup {
             operator: Identity::generate(),
             recovery: Identity::generate(),
             signing: signing.to_secret_text("test"),
+            pin: root.public().clone(),
             root,
             clock,
             limits: quick_limits(),
@@ -222,6 +225,25 @@ impl Backup {
     /// Signs as the holder of the root key does.
     pub(crate) fn sign_as_root(&self, bytes: &[u8], key: &str) -> String {
         self.root.sign(bytes, key)
+    }
+
+    /// Writes the keys of the backup host and the recovery identity into `keys/` of a workplace,
+    /// and returns the lines of a configuration that name and pin them.
+    pub(crate) async fn write_keys(&self, place: &Workplace) -> String {
+        std::fs::create_dir(place.file("keys")).unwrap();
+        for (name, secret) in [
+            ("operator.txt", &self.operator.to_secret_text("test")),
+            ("recovery.txt", &self.recovery.to_secret_text("test")),
+            ("signing.key", &self.signing),
+        ] {
+            place.write(&format!("keys/{name}"), secret.expose());
+        }
+        let vault = self.open().await.unwrap().file.vault;
+        format!(
+            "[keys]\noperator = {{ file = \"keys/operator.txt\" }}\nsigning = {{ file = \"keys/signing.key\" }}\n\
+             [vault]\nid = \"{vault}\"\nroot = \"{}\"\n",
+            self.root.public()
+        )
     }
 
     /// Puts a file and its signature on every replica.
@@ -263,20 +285,29 @@ impl Backup {
         self.open_with(vec![self.operator.clone()]).await
     }
 
+    /// Opens the vault with the signing key of another vault.
+    pub(crate) async fn open_signing_as(&self, other: &Self) -> prismvault::vault::error::Result<Arc<Vault>> {
+        self.open_as(vec![self.operator.clone()], &other.signing).await
+    }
+
     /// Opens the vault with these identities.
     pub(crate) async fn open_with(
         &self,
         identities: Vec<Identity>,
     ) -> prismvault::vault::error::Result<Arc<Vault>> {
+        self.open_as(identities, &self.signing).await
+    }
+
+    async fn open_as(
+        &self,
+        identities: Vec<Identity>,
+        signing: &Secret,
+    ) -> prismvault::vault::error::Result<Arc<Vault>> {
         let options = OpenOptions {
             limits: self.limits.clone(),
             clock: Arc::<ManualClock>::clone(&self.clock),
-            keys: Keys {
-                identities,
-                signing: Some(SigningKey::parse(&self.signing).unwrap()),
-                ..Keys::default()
-            },
-            pins: Pins { vault: None, root: Some(self.root.public().clone()) },
+            keys: Keys { identities, signing: Some(SigningKey::parse(signing).unwrap()), ..Keys::default() },
+            pins: Pins { vault: None, root: Some(self.pin.clone()) },
             cache: None,
             state: self.state.clone(),
             spool: self.spool.path().join("spool"),

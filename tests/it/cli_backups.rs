@@ -153,7 +153,7 @@ async fn init_makes_a_vault_on_every_replica_and_writes_the_lines_that_pin_it() 
         let restored = place.expect(0, &["restore", "files", "latest", "--to", "out"]);
         assert!(!restored.stderr.contains(UNPINNED), "{restored:?}");
         place.expect(0, &["verify", "--full"]);
-        let again = place.expect(2, options);
+        let again = place.expect(5, options);
         assert!(again.stderr.contains("there is a vault already"), "{again:?}");
     }
 }
@@ -350,7 +350,8 @@ async fn damage_of_any_pack_is_named_by_verify_and_mended_by_repair() {
             let named = (&found[0]["kind"], &found[0]["replica"], &found[0]["key"]);
             assert_eq!(named, (&(*kind).into(), &"one".into(), &pack.as_str().into()));
             let plan = place.expect(0, &["repair", "--dry-run"]);
-            assert!(plan.stdout.contains(&format!("would bring {pack} to one, from two")), "{plan:?}");
+            assert!(plan.stdout.contains("would bring 1 object to one from two\n"), "{plan:?}");
+            assert!(plan.stdout.contains(&format!("  {pack} from two: ")), "{plan:?}");
             place.expect(0, &["repair"]);
             assert_eq!(fs::read(&file).unwrap(), whole[pack]);
         }
@@ -371,6 +372,46 @@ async fn damage_without_another_copy_is_beyond_repair() {
     place.expect(4, &["verify"]);
     let run = place.expect(4, &["repair"]);
     assert!(run.stdout.contains("no good copy") && run.stdout.contains(pack.as_str()), "{run:?}");
+}
+
+/// The next step that a report names must be true.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_names_the_snapshots_it_costs_and_a_new_snapshot_stores_it_again() {
+    for cut in [true, false] {
+        let backups = Backups::new();
+        let place = &backups.place;
+        let id = place.expect(0, &["snapshot", "--json"]).json()["snapshot"].as_str().unwrap().to_owned();
+        let whole = tree(&place.file("one"));
+        let packs = whole.iter().filter(|(key, _)| key.starts_with("packs/"));
+        let (pack, bytes) = packs.max_by_key(|(_, bytes)| bytes.len()).unwrap();
+        let mut damaged = bytes[usize::from(cut)..].to_vec();
+        damaged[0] ^= 1;
+        // On one replica only it is an errand, not a loss.
+        overwrite(&place.file("one").join(pack), &damaged);
+        let errand = place.run(&["verify", "--level", "bytes", "--json"]).json();
+        assert_eq!((&errand["lost"], &errand["affected"]), (&serde_json::json!([]), &serde_json::json!([])));
+        overwrite(&place.file("two").join(pack), &damaged);
+        let run = place.expect(4, &["verify", "--level", "bytes"]);
+        for said in ["no good copy is left of ", &format!("  {id} of acme-blog: "), "prismvault snapshot"] {
+            assert!(run.stdout.contains(said), "{said}: {run:?}");
+        }
+        assert_eq!(run.stdout.contains("move the damaged objects"), !cut, "{run:?}");
+        let report = place.run(&["verify", "--level", "bytes", "--json"]).json();
+        assert!(report["lost"].as_array().unwrap().contains(&pack.as_str().into()), "{report}");
+        let affected = &report["affected"][0];
+        assert_eq!(affected["snapshot"], id.as_str());
+        let paths = affected["paths"].as_array().unwrap();
+        assert_eq!(affected["items"], paths.len());
+        assert!(paths.iter().any(|path| path.as_str().unwrap().starts_with("documents/")), "{affected}");
+
+        if !cut {
+            for replica in ["one", "two"] {
+                std::fs::remove_file(place.file(replica).join(pack)).unwrap();
+            }
+        }
+        let next = place.expect(0, &["snapshot", "--json"]).json()["snapshot"].as_str().unwrap().to_owned();
+        place.expect(0, &["verify", "--full", &next]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -462,4 +503,36 @@ async fn a_token_that_is_no_longer_set_is_named_with_the_next_step() {
     for arguments in [&["list"][..], &["verify"], &["restore", "files", "latest", "--to", "out"]] {
         place.expect(0, arguments);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_replica_of_two_is_enough_to_read_and_the_other_is_named() {
+    let backups = Backups::new();
+    let place = &backups.place;
+    place.expect(0, &["snapshot"]);
+    std::fs::rename(place.file("two"), place.file("unmounted")).unwrap();
+    // A mount point that is there and empty is not a vault either.
+    for mounted in [false, true] {
+        if mounted {
+            std::fs::create_dir(place.file("two")).unwrap();
+        }
+        for (arguments, code) in [
+            (&["list"][..], 3),
+            (&["show", "latest"], 0),
+            (&["cat", "latest", "repository/languages.json"], 0),
+            (&["restore", "files", "latest", "--to", "out", "--overwrite", "always"], 0),
+        ] {
+            let run = place.expect(code, arguments);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert!(said.contains("two"), "{arguments:?}: {run:?}");
+        }
+        let taken = place.expect(1, &["snapshot"]);
+        assert!(taken.stderr.contains("2 must hold a snapshot"), "{taken:?}");
+        assert!(taken.stderr.contains("hint: two: ") && taken.stderr.contains("mount it"), "{taken:?}");
+    }
+    std::fs::rename(place.file("one"), place.file("unmounted-too")).unwrap();
+    std::fs::remove_dir(place.file("two")).unwrap();
+    let run = place.expect(1, &["list"]);
+    assert!(run.stderr.contains("none of the 2 replicas can be read"), "{run:?}");
+    assert!(run.stderr.contains("one good replica is enough to read"), "{run:?}");
 }

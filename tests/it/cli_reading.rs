@@ -167,7 +167,7 @@ fn one_item_is_printed_as_it_is_stored_and_found_again() {
     let json = place.run(&["find", uid, "--text", "--all", "--json"]).json();
     assert!(json["hits"].as_array().unwrap().iter().any(|hit| hit["path"] == path.as_str()), "{json}");
     let run = place.run(&["find", "no document says this"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "Found nothing in 1 snapshots.\n"), "{run:?}");
+    assert_eq!((run.code, run.stdout.as_str()), (0, "Found nothing in 1 snapshot.\n"), "{run:?}");
 }
 
 #[test]

@@ -111,7 +111,9 @@ async fn what_nobody_has_a_good_copy_of_is_a_loss_and_the_rest_is_copied() {
     let headers = files(&place.file("one/keys"));
     damage(&headers[0]);
     let lost = place.expect(4, &["replicate"]);
-    assert!(lost.stdout.contains("LOST "), "{lost:?}");
+    // Packs are named by chance: it may be that of the catalog.
+    let named = lost.stdout.contains("LOST ") || lost.stdout.contains("its catalog cannot be read");
+    assert!(named && lost.stdout.contains("is damaged"), "{lost:?}");
     assert!(!files(&place.file("two/packs")).is_empty(), "what is good was copied");
 }
 

@@ -122,3 +122,31 @@ async fn wrong_credentials_are_a_failure_that_names_the_replica_and_not_the_secr
     assert!(!run.stderr.contains("not-the-secret-half"), "{run:?}");
     assert!(!place.file("keys").exists() && !place.file("prismvault.toml").exists());
 }
+
+#[test]
+fn missing_settings_of_a_bucket_are_a_configuration_error_that_says_what_was_looked_for() {
+    let place = Workplace::new();
+    let run = |region: &str| {
+        place.write(
+            "prismvault.toml",
+            &format!(
+                "[repositories.blog]\nrepository = 'acme-blog'\n[[replicas]]\nname = 'bucket'\nurl = 's3://bucket/x'\n{region}"
+            ),
+        );
+        let mut command = place.command(&["list"]);
+        // Not the machine's own role, should it have one.
+        Run::from(command.env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap())
+    };
+    for (region, said) in [
+        ("", &["no region is configured", "AWS_REGION", "profile \"default\"", "~/.aws/config"][..]),
+        ("region = 'eu-central-1'\n", &["no AWS credentials", "AWS_ACCESS_KEY_ID", "~/.aws/credentials"]),
+        ("region = 'eu-central-1'\nprofile = 'acme'\n", &["profile \"acme\""]),
+    ] {
+        let run = run(region);
+        assert_eq!(run.code, 2, "{run:?}");
+        for said in said.iter().chain(&["replica bucket", "hint: set `region` or `profile`"]) {
+            assert!(run.stderr.contains(said), "{said}: {run:?}");
+        }
+        assert!(!run.stderr.contains("WARN"), "the SDK is silent: {run:?}");
+    }
+}

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use prismvault::config::{
     Config, ConfigError, ConfigErrorKind, SecretErrorKind, SecretRef, Starter, StarterRepository,
 };
 use prismvault::ids::{Name, VaultId};
 use prismvault::limits::Limits;
+use prismvault::objects::s3::ServerEncryption;
+use prismvault::objects::{LockMode, LockRule};
 use tempfile::TempDir;
 use url::Url;
 
@@ -88,6 +91,10 @@ region = "eu-central-1"
 endpoint = "http://127.0.0.1:3900"
 force_path_style = true
 profile = "backup"
+storage_class = "STANDARD_IA"
+sse = "aws:kms"
+kms_key = "alias/vault"
+object_lock = { mode = "governance", days = 14 }
 
 [[replicas]]
 name = "office"
@@ -133,7 +140,13 @@ fn every_key_is_read() {
     let frankfurt = config.replica("frankfurt").unwrap();
     assert_eq!(frankfurt.url.as_str(), "s3://acme-prismic/vault");
     assert_eq!((frankfurt.region.as_deref(), frankfurt.force_path_style), (Some("eu-central-1"), true));
-    assert!(!config.replica("office").unwrap().force_path_style);
+    assert_eq!(frankfurt.storage_class.as_deref(), Some("STANDARD_IA"));
+    let kms = ServerEncryption::Kms { key: Some("alias/vault".into()) };
+    assert_eq!(frankfurt.encryption, Some(kms));
+    let rule = LockRule { mode: LockMode::Governance, window: TimeDelta::days(14) };
+    assert_eq!(frankfurt.object_lock, Some(rule));
+    let office = config.replica("office").unwrap();
+    assert!(!office.force_path_style && office.encryption.is_none() && office.object_lock.is_none());
 }
 
 #[test]
@@ -171,10 +184,10 @@ fn unknown_keys_are_named_with_what_was_meant() {
              min_copies)",
         ),
         (
-            "[[replicas]]\nname = 'a'\nurl = 'file:///a'\nobject_lock = { mode = 'governance' }",
+            "[[replicas]]\nname = 'a'\nurl = 's3://a'\nobject_locks = { mode = 'governance' }",
             UnknownKey,
-            "prismvault.toml:4: replicas[0].object_lock: unknown key (known here: name, url, region, endpoint, \
-             force_path_style, profile)",
+            "prismvault.toml:4: replicas[0].object_locks: unknown key, did you mean \"object_lock\"? (known here: \
+             name, url, region, endpoint, force_path_style, profile, storage_class, sse, kms_key, object_lock)",
         ),
         (
             "[retention]\nkeep_daily = 14",
@@ -253,6 +266,7 @@ fn wrong_values_are_named_with_file_line_and_key() {
 #[test]
 fn wrong_values_of_vault_limits_and_replicas_are_named_too() {
     let office = |line: &str| format!("[[replicas]]\nname = 'office'\nurl = 'file:///v'\n{line}\n");
+    let bucket = |line: &str| format!("[[replicas]]\nname = 'b'\nurl = 's3://bucket'\n{line}\n");
     let url = |url: &str| format!("[[replicas]]\nname = 'office'\nurl = '{url}'\n");
     for (text, message) in [
         ("[vault]\nid = 'abc'".to_owned(), "2: vault.id: \"abc\" is not a vault id of 32 hexadecimal digits"),
@@ -288,6 +302,38 @@ fn wrong_values_of_vault_limits_and_replicas_are_named_too() {
         ),
         (url("s3://bucket/prefix?x=1"), "3: replicas[0].url: must have no \"?\" and no \"#\""),
         (office("region = 'eu-central-1'"), "4: replicas[0].region: is for replicas on S3 only"),
+        (office("sse = 'AES256'"), "4: replicas[0].sse: is for replicas on S3 only"),
+        (
+            office("object_lock = { mode = 'governance', days = 14 }"),
+            "4: replicas[0].object_lock: is for replicas on S3 only",
+        ),
+        (bucket("sse = 'aws'"), "4: replicas[0].sse: must be \"AES256\" or \"aws:kms\""),
+        (bucket("kms_key = 'a'"), "4: replicas[0].kms_key: is used only with sse = \"aws:kms\""),
+        (
+            bucket("sse = 'AES256'\nkms_key = 'a'"),
+            "5: replicas[0].kms_key: is used only with sse = \"aws:kms\"",
+        ),
+        (
+            bucket("storage_class = 'glacier ir'"),
+            "4: replicas[0].storage_class: is not a storage class, such as \"STANDARD_IA\"",
+        ),
+        (
+            bucket("storage_class = 'DEEP_ARCHIVE'"),
+            "4: replicas[0].storage_class: is an archive, from which nothing can be read at once; \
+             \"GLACIER_IR\" can be used",
+        ),
+        (
+            bucket("object_lock = { mode = 'legal', days = 14 }"),
+            "4: replicas[0].object_lock.mode: must be \"governance\" or \"compliance\"",
+        ),
+        (
+            bucket("object_lock = { mode = 'governance' }"),
+            "4: replicas[0].object_lock: the key \"days\" is missing",
+        ),
+        (
+            bucket("object_lock = { mode = 'compliance', days = 36500 }"),
+            "4: replicas[0].object_lock.days: must be from 1 to 366",
+        ),
         (
             office("force_path_style = 'yes'"),
             "4: replicas[0].force_path_style: must be true or false, not text",

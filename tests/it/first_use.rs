@@ -91,7 +91,7 @@ async fn mistakes_are_named_with_the_next_step() {
         (&["snapshot", "blogg"], 2, "acme-blog"),
         (&["accept", "acme-blog", "assets/x/original", "--reason", "gone"], 2, "does not miss"),
         (&["snapshot", "--repository", "other-repo", "--to", "./vault"], 2, "prismvault.toml"),
-        (&["init"], 2, "there is a vault already"),
+        (&["init"], 5, "there is a vault already"),
         (&["verify", "--level", "deep"], 2, "presence"),
     ] {
         let run = place.run(arguments);
@@ -198,7 +198,7 @@ async fn a_first_run_that_was_killed_before_its_configuration_is_completed() {
     let stranger = Workplace::new();
     std::fs::rename(place.path().join("vault"), stranger.path().join("vault")).unwrap();
     let run = stranger.run(&words(&line));
-    assert_eq!(run.code, 2, "{run:?}");
+    assert_eq!(run.code, 5, "{run:?}");
     assert!(!stranger.path().join("keys").exists() && !stranger.path().join("prismvault.toml").exists());
 }
 
@@ -212,4 +212,40 @@ async fn a_place_that_is_refused_leaves_nothing_behind() {
     let left: Vec<_> =
         std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["vault"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_here_is_named_with_the_place_it_was_looked_for() {
+    let (source, place) = (small(), Workplace::new());
+    place.expect(0, &words(&first_try(&source)));
+    place.expect(0, &["config"]);
+    for (key, file, arguments) in [
+        ("operator", "keys/operator.txt", &["snapshot"][..]),
+        ("signing", "keys/signing.key", &["snapshot"]),
+        ("recovery", "keys/recovery.txt", &["cat", "latest", "repository/languages.json"]),
+    ] {
+        let aside = place.file("aside");
+        let recovery = place.file("keys/recovery.txt");
+        let kept = std::fs::read(&recovery).unwrap();
+        std::fs::rename(place.file(file), &aside).unwrap();
+        // It could stand in for the operator.
+        std::fs::remove_file(&recovery).ok();
+        let run = place.expect(2, arguments);
+        let said = format!("`{key}` in [keys]: file {file} is not here");
+        assert!(run.stderr.contains(&said) && run.stderr.contains("hint: bring "), "{run:?}");
+        let shown = place.expect(0, &["config"]);
+        assert!(shown.stdout.contains(&format!("file {file} is not here")), "{shown:?}");
+        assert_eq!(place.expect(0, &["config", "--json"]).json()["keys"]["here"][key], false);
+        std::fs::rename(&aside, place.file(file)).unwrap();
+        let mut restored = std::fs::File::create(&recovery).unwrap();
+        std::io::Write::write_all(&mut restored, &kept).unwrap();
+    }
+    let config = place.read("prismvault.toml");
+    let without: String =
+        config.lines().filter(|line| !line.starts_with("signing")).map(|line| format!("{line}\n")).collect();
+    place.write("prismvault.toml", &without);
+    let run = place.expect(2, &["snapshot"]);
+    assert!(run.stderr.contains("[keys] has no `signing`"), "{run:?}");
+    let shown = place.expect(0, &["config"]).stdout;
+    assert!(shown.lines().any(|line| line.starts_with("signing ") && line.contains("not set")), "{shown}");
 }

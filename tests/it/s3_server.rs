@@ -29,6 +29,8 @@ pub(crate) fn options(address: SocketAddr, prefix: &str) -> S3Options {
             access_key_id: Secret::new(ACCESS_KEY),
             secret_access_key: Secret::new(SECRET_KEY),
         }),
+        // `s3s-fs` keeps none.
+        versions: false,
         ..S3Options::new(BUCKET, prefix)
     }
 }
@@ -147,7 +149,8 @@ pub(crate) async fn damaging_wire(
     .await
 }
 
-async fn listen<F, W>(serve: F) -> (SocketAddr, JoinSet<()>)
+/// Serves every connection to a new port of this machine.
+pub(crate) async fn listen<F, W>(serve: F) -> (SocketAddr, JoinSet<()>)
 where
     F: Fn(TcpStream) -> W + Send + 'static,
     W: Future<Output = ()> + Send + 'static,

@@ -25,7 +25,7 @@ use url::form_urlencoded;
 use crate::backups::{ACCESS_TOKEN, Backup, Source, document, image};
 
 /// Path and bytes of everything in a snapshot.
-async fn contents(backup: &Backup, manifest: &Manifest) -> BTreeMap<String, Vec<u8>> {
+pub(crate) async fn contents(backup: &Backup, manifest: &Manifest) -> BTreeMap<String, Vec<u8>> {
     let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
     let space = Space::load(&vault, &manifest.space).await.unwrap();
     let reader = Reader::new(&vault, &space);

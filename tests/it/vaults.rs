@@ -9,7 +9,7 @@ use prismvault::objects::{ErrorKind, ObjectStore};
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::format::catalog::CatalogEntry;
-use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source};
+use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
 use prismvault::vault::item::ItemKind;
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
@@ -26,6 +26,15 @@ pub(crate) struct TestVault {
     pub(crate) backup: Backup,
     /// The stores, one a replica.
     pub(crate) stores: Vec<MemoryStore>,
+}
+
+/// A snapshot that was begun.
+pub(crate) struct Begun {
+    name: Name,
+    snapshots: Snapshots,
+    ledger: Ledger,
+    writer: Writer,
+    started: Timestamp,
 }
 
 impl TestVault {
@@ -60,13 +69,45 @@ impl TestVault {
         items: &[(&str, ItemKind, &[u8])],
         change: impl FnOnce(&mut Draft),
     ) -> Manifest {
+        let begun = self.begin(repository).await;
+        self.finish(begun, items, change).await
+    }
+
+    /// Commits by a client that opened the vault before.
+    pub(crate) async fn commit_by(
+        &self,
+        vault: Arc<Vault>,
+        repository: &str,
+        items: &[(&str, ItemKind, &[u8])],
+    ) -> Manifest {
+        let begun = self.begin_on(vault, repository).await;
+        self.finish(begun, items, |_| {}).await
+    }
+
+    /// Begins a snapshot, a second after what was before: looks at what the vault holds.
+    pub(crate) async fn begin(&self, repository: &str) -> Begun {
+        self.begin_on(self.backup.open().await.unwrap(), repository).await
+    }
+
+    async fn begin_on(&self, vault: Arc<Vault>, repository: &str) -> Begun {
         self.backup.clock.advance(chrono::TimeDelta::seconds(1));
-        let vault = self.backup.open().await.unwrap();
         let name: Name = repository.parse().unwrap();
         let snapshots = Snapshots::load(&vault, Some(&name)).await.unwrap();
         let ledger = Ledger::load(&vault, &name).await.unwrap();
         let space = Space::load(&vault, &name).await.unwrap();
         let writer = Writer::new(Arc::clone(&vault), space).unwrap();
+        Begun { name, snapshots, ledger, writer, started: self.backup.clock.now() }
+    }
+
+    /// Stores the items of a snapshot that was begun, and commits it.
+    pub(crate) async fn finish(
+        &self,
+        begun: Begun,
+        items: &[(&str, ItemKind, &[u8])],
+        change: impl FnOnce(&mut Draft),
+    ) -> Manifest {
+        let Begun { name, snapshots, ledger, writer, started } = begun;
+        let repository = name.to_string();
         let new = items.iter().map(|(path, kind, bytes)| NewItem {
             kind: *kind,
             path: (*path).to_owned(),
@@ -79,14 +120,14 @@ impl TestVault {
             .map(|((path, ..), item)| CatalogEntry { path: (*path).into(), item: item.id, size: item.size })
             .collect();
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let started = self.backup.clock.now();
+        let documents = items.iter().filter(|(path, ..)| path.starts_with("documents/")).count() as u64;
         let mut draft = Draft {
             repository: name,
             snapshot: SnapshotId::new(started),
             started,
             trigger: "test".to_owned(),
             source: Source {
-                repository: repository.to_owned(),
+                repository,
                 content_api: "https://example.com/api/v2".to_owned(),
                 master_ref: "ref".to_owned(),
                 integration_fields_ref: None,
@@ -95,7 +136,10 @@ impl TestVault {
             },
             entries,
             links: LinksPart::New(Box::new(std::iter::empty())),
-            counts: Counts::default(),
+            counts: Counts {
+                documents: Tally { stored: documents, ..Tally::default() },
+                ..Counts::default()
+            },
             consistency: Consistency::default(),
             gaps: Vec::new(),
             accepted_gaps: Vec::new(),

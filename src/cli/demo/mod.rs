@@ -88,12 +88,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         next: &next,
     };
     let Some(error) = error else {
-        context.output.report(&report, || page(&report))?;
+        context.output.report(Outcome::Complete, &report, || page(&report))?;
         return Ok(Outcome::Complete);
     };
     let outcome = error.kind.outcome();
     if context.output.is_json() {
-        context.output.report(&report, Page::new)?;
+        context.output.report(outcome, &report, Page::new)?;
     } else {
         context.output.error(&match &directory {
             Some(directory) => error.hint(format!("what was made until then is in {}", directory.display())),

@@ -102,6 +102,6 @@ impl<'a> Show<'a> {
         if self.context.output.is_json() {
             return Ok(());
         }
-        self.context.output.item(&Value::Null, || Page::new().line(text))
+        self.context.output.item(None, &Value::Null, || Page::new().line(text))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{ContentSession, Ended, SelectionOptions, outcome_of_problems, outcome_of_status};
+use super::{ContentSession, SelectionOptions, outcome_of_problems, outcome_of_status};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
 use crate::cli::output::Page;
 use crate::cli::session::IdentityOptions;
 use crate::cli::text::{Style, Table, Text};
-use crate::cli::units::human_bytes;
+use crate::cli::units::{counted, human_bytes};
 use crate::cli::{Context, ErrorKind};
 use crate::progress::Problem;
 use crate::restore::{
@@ -81,7 +81,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if args.dry_run {
         let plan = plan_files(&snapshot, &args.to, options).await?;
         let outcome = outcome_of_problems(&plan.problems);
-        context.output.report(&plan, || plan_page(&plan))?;
+        context.output.report(outcome, &plan, || plan_page(&plan))?;
         content.session.warn_of_replicas(context);
         return Ok(outcome);
     }
@@ -100,8 +100,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if everything {
         outcome = outcome.worst(status);
     }
-    let ended = Ended { exit_code: outcome.code(), report: &report };
-    context.output.result(outcome, &ended, || report_page(&report))?;
+    context.output.result(outcome, &report, || report_page(&report))?;
     content.session.warn_of_replicas(context);
     Ok(outcome)
 }
@@ -118,8 +117,8 @@ fn plan_page(plan: &RestorePlan) -> Page {
     }
     let page = Page::new()
         .line(format!(
-            "Would restore {} files, {}, of the snapshot {} of {} to {}",
-            plan.files.len(),
+            "Would restore {}, {}, of the snapshot {} of {} to {}",
+            counted(plan.files.len() as u64, "file"),
             human_bytes(plan.bytes),
             plan.snapshot,
             plan.repository,
@@ -138,11 +137,11 @@ fn report_page(report: &RestoreReport) -> Page {
         .and(
             Style::Plain,
             format!(
-                " {} of {} to {}: {} files new, {} replaced, {} as they were; {} written",
+                " {} of {} to {}: {} new, {} replaced, {} as they were; {} written",
                 report.snapshot,
                 report.repository,
                 report.target.display(),
-                report.created,
+                counted(report.created, "file"),
                 report.replaced,
                 report.unchanged,
                 human_bytes(report.bytes)

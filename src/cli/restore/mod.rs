@@ -1,11 +1,10 @@
 //! `prismvault restore`: gets content back, as files. And what all commands that read content
 //! have in common.
 
-use serde::Serialize;
-
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::session::{IdentityOptions, Session};
+use super::units::counted;
 use super::{Context, Output};
 use crate::progress::Problem;
 use crate::restore::{OpenSnapshot, RestoreError, RestoreErrorKind, Selection, is_damage};
@@ -105,10 +104,9 @@ pub(super) fn outcome_of_status(manifest: &Manifest, output: &Output) -> Outcome
         return Outcome::Complete;
     }
     output.warning(format!(
-        "the snapshot {id} is partial: {count} things were missing when it was taken, `prismvault show {id}` \
-         names them",
+        "the snapshot {id} is partial: it lacks {lacks} of the source, which `prismvault show {id}` names",
         id = manifest.snapshot,
-        count = manifest.gaps.len()
+        lacks = counted(manifest.gaps.len() as u64, "thing"),
     ));
     Outcome::Partial
 }
@@ -120,14 +118,6 @@ pub(super) fn outcome_of_problems(problems: &[Problem]) -> Outcome {
         problems if problems.iter().any(is_damage) => Outcome::Integrity,
         _ => Outcome::Failed,
     }
-}
-
-/// A report with how the command ended.
-#[derive(Serialize)]
-pub(super) struct Ended<'a, R: Serialize> {
-    pub(super) exit_code: u8,
-    #[serde(flatten)]
-    pub(super) report: &'a R,
 }
 
 impl From<RestoreError> for CommandError {

@@ -15,9 +15,23 @@ pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     pub(super) key: &'a str,
     pub(super) writes: bool,
+    /// Whether it is about one version.
+    pub(super) of_version: bool,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    pub(super) fn read(operation: &'static str, key: &'a str) -> Self {
+        Self { operation, key, writes: false, of_version: false }
+    }
+
+    pub(super) fn write(operation: &'static str, key: &'a str) -> Self {
+        Self { writes: true, ..Self::read(operation, key) }
+    }
+
+    pub(super) fn of_version(self) -> Self {
+        Self { of_version: true, ..self }
+    }
+
     /// Kind of an error after which nobody knows whether the store got the request.
     pub(super) fn interrupted(&self) -> ErrorKind {
         if self.writes { ErrorKind::Unknown } else { ErrorKind::Transient }
@@ -35,18 +49,29 @@ impl S3Store {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let code = service.err().code().unwrap_or_default();
-                let kind = classify(status, code, call.writes);
-                let mut why = describe(kind).to_owned();
+                let mut kind = classify(status, code, call);
+                let mut why = describe(kind, code).to_owned();
+                if let (true, Some(credentials)) = (is_expired(code), &self.credentials) {
+                    credentials.refuse();
+                    kind = ErrorKind::Transient;
+                }
+                if kind == ErrorKind::Permanent && call.operation == "write" && self.rule.is_some() {
+                    why.push_str(" with a lock, for which Object Lock must be on for the bucket");
+                }
                 if let Some(region) = service.raw().headers().get("x-amz-bucket-region")
                     && matches!(status, 301 | 307 | 400)
                 {
                     why = format!("the bucket is in the region {region}");
                 }
+                if status < 300 {
+                    why = "the answer of the store cannot be understood".to_owned();
+                }
                 let code = if code.is_empty() { String::new() } else { format!(", {code}") };
                 error(kind, format!("{why} (HTTP {status}{code})"))
             }
             SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if is_about_credentials(&err) => {
-                error(ErrorKind::Denied, "there are no usable AWS credentials".into()).because(causes(&err))
+                let kind = if may_come_back(&err) { ErrorKind::Transient } else { ErrorKind::Denied };
+                error(kind, "there are no usable AWS credentials".into()).because(causes(&err))
             }
             SdkError::ConstructionFailure(_) => {
                 error(ErrorKind::Permanent, "the request cannot be built".into()).because(causes(&err))
@@ -64,9 +89,15 @@ impl S3Store {
 }
 
 /// Tells from status and code what a caller can decide by. Codes first: stores differ in status.
-fn classify(status: u16, code: &str, writes: bool) -> ErrorKind {
+fn classify(status: u16, code: &str, call: Call<'_>) -> ErrorKind {
+    let writes = call.writes;
     match (status, code) {
-        (_, "NoSuchKey" | "NoSuchBucket" | "NotFound") => ErrorKind::NotFound,
+        (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket" | "NotFound") => ErrorKind::NotFound,
+        // The version is a delete marker.
+        (_, "MethodNotAllowed") | (405, _) if call.of_version => ErrorKind::NotFound,
+        // It is there, but in an archive from which it would have to be restored first.
+        (_, "InvalidObjectState") => ErrorKind::Permanent,
+        (_, "ObjectLocked") => ErrorKind::Locked,
         (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch") => {
             ErrorKind::Corrupt
         }
@@ -78,8 +109,9 @@ fn classify(status: u16, code: &str, writes: bool) -> ErrorKind {
             "SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "RequestTimeout",
         )
         | (429, _) => ErrorKind::Transient,
-        (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId")
-        | (401 | 403, _) => ErrorKind::Denied,
+        (_, "InvalidToken" | "InvalidAccessKeyId") => ErrorKind::Denied,
+        (_, code) if is_expired(code) => ErrorKind::Denied,
+        (401 | 403, _) => ErrorKind::Denied,
         (_, "QuotaExceeded" | "StorageFull" | "XMinioStorageFull") | (507, _) => ErrorKind::NoSpace,
         (_, "NotImplemented") | (501, _) => ErrorKind::Unsupported,
         (_, "InvalidRange") | (416, _) => ErrorKind::OutOfRange,
@@ -92,8 +124,17 @@ fn classify(status: u16, code: &str, writes: bool) -> ErrorKind {
     }
 }
 
-fn describe(kind: ErrorKind) -> &'static str {
+/// Whether a code says that credentials were good once.
+fn is_expired(code: &str) -> bool {
+    matches!(code, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")
+}
+
+fn describe(kind: ErrorKind, code: &str) -> &'static str {
     match kind {
+        _ if is_expired(code) => "the credentials have expired",
+        _ if code == "InvalidObjectState" => {
+            "it lies in an archive class, from which nothing is read at once"
+        }
         ErrorKind::NotFound => "there is no such object or bucket",
         ErrorKind::AlreadyExists => "there is such an object already",
         ErrorKind::Denied => "the store refuses these credentials",
@@ -103,7 +144,10 @@ fn describe(kind: ErrorKind) -> &'static str {
         ErrorKind::Corrupt => "the store got other bytes than announced",
         ErrorKind::OutOfRange => "the range is outside the object",
         ErrorKind::Unsupported => "the store cannot do this",
-        ErrorKind::TooLarge | ErrorKind::Permanent => "the store refuses the request",
+        ErrorKind::Unconfigured | ErrorKind::TooLarge | ErrorKind::Permanent => {
+            "the store refuses the request"
+        }
+        ErrorKind::Locked => "it is locked",
     }
 }
 
@@ -122,6 +166,18 @@ pub(super) fn causes(err: &(dyn Error + 'static)) -> String {
         }
     }
     text
+}
+
+/// Returns the code of the service, `""` for an error of another kind.
+pub(super) fn code_of<E: ProvideErrorMetadata>(err: &SdkError<E, HttpResponse>) -> &str {
+    err.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
+}
+
+/// Whether whoever gives out credentials may only be away.
+fn may_come_back(err: &(dyn Error + 'static)) -> bool {
+    chain(err)
+        .filter_map(|err| err.downcast_ref::<CredentialsError>())
+        .any(|err| matches!(err, CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)))
 }
 
 fn is_about_credentials(err: &(dyn Error + 'static)) -> bool {

@@ -6,17 +6,21 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, Length};
-use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 
-use super::S3Store;
 use super::errors::{Call, causes};
+use super::options::ServerEncryption;
+use super::{S3Store, versions};
 use crate::clock::Timestamp;
 use crate::ids::Digest;
-use crate::objects::{Body, BodySource, ErrorKind, ObjectMeta, PutMode, Result, check_range, is_valid_key};
+use crate::objects::{
+    Body, BodySource, ErrorKind, ObjectMeta, PutMode, Result, VersionId, check_range, is_valid_key, version,
+};
 
 impl S3Store {
     /// Sends the bytes. `body` holds a spool file until the last byte has been read from it.
@@ -41,17 +45,29 @@ impl S3Store {
             self.error(ErrorKind::Permanent, call.operation, call.key, "it is larger than any store takes")
         })?;
         let checksum = BASE64.encode(body.sha256().0);
-        let mut request = self
+        let (encryption, encryption_key) = match &self.encryption {
+            None => (None, None),
+            Some(ServerEncryption::Aes256) => (Some(ServerSideEncryption::Aes256), None),
+            Some(ServerEncryption::Kms { key }) => (Some(ServerSideEncryption::AwsKms), key.clone()),
+        };
+        let lock = self.rule.map(|rule| versions::headers(rule.at(self.clock.now())));
+        let (lock_mode, locked_until) = lock.unzip();
+        let request = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(full_key)
             .content_length(length)
+            // Both: to some stores a lock without the name of the algorithm is one without checksum.
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(&checksum)
+            .set_if_none_match((mode == PutMode::CreateOnly).then(|| "*".to_owned()))
+            .set_storage_class(self.storage_class.clone())
+            .set_server_side_encryption(encryption)
+            .set_ssekms_key_id(encryption_key)
+            .set_object_lock_mode(lock_mode)
+            .set_object_lock_retain_until_date(locked_until)
             .body(stream);
-        if mode == PutMode::CreateOnly {
-            request = request.if_none_match("*");
-        }
         let answer = request.send().await.map_err(|err| self.failed(call, err))?;
         let stored = answer.checksum_sha256();
         if stored.is_some_and(|stored| stored != checksum) {
@@ -63,11 +79,24 @@ impl S3Store {
     }
 
     /// Gets an object, or a part of it that is not empty. At most `max` bytes are read.
-    pub(super) async fn fetch(&self, call: Call<'_>, range: Option<Range<u64>>, max: u64) -> Result<Bytes> {
+    pub(super) async fn fetch(
+        &self,
+        call: Call<'_>,
+        version: Option<&VersionId>,
+        range: Option<Range<u64>>,
+        max: u64,
+    ) -> Result<Bytes> {
         let full_key = self.full_key(call.operation, call.key)?;
         let header = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
-        let request = self.client.get_object().bucket(&self.bucket).key(full_key).set_range(header);
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(full_key)
+            .set_version_id(version.map(ToString::to_string))
+            .set_range(header);
         let answer = request.send().await.map_err(|err| self.failed(call, err))?;
+        self.check_version(call, version, answer.version_id())?;
         // A range that goes beyond the end is cut by the store; the size is behind the slash.
         let size = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
         if let (Some(range), Some(size)) = (&range, size) {
@@ -101,11 +130,53 @@ impl S3Store {
         Ok(bytes.into())
     }
 
-    pub(super) async fn look_up(&self, call: Call<'_>) -> Result<ObjectMeta> {
+    /// Asks for all that the store tells of an object without its bytes.
+    pub(super) async fn head_answer(
+        &self,
+        call: Call<'_>,
+        version: Option<&VersionId>,
+    ) -> Result<HeadObjectOutput> {
         let full_key = self.full_key(call.operation, call.key)?;
-        let request =
-            self.client.head_object().bucket(&self.bucket).key(full_key).checksum_mode(ChecksumMode::Enabled);
-        let answer = request.send().await.map_err(|err| self.failed(call, err))?;
+        let ask = async |version: Option<String>| {
+            let request = self
+                .client
+                .head_object()
+                .bucket(&self.bucket)
+                .key(&full_key)
+                .set_version_id(version)
+                .checksum_mode(ChecksumMode::Enabled);
+            request.send().await.map_err(|err| self.failed(call, err))
+        };
+        match ask(version.map(ToString::to_string)).await {
+            // Without versions some stores do not know the version `null` that they have told.
+            Err(err) if err.kind == ErrorKind::Permanent && version.is_some_and(VersionId::is_null) => {
+                let answer = ask(None).await?;
+                match answer.version_id() {
+                    None | Some("null") => Ok(answer),
+                    Some(_) => Err(err),
+                }
+            }
+            Err(err) => Err(err),
+            Ok(answer) => {
+                self.check_version(call, version, answer.version_id())?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Refuses the answer of a store that does not look at the version it was asked for, and gives
+    /// the newest for any.
+    fn check_version(&self, call: Call<'_>, asked: Option<&VersionId>, given: Option<&str>) -> Result<()> {
+        match asked {
+            Some(asked) if !asked.is_null() && given != Some(asked.as_str()) => {
+                Err(version::not_found(call.operation, call.key, self))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn look_up(&self, call: Call<'_>, version: Option<&VersionId>) -> Result<ObjectMeta> {
+        let answer = self.head_answer(call, version).await?;
         let size =
             answer.content_length().and_then(|length| u64::try_from(length).ok()).ok_or_else(|| {
                 self.error(ErrorKind::Permanent, call.operation, call.key, "the store does not tell its size")
@@ -117,13 +188,23 @@ impl S3Store {
         Ok(ObjectMeta { key: call.key.to_owned(), size, sha256, modified })
     }
 
+    /// Lists the object of the name `call.key` and what is below it, sorted; `""` lists all.
+    pub(super) async fn all_objects(&self, call: Call<'_>) -> Result<Vec<ObjectMeta>> {
+        let mut objects = match call.key {
+            "" => self.list_pages(call, &self.prefix).await?,
+            prefix => self.list_segment(call, &self.full_key(call.operation, prefix)?).await?,
+        };
+        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
     /// Lists the object of this name and what is below it.
     ///
     /// S3 lists by text: `a/b` gives `a/bc` too, perhaps thousands of pages of it. So only the
     /// first page is asked for in this way, which is mostly all there is; it begins with the
     /// object of the very name, because S3 lists in the order of keys. (A `head` would tell that
     /// too, but stores on a file system fail at one for a directory.)
-    pub(super) async fn list_segment(&self, call: Call<'_>, full_key: &str) -> Result<Vec<ObjectMeta>> {
+    async fn list_segment(&self, call: Call<'_>, full_key: &str) -> Result<Vec<ObjectMeta>> {
         let below = format!("{full_key}/");
         let page = self.list_page(call, full_key, None).await?;
         let (itself, others): (Vec<_>, Vec<_>) =
@@ -136,7 +217,7 @@ impl S3Store {
     }
 
     /// Lists all keys that begin with this text.
-    pub(super) async fn list_pages(&self, call: Call<'_>, text: &str) -> Result<Vec<ObjectMeta>> {
+    async fn list_pages(&self, call: Call<'_>, text: &str) -> Result<Vec<ObjectMeta>> {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
         loop {
@@ -233,6 +314,6 @@ fn decode_checksum(text: &str) -> Option<Digest> {
     Some(Digest(BASE64.decode(text).ok()?.try_into().ok()?))
 }
 
-fn to_timestamp(time: &DateTime) -> Option<Timestamp> {
+pub(super) fn to_timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_timestamp(time.secs(), time.subsec_nanos())
 }

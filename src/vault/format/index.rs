@@ -56,6 +56,9 @@ pub struct PackRecord {
     pub size: u64,
     /// Digest and size of the header written with it; `None` without encryption.
     pub header: Option<(Digest, u64)>,
+    /// Number of the trust record to whose recipients that header was written; 0 where it is not
+    /// known.
+    pub trust: u32,
     /// Its zstd frames, in order.
     pub frames: Vec<Frame>,
     /// Its items, in order.
@@ -118,8 +121,15 @@ struct HeadPack {
     size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     header: Option<(Digest, u64)>,
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    trust: u32,
     frames: Vec<(u32, u32)>,
     items: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_unknown(trust: &u32) -> bool {
+    *trust == 0
 }
 
 impl IndexFile {
@@ -152,6 +162,12 @@ impl IndexFile {
         bytes
     }
 
+    /// Returns which of `signers` signed these bytes, as they are before encryption.
+    pub fn signer<'a>(bytes: &[u8], signers: &'a [VerifyingKey]) -> Option<&'a VerifyingKey> {
+        let (signed, signature) = split_signature(bytes)?;
+        signers.iter().find(|signer| signer.verifies(signed, signature))
+    }
+
     /// Checks signature and claims and reads.
     ///
     /// `key` and `place` are for messages.
@@ -169,8 +185,8 @@ impl IndexFile {
         place: &dyn std::fmt::Display,
     ) -> Result<Self> {
         let damaged = |why: &str| VaultError::damaged(key, place, why);
-        let (signed, signature) = split_signature(bytes).ok_or_else(|| damaged("it is cut short"))?;
-        if !signers.iter().any(|signer| signer.verifies(signed, signature)) {
+        let (signed, _) = split_signature(bytes).ok_or_else(|| damaged("it is cut short"))?;
+        if Self::signer(bytes, signers).is_none() {
             return Err(VaultError::new(
                 ErrorKind::NotTrusted,
                 format!("{key} on {place} is refused: no trusted signing key signed it"),
@@ -218,6 +234,7 @@ impl HeadPack {
             kind: pack.kind,
             size: pack.size,
             header: pack.header,
+            trust: pack.trust,
             frames: pack.frames.iter().map(|frame| (frame.stored, frame.raw)).collect(),
             items: u32::try_from(pack.items.len()).expect("a pack holds far fewer items"),
         }
@@ -225,7 +242,15 @@ impl HeadPack {
 
     fn into_record(self, items: Vec<ItemRecord>) -> PackRecord {
         let frames = self.frames.into_iter().map(|(stored, raw)| Frame { stored, raw }).collect();
-        PackRecord { id: self.id, kind: self.kind, size: self.size, header: self.header, frames, items }
+        PackRecord {
+            id: self.id,
+            kind: self.kind,
+            size: self.size,
+            header: self.header,
+            trust: self.trust,
+            frames,
+            items,
+        }
     }
 }
 
@@ -267,6 +292,7 @@ mod tests {
             kind: PackKind::Content,
             size: 77,
             header: Some((Digest([n; 32]), 300)),
+            trust: u32::from(n) - 1,
             frames: vec![Frame { stored: 10, raw: 20 }],
             items,
         };

@@ -97,11 +97,20 @@ pub enum Decision {
     /// Headers that packs have besides, or instead of, those that their index names: written for
     /// other recipients.
     Rewrap {
+        /// Number of the trust record to whose recipients they were written.
+        #[serde(default)]
+        trust: u32,
         /// New headers.
         headers: Vec<PackHeader>,
         /// Headers that no replica is to hold any more.
         #[serde(default)]
         retired: Vec<PackHeader>,
+        /// Index objects written for these recipients, in place of `retired_indexes`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        indexes: Vec<Digest>,
+        /// Index objects that others took the place of.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        retired_indexes: Vec<Digest>,
     },
     /// Files that were signed by a key which is trusted no longer, and count all the same: these,
     /// and what they name.

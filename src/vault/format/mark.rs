@@ -31,7 +31,7 @@ pub struct Mark {
     /// Index objects whose packs all go, or that were merged into another.
     #[serde(default)]
     pub indexes: Vec<Digest>,
-    /// Headers that the ledger retired.
+    /// Headers that the ledger retired, or that a crash left before it named them.
     #[serde(default)]
     pub headers: Vec<PackHeader>,
 }

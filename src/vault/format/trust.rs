@@ -1,5 +1,7 @@
 //! `trust/<n>.json`: who may sign what, and to whom is encrypted.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::VaultId;
@@ -37,6 +39,9 @@ pub struct TrustRecord {
     pub erasure_approvals: u32,
     /// The key that fingerprints items and places page boundaries.
     pub item_key: WrappedKey,
+    /// What people call the keys, by public key. Decides nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A signing key and what it may sign.
@@ -61,6 +66,30 @@ pub enum Role {
     /// A role of a later version: counts for nothing here.
     #[serde(other)]
     Unknown,
+}
+
+impl Role {
+    /// Returns its name in the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Maintenance => "maintenance",
+            Self::Privacy => "privacy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let known = [Self::Snapshot, Self::Maintenance, Self::Privacy];
+        known
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or_else(|| format!("not a role (snapshot, maintenance, privacy): {text:?}"))
+    }
 }
 
 /// The item key as it is stored, base64.

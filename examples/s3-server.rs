@@ -1,0 +1,88 @@
+//! An S3 server on loopback for measurements: `s3s-fs` on a directory, with a count of requests.
+//!
+//! ```text
+//! cargo run --release --example s3-server -- DIR ACCESS_KEY SECRET_KEY
+//! ```
+//!
+//! Every folder of DIR is a bucket. It prints its address, then for each line on standard input
+//! one line of JSON with the number of requests by operation since the last, and ends when
+//! standard input does. Not for real data: nothing is synced to disk.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, Write as _};
+use std::sync::{Arc, Mutex};
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::S3Result;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Requests by operation.
+type Counts = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// Counts what passes; the signature was checked before.
+struct Counting(Counts);
+
+#[async_trait::async_trait]
+impl S3Access for Counting {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if context.credentials().is_none() {
+            return Err(s3s::s3_error!(AccessDenied, "a signature is required"));
+        }
+        let mut counts = self.0.lock().expect("no holder of this lock can panic");
+        *counts.entry(context.s3_op().name().to_owned()).or_default() += 1;
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [dir, access_key, secret_key] = &arguments[..] else {
+        return Err("usage: s3-server DIR ACCESS_KEY SECRET_KEY".into());
+    };
+    let counts = Counts::default();
+    let files = s3s_fs::FileSystem::new(dir).map_err(|error| format!("cannot serve {dir}: {error:?}"))?;
+    let mut builder = S3ServiceBuilder::new(files);
+    builder.set_auth(SimpleAuth::from_single(access_key.as_str(), secret_key.as_str()));
+    builder.set_access(Counting(Arc::clone(&counts)));
+    let service = builder.build();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", listener.local_addr()?)?;
+    out.flush()?;
+    let answers = tokio::task::spawn_blocking(move || -> Result<(), Error> {
+        for line in std::io::stdin().lock().lines() {
+            drop(line?);
+            let taken = std::mem::take(&mut *counts.lock().expect("no holder of this lock can panic"));
+            writeln!(out, "{}", serde_json::to_string(&taken)?)?;
+            out.flush()?;
+        }
+        Ok(())
+    });
+    let serve = async {
+        let mut connections = JoinSet::new();
+        loop {
+            let Ok((socket, _)) = listener.accept().await else { continue };
+            let service = service.clone();
+            connections.spawn(async move {
+                // A client that goes away is no concern of the server.
+                drop(
+                    Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await,
+                );
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    };
+    tokio::select! {
+        ended = answers => ended?,
+        () = serve => Ok(()),
+    }
+}

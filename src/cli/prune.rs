@@ -1,0 +1,255 @@
+//! `prismvault prune`: frees what no snapshot needs any more.
+
+use serde::Serialize;
+
+use super::Context;
+use super::confirm;
+use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
+use super::output::Page;
+use super::session::{IdentityOptions, Session};
+use super::text::{Style, Text};
+use super::units::human_bytes;
+use crate::config::Config;
+use crate::pruning::{PruneOptions, PrunePlan, PruneReport, ReplicaPlan, Tally, apply, plan};
+use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
+
+/// Arguments of `prune`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Show what would be marked and deleted, why, and what it costs, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Run only exactly the plan with this hash, as --dry-run printed it
+    #[arg(long, value_name = "HASH")]
+    expect_plan: Option<String>,
+    /// Delete without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Args {
+    /// Those of a job: its file is the consent.
+    pub(super) fn unattended() -> Self {
+        Self { dry_run: false, expect_plan: None, yes: true }
+    }
+}
+
+/// Deletions of one replica that are listed one by one; more are counted by kind.
+const LISTED_MAX: usize = 40;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    dry_run: bool,
+    plan_hash: String,
+    plan: &'a PrunePlan,
+    done: Option<&'a PruneReport>,
+}
+
+#[derive(Serialize)]
+struct NotPruned<'a> {
+    not_pruned: String,
+    hint: &'a str,
+    unreachable: Vec<(String, String)>,
+}
+
+/// Marks what no snapshot needs, and deletes what was marked before the grace.
+///
+/// # Errors
+///
+/// When anything that decides what is needed cannot be read or understood; for another plan than
+/// the one that was asked for.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    prune_and_print(context.load_config()?, &args, context).await
+}
+
+/// Prunes and prints; for the command itself and for jobs.
+pub(super) async fn prune_and_print(
+    config: Config,
+    args: &Args,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
+    let plan = match plan(&session.vault).await {
+        Err(error) => return not_pruned(error, &session, context),
+        Ok(plan) => plan,
+    };
+    let hash = plan.hash().to_string();
+    if let Some(expected) = &args.expect_plan
+        && *expected != hash
+    {
+        return Err(CommandError::new(
+            ErrorKind::Refused,
+            format!("what would be pruned now is another plan than {expected}: it has the hash {hash}"),
+        )
+        .hint("something changed since; look at `prismvault prune --dry-run` again"));
+    }
+    if args.dry_run {
+        let report = Report { dry_run: true, plan_hash: hash, plan: &plan, done: None };
+        context.output.report(Outcome::Complete, &report, || plan_page(&report))?;
+        session.warn(context);
+        return Ok(Outcome::Complete);
+    }
+    let destroyed = plan.destroyed();
+    let mut delete = args.yes || destroyed.objects == 0;
+    if !delete && confirm::can_ask() {
+        delete = confirm::ask(&format!("Delete {} for good?", amount(&destroyed)))?;
+    }
+    let options = PruneOptions { delete, progress: &*context.progress, cancel: context.cancel.clone() };
+    let done = match apply(&session.vault, &plan, &options).await {
+        Err(error) => return not_pruned(error, &session, context),
+        Ok(done) => done,
+    };
+    let outcome = match (done.failed.is_empty(), done.held_back) {
+        (false, _) => Outcome::Failed,
+        (true, true) => Outcome::Refused,
+        (true, false) => Outcome::Complete,
+    };
+    let report = Report { dry_run: false, plan_hash: hash, plan: &plan, done: Some(&done) };
+    context.output.result(outcome, &report, || done_page(&plan, &done))?;
+    session.warn(context);
+    Ok(outcome)
+}
+
+/// A replica that is away is no failure of this command, and nothing was lost by waiting for it.
+fn not_pruned(error: VaultError, session: &Session, context: &Context) -> Result<Outcome, CommandError> {
+    if error.kind != VaultErrorKind::TooFewReplicas {
+        return Err(error.into());
+    }
+    let failed = session.vault.replicas.failed();
+    let report = NotPruned {
+        not_pruned: error.to_string(),
+        hint: error.next_step().unwrap_or_default(),
+        unreachable: failed.into_iter().map(|(name, failure)| (name, failure.why)).collect(),
+    };
+    context.output.result(Outcome::Partial, &report, || {
+        Page::new()
+            .line(Text::styled(Style::Yellow, "not pruned ").and(Style::Plain, report.not_pruned.clone()))
+            .line(Text::styled(Style::Cyan, "hint").and(Style::Plain, format!(": {}", report.hint)))
+    })?;
+    Ok(Outcome::Partial)
+}
+
+fn amount(tally: &Tally) -> String {
+    match tally.objects {
+        1 => format!("1 object, {}", human_bytes(tally.bytes)),
+        objects => format!("{objects} objects, {}", human_bytes(tally.bytes)),
+    }
+}
+
+fn plan_page(report: &Report<'_>) -> Page {
+    let plan = report.plan;
+    let mut page = Page::new();
+    for merge in &plan.merges {
+        page = page.line(format!(
+            "{}: would merge {} small index objects into one",
+            merge.space,
+            merge.indexes.len()
+        ));
+    }
+    for replica in &plan.replicas {
+        page = replica_lines(page.line(Text::styled(Style::Bold, replica.replica.clone())), replica);
+    }
+    page.line(format!("plan {}", report.plan_hash)).line("Nothing was changed.")
+}
+
+fn replica_lines(mut page: Page, replica: &ReplicaPlan) -> Page {
+    for mark in &replica.mark {
+        let left = match mark.unindexed {
+            0 => String::new(),
+            packs => format!(", {packs} of them left by runs that were killed"),
+        };
+        page = page.line(format!(
+            "  would mark {} of {} ({} packs{left}; {} index objects, {} headers): no snapshot needs them",
+            amount(&mark.size),
+            mark.space,
+            mark.packs.len(),
+            mark.indexes.len(),
+            mark.headers.len()
+        ));
+    }
+    for key in &replica.release {
+        page = page.line(format!("  would take back {key}: a snapshot needs what it names"));
+    }
+    if replica.delete.len() <= LISTED_MAX {
+        for deletion in &replica.delete {
+            page = page.line(
+                Text::styled(Style::Red, "  would delete ")
+                    .and(Style::Plain, format!("{}: {}", deletion.key, deletion.reason)),
+            );
+        }
+    } else {
+        for (kind, tally) in replica.deleted_by_kind() {
+            page = page.line(
+                Text::styled(Style::Red, "  would delete ")
+                    .and(Style::Plain, format!("{} ({kind:?}); --json lists each", amount(&tally))),
+            );
+        }
+    }
+    page = waiting_lines(page, replica);
+    let requests = &replica.requests;
+    page.line(format!("  stays: {}", amount(&replica.stays))).line(format!(
+        "  about {} list, {} get, {} put and {} delete requests",
+        requests.list, requests.get, requests.put, requests.delete
+    ))
+}
+
+fn waiting_lines(mut page: Page, replica: &ReplicaPlan) -> Page {
+    for kept in &replica.kept {
+        page = page.line(format!("  keeps {}: {}", kept.key, kept.reason));
+    }
+    for waiting in &replica.waiting {
+        page = page.line(format!(
+            "  {} waits: {}, deletable after {}",
+            waiting.key,
+            amount(&waiting.size),
+            waiting.deletable_after
+        ));
+    }
+    if replica.fresh.objects > 0 {
+        page =
+            page.line(format!("  {} are too new: a run may be about to need them", amount(&replica.fresh)));
+    }
+    page
+}
+
+fn done_page(plan: &PrunePlan, done: &PruneReport) -> Page {
+    let mut page = Page::new();
+    for merged in &done.merged {
+        page = page.line(format!("{}: merged {} small index objects into one", merged.space, merged.from));
+    }
+    for replica in &plan.replicas {
+        page = page.line(Text::styled(Style::Bold, replica.replica.clone()));
+        for marked in done.marked.iter().filter(|marked| marked.replica == replica.replica) {
+            page = page.line(format!(
+                "  marked {} of {}, deletable after {}",
+                amount(&marked.size),
+                marked.space,
+                marked.deletable_after
+            ));
+        }
+        for (_, key) in done.released.iter().filter(|(name, _)| *name == replica.replica) {
+            page = page.line(format!("  took back {key}: a snapshot needs what it names"));
+        }
+        for (kind, tally) in done.deleted.get(&replica.replica).into_iter().flatten() {
+            page = page.line(format!("  deleted {} ({kind:?})", amount(tally)));
+        }
+        for failed in done.failed.iter().filter(|failed| failed.replica == replica.replica) {
+            page = page.line(
+                Text::styled(Style::Red, "  failed ")
+                    .and(Style::Plain, format!("{}: {}", failed.key, failed.why)),
+            );
+        }
+        let kept = done.kept.iter().filter(|kept| kept.replica == replica.replica);
+        let replica = ReplicaPlan { kept: kept.cloned().collect(), ..replica.clone() };
+        page = waiting_lines(page, &replica).line(format!("  holds {}", amount(&replica.stays)));
+    }
+    if done.held_back {
+        let text = format!(
+            "{} could be deleted for good and were not: run it on a terminal and answer, or with --yes",
+            amount(&plan.destroyed())
+        );
+        page = page.line(Text::styled(Style::Yellow, text));
+    }
+    page
+}
