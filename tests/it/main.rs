@@ -41,6 +41,7 @@ mod reading;
 mod rebuild_index;
 mod replicas;
 mod replication;
+mod replication_faults;
 mod restore;
 mod s3_credentials;
 mod s3_server;
