@@ -41,6 +41,7 @@ mod reading;
 mod rebuild_index;
 mod replicas;
 mod replication;
+mod replication_faults;
 mod restore;
 mod retention;
 mod s3_credentials;
