@@ -166,7 +166,8 @@ pub fn pending(vault: &Vault, space: &Space, next: Option<&TrustRecord>) -> Pend
         }
     }
     for (index, trust) in index_trust {
-        let named = space.headers.indexes.get(&index).copied().unwrap_or_default();
+        let said = space.index_trust.get(&index).copied().unwrap_or_default();
+        let named = space.headers.indexes.get(&index).copied().unwrap_or_default().max(said);
         let is_retired = space.headers.retired_indexes.contains(&index);
         if is_retired || !history.is_for_readers_of_now(trust.max(named), Readers::Catalogs) {
             pending.indexes.push(index);
@@ -306,7 +307,10 @@ async fn rewrap_indexes(vault: &Vault, space: &Space, ids: &[Digest], report: &m
         let noted = |error: &VaultError| vault.read_around(&key, error);
         let max = vault.limits.index_bytes_max;
         let stored = match vault.replicas.read_any(&key, max, decode, noted).await {
-            Ok(file) => envelope::seal(&file.encode(signer), &vault.trust.catalog_recipients)?,
+            Ok(mut file) => {
+                file.trust = vault.trust.n;
+                envelope::seal(&file.encode(signer), &vault.trust.catalog_recipients)?
+            }
             Err(error) => {
                 report.problems.push(Problem::new("not-rewrapped", key, with_causes(&error)));
                 continue;
