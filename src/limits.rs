@@ -88,6 +88,9 @@ pub struct Limits {
     pub index_merge_count: usize,
     /// Size below which an index object is small.
     pub index_merge_bytes: u64,
+    /// Share of a pack in percent below which `prune --repack` rewrites it. What is still needed of
+    /// it is written once more to every replica, so below half of it more is gained than written.
+    pub repack_below: u8,
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
 
@@ -169,6 +172,7 @@ impl Default for Limits {
             prune_grace: Duration::from_hours(72),
             index_merge_count: 16,
             index_merge_bytes: 1 << 20,
+            repack_below: 50,
             clock_skew_max: Duration::from_mins(5),
             copies_in_flight: 16,
             copy_memory_bytes: 48 << 20,

@@ -17,7 +17,7 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
 use super::index::{Location, Pack, PackNumber};
 use super::open::Vault;
-use super::pack::{ItemData, RAW_FRAME_MAX, read_entry_header};
+use super::pack::{EntryName, ItemData, RAW_FRAME_MAX, read_entry_header};
 use super::replica::Replica;
 use super::space::Space;
 use super::{layout, tree};
@@ -448,6 +448,44 @@ pub(super) fn open_header(
         )
         .hint("content needs the recovery identity: set `recovery` in [keys] to its file"),
     })
+}
+
+impl Reader<'_> {
+    /// Returns the name of an item's entry: its salt, and the path that it was first stored under.
+    /// Right after [`item`](Self::item) that costs no further request.
+    ///
+    /// # Errors
+    ///
+    /// As [`item`](Self::item).
+    pub(super) async fn name(&self, id: ItemId) -> Result<EntryName> {
+        let mut last = None;
+        for location in self.space.index.locations(&id) {
+            let pack = &self.space.index.packs()[location.pack as usize];
+            for at in self.space.holders(location.pack) {
+                let mut window = Window::default();
+                let frame = self.frame(location.pack, pack, at, location.frame, &location, &mut window).await;
+                let entry = match frame {
+                    Ok(frame) => {
+                        frame.get(location.offset as usize..).map(|mut rest| read_entry_header(&mut rest))
+                    }
+                    Err(Failure::Final(error)) => return Err(error),
+                    Err(Failure::Bad(error)) => {
+                        last = Some(error);
+                        continue;
+                    }
+                };
+                match entry {
+                    Some(Ok((name, _))) if name.id == id => return Ok(name),
+                    _ => {
+                        let key = layout::pack(&self.space.name, &pack.id);
+                        let place = &self.vault.replicas.all()[at].store;
+                        last = Some(VaultError::damaged(&key, place, "its index does not fit it"));
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.lost(id)))
+    }
 }
 
 impl tree::PageSource for Reader<'_> {

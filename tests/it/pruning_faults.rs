@@ -399,6 +399,7 @@ async fn mark_indexes(vault: &Vault, indexes: &[Digest]) {
         packs: Vec::new(),
         indexes: indexes.to_vec(),
         headers: Vec::new(),
+        manifests: Vec::new(),
     };
     marks::write(vault, replica, &mark).await.unwrap();
 }

@@ -421,6 +421,7 @@ async fn a_snapshot_whose_packs_are_about_to_be_pruned_waits() {
         packs: loaded.index.packs().iter().map(|pack| pack.id).collect(),
         indexes: Vec::new(),
         headers: Vec::new(),
+        manifests: Vec::new(),
     };
     marks::write(&vault, &vault.replicas.all()[1], &mark).await.unwrap();
     let (plan, report) = replicate(&backup).await;
