@@ -1,6 +1,6 @@
 //! A snapshot that is open for reading content, and reading many of its items in one go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,8 +8,10 @@ use super::error::{RestoreError, Result};
 use super::names::FileNames;
 use super::paths::{METADATA, ORIGINAL, Place, is_safe, place};
 use crate::ids::{ItemId, Name};
+use crate::objects::traffic::{self, Traffic};
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::error::{ErrorKind, VaultError};
+use crate::vault::forecast::reading;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;
 use crate::vault::ledger::Ledger;
@@ -175,6 +177,32 @@ pub(super) async fn learn_names(
     .await
 }
 
+/// Returns what is read for these entries, first one part, then the other: assets come last.
+fn in_order<'a>(catalog: &'a [CatalogEntry], wanted: &'a [CatalogEntry]) -> [Vec<&'a CatalogEntry>; 2] {
+    let is_wanted: HashSet<&str> = wanted.iter().map(|entry| &*entry.path).collect();
+    let (originals, mut first): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) =
+        wanted.iter().partition(|entry| matches!(place(&entry.path), Place::Asset { file: ORIGINAL, .. }));
+    // Metadata that is not wanted itself is read for the names in it.
+    first.extend(
+        metadata_of_originals(catalog, wanted).into_iter().filter(|entry| !is_wanted.contains(&*entry.path)),
+    );
+    [first, originals]
+}
+
+/// Forecasts what [`extract`] reads, by replica.
+pub(super) fn forecast(
+    snapshot: &OpenSnapshot<'_>,
+    catalog: &[CatalogEntry],
+    wanted: &[CatalogEntry],
+) -> BTreeMap<String, Traffic> {
+    let mut sum = BTreeMap::new();
+    for part in in_order(catalog, wanted) {
+        let items: HashSet<ItemId> = part.iter().map(|entry| entry.item).collect();
+        traffic::add(&mut sum, &reading(snapshot.vault, &snapshot.space, items));
+    }
+    sum
+}
+
 /// Reads every wanted item once, and gives `each` the entries that it lies under, their files,
 /// and its data. Assets come last: their names stand in metadata that is read before. Returns
 /// what could not be read.
@@ -189,13 +217,7 @@ pub(super) async fn extract(
     watch.progress.start(watch.phase, Some(wanted.len() as u64));
     let mut losses = Losses::default();
     let is_wanted: HashSet<&str> = wanted.iter().map(|entry| &*entry.path).collect();
-    let (originals, mut first): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) =
-        wanted.iter().partition(|entry| matches!(place(&entry.path), Place::Asset { file: ORIGINAL, .. }));
-    // Metadata that is not wanted itself is read for the names in it.
-    first.extend(
-        metadata_of_originals(catalog, wanted).iter().filter(|entry| !is_wanted.contains(&*entry.path)),
-    );
-    for part in [first, originals] {
+    for part in in_order(catalog, wanted) {
         each_item(snapshot, &part, watch, async |entries, data| {
             let wanted = entries.iter().filter(|entry| is_wanted.contains(&*entry.path));
             match data {

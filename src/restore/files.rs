@@ -6,18 +6,20 @@
 //! - A file under its final name is whole; see the module of the target for crashes.
 //! - What cannot be read is a problem and leaves no file; a file that was there stays.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::content::{OpenSnapshot, Watch, extract, learn_names, only_safe};
+use super::content::{OpenSnapshot, Watch, extract, forecast, learn_names, only_safe};
 use super::error::Result;
 use super::names::FileNames;
 use super::paths::{ORIGINAL, Place, place};
 use super::selection::Selection;
 use super::target::{OverwriteMode, Target, There, Written, look, require_usable, require_way};
 use crate::ids::{Name, SnapshotId};
+use crate::objects::traffic::Traffic;
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
@@ -50,6 +52,8 @@ pub struct RestorePlan {
     pub files: Vec<PlannedFile>,
     /// Bytes of all files.
     pub bytes: u64,
+    /// What reading the content costs, by replica.
+    pub forecast: BTreeMap<String, Traffic>,
     /// Paths that cannot become files.
     pub problems: Vec<Problem>,
 }
@@ -169,6 +173,7 @@ pub async fn plan_files(
     let Preparation { catalog, wanted, mut names, problems } = prepare(snapshot, target, &options).await?;
     let watch = Watch { phase: Phase::Restore, progress: options.progress, cancel: &options.cancel };
     learn_names(snapshot, &catalog, &wanted, &mut names, watch).await?;
+    let forecast = forecast(snapshot, &catalog, &wanted);
     let (root, mode) = (target.to_owned(), options.overwrite);
     let files = blocking(move || {
         let plan = |entry: &CatalogEntry| {
@@ -192,6 +197,7 @@ pub async fn plan_files(
         overwrite: options.overwrite,
         bytes: files.iter().map(|file| file.size).sum(),
         files,
+        forecast,
         problems,
     })
 }

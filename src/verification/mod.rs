@@ -15,6 +15,7 @@
 
 mod budget;
 mod content;
+mod forecast;
 mod losses;
 mod memory;
 mod objects;
@@ -22,6 +23,7 @@ mod repair;
 mod report;
 
 pub use budget::{Scope, Share};
+pub use forecast::{VerifyForecast, forecast};
 pub use memory::{LastVerified, last_verified};
 pub use objects::verify;
 pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};

@@ -420,13 +420,23 @@ pub(super) fn presence(
         needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
-    let listed = listing
-        .bodies
-        .keys()
-        .chain(listing.indexes.keys())
-        .chain(listing.headers.values().flatten().map(|(own, _)| own));
-    report.unreferenced +=
-        listed.filter(|digest| !keys.contains(digest)).count() as u64 + listing.strangers.len() as u64;
+    let marks = || listing.marks.iter().map(|found| &found.mark);
+    let named: HashSet<&Digest> = marks()
+        .flat_map(|mark| mark.packs.iter().chain(&mark.indexes))
+        .chain(marks().flat_map(|mark| &mark.headers).map(|header| &header.header))
+        .collect();
+    // Each by its own digest, and whether a mark names it or its pack.
+    let bodies = listing.bodies.keys().chain(listing.indexes.keys()).map(|id| (id, named.contains(id)));
+    let headers = listing.headers.iter().flat_map(|(pack, there)| {
+        let of_pack = named.contains(pack);
+        there.iter().map(move |(own, _)| (own, of_pack))
+    });
+    let headers = headers.map(|(own, of_pack)| (own, of_pack || named.contains(own)));
+    for (_, is_marked) in bodies.chain(headers).filter(|(digest, _)| !keys.contains(digest)) {
+        report.unreferenced += 1;
+        report.marked += u64::from(is_marked);
+    }
+    report.unreferenced += listing.strangers.len() as u64;
     needed
 }
 

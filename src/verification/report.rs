@@ -100,6 +100,8 @@ pub struct VerifyReport {
     pub items: u64,
     /// Objects that no manifest needs, on all replicas.
     pub unreferenced: u64,
+    /// Those of them that pruning has marked, and deletes when the mark is old enough.
+    pub marked: u64,
     /// Everything that is wrong, sorted.
     pub damage: Vec<Damage>,
     /// Keys of damaged objects that no replica has a good copy of, sorted.
