@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::content::{OpenSnapshot, Watch, extract, forecast, learn_names, only_safe};
+use super::content::{Extracted, OpenSnapshot, Watch, extract, forecast, learn_names, only_safe};
 use super::error::Result;
 use super::names::FileNames;
 use super::paths::{ORIGINAL, Place, place};
@@ -239,30 +239,30 @@ pub async fn restore_files(
     let mode = options.overwrite;
     let mut open = Some(blocking(move || Target::open(&root, mode)).await?);
     let watch = Watch { phase: Phase::Restore, progress: options.progress, cancel: &options.cancel };
-    let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |entry, file, data| {
-        let mut target = open.take().expect("it is put back after every file");
-        let file = file.to_owned();
+    let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |batch| {
+        let mut target = open.take().expect("it is put back after every batch");
         let (target, written) = blocking(move || {
-            let written = target.write(&file, data);
+            let write = |one: Extracted| Ok((target.write(&one.file, one.data)?, one.size));
+            let written: Result<Vec<_>> = batch.into_iter().map(write).collect();
             (target, written)
         })
         .await;
         open = Some(target);
-        match written? {
-            Written::Created => report.created += 1,
-            Written::Replaced => report.replaced += 1,
-            Written::Unchanged => {
-                report.unchanged += 1;
-                return Ok(());
+        for (written, size) in written? {
+            match written {
+                Written::Created => report.created += 1,
+                Written::Replaced => report.replaced += 1,
+                Written::Unchanged => report.unchanged += 1,
             }
+            report.bytes += if written == Written::Unchanged { 0 } else { size };
         }
-        report.bytes += entry.size;
         Ok(())
     })
     .await?;
     problems.extend(lost);
-    let target = open.take().expect("it is put back after every file");
-    blocking(move || target.finish()).await?;
+    let target = open.take().expect("it is put back after every batch");
+    let at_once = snapshot.vault.limits().directory_syncs;
+    blocking(move || target.finish(at_once)).await?;
     problems.sort_unstable();
     report.problems = problems;
     report.vault_warnings = snapshot.vault.warnings();

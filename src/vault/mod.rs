@@ -32,6 +32,7 @@ pub mod signing;
 pub mod snapshots;
 pub mod space;
 mod standing;
+pub mod stretch;
 pub mod tree;
 mod trust;
 pub mod verified;

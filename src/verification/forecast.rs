@@ -15,7 +15,6 @@ use super::report::{Level, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::traffic::{self, Traffic};
 use crate::vault::error::Result;
-use crate::vault::forecast::reading;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
@@ -94,7 +93,7 @@ pub async fn forecast(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Veri
         let in_sample = |item: &ItemId| in_sample(&space, item, sample.as_ref());
         items.retain(in_sample);
         forecast.items += items.len() as u64;
-        traffic::add(&mut forecast.traffic, &reading(vault, &space, items));
+        traffic::add(&mut forecast.traffic, &reader.forecast(items));
     }
     Ok(forecast)
 }
