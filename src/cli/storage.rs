@@ -78,10 +78,11 @@ fn page(report: &Report<'_>) -> Page {
         ]);
     }
     let mut page = Page::new().table(by_kind).line("").table(snapshots).line("").line(format!(
-        "{} of snapshots are {} of different items ({:.1} to 1), {} in packs ({:.1} to 1)",
+        "{} of snapshots are {} of different items ({:.1} to 1); packs of {} are stored in {} ({:.1} to 1)",
         human_bytes(storage.logical_bytes),
-        human_bytes(storage.raw_bytes),
+        human_bytes(storage.different_bytes),
         report.deduplication,
+        human_bytes(storage.raw_bytes),
         human_bytes(storage.stored_bytes),
         report.compression,
     ));

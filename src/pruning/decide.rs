@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use super::plan::{
     Deletion, Kept, Kind, MarkPlan, MergePlan, PrunePlan, ReplicaPlan, Requests, Tally, Waiting,
 };
-use super::repack::{self, RepackPlan};
 use super::survey::{ReplicaState, SpaceState, Survey};
+use super::{cost, repack};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name};
 use crate::limits::Limits;
@@ -47,11 +47,13 @@ type Describes = BTreeMap<Digest, BTreeSet<Digest>>;
 /// Decides what is to be done; with a share in percent, also which packs are rewritten.
 pub(super) fn decide(vault: &Vault, survey: &Survey, repack_below: Option<u8>) -> PrunePlan {
     let limits = vault.limits();
+    let chosen = repack_below.map(|below| repack::choose(survey, below, limits));
+    let (repack, superseded) = chosen.map_or_else(Default::default, |(plan, old)| (Some(plan), old));
     let mut plan = PrunePlan {
         vault: vault.file.vault,
         state: survey.digest(),
         merges: Vec::new(),
-        repack: repack_below.map(|below| repack::choose(survey, below, limits)),
+        repack,
         replicas: survey.replicas.iter().map(empty_plan).collect(),
     };
     for (at, replica) in survey.replicas.iter().enumerate() {
@@ -60,7 +62,8 @@ pub(super) fn decide(vault: &Vault, survey: &Survey, repack_below: Option<u8>) -
     for state in &survey.spaces {
         let describes = describes(state);
         let replicas = 0..survey.replicas.len();
-        let locals: Vec<Local<'_>> = replicas.filter_map(|at| Local::of(survey, state, at, limits)).collect();
+        let locals: Vec<Local<'_>> =
+            replicas.filter_map(|at| Local::of(survey, state, at, limits, &superseded)).collect();
         let merge = merge(state, &describes, &locals, limits);
         for (local, own) in locals.iter().zip(&mut plan.replicas) {
             local.mark(state, &describes, merge.as_ref(), own);
@@ -73,10 +76,7 @@ pub(super) fn decide(vault: &Vault, survey: &Survey, repack_below: Option<u8>) -
         finished_marks(replica, limits, own);
         own.delete.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
         own.kept.sort();
-        own.requests = requests(own, replica, survey, plan.merges.len() as u64);
-        if let Some(repack) = &plan.repack {
-            own.requests += repack_requests(repack, own, survey, limits);
-        }
+        own.requests = cost::of(own, replica, plan.repack.as_ref(), &plan.merges, limits);
     }
     plan
 }
@@ -213,12 +213,18 @@ fn describes(state: &SpaceState) -> Describes {
 }
 
 impl<'a> Local<'a> {
-    fn of(survey: &'a Survey, state: &'a SpaceState, at: usize, limits: &'a Limits) -> Option<Self> {
+    fn of(
+        survey: &'a Survey,
+        state: &'a SpaceState,
+        at: usize,
+        limits: &'a Limits,
+        superseded: &HashSet<Digest>,
+    ) -> Option<Self> {
         let (space, replica) = (&state.space, &survey.replicas[at]);
         let listing = space.listing(at)?;
         let leaving = leaving(survey, &space.name, replica);
         let needed: BTreeSet<Digest> = state.needed[at]
-            .packs_on(space, at)
+            .packs_without(space, at, superseded)
             .into_iter()
             .map(|number| space.index.packs()[number as usize].id)
             .collect();
@@ -610,41 +616,4 @@ fn merge(
     let packs: BTreeSet<Digest> =
         indexes.iter().flat_map(|index| describes[index].intersection(&staying).copied()).collect();
     Some(MergePlan { space: state.space.name.clone(), indexes, packs: packs.into_iter().collect() })
-}
-
-fn requests(own: &ReplicaPlan, replica: &ReplicaState, survey: &Survey, merges: u64) -> Requests {
-    // A look lists every kind of object, and packs, headers and index objects twice.
-    let lists = |objects: u64| 1 + objects / 1000;
-    let spaces = survey.spaces.len() as u64;
-    let look = 8 + 7 * spaces + 2 * lists(replica.listed + own.stays.objects);
-    let looks = 1 + u64::from(!own.mark.is_empty() && !own.delete.is_empty());
-    let manifests = own.delete.iter().filter(|deletion| deletion.kind == Kind::Manifest).count() as u64;
-    Requests {
-        list: look * looks,
-        get: looks * (3 + replica.marks.len() as u64) + manifests + 2 * own.mark.len() as u64 + merges,
-        put: 2 * own.mark.len() as u64 + merges,
-        delete: own.delete.len() as u64 + 2 * own.release.len() as u64,
-    }
-}
-
-/// What rewriting costs one replica: the new packs and their index object, a mark, and another look;
-/// reading the old packs is counted on the replica that is asked first.
-fn repack_requests(repack: &RepackPlan, own: &ReplicaPlan, survey: &Survey, limits: &Limits) -> Requests {
-    let mut requests = Requests::default();
-    let here = |name: &&String| **name == own.replica;
-    let concerned = repack.packs.iter().filter(|pack| pack.replicas.iter().any(|name| *name == own.replica));
-    let spaces: BTreeSet<&Name> = concerned.clone().map(|pack| &pack.space).collect();
-    if spaces.is_empty() {
-        return requests;
-    }
-    let written = repack.writes(limits).objects;
-    // Header, body and index object, each looked at after it was written; the mark and its
-    // signature of each space.
-    requests.put = 2 * written + spaces.len() as u64 * 3;
-    requests.get = requests.put;
-    requests.list = 8 + 7 * survey.spaces.len() as u64;
-    for pack in concerned.filter(|pack| pack.rewritten_items > 0 && pack.replicas.first().iter().any(here)) {
-        requests.get += 1 + pack.bytes.div_ceil(limits.range_bytes.max(1));
-    }
-    requests
 }

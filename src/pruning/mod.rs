@@ -24,6 +24,7 @@
 //! format does not know.
 
 mod apply;
+mod cost;
 mod decide;
 mod plan;
 mod repack;

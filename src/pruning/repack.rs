@@ -10,8 +10,8 @@
 //! [`Needed::packs_without`](crate::vault::needs::Needed::packs_without): one that is marked only
 //! where there is no other.
 //!
-//! **If we crash here** the new packs are there and the old ones are not marked: the next run finds
-//! that everything needed of them is in others, writes nothing, and marks them.
+//! **If we crash here** the new packs are there and the old ones are not marked: the next such run
+//! finds that everything needed of them is in others, writes nothing, and marks them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -29,6 +29,7 @@ use crate::vault::index::PackNumber;
 use crate::vault::layout;
 use crate::vault::open::Vault;
 use crate::vault::repack::{Wanted, rewrite};
+use crate::vault::space::Space;
 
 /// What is rewritten, and what is gained by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,7 +59,7 @@ pub struct RepackedPack {
     pub rewritten_items: u64,
     /// About how many bytes they take there.
     pub rewritten_bytes: u64,
-    /// Names of the replicas that are to hold what is needed of it.
+    /// Names of the replicas that are to hold what is rewritten.
     pub replicas: Vec<String>,
 }
 
@@ -104,11 +105,15 @@ pub struct Repacked {
     pub bytes: u64,
 }
 
-/// Packs of one space that are to be rewritten.
+/// What is chosen in one space.
 struct Choice {
+    /// Packs that are rewritten.
     packs: Vec<RepackedPack>,
+    /// Those of which everything needed is in others that stay, as after a run that was killed
+    /// before it marked them.
+    superseded: HashSet<Digest>,
     wanted: Wanted,
-    /// Numbers of the replicas that need any of them.
+    /// Numbers of the replicas that need any of what is rewritten.
     on: BTreeSet<usize>,
 }
 
@@ -125,10 +130,24 @@ struct Usage {
 const ENTRY_BYTES: u64 = 512;
 
 /// Chooses what is worth being rewritten: packs below the share, that no run may just have
-/// written, that no mark names, and that are needed somewhere.
-pub(super) fn choose(survey: &Survey, below_percent: u8, limits: &Limits) -> RepackPlan {
-    let packs = survey.spaces.iter().flat_map(|state| choose_in(survey, state, below_percent, limits).packs);
-    RepackPlan { below_percent, packs: packs.collect() }
+/// written, and that no mark names. Returns as well the packs of which everything is in others.
+pub(super) fn choose(survey: &Survey, below_percent: u8, limits: &Limits) -> (RepackPlan, HashSet<Digest>) {
+    let (mut packs, mut superseded) = (Vec::new(), HashSet::new());
+    for state in &survey.spaces {
+        let choice = choose_in(survey, state, below_percent, limits);
+        packs.extend(choice.packs);
+        superseded.extend(choice.superseded);
+    }
+    (RepackPlan { below_percent, packs }, superseded)
+}
+
+/// Whether a pack is older than any run that has not committed, and unmarked, wherever it is.
+fn is_old(survey: &Survey, space: &Space, id: &Digest, limits: &Limits) -> bool {
+    survey.replicas.iter().enumerate().all(|(at, replica)| {
+        space.listing(at).is_none_or(|listing| {
+            !listing.marked.contains(id) && !super::decide::is_fresh(listing, id, replica.now, limits)
+        })
+    })
 }
 
 fn choose_in(survey: &Survey, state: &SpaceState, below_percent: u8, limits: &Limits) -> Choice {
@@ -140,57 +159,68 @@ fn choose_in(survey: &Survey, state: &SpaceState, below_percent: u8, limits: &Li
         }
     }
     let usage = usage(state);
-    let is_old = |id: &Digest| {
-        survey.replicas.iter().enumerate().all(|(at, replica)| {
-            space.listing(at).is_none_or(|listing| {
-                !listing.marked.contains(id) && !super::decide::is_fresh(listing, id, replica.now, limits)
-            })
+    let candidates: BTreeSet<PackNumber> = usage
+        .iter()
+        .filter(|(number, usage)| {
+            usage.needed_items > 0
+                && usage.needed_bytes * 100 < usage.bytes * u64::from(below_percent)
+                && space.holders(**number).next().is_some()
+                && is_old(survey, space, &space.index.packs()[**number as usize].id, limits)
         })
-    };
-    let candidates: BTreeSet<PackNumber> = needed_on
-        .keys()
-        .copied()
-        .filter(|number| {
-            let usage = usage.get(number).copied().unwrap_or_default();
-            usage.needed_bytes * 100 < usage.bytes * u64::from(below_percent)
-                && is_old(&space.index.packs()[*number as usize].id)
-        })
+        .map(|(number, _)| *number)
         .collect();
-    let mut wanted = Wanted::new();
+    let (mut wanted, mut pending, mut on) = (Wanted::new(), BTreeSet::new(), BTreeSet::new());
     for item in &state.items {
         let places: Vec<PackNumber> = space.index.locations(item).map(|place| place.pack).collect();
-        let Some(first) = places.iter().filter(|number| candidates.contains(number)).min() else { continue };
+        let mine: Vec<PackNumber> = places.iter().filter(|one| candidates.contains(one)).copied().collect();
+        let Some(first) = mine.iter().min() else { continue };
+        let here: BTreeSet<usize> =
+            places.iter().filter_map(|place| needed_on.get(place)).flatten().copied().collect();
         let stays = |number: &PackNumber| {
-            let on = places.iter().filter_map(|place| needed_on.get(place)).flatten();
             let pack = &space.index.packs()[*number as usize];
-            !candidates.contains(number)
-                && on.copied().all(|at| space.listing(at).is_some_and(|listing| listing.keeps_pack(pack)))
+            let keeps = |at: &usize| space.listing(*at).is_some_and(|listing| listing.keeps_pack(pack));
+            !candidates.contains(number) && here.iter().all(keeps)
         };
         if !places.iter().any(stays) {
             wanted.entry(*first).or_default().insert(*item);
+            pending.extend(mine);
+            on.extend(here);
         }
     }
-    let lengths = lengths(state, &wanted);
+    let id = |number: &PackNumber| space.index.packs()[*number as usize].id;
+    let superseded = candidates.difference(&pending).map(id).collect();
+    let names = on.iter().map(|at| survey.replicas[*at].name.clone()).collect();
+    let packs = describe(state, &usage, &pending, &wanted, names);
+    Choice { packs, superseded, wanted, on }
+}
+
+/// Says of each pack what is rewritten of it.
+fn describe(
+    state: &SpaceState,
+    usage: &HashMap<PackNumber, Usage>,
+    pending: &BTreeSet<PackNumber>,
+    wanted: &Wanted,
+    replicas: Vec<String>,
+) -> Vec<RepackedPack> {
+    let lengths = lengths(state, wanted);
     let pack_of = |number: &PackNumber| {
-        let (pack, usage) = (&space.index.packs()[*number as usize], usage[number]);
-        let items = wanted.get(number).map_or(0, |items| items.len() as u64);
+        let (pack, usage) = (&state.space.index.packs()[*number as usize], usage[number]);
         let raw = lengths.get(number).copied().unwrap_or(0);
         RepackedPack {
-            space: space.name.clone(),
+            space: state.space.name.clone(),
             pack: pack.id,
             kind: pack.kind,
             bytes: pack.size,
             items: usage.items,
             needed_items: usage.needed_items,
-            rewritten_items: items,
+            rewritten_items: wanted.get(number).map_or(0, |items| items.len() as u64),
             // As if everything in it were compressed alike.
             rewritten_bytes: (u128::from(pack.size) * u128::from(raw) / u128::from(usage.bytes.max(1)))
                 as u64,
-            replicas: needed_on[number].iter().map(|at| survey.replicas[*at].name.clone()).collect(),
+            replicas: replicas.clone(),
         }
     };
-    let on = candidates.iter().flat_map(|number| needed_on[number].iter().copied()).collect();
-    Choice { packs: candidates.iter().map(pack_of).collect(), wanted, on }
+    pending.iter().map(pack_of).collect()
 }
 
 fn usage(state: &SpaceState) -> HashMap<PackNumber, Usage> {
@@ -215,7 +245,7 @@ fn lengths(state: &SpaceState, wanted: &Wanted) -> HashMap<PackNumber, u64> {
     wanted.iter().map(|(number, items)| (*number, sum(items))).collect()
 }
 
-/// Writes what is needed of the chosen packs into new ones. Returns whether anything was written.
+/// Writes what is needed of the chosen packs into new ones.
 pub(super) async fn rewrite_all(
     vault: &Vault,
     survey: &Survey,
@@ -254,12 +284,8 @@ pub(super) fn marks(survey: &Survey, plan: &PrunePlan, limits: &Limits) -> Vec<V
     let planned: HashSet<Digest> = repack.packs.iter().map(|pack| pack.pack).collect();
     for state in &survey.spaces {
         let space = &state.space;
-        let left = choose_in(survey, state, repack.below_percent, limits).packs;
-        let done: HashSet<Digest> = left
-            .into_iter()
-            .filter(|pack| pack.rewritten_items == 0 && planned.contains(&pack.pack))
-            .map(|pack| pack.pack)
-            .collect();
+        let choice = choose_in(survey, state, repack.below_percent, limits);
+        let done: HashSet<Digest> = choice.superseded.intersection(&planned).copied().collect();
         for (at, marks) in marks.iter_mut().enumerate() {
             let Some(listing) = space.listing(at) else { continue };
             let needed: HashSet<Digest> = state.needed[at]

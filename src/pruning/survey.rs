@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use crate::clock::Timestamp;
 use crate::ids::{Digest, ItemId, Name, ReplicaId};
 use crate::objects::ObjectMeta;
+use crate::objects::counting::Counts;
 use crate::vault::clocks;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::index::Headers;
@@ -52,6 +53,8 @@ pub(super) struct ReplicaState {
     pub(super) marks: BTreeMap<String, ObjectMeta>,
     /// Objects listed in all.
     pub(super) listed: u64,
+    /// What the look asked of it.
+    pub(super) look: Counts,
 }
 
 /// One space on all replicas.
@@ -84,6 +87,7 @@ impl Survey {
     /// As [`super::plan`].
     pub(super) async fn load(vault: &Vault, depth: Depth) -> Result<Self> {
         let begun = vault.now();
+        let before: Vec<Counts> = vault.replicas.all().iter().map(Replica::counts).collect();
         require_all(vault)?;
         vault.require_may_delete()?;
         require_own_files(vault).await?;
@@ -96,13 +100,17 @@ impl Survey {
         require_manifests(vault, &snapshots)?;
         let replicas = try_join_all(vault.replicas.live().map(|replica| look_at(vault, replica))).await;
         require_all(vault)?;
-        let replicas = replicas?;
+        let mut replicas = replicas?;
         require_same_manifests(&snapshots, &replicas)?;
         let mut spaces = Vec::new();
         for name in names_of_spaces(vault, &snapshots, &replicas).await? {
             spaces.push(SpaceState::load(vault, &snapshots, &name, depth).await?);
         }
         require_all(vault)?;
+        let counted = vault.replicas.all().iter().zip(&before);
+        for (state, (replica, before)) in replicas.iter_mut().zip(counted) {
+            state.look = replica.counts().since(before);
+        }
         Ok(Self { snapshots, replicas, spaces, begun })
     }
 
@@ -283,6 +291,7 @@ async fn look_at(vault: &Vault, replica: &Replica) -> Result<ReplicaState> {
         id,
         now,
         listed: (manifests.len() + marks.len()) as u64,
+        look: Counts::default(),
         manifests,
         marks,
     })

@@ -460,7 +460,7 @@ impl Window {
 }
 
 /// Where a frame is in the compressed stream.
-fn frame_range(frames: &[Frame], number: u32) -> Option<Range<u64>> {
+pub(super) fn frame_range(frames: &[Frame], number: u32) -> Option<Range<u64>> {
     let frame = frames.get(number as usize)?;
     let start: u64 = frames[..number as usize].iter().map(|frame| u64::from(frame.stored)).sum();
     Some(start..start + u64::from(frame.stored))

@@ -95,7 +95,7 @@ pub async fn rewrite(
         items.sort_by_cached_key(place);
         let mut unread = None;
         for id in items {
-            let read = async { Ok((reader.item(*id).await?, reader.name(*id).await?)) };
+            let read = async { Ok::<_, VaultError>((reader.item(*id).await?, reader.name(*id).await?)) };
             match read.await {
                 Ok((data, name)) => {
                     let mac = macs.get(id).copied().unwrap_or(Mac::UNKNOWN);

@@ -13,6 +13,7 @@ use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
 use super::pack::SpoolDraft;
 use crate::ids::{Digest, ReplicaId, VaultId};
+use crate::objects::counting::{CountingStore, Counts};
 use crate::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode, StoreError};
 
 /// One copy of the vault.
@@ -22,6 +23,8 @@ pub struct Replica {
     pub name: String,
     /// Where it lies.
     pub store: Arc<dyn ObjectStore>,
+    /// Counts what goes through the store.
+    counted: CountingStore,
     /// Its own id, once the vault is open.
     id: OnceLock<ReplicaId>,
     failure: Mutex<Option<Failure>>,
@@ -54,7 +57,14 @@ impl std::fmt::Display for Failure {
 impl Replica {
     /// Returns a replica that takes part.
     pub fn new(name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
-        Self { name: name.into(), store, id: OnceLock::new(), failure: Mutex::new(None) }
+        let counted = CountingStore::new(store);
+        let store = Arc::new(counted.clone());
+        Self { name: name.into(), store, counted, id: OnceLock::new(), failure: Mutex::new(None) }
+    }
+
+    /// What was asked of it so far.
+    pub fn counts(&self) -> Counts {
+        self.counted.counts()
     }
 
     /// Its own id, from its `replica.json`; `None` before the vault is open, and where that file

@@ -374,7 +374,8 @@ async fn a_list_that_misses_a_new_manifest_marks_at_most_what_the_second_look_ke
             vault.backup.state = None;
         }
         let (planned, _) = prune(&vault.backup).await;
-        assert_eq!(planned.marks(), hidden_on == 2, "one replica that lists it is enough");
+        let packs = planned.replicas.iter().flat_map(|own| &own.mark).any(|mark| !mark.packs.is_empty());
+        assert_eq!(packs, hidden_on == 2, "one replica that lists it is enough");
         unhide(hidden).await;
         vault.backup.clock.advance(grace());
         prune(&vault.backup).await;

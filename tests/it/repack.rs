@@ -25,7 +25,7 @@ fn documents(from: u8, to: u8) -> Vec<(String, Vec<u8>)> {
         let mut state = u32::from(n) + 1;
         let digit = |state: &mut u32| {
             *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            char::from(b'A' + (*state >> 27) as u8)
+            char::from(b'a' + (*state >> 28) as u8)
         };
         let text: String = (0..2000).map(|_| digit(&mut state)).collect();
         format!(r#"{{"id":"{n}","text":"{text}"}}"#).into_bytes()
@@ -248,7 +248,7 @@ async fn a_crash_at_any_write_harms_nothing_and_the_same_command_completes() {
             }
             assert_eq!(assert_sound(&vault.backup, &format!("{case}, again")).await, 2);
             let left = keys(&*vault.backup.stores[0].1, "packs").await;
-            assert_eq!(left.len(), 5, "{case}: base, the document alone, and their catalogs: {left:?}");
+            assert_eq!(left.len(), 4, "{case}: two of content, two of catalogs: {left:?}");
             assert_eq!(keys(&*vault.backup.stores[1].1, "packs").await, left, "{case}");
         }
     }
@@ -280,7 +280,9 @@ async fn the_forecast_of_requests_is_what_the_real_run_takes() {
         let identities = vec![vault.backup.operator.clone(), vault.backup.recovery.clone()];
         let open = vault.backup.open_with(identities).await.unwrap();
         let planned = plan_with(&open, below).await.unwrap();
-        counted.iter().for_each(|one| drop(one.take_counts().calls()));
+        for one in &counted {
+            one.take_counts();
+        }
         apply(&open, &planned, &options()).await.unwrap();
         for (own, counted) in planned.replicas.iter().zip(&counted) {
             let [list, get, put, delete] = requests(counted);
