@@ -7,6 +7,7 @@
 )]
 
 mod backups;
+mod bad_replicas;
 mod chain;
 mod cli;
 mod cli_backups;
