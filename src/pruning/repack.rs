@@ -22,13 +22,14 @@ use super::plan::{MarkPlan, PrunePlan, Tally};
 use super::survey::{SpaceState, Survey};
 use crate::ids::{Digest, ItemId, Name};
 use crate::limits::Limits;
-use crate::progress::Phase;
+use crate::progress::{Phase, Problem};
 use crate::vault::error::Result;
 use crate::vault::format::index::PackKind;
-use crate::vault::index::PackNumber;
+use crate::vault::index::{Listing, PackNumber};
 use crate::vault::layout;
 use crate::vault::open::Vault;
 use crate::vault::repack::{Wanted, rewrite};
+use crate::vault::rewrap;
 use crate::vault::space::Space;
 
 /// What is rewritten, and what is gained by it.
@@ -176,16 +177,21 @@ fn choose_in(survey: &Survey, state: &SpaceState, below_percent: u8, limits: &Li
         let Some(first) = mine.iter().min() else { continue };
         let here: BTreeSet<usize> =
             places.iter().filter_map(|place| needed_on.get(place)).flatten().copied().collect();
-        let stays = |number: &PackNumber| {
+        let stays = |number: &PackNumber, described: bool| {
             let pack = &space.index.packs()[*number as usize];
-            let keeps = |at: &usize| space.listing(*at).is_some_and(|listing| listing.keeps_pack(pack));
-            !candidates.contains(number) && here.iter().all(keeps)
+            let keeps =
+                |listing: &Listing| listing.keeps_pack(pack) && (!described || listing.describes(pack));
+            !candidates.contains(number) && here.iter().all(|at| space.listing(*at).is_some_and(keeps))
         };
-        if !places.iter().any(stays) {
-            wanted.entry(*first).or_default().insert(*item);
-            pending.extend(mine);
-            on.extend(here);
+        if places.iter().any(|number| stays(number, true)) {
+            continue;
         }
+        // A new pack that a run which was killed wrote needs no more than its index object.
+        if !places.iter().any(|number| stays(number, false)) {
+            wanted.entry(*first).or_default().insert(*item);
+        }
+        pending.extend(mine);
+        on.extend(here);
     }
     let id = |number: &PackNumber| space.index.packs()[*number as usize].id;
     let superseded = candidates.difference(&pending).map(id).collect();
@@ -257,6 +263,12 @@ pub(super) async fn rewrite_all(
     options.progress.start(Phase::Repack, Some(total));
     for state in &survey.spaces {
         let choice = choose_in(survey, state, plan.below_percent, vault.limits());
+        if choice.packs.is_empty() {
+            continue;
+        }
+        let mut brought = rewrap::Report::default();
+        rewrap::bring(vault, &state.space, &mut brought).await?;
+        report.failed.extend(brought.problems.into_iter().map(not_done));
         if choice.wanted.is_empty() {
             continue;
         }
@@ -266,14 +278,14 @@ pub(super) async fn rewrite_all(
         repacked.new_packs += done.packs;
         repacked.items += done.items;
         repacked.bytes += done.bytes;
-        report.failed.extend(done.unread.into_iter().map(|problem| Failed {
-            replica: String::new(),
-            key: problem.subject,
-            why: problem.detail,
-        }));
+        report.failed.extend(done.unread.into_iter().map(not_done));
     }
     options.progress.finish(Phase::Repack);
     Ok(())
+}
+
+fn not_done(problem: Problem) -> Failed {
+    Failed { replica: String::new(), key: problem.subject, why: problem.detail }
 }
 
 /// Returns the marks for those packs of the plan of which everything needed is in others by now:

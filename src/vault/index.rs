@@ -322,6 +322,11 @@ impl Listing {
             && (pack.header.is_none() || pack.headers().any(|header| self.has_header(pack, &header)))
     }
 
+    /// Whether an index object on this replica describes the pack.
+    pub fn describes(&self, pack: &Pack) -> bool {
+        pack.indexed_by.iter().any(|index| self.indexes.contains_key(index))
+    }
+
     /// Whether this replica holds the body of the pack, of the right size.
     pub fn has_body(&self, pack: &Pack) -> bool {
         self.bodies.get(&pack.id) == Some(&pack.size)

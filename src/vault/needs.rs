@@ -205,7 +205,7 @@ impl Needed {
     }
 
     /// Returns the packs that a replica needs for it. Of several that hold an item: one that is
-    /// whole there, that no mark names, that is needed anyway, that is to stay on most replicas;
+    /// whole there, that an index object there describes, that no mark names, that is needed anyway, that is to stay on most replicas;
     /// among equals the one with the lowest id.
     pub fn packs_on(&self, space: &Space, replica: usize) -> BTreeSet<PackNumber> {
         self.packs_without(space, replica, &HashSet::new())
@@ -227,6 +227,7 @@ impl Needed {
                 let pack = pack_of(*number);
                 (
                     listing.is_some_and(|listing| listing.has_pack(pack)),
+                    listing.is_some_and(|listing| listing.describes(pack)),
                     !avoid.contains(&pack.id),
                     listing.is_some_and(|listing| !listing.marked.contains(&pack.id)),
                     chosen.contains(number),
