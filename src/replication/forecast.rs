@@ -29,7 +29,6 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
             if let Some(from) = copy.from.first().filter(|_| read.insert(&copy.key)) {
                 let source = traffic.entry(from.clone()).or_default();
                 source.bytes_read += copy.size;
-                source.head += objects;
                 // Signed files are read once more, to be checked with their signature.
                 source.get +=
                     if signed { objects * 3 } else { copy.size.div_ceil(range_bytes.max(1)).max(1) };
@@ -42,7 +41,6 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
             own.head += 2;
             if let Some(from) = snapshot.from.first().filter(|_| read.insert(snapshot.snapshot.as_str())) {
                 let source = traffic.entry(from.clone()).or_default();
-                source.head += 2;
                 source.get += 6;
             }
         }

@@ -10,16 +10,31 @@ use std::ops::Range;
 use super::envelope;
 use super::index::{Location, Pack, PackNumber};
 use super::reader::{Reader, frame_range, last_frame};
+use super::stretch::Extent;
 use crate::ids::ItemId;
 use crate::objects::traffic::Traffic;
 
 impl Reader<'_> {
     /// Forecasts the requests and bytes of reading these items of content in one go, by replica.
     pub fn forecast(&self, ids: impl IntoIterator<Item = ItemId>) -> BTreeMap<String, Traffic> {
+        self.forecast_of(ids, Extent::Wanted)
+    }
+
+    /// The same where their packs are read whole, as
+    /// [`for_each_with_bodies`](Reader::for_each_with_bodies) does.
+    pub fn forecast_with_bodies(&self, ids: impl IntoIterator<Item = ItemId>) -> BTreeMap<String, Traffic> {
+        self.forecast_of(ids, Extent::Whole)
+    }
+
+    fn forecast_of(
+        &self,
+        ids: impl IntoIterator<Item = ItemId>,
+        extent: Extent,
+    ) -> BTreeMap<String, Traffic> {
         let (vault, space) = (self.vault, self.space);
         let mut traffic: BTreeMap<String, Traffic> = BTreeMap::new();
         let mut opened: BTreeSet<PackNumber> = BTreeSet::new();
-        for stretch in self.stretches(ids).0 {
+        for stretch in self.stretches(ids, extent).0 {
             let pack = &space.index.packs()[stretch.pack as usize];
             let Some(at) = space.holders(stretch.pack).next() else { continue };
             if let Some((name, size)) = self.header_of(pack).filter(|_| opened.insert(stretch.pack)) {

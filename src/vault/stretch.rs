@@ -17,6 +17,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use futures_util::try_join;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::envelope::{self, PayloadKey};
@@ -25,7 +26,7 @@ use super::format::index::Frame;
 use super::index::{Location, PackNumber};
 use super::pack::{ItemData, RAW_FRAME_MAX};
 use super::reader::{Attempt, Reader, entry_of, last_frame};
-use crate::ids::ItemId;
+use crate::ids::{Digest, ItemId};
 
 /// Stored bytes between two frames that are wanted which are read and thrown away rather than
 /// asking twice: about what a line brings in the time of an answer.
@@ -34,8 +35,41 @@ const GAP_MAX: u64 = 256 << 10;
 /// Items and their data, or why it could not be read.
 pub type Batch = Vec<(ItemId, Result<ItemData>)>;
 
-/// What a stretch gave: `None` for an item that is to be read by itself.
-type Decoded = Vec<(ItemId, Option<Result<ItemData>>)>;
+/// The SHA-256 of the body of a pack, as one replica has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashedBody {
+    /// The pack.
+    pub pack: PackNumber,
+    /// Number of the replica.
+    pub replica: usize,
+    /// What its bytes have.
+    pub digest: Digest,
+}
+
+/// Which frames of the packs of the wanted items are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Those with wanted items.
+    Wanted,
+    /// All of them.
+    Whole,
+}
+
+/// What a stretch gave.
+struct Decoded {
+    /// `None` for an item that is to be read by itself.
+    items: Vec<(ItemId, Option<Result<ItemData>>)>,
+    stored: Option<Stored>,
+}
+
+/// Part of a body as a replica has it.
+#[derive(Clone)]
+struct Stored {
+    pack: PackNumber,
+    replica: usize,
+    start: u64,
+    bytes: Bytes,
+}
 
 /// Frames of a pack that lie side by side, and the items that are wanted of them.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +87,7 @@ pub(super) struct Stretch {
 
 /// What is needed to turn the stored bytes of a stretch into items, off the async threads.
 struct Decoding {
-    bytes: Bytes,
+    stored: Stored,
     /// In a vault with encryption: key, number of the first chunk, bytes of the whole body.
     sealed: Option<(PayloadKey, u64, u64)>,
     /// Bytes before the first frame.
@@ -93,9 +127,39 @@ impl Reader<'_> {
     pub async fn for_each_batch<E>(
         &self,
         ids: impl IntoIterator<Item = ItemId>,
-        mut each: impl AsyncFnMut(Batch) -> std::result::Result<(), E>,
+        each: impl AsyncFnMut(Batch) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let (stretches, lost) = self.stretches(ids);
+        self.read_all(ids, Extent::Wanted, each).await.map(drop)
+    }
+
+    /// As [`for_each`](Self::for_each), and reads the packs of these items whole: returns the digests
+    /// of the bodies that it read from front to back, so that nobody has to read them once more. A
+    /// body with an item that is read by itself is not among them.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `each`.
+    pub async fn for_each_with_bodies<E>(
+        &self,
+        ids: impl IntoIterator<Item = ItemId>,
+        mut each: impl AsyncFnMut(ItemId, Result<ItemData>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Vec<HashedBody>, E> {
+        self.read_all(ids, Extent::Whole, async |batch| {
+            for (id, data) in batch {
+                each(id, data).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_all<E>(
+        &self,
+        ids: impl IntoIterator<Item = ItemId>,
+        extent: Extent,
+        mut each: impl AsyncFnMut(Batch) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Vec<HashedBody>, E> {
+        let (stretches, lost) = self.stretches(ids, extent);
         for id in lost {
             each(vec![(id, Err(self.lost(id)))]).await?;
         }
@@ -112,9 +176,16 @@ impl Reader<'_> {
             Ok(())
         };
         let used = async {
-            while let Some(decoded) = receiver.recv().await {
-                let mut batch = Batch::with_capacity(decoded.len());
-                for (id, data) in decoded {
+            let mut bodies = Bodies::default();
+            while let Some(Decoded { items, stored }) = receiver.recv().await {
+                if let Some(stored) = stored.filter(|_| extent == Extent::Whole) {
+                    let size = self.space.index.packs()[stored.pack as usize].size;
+                    bodies = tokio::task::spawn_blocking(move || bodies.with(&stored, size))
+                        .await
+                        .expect("hashing does not panic");
+                }
+                let mut batch = Batch::with_capacity(items.len());
+                for (id, data) in items {
                     match data {
                         Some(data) => batch.push((id, data)),
                         None => {
@@ -130,14 +201,18 @@ impl Reader<'_> {
                     each(batch).await?;
                 }
             }
-            Ok(())
+            Ok(bodies.done)
         };
-        try_join!(read, used).map(drop)
+        try_join!(read, used).map(|((), bodies)| bodies)
     }
 
     /// Returns the stretches in which items lie, in the order of the packs, and those items that
     /// nobody holds.
-    pub(super) fn stretches(&self, ids: impl IntoIterator<Item = ItemId>) -> (Vec<Stretch>, Vec<ItemId>) {
+    pub(super) fn stretches(
+        &self,
+        ids: impl IntoIterator<Item = ItemId>,
+        extent: Extent,
+    ) -> (Vec<Stretch>, Vec<ItemId>) {
         let mut packs: BTreeMap<PackNumber, Vec<(Location, ItemId)>> = BTreeMap::new();
         let mut lost = Vec::new();
         for id in ids {
@@ -149,7 +224,7 @@ impl Reader<'_> {
         }
         let most = self.vault.limits.range_bytes;
         let of_pack = |(number, items): (PackNumber, Vec<(Location, ItemId)>)| {
-            cut(number, &self.space.index.packs()[number as usize].frames, items, most)
+            cut(number, &self.space.index.packs()[number as usize].frames, items, extent, most)
         };
         (packs.into_iter().flat_map(of_pack).collect(), lost)
     }
@@ -159,18 +234,18 @@ impl Reader<'_> {
         if let [(_, id)] = stretch.items[..]
             && stretch.raw > self.vault.limits.range_bytes
         {
-            return vec![(id, Some(self.item(id).await))];
+            return Decoded { items: vec![(id, Some(self.item(id).await))], stored: None };
         }
         let ids: Vec<ItemId> = stretch.items.iter().map(|(_, id)| *id).collect();
         match self.fetched(stretch).await {
             Ok(fetched) => {
+                let stored = Some(fetched.stored.clone());
                 let items = tokio::task::spawn_blocking(move || fetched.decode()).await;
-                let items = items.expect("decoding does not panic");
-                ids.into_iter()
-                    .zip(items.into_iter().map(|item| item.map(|bytes| Ok(ItemData::Memory(bytes)))))
-                    .collect()
+                let items = items.expect("decoding does not panic").into_iter();
+                let items = items.map(|item| item.map(|bytes| Ok(ItemData::Memory(bytes))));
+                Decoded { items: ids.into_iter().zip(items).collect(), stored }
             }
-            Err(_) => ids.into_iter().map(|id| (id, None)).collect(),
+            Err(_) => Decoded { items: ids.into_iter().map(|id| (id, None)).collect(), stored: None },
         }
     }
 
@@ -187,8 +262,10 @@ impl Reader<'_> {
                 (range, skip, Some((key, first, pack.size)))
             }
         };
+        let start = range.start;
         let bytes = self.stored(pack, at, range).await?;
-        Ok(Decoding { bytes, sealed, skip, frames, first: stretch.frames.start, items: stretch.items })
+        let stored = Stored { pack: stretch.pack, replica: at, start, bytes };
+        Ok(Decoding { stored, sealed, skip, frames, first: stretch.frames.start, items: stretch.items })
     }
 }
 
@@ -196,8 +273,8 @@ impl Decoding {
     /// Returns the bytes of each item that is as it should be.
     fn decode(self) -> Vec<Option<Bytes>> {
         let plain = match &self.sealed {
-            None => Some(self.bytes.clone()),
-            Some((key, first, size)) => key.open_chunks(&self.bytes, *first, *size).map(Bytes::from),
+            None => Some(self.stored.bytes.clone()),
+            Some((key, first, size)) => key.open_chunks(&self.stored.bytes, *first, *size).map(Bytes::from),
         };
         let plain = plain.and_then(|plain| Some(plain.slice_ref(plain.get(self.skip..)?)));
         let Some(plain) = plain else { return vec![None; self.items.len()] };
@@ -220,9 +297,46 @@ impl Decoding {
     }
 }
 
+/// Bodies that are hashed while they pass, each from front to back.
+#[derive(Default)]
+struct Bodies {
+    /// Pack, replica, bytes that were hashed, and their hash.
+    open: Option<(PackNumber, usize, u64, Sha256)>,
+    done: Vec<HashedBody>,
+}
+
+impl Bodies {
+    /// Takes in what comes next. Stretches overlap by less than a chunk; where one is missing, the
+    /// body is given up.
+    fn with(mut self, stored: &Stored, size: u64) -> Self {
+        let mut open = match self.open.take() {
+            Some(open) if (open.0, open.1) == (stored.pack, stored.replica) => open,
+            _ => (stored.pack, stored.replica, 0, Sha256::new()),
+        };
+        let known = open.2.checked_sub(stored.start).and_then(|known| usize::try_from(known).ok());
+        if let Some(new) = known.and_then(|known| stored.bytes.get(known..)) {
+            open.3.update(new);
+            open.2 += new.len() as u64;
+        }
+        if open.2 == size {
+            let digest = Digest(open.3.finalize().into());
+            self.done.push(HashedBody { pack: open.0, replica: open.1, digest });
+        } else {
+            self.open = Some(open);
+        }
+        self
+    }
+}
+
 /// Cuts the items of a pack into stretches of at most `most` bytes, stored and decompressed; one
 /// that is larger has one item.
-fn cut(pack: PackNumber, frames: &[Frame], mut items: Vec<(Location, ItemId)>, most: u64) -> Vec<Stretch> {
+fn cut(
+    pack: PackNumber,
+    frames: &[Frame],
+    mut items: Vec<(Location, ItemId)>,
+    extent: Extent,
+    most: u64,
+) -> Vec<Stretch> {
     items.sort_unstable_by_key(|(location, id)| (location.frame, location.offset, *id));
     items.dedup_by_key(|(_, id)| *id);
     let mut starts = vec![(0_u64, 0_u64)];
@@ -232,10 +346,7 @@ fn cut(pack: PackNumber, frames: &[Frame], mut items: Vec<(Location, ItemId)>, m
         Some((*stored, *raw))
     }));
     let mut stretches: Vec<Stretch> = Vec::new();
-    for (location, id) in items {
-        // An index that does not fit its pack: read by itself, the item gives the reason.
-        let first = (location.frame as usize).min(frames.len().saturating_sub(1));
-        let end = (last_frame(frames, &location) as usize + 1).clamp(first, frames.len());
+    let mut add = |first: usize, end: usize, item: Option<(Location, ItemId)>| {
         if let Some(open) = stretches.last_mut() {
             let from = open.frames.start as usize;
             let end = end.max(open.frames.end as usize);
@@ -245,8 +356,8 @@ fn cut(pack: PackNumber, frames: &[Frame], mut items: Vec<(Location, ItemId)>, m
                 open.frames.end = end as u32;
                 open.stored.end = starts[end].0;
                 open.raw = raw;
-                open.items.push((location, id));
-                continue;
+                open.items.extend(item);
+                return;
             }
         }
         stretches.push(Stretch {
@@ -254,8 +365,22 @@ fn cut(pack: PackNumber, frames: &[Frame], mut items: Vec<(Location, ItemId)>, m
             frames: first as u32..end as u32,
             stored: starts[first].0..starts[end].0,
             raw: starts[end].1 - starts[first].1,
-            items: vec![(location, id)],
+            items: item.into_iter().collect(),
         });
+    };
+    let mut covered = 0;
+    for (location, id) in items {
+        // An index that does not fit its pack: read by itself, the item gives the reason.
+        let first = (location.frame as usize).min(frames.len().saturating_sub(1));
+        let end = (last_frame(frames, &location) as usize + 1).clamp(first, frames.len());
+        if extent == Extent::Whole {
+            (covered..first).for_each(|between| add(between, between + 1, None));
+        }
+        add(first, end, Some((location, id)));
+        covered = covered.max(end);
+    }
+    if extent == Extent::Whole {
+        (covered..frames.len()).for_each(|behind| add(behind, behind + 1, None));
     }
     stretches
 }
@@ -277,7 +402,6 @@ fn item(
     base: u32,
     frame: &mut impl FnMut(usize) -> Option<Bytes>,
 ) -> Option<Bytes> {
-    use sha2::Digest as _;
     let mut at = location.frame.checked_sub(base)? as usize;
     let first = frame(at)?;
     let (start, mut digest) = entry_of(&first, location, id).ok()?;
@@ -320,7 +444,7 @@ mod tests {
     fn items_of_neighbouring_frames_are_one_stretch_up_to_its_bound() {
         let frames = frames(&[(100, 1000), (100, 1000), (100, 1000), (100, 1000)]);
         let items = wanted(&[(3, 0, 100), (0, 0, 100), (0, 1024, 100), (1, 0, 100), (2, 0, 100)]);
-        let stretches = cut(0, &frames, items, 2000);
+        let stretches = cut(0, &frames, items, Extent::Wanted, 2000);
         assert_eq!(shapes(&stretches), [(0..2, 0..200, 3), (2..4, 200..400, 2)]);
         let order: Vec<u32> = stretches.iter().flat_map(|one| &one.items).map(|(at, _)| at.frame).collect();
         assert_eq!(order, [0, 0, 1, 2, 3]);
@@ -333,7 +457,7 @@ mod tests {
         let items = wanted(&[(0, 0, 10), (2, 0, 10), (4, 0, 10)]);
         let behind = 300 + u64::from(large);
         assert_eq!(
-            shapes(&cut(0, &frames, items, 1 << 30)),
+            shapes(&cut(0, &frames, items, Extent::Wanted, 1 << 30)),
             [(0..3, 0..300, 2), (4..5, behind..behind + 100, 1)]
         );
     }
@@ -342,22 +466,57 @@ mod tests {
     fn an_item_that_is_larger_than_a_stretch_has_one_of_its_own() {
         let frames = frames(&[(100, 1000), (900, 1000), (900, 1000), (900, 1000), (100, 1000)]);
         let items = wanted(&[(0, 0, 400), (1, 0, 2400), (4, 0, 400)]);
-        let stretches = cut(0, &frames, items, 2000);
+        let stretches = cut(0, &frames, items, Extent::Wanted, 2000);
         assert_eq!(shapes(&stretches), [(0..1, 0..100, 1), (1..4, 100..2800, 1), (4..5, 2800..2900, 1)]);
         assert_eq!(stretches[1].raw, 3000);
+    }
+
+    #[test]
+    fn a_pack_that_is_read_whole_has_no_holes() {
+        let large = GAP_MAX as u32 + 1;
+        let frames = frames(&[(100, 100), (large, large), (100, 100), (large, large), (100, 100)]);
+        let whole = |places: &[(u32, u32, u64)], most| cut(0, &frames, wanted(places), Extent::Whole, most);
+        let all = u64::from(large) * 2 + 300;
+        for places in [&[(2, 0, 10)][..], &[(0, 0, 10), (4, 0, 10)], &[(1, 0, 10), (1, 512, 10)]] {
+            assert_eq!(shapes(&whole(places, 1 << 30)), [(0..5, 0..all, places.len())]);
+            let pieces = whole(places, u64::from(large));
+            assert!(pieces.windows(2).all(|pair| pair[0].stored.end == pair[1].stored.start));
+            assert_eq!((pieces[0].stored.start, pieces.last().unwrap().stored.end), (0, all));
+        }
+    }
+
+    #[test]
+    fn a_body_is_hashed_over_overlaps_and_given_up_at_a_hole() {
+        let body: Bytes = (0..=255_u8).collect();
+        let part = |pack, range: Range<usize>| Stored {
+            pack,
+            replica: 0,
+            start: range.start as u64,
+            bytes: body.slice(range),
+        };
+        let size = body.len() as u64;
+        let hashed = |parts: &[Stored]| {
+            let bodies = parts.iter().fold(Bodies::default(), |bodies, part| bodies.with(part, size));
+            bodies.done.iter().map(|one| (one.pack, one.digest)).collect::<Vec<_>>()
+        };
+        let digest = Digest::of(&body);
+        assert_eq!(hashed(&[part(1, 0..100), part(1, 90..200), part(1, 190..256)]), [(1, digest)]);
+        assert_eq!(hashed(&[part(1, 0..256), part(2, 0..256)]), [(1, digest), (2, digest)]);
+        assert_eq!(hashed(&[part(1, 0..100), part(1, 101..256)]), []);
+        assert_eq!(hashed(&[part(1, 0..100), part(2, 0..256), part(1, 100..256)]), [(2, digest)]);
     }
 
     #[test]
     fn an_index_that_does_not_fit_its_pack_is_no_panic() {
         let frames = frames(&[(100, 1000)]);
         for places in [[(7, 0, 100)], [(0, u32::MAX, 100)], [(0, 0, u64::MAX)], [(u32::MAX, 0, 1)]] {
-            let stretches = cut(0, &frames, wanted(&places), 2000);
+            let stretches = cut(0, &frames, wanted(&places), Extent::Wanted, 2000);
             assert_eq!(stretches.len(), 1, "{places:?}");
             assert!(stretches[0].frames.end <= 1, "{places:?}");
             let (location, id) = stretches[0].items[0];
             let mut frame = |at: usize| (at == 0).then(|| Bytes::from(vec![0; 1000]));
             assert_eq!(item(&location, id, 0, &mut frame), None);
         }
-        assert_eq!(shapes(&cut(0, &[], wanted(&[(0, 0, 1)]), 2000)), [(0..0, 0..0, 1)]);
+        assert_eq!(shapes(&cut(0, &[], wanted(&[(0, 0, 1)]), Extent::Wanted, 2000)), [(0..0, 0..0, 1)]);
     }
 }

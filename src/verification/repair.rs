@@ -320,7 +320,7 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
         require_own_place(vault, to).await?;
         Body::bytes(replica_file(&vault.file.vault))
     } else {
-        fetch(vault, vault.replicas.named(&step.from).ok_or_else(gone)?, &step.key).await?
+        fetch(vault, vault.replicas.named(&step.from).ok_or_else(gone)?, &step.key, None).await?
     };
     replace(vault, to, &step.key, body).await
 }
