@@ -88,6 +88,9 @@ pub struct Limits {
     pub index_merge_count: usize,
     /// Size below which an index object is small.
     pub index_merge_bytes: u64,
+    /// Share of a pack in percent below which `prune --repack` rewrites it. What is still needed of
+    /// it is written once more to every replica, so below half of it more is gained than written.
+    pub repack_below: u8,
     /// Largest difference between this clock and a store's.
     pub clock_skew_max: Duration,
     /// Difference that is worth a warning: NTP keeps clocks within a second, and answers may take
@@ -115,8 +118,15 @@ pub struct Limits {
     /// Slowest rate at which a body is waited for, in bytes a second: it adds to
     /// `store_timeout`. Half a megabit; a line slower than that cannot carry a backup.
     pub store_bytes_per_second_min: u64,
-    /// Bytes read from a replica by one range request when a whole object is streamed.
+    /// Bytes read from a replica by one range request when a whole object is streamed, or many
+    /// items of a pack are read.
     pub range_bytes: u64,
+    /// Such ranges that are read ahead of their use when many items are read. Each takes twice its
+    /// size while it is decrypted and decompressed; two keep the line busy.
+    pub stretches_ahead: usize,
+    /// Directories that a restore syncs at once. One after the other each waits for the disk; a few
+    /// at once share the wait.
+    pub directory_syncs: usize,
     /// Largest object that is read whole into memory: manifests, trust, ledger, headers.
     pub small_object_bytes_max: u64,
     /// Largest index object that is read.
@@ -182,6 +192,7 @@ impl Default for Limits {
             prune_grace: Duration::from_hours(72),
             index_merge_count: 16,
             index_merge_bytes: 1 << 20,
+            repack_below: 50,
             clock_skew_max: Duration::from_mins(5),
             clock_skew_noticed: Duration::from_secs(30),
             token_age_advised: Duration::from_hours(90 * 24),
@@ -194,6 +205,8 @@ impl Default for Limits {
             store_timeout: Duration::from_mins(5),
             store_bytes_per_second_min: 64 << 10,
             range_bytes: 8 << 20,
+            stretches_ahead: 2,
+            directory_syncs: 8,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,
             ledger_names_max: 10_000,

@@ -36,6 +36,8 @@ pub enum Phase {
     Search,
     /// Mending damaged objects.
     Repair,
+    /// Writing what is needed of mostly dead packs into new ones.
+    Repack,
     /// Marking and deleting what no snapshot needs.
     Prune,
     /// Copying objects between replicas.
@@ -58,6 +60,7 @@ impl Phase {
             Self::Export => "exporting",
             Self::Search => "searching",
             Self::Repair => "repairing",
+            Self::Repack => "rewriting packs",
             Self::Prune => "pruning",
             Self::Replicate => "replicating",
         }
@@ -117,6 +120,15 @@ pub enum Wait {
         /// How long it may take before the request counts as failed.
         patience: Duration,
     },
+    /// An object is being sent for long.
+    Upload {
+        /// Where to: `s3://acme/vault`.
+        to: String,
+        /// Bytes of it.
+        bytes: u64,
+        /// How long it has been sent when this is said.
+        taken: Duration,
+    },
 }
 
 /// A wait that is under way; dropping it ends it, also when the operation is cancelled.
@@ -151,12 +163,22 @@ pub async fn notice_silence<T>(
     patience: Duration,
     answer: impl Future<Output = T>,
 ) -> T {
+    let wait = || Wait::Answer { from: from.to_owned(), silent: notice, patience };
+    notice_after(progress, notice, wait, answer).await
+}
+
+/// Awaits something, and tells `progress` of the wait when it is not there after `notice`.
+pub async fn notice_after<T>(
+    progress: &Arc<dyn Progress>,
+    notice: Duration,
+    wait: impl FnOnce() -> Wait,
+    answer: impl Future<Output = T>,
+) -> T {
     let mut answer = std::pin::pin!(answer);
     if let Ok(answer) = tokio::time::timeout(notice, &mut answer).await {
         return answer;
     }
-    let wait = Wait::Answer { from: from.to_owned(), silent: notice, patience };
-    let _waiting = Waiting::begin(progress, wait);
+    let _waiting = Waiting::begin(progress, wait());
     answer.await
 }
 

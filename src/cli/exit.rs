@@ -55,6 +55,16 @@ impl Outcome {
         }
     }
 
+    /// Returns how a command ended that only reads: what it found damaged is graver than what it did
+    /// not reach.
+    pub fn of_reading(is_damaged: bool, is_some_away: bool) -> Self {
+        match (is_damaged, is_some_away) {
+            (true, _) => Self::Integrity,
+            (false, true) => Self::Partial,
+            (false, false) => Self::Complete,
+        }
+    }
+
     /// Returns the graver of two: the first of 130, 4, 1, 2, 5, 3, 6, 0.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {

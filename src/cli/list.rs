@@ -136,13 +136,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             false => None,
         },
     };
-    let outcome = if !report.lost.is_empty() || !report.unreadable.is_empty() {
-        Outcome::Integrity
-    } else if !report.unreachable.is_empty() {
-        Outcome::Partial
-    } else {
-        Outcome::Complete
-    };
+    let is_damaged = !report.lost.is_empty() || !report.unreadable.is_empty();
+    let outcome = Outcome::of_reading(is_damaged, !report.unreachable.is_empty());
     context.output.report(outcome, &report, || page(&report))?;
     session.warn(context);
     Ok(outcome)

@@ -80,7 +80,7 @@ impl Waits {
         let waits = self.lock();
         let left = |(wait, since): &&Since| match **wait {
             Wait::Retry { pause, .. } => pause.saturating_sub(since.elapsed()),
-            Wait::Answer { .. } => Duration::ZERO,
+            Wait::Answer { .. } | Wait::Upload { .. } => Duration::ZERO,
         };
         let Some((wait, since)) = waits.iter().max_by_key(left) else { return String::new() };
         let more = match waits.len() {
@@ -99,7 +99,8 @@ impl Waits {
 fn same_reason(a: &Wait, b: &Wait) -> bool {
     match (a, b) {
         (Wait::Retry { why: a, .. }, Wait::Retry { why: b, .. })
-        | (Wait::Answer { from: a, .. }, Wait::Answer { from: b, .. }) => a == b,
+        | (Wait::Answer { from: a, .. }, Wait::Answer { from: b, .. })
+        | (Wait::Upload { to: a, .. }, Wait::Upload { to: b, .. }) => a == b,
         _ => false,
     }
 }
@@ -121,6 +122,9 @@ fn describe_wait(wait: &Wait, elapsed: Duration) -> String {
             human_duration(*silent + elapsed),
             human_duration(*patience)
         ),
+        Wait::Upload { to, bytes, taken } => {
+            format!("uploading {} to {to} for {}", human_bytes(*bytes), human_duration(*taken + elapsed))
+        }
     }
 }
 
@@ -129,6 +133,8 @@ fn is_long(wait: &Wait) -> bool {
     match wait {
         Wait::Retry { pause, .. } => *pause > LONG_WAIT,
         Wait::Answer { .. } => true,
+        // A slow line is no news to a log.
+        Wait::Upload { .. } => false,
     }
 }
 

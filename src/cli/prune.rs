@@ -12,7 +12,9 @@ use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::human_bytes;
 use crate::config::Config;
-use crate::pruning::{PruneOptions, PrunePlan, PruneReport, ReplicaPlan, Tally, apply, plan};
+use crate::pruning::{
+    PruneOptions, PrunePlan, PruneReport, RepackPlan, ReplicaPlan, Tally, apply, plan_with,
+};
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 
 /// Arguments of `prune`.
@@ -27,6 +29,14 @@ pub struct Args {
     /// Delete without asking
     #[arg(long, short)]
     yes: bool,
+    /// Also rewrite packs of which little is needed (needs an identity that reads content)
+    #[arg(long)]
+    repack: bool,
+    /// With --repack: rewrite packs of which less than this share, in percent, is needed [default: 50]
+    #[arg(long, value_name = "PERCENT", requires = "repack", value_parser = clap::value_parser!(u8).range(1..=100))]
+    repack_below: Option<u8>,
+    #[command(flatten)]
+    identity: IdentityOptions,
 }
 
 impl Args {
@@ -37,7 +47,14 @@ impl Args {
 
     /// Those of a job: its file is the consent.
     pub(super) fn unattended() -> Self {
-        Self { dry_run: false, expect_plan: None, yes: true }
+        Self {
+            dry_run: false,
+            expect_plan: None,
+            yes: true,
+            repack: false,
+            repack_below: None,
+            identity: IdentityOptions::default(),
+        }
     }
 }
 
@@ -75,8 +92,12 @@ pub(super) async fn prune_and_print(
     args: &Args,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
-    let plan = match plan(&session.vault).await {
+    let session = Session::open_with(context, config, &args.identity).await?;
+    let below = args.repack.then(|| args.repack_below.unwrap_or(session.config.limits.repack_below));
+    if below.is_some() && !args.dry_run {
+        session.vault.require_content_identity()?;
+    }
+    let plan = match plan_with(&session.vault, below).await {
         Err(error) => return not_pruned(error, &session, context),
         Ok(plan) => plan,
     };
@@ -160,10 +181,38 @@ fn plan_page(report: &Report<'_>) -> Page {
             merge.indexes.len()
         ));
     }
+    if let Some(repack) = &plan.repack {
+        page = repack_lines(page, repack);
+    }
     for replica in &plan.replicas {
         page = replica_lines(page.line(Text::styled(Style::Bold, replica.replica.clone())), replica);
     }
     page.line(format!("plan {}", report.plan_hash)).line("Nothing was changed.")
+}
+
+fn repack_lines(mut page: Page, repack: &RepackPlan) -> Page {
+    if repack.packs.is_empty() {
+        return page.line(format!(
+            "nothing to rewrite: no pack is needed by less than {} %, is older than a day, and unmarked",
+            repack.below_percent
+        ));
+    }
+    for pack in repack.packs.iter().take(LISTED_MAX) {
+        page = page.line(format!(
+            "would rewrite {pack} ({} of {})",
+            human_bytes(pack.rewritten_bytes),
+            human_bytes(pack.bytes)
+        ));
+    }
+    if repack.packs.len() > LISTED_MAX {
+        page = page.line(format!("and {} more", repack.packs.len() - LISTED_MAX));
+    }
+    page.line(format!(
+        "rewriting {} packs of which less than {} % is needed frees about {} on each replica, after the grace",
+        repack.packs.len(),
+        repack.below_percent,
+        human_bytes(repack.gain())
+    ))
 }
 
 fn replica_lines(mut page: Page, replica: &ReplicaPlan) -> Page {
@@ -173,12 +222,13 @@ fn replica_lines(mut page: Page, replica: &ReplicaPlan) -> Page {
             packs => format!(", {packs} of them left by runs that were killed"),
         };
         page = page.line(format!(
-            "  would mark {} of {} ({} packs{left}; {} index objects, {} headers): no snapshot needs them",
+            "  would mark {} of {} ({} packs{left}; {} index objects, {} headers, {} removed manifests): no snapshot needs them",
             amount(&mark.size),
             mark.space,
             mark.packs.len(),
             mark.indexes.len(),
-            mark.headers.len()
+            mark.headers.len(),
+            mark.manifests.len()
         ));
     }
     for key in &replica.release {
@@ -230,6 +280,20 @@ fn done_page(plan: &PrunePlan, done: &PruneReport) -> Page {
     let mut page = Page::new();
     for merged in &done.merged {
         page = page.line(format!("{}: merged {} small index objects into one", merged.space, merged.from));
+    }
+    if let Some(repacked) = &done.repacked {
+        page = page.line(format!(
+            "rewrote what is needed of {} packs ({} items) into {} new ones, {} on each replica",
+            repacked.packs,
+            repacked.items,
+            repacked.new_packs,
+            human_bytes(repacked.bytes)
+        ));
+    }
+    for failed in done.failed.iter().filter(|failed| failed.replica.is_empty()) {
+        page = page.line(
+            Text::styled(Style::Red, "failed ").and(Style::Plain, format!("{}: {}", failed.key, failed.why)),
+        );
     }
     for replica in &plan.replicas {
         page = page.line(Text::styled(Style::Bold, replica.replica.clone()));

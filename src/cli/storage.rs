@@ -6,6 +6,7 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::retain::unreachable;
 use super::session::Session;
 use super::text::{Style, Table, Text};
 use super::units::human_bytes;
@@ -40,20 +41,13 @@ pub(super) async fn show(
     };
     let mut found = storage(&session.vault).await?;
     found.snapshots.retain(|line| only.as_ref().is_none_or(|only| *only == line.snapshot));
-    let failed = session.vault.replicas.failed();
     let report = Report {
         compression: found.compression(),
         deduplication: found.deduplication(),
         storage: &found,
-        unreachable: failed.into_iter().map(|(name, failure)| (name, failure.why)).collect(),
+        unreachable: unreachable(session),
     };
-    let outcome = if !found.unread.is_empty() {
-        Outcome::Integrity
-    } else if !report.unreachable.is_empty() {
-        Outcome::Partial
-    } else {
-        Outcome::Complete
-    };
+    let outcome = Outcome::of_reading(!found.unread.is_empty(), !report.unreachable.is_empty());
     context.output.report(outcome, &report, || page(&report))?;
     session.warn(context);
     Ok(outcome)
@@ -84,10 +78,11 @@ fn page(report: &Report<'_>) -> Page {
         ]);
     }
     let mut page = Page::new().table(by_kind).line("").table(snapshots).line("").line(format!(
-        "{} of snapshots are {} of different items ({:.1} to 1), {} in packs ({:.1} to 1)",
+        "{} of snapshots are {} of different items ({:.1} to 1); packs of {} are stored in {} ({:.1} to 1)",
         human_bytes(storage.logical_bytes),
-        human_bytes(storage.raw_bytes),
+        human_bytes(storage.different_bytes),
         report.deduplication,
+        human_bytes(storage.raw_bytes),
         human_bytes(storage.stored_bytes),
         report.compression,
     ));

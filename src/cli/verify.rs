@@ -1,22 +1,28 @@
 //! `prismvault verify`: is what the manifests promise really there?
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::findings::{Detail, replicas, with_damage, with_losses};
 use super::output::Page;
+use super::retain::unreachable;
 use super::session::{IdentityOptions, Session};
-use super::text::{Style, Text};
+use super::text::{Style, Table, Text};
 use super::units::{counted, human_bytes};
 use crate::clock::parse_duration;
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
+use crate::objects::traffic::Traffic;
 use crate::vault::snapshots::Snapshots;
-use crate::verification::{Damage, Level, Scope, Share, VerifyOptions, VerifyReport, verify};
+use crate::verification::{
+    Damage, Level, Scope, Share, VerifyForecast, VerifyOptions, VerifyReport, forecast, verify,
+};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +33,9 @@ pub struct Args {
     depth: DepthOptions,
     #[command(flatten)]
     budget: BudgetOptions,
+    /// Say what it would look at and what that costs, and stop
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     identity: IdentityOptions,
 }
@@ -111,7 +120,71 @@ impl DepthOptions {
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let which = Which::Selectors(&args.snapshots);
     let (level, budget) = (args.depth.level(), &args.budget);
+    if args.dry_run {
+        let session = Session::open(context, &args.identity).await?;
+        let snapshots = chosen(&args.snapshots, &session).await?;
+        return forecast_and_print(&session, level, budget, snapshots, context).await;
+    }
     verify_and_print(context.load_config()?, level, budget, which, &args.identity, context).await
+}
+
+#[derive(Serialize)]
+struct Forecast<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    forecast: &'a VerifyForecast,
+    unreachable: Vec<(String, String)>,
+}
+
+async fn forecast_and_print(
+    session: &Session,
+    level: Option<Level>,
+    budget: &BudgetOptions,
+    snapshots: Vec<SnapshotId>,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let (progress, cancel) = (&*context.progress, context.cancel.clone());
+    let options = VerifyOptions { level, snapshots, progress, cancel, scope: budget.scope() };
+    let found = forecast(&session.vault, &options).await?;
+    let report = Forecast { dry_run: true, forecast: &found, unreachable: unreachable(session) };
+    let outcome = Outcome::of_reading(false, !report.unreachable.is_empty());
+    context.output.report(outcome, &report, || forecast_page(&report))?;
+    session.warn(context);
+    Ok(outcome)
+}
+
+fn forecast_page(report: &Forecast<'_>) -> Page {
+    let found = report.forecast;
+    let items = match found.items {
+        0 => String::new(),
+        items => format!(", and decrypt {}", counted(items, "item")),
+    };
+    let page = Page::new().line(format!(
+        "Would look at {} of {}{items}:",
+        counted(found.objects, "object"),
+        counted(found.snapshots, "snapshot")
+    ));
+    let page = page.table(traffic_table(&found.traffic));
+    let page =
+        page.line("besides manifests, listings and catalogs, which were read for this; nothing was changed");
+    report.unreachable.iter().fold(page, |page, (name, why)| {
+        page.line(Text::styled(Style::Yellow, "not reached ").and(Style::Plain, format!("{name}: {why}")))
+    })
+}
+
+/// What is read from each replica, and in how many requests.
+pub(super) fn traffic_table(traffic: &BTreeMap<String, Traffic>) -> Table {
+    let header = ["replica", "read", "GET", "HEAD"];
+    let mut table = Table::new(header).right(&header[1..]);
+    for (replica, own) in traffic {
+        table.row([
+            replica.clone().into(),
+            human_bytes(own.bytes_read).into(),
+            own.get.to_string().into(),
+            own.head.to_string().into(),
+        ]);
+    }
+    table
 }
 
 /// Which snapshots to verify.
@@ -237,8 +310,9 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
     }
     if report.unreferenced > 0 {
         done += &format!(
-            ", {} that no snapshot needs (left by runs that were stopped)",
-            counted(report.unreferenced, "object")
+            ", {} that no snapshot needs ({})",
+            counted(report.unreferenced, "object"),
+            unneeded(report.unreferenced, report.marked)
         );
     }
     if report.audit_writers > 0 {
@@ -255,4 +329,14 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
         page = page.line("`prismvault repair` brings what another replica has a good copy of");
     }
     page
+}
+
+/// Says what objects are that no snapshot needs, and what becomes of them.
+fn unneeded(all: u64, marked: u64) -> String {
+    let others = "of removed snapshots, or left by runs that were stopped; `prismvault prune` frees them";
+    match marked {
+        0 => others.to_owned(),
+        _ if marked == all => "marked by `prismvault prune`, which deletes them after the grace".to_owned(),
+        _ => format!("{marked} marked by `prismvault prune`, the others {others}"),
+    }
 }

@@ -40,6 +40,18 @@ impl Counts {
             .sum()
     }
 
+    /// Returns what was counted since these counts were taken.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = *self;
+        for (calls, earlier) in since.calls.iter_mut().zip(earlier.calls) {
+            *calls -= earlier;
+        }
+        since.bytes_written -= earlier.bytes_written;
+        since.bytes_read -= earlier.bytes_read;
+        since
+    }
+
     /// Returns the number of all calls.
     pub fn calls(&self) -> u64 {
         self.calls.iter().sum()

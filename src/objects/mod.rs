@@ -47,6 +47,7 @@ pub mod probe;
 pub mod probed;
 pub mod retry;
 pub mod s3;
+pub mod traffic;
 pub mod url;
 pub mod version;
 

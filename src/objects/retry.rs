@@ -13,6 +13,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::limits::Limits;
-use crate::progress::{Progress, Silent, Wait, Waiting};
+use crate::progress::{Progress, Silent, Wait, Waiting, notice_after};
 use crate::retry::Backoff;
 
 /// A store that tries again what failed for a reason that passes.
@@ -34,6 +35,8 @@ pub struct RetryStore {
     inner: Arc<dyn ObjectStore>,
     backoff: Backoff,
     progress: Arc<dyn Progress>,
+    /// Time after which people are told that an object is still being sent.
+    notice: Duration,
     /// Most bytes read at once where a stored object must be compared by reading it.
     range_bytes: u64,
 }
@@ -43,10 +46,16 @@ impl RetryStore {
     pub fn new(inner: Arc<dyn ObjectStore>, limits: &Limits) -> Self {
         let backoff =
             Backoff { min: limits.backoff_min, max: limits.backoff_max, attempts: limits.store_attempts };
-        Self { inner, backoff, progress: Arc::new(Silent), range_bytes: limits.range_bytes.max(1) }
+        Self {
+            inner,
+            backoff,
+            progress: Arc::new(Silent),
+            notice: limits.silence_noticed,
+            range_bytes: limits.range_bytes.max(1),
+        }
     }
 
-    /// Tells `progress` of the pauses.
+    /// Tells `progress` of the pauses, and of objects that take long to be sent.
     #[must_use]
     pub fn telling(self, progress: Arc<dyn Progress>) -> Self {
         Self { progress, ..self }
@@ -87,11 +96,18 @@ impl RetryStore {
         Ok(())
     }
 
+    /// Sends an object once; a slow line is not to look like silence.
+    async fn send(&self, key: &str, body: &Body, mode: PutMode) -> Result<ObjectMeta> {
+        let (to, bytes) = (&self.inner, body.len());
+        let wait = || Wait::Upload { to: to.to_string(), bytes, taken: self.notice };
+        notice_after(&self.progress, self.notice, wait, to.put(key, body.clone(), mode)).await
+    }
+
     async fn create(&self, key: &str, body: &Body) -> Result<ObjectMeta> {
         let mut failed = 0;
         let mut unknown = false;
         loop {
-            let err = match self.inner.put(key, body.clone(), PutMode::CreateOnly).await {
+            let err = match self.send(key, body, PutMode::CreateOnly).await {
                 Ok(meta) => return Ok(meta),
                 Err(err) => err,
             };
@@ -162,7 +178,7 @@ impl ObjectStore for RetryStore {
         check_key("write", key, self)?;
         match mode {
             PutMode::CreateOnly => self.create(key, &body).await,
-            PutMode::Overwrite => self.repeat(|| self.inner.put(key, body.clone(), mode)).await,
+            PutMode::Overwrite => self.repeat(|| self.send(key, &body, mode)).await,
         }
     }
 
@@ -231,6 +247,7 @@ impl ObjectStore for RetryStore {
             inner,
             backoff: self.backoff,
             range_bytes: self.range_bytes,
+            notice: self.notice,
             progress: Arc::clone(&self.progress),
         }))
     }
@@ -238,8 +255,6 @@ impl ObjectStore for RetryStore {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::SystemClock;
     use crate::objects::LockMode;
@@ -367,5 +382,38 @@ mod tests {
         store.delete("a").await.unwrap();
         assert!(memory.is_empty());
         assert_eq!(counting.counts().of(Operation::Delete), 3);
+    }
+
+    /// What was waited for.
+    #[derive(Default)]
+    struct Told(std::sync::Mutex<Vec<Wait>>);
+
+    impl Progress for Told {
+        fn start(&self, _phase: crate::progress::Phase, _total: Option<u64>) {}
+        fn advance(&self, _phase: crate::progress::Phase, _items: u64, _bytes: u64) {}
+        fn finish(&self, _phase: crate::progress::Phase) {}
+        fn problem(&self, _problem: &crate::progress::Problem) {}
+
+        fn wait_begins(&self, wait: &Arc<Wait>) {
+            self.0.lock().unwrap().push(Wait::clone(wait));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_being_sent_for_long_is_told_of_and_a_quick_one_is_not() {
+        let limits = Limits { silence_noticed: Duration::from_millis(1), ..impatient() };
+        let faults = FaultStore::new(Arc::new(MemoryStore::new("far", Arc::new(SystemClock))));
+        faults.add(FaultRule::new(Fault::Delay(Duration::from_millis(50))).key_containing("slow"));
+        let told = Arc::new(Told::default());
+        let progress: Arc<dyn Progress> = Arc::<Told>::clone(&told);
+        let store = RetryStore::new(Arc::new(faults), &limits).telling(progress);
+        store.put("quick", Body::bytes("four"), PutMode::CreateOnly).await.unwrap();
+        assert_eq!(*told.0.lock().unwrap(), []);
+        for mode in [PutMode::CreateOnly, PutMode::Overwrite] {
+            store.put("slow", Body::bytes("four"), mode).await.unwrap();
+        }
+        let told = told.0.lock().unwrap();
+        let [Wait::Upload { to, bytes: 4, .. }, Wait::Upload { .. }] = &told[..] else { panic!("{told:?}") };
+        assert!(to.contains("far"), "{to}");
     }
 }

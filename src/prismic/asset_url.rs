@@ -206,6 +206,9 @@ fn climbs(path: &str) -> bool {
     let mut text = path.to_owned();
     // Twice, so that `%252e` is seen as well by those who decode twice.
     for _ in 0..2 {
+        if !text.contains('%') {
+            break;
+        }
         for (encoded, plain) in [("%25", "%"), ("%2e", "."), ("%2f", "/"), ("%5c", "\\")] {
             text = text.replace(encoded, plain).replace(&encoded.to_ascii_uppercase(), plain);
         }

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::decide;
 use super::plan::{Deletion, Kept, Kind, MarkPlan, MergePlan, PrunePlan, ReplicaPlan, Tally};
-use super::survey::Survey;
-use crate::clock::rfc3339;
+use super::repack::{self, RepackPlan, Repacked};
+use super::survey::{Depth, Survey};
+use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name, ReplicaId, SnapshotId};
 use crate::objects::ErrorKind as StoreKind;
 use crate::progress::{Phase, Progress};
@@ -21,6 +22,7 @@ use crate::vault::clocks;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::index::PackRecord;
 use crate::vault::format::{self, mark};
+use crate::vault::index::Headers;
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::space::read_index;
@@ -47,6 +49,9 @@ pub struct PruneReport {
     pub released: Vec<(String, String)>,
     /// Index objects that became one.
     pub merged: Vec<Merged>,
+    /// What was rewritten, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repacked: Option<Repacked>,
     /// What was deleted, by replica and kind.
     pub deleted: BTreeMap<String, BTreeMap<Kind, Tally>>,
     /// What was to be deleted and is needed again.
@@ -99,13 +104,18 @@ pub struct Failed {
 /// # Errors
 ///
 /// As [`super::plan`]; [`ErrorKind::Refused`] for a plan of another vault, or one that is not what
-/// would be done now. A deletion that fails is in the report.
+/// would be done now; [`ErrorKind::Identity`] before anything is done, when content is to be
+/// rewritten that the identities here do not read. A deletion that fails is in the report.
 pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) -> Result<PruneReport> {
     if plan.vault != vault.file.vault {
         return Err(VaultError::new(ErrorKind::Refused, "this plan was made for another vault"));
     }
-    let mut survey = Survey::load(vault).await?;
-    let now = decide(vault, &survey);
+    let below = plan.repack.as_ref().map(|repack| repack.below_percent);
+    if plan.repack.as_ref().is_some_and(RepackPlan::reads_content) {
+        vault.require_content_identity()?;
+    }
+    let mut survey = Survey::load(vault, super::depth(below)).await?;
+    let now = decide(vault, &survey, below);
     if now.hash() != plan.hash() {
         return Err(VaultError::new(
             ErrorKind::Refused,
@@ -124,22 +134,67 @@ pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) 
     if plan.marks() {
         mark_all(vault, plan, &survey, options, &mut report).await?;
     }
+    if plan.repacks() {
+        repack(vault, plan, &survey, options, &mut report).await?;
+    }
     report.held_back = !options.delete && plan.destroyed().objects > 0;
     if !plan.deletes() {
         return Ok(report);
     }
     let again = if plan.marks() {
-        survey = Survey::load(vault).await?;
-        decide(vault, &survey)
+        survey = Survey::load(vault, super::depth(below)).await?;
+        decide(vault, &survey, below)
     } else {
         now
     };
     options.progress.start(Phase::Prune, Some(plan.replicas.iter().map(|one| one.delete.len() as u64).sum()));
     for (planned, seen) in plan.replicas.iter().zip(&again.replicas) {
-        delete_on(vault, planned, seen, options, &mut report).await?;
+        delete_on(vault, planned, seen, survey.begun, options, &mut report).await?;
     }
     options.progress.finish(Phase::Prune);
     Ok(report)
+}
+
+/// Rewrites packs, looks again, and marks those of which everything needed is in others by now.
+async fn repack(
+    vault: &Vault,
+    plan: &PrunePlan,
+    survey: &Survey,
+    options: &PruneOptions<'_>,
+    report: &mut PruneReport,
+) -> Result<()> {
+    let Some(repack) = &plan.repack else { return Ok(()) };
+    repack::rewrite_all(vault, survey, repack, options, report).await?;
+    require_live(vault)?;
+    let survey = Survey::load(vault, Depth::Items).await?;
+    let marks = repack::marks(&survey, plan, vault.limits());
+    for (state, marks) in survey.replicas.iter().zip(marks) {
+        let replica = replica(vault, &state.id)?;
+        for mark in marks {
+            check_cancelled(options)?;
+            report.marked.push(write_mark(vault, replica, &mark).await?);
+            let repacked = report.repacked.get_or_insert_default();
+            repacked.packs = repacked.packs.max(mark.packs.len() as u64);
+        }
+    }
+    Ok(())
+}
+
+/// Ends a run whose look at the vault is so old that a removal may have been taken back since, and
+/// that in good time: half the grace is never shorter than the longest run.
+fn require_recent(vault: &Vault, look: Timestamp) -> Result<()> {
+    let age = vault.now().signed_duration_since(look).to_std().unwrap_or_default();
+    if age < vault.limits().max_run {
+        return Ok(());
+    }
+    Err(VaultError::new(
+        ErrorKind::Refused,
+        format!(
+            "pruning looked at the vault {} hours ago, which is too long to delete by",
+            age.as_secs() / 3600
+        ),
+    )
+    .hint("what was deleted until now was needed by nothing; run the same command again"))
 }
 
 fn check_cancelled(options: &PruneOptions<'_>) -> Result<()> {
@@ -171,7 +226,8 @@ async fn mark_all(
 ) -> Result<()> {
     for merge in &plan.merges {
         check_cancelled(options)?;
-        let bytes = write_merged(vault, merge).await?;
+        let headers = survey.headers(&merge.space);
+        let bytes = write_merged(vault, merge, headers).await?;
         // Only where the new one is, the old ones may be marked.
         require_live(vault)?;
         let from = merge.indexes.len() as u64;
@@ -197,18 +253,24 @@ async fn mark_all(
     Ok(())
 }
 
-/// Writes one index object with what several say of the packs that stay.
-async fn write_merged(vault: &Vault, merge: &MergePlan) -> Result<u64> {
+/// Writes one index object with what several say of the packs that stay. A header that it does not
+/// name any more is one that the ledger names.
+async fn write_merged(vault: &Vault, merge: &MergePlan, headers: &Headers) -> Result<u64> {
     let wanted: BTreeSet<Digest> = merge.packs.iter().copied().collect();
     let mut packs: BTreeMap<Digest, PackRecord> = BTreeMap::new();
     for index in &merge.indexes {
         let file = read_index(vault, &merge.space, index).await?;
         let records = file.packs.into_iter().filter(|record| wanted.contains(&record.id));
         for record in records {
-            // As for readers of several: the first says where things are, the newest who reads.
-            let trust = record.trust;
-            let kept = packs.entry(record.id).or_insert(record);
-            kept.trust = kept.trust.max(trust);
+            let kept = packs.entry(record.id).or_insert_with(|| record.clone());
+            let named = headers.rewrapped.get(&record.id).into_iter().flatten();
+            let is_named =
+                kept.header.is_some_and(|own| named.clone().any(|one| (one.header, one.size) == own));
+            if kept.header == record.header {
+                kept.trust = kept.trust.max(record.trust);
+            } else if is_named {
+                (kept.header, kept.trust) = (record.header, record.trust);
+            }
         }
     }
     if packs.len() != wanted.len() {
@@ -240,6 +302,7 @@ async fn write_mark(vault: &Vault, replica: &Replica, plan: &MarkPlan) -> Result
         packs: plan.packs.clone(),
         indexes: plan.indexes.clone(),
         headers: plan.headers.clone(),
+        manifests: plan.manifests.clone(),
     };
     marks::write(vault, replica, &mark).await?;
     let grace = super::decide::ripe_at(now, vault.limits());
@@ -258,6 +321,7 @@ async fn delete_on(
     vault: &Vault,
     planned: &ReplicaPlan,
     seen: &ReplicaPlan,
+    look: Timestamp,
     options: &PruneOptions<'_>,
     report: &mut PruneReport,
 ) -> Result<()> {
@@ -290,14 +354,15 @@ async fn delete_on(
         }
         let mut results = stream::iter(deletions)
             .map(|deletion| async move {
-                let result = match options.cancel.is_cancelled() {
-                    true => Err(VaultError::cancelled()),
-                    false => delete_one(replica, deletion).await,
+                let may = check_cancelled(options).and_then(|()| require_recent(vault, look));
+                let result = match may {
+                    Err(stop) => Err(stop),
+                    Ok(()) => delete_one(replica, deletion).await,
                 };
                 (deletion, result)
             })
             .buffer_unordered(if kind == Kind::Mark { 1 } else { vault.limits().store_concurrency });
-        let mut cancelled = false;
+        let mut stopped = None;
         while let Some((deletion, result)) = results.next().await {
             match result {
                 Ok(true) => {
@@ -310,7 +375,9 @@ async fn delete_on(
                     key: deletion.key.clone(),
                     reason: "what lies there is not what was to be deleted".to_owned(),
                 }),
-                Err(error) if error.kind == ErrorKind::Cancelled => cancelled = true,
+                Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Refused) => {
+                    stopped = Some(error);
+                }
                 Err(error) => report.failed.push(Failed {
                     replica: planned.replica.clone(),
                     key: deletion.key.clone(),
@@ -318,8 +385,8 @@ async fn delete_on(
                 }),
             }
         }
-        if cancelled {
-            return Err(VaultError::cancelled());
+        if let Some(error) = stopped {
+            return Err(error);
         }
     }
     Ok(())

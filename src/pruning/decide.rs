@@ -8,14 +8,18 @@ use super::plan::{
     Deletion, Kept, Kind, MarkPlan, MergePlan, PrunePlan, ReplicaPlan, Requests, Tally, Waiting,
 };
 use super::survey::{ReplicaState, SpaceState, Survey};
+use super::{cost, repack};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name};
 use crate::limits::Limits;
+use crate::objects::ObjectMeta;
+use crate::vault::fate::Removal;
 use crate::vault::format::ledger::PackHeader;
 use crate::vault::index::Listing;
 use crate::vault::layout;
 use crate::vault::marks::Found;
 use crate::vault::open::Vault;
+use crate::vault::snapshots::Snapshot;
 
 /// What is decided about one space on one replica.
 struct Local<'a> {
@@ -27,6 +31,8 @@ struct Local<'a> {
     needed: BTreeSet<Digest>,
     /// Packs of which there is a body or a header.
     present: BTreeSet<Digest>,
+    /// Manifests that are here and removed.
+    leaving: BTreeMap<&'a str, Leaving<'a>>,
     /// Marks that are taken back.
     released: Vec<&'a Found>,
     /// Marks older than the grace.
@@ -38,26 +44,26 @@ struct Local<'a> {
 /// Index objects of a space and the packs that each describes.
 type Describes = BTreeMap<Digest, BTreeSet<Digest>>;
 
-/// Decides what is to be done.
-pub(super) fn decide(vault: &Vault, survey: &Survey) -> PrunePlan {
+/// Decides what is to be done; with a share in percent, also which packs are rewritten.
+pub(super) fn decide(vault: &Vault, survey: &Survey, repack_below: Option<u8>) -> PrunePlan {
     let limits = vault.limits();
+    let chosen = repack_below.map(|below| repack::choose(survey, below, limits));
+    let (repack, superseded) = chosen.map_or_else(Default::default, |(plan, old)| (Some(plan), old));
     let mut plan = PrunePlan {
         vault: vault.file.vault,
         state: survey.digest(),
         merges: Vec::new(),
+        repack,
         replicas: survey.replicas.iter().map(empty_plan).collect(),
     };
     for (at, replica) in survey.replicas.iter().enumerate() {
-        removed_manifests(survey, replica, limits, &mut plan.replicas[at]);
+        lone_signatures(replica, limits, &mut plan.replicas[at]);
     }
     for state in &survey.spaces {
         let describes = describes(state);
-        let locals: Vec<Local<'_>> = survey
-            .replicas
-            .iter()
-            .enumerate()
-            .filter_map(|(at, replica)| Local::of(state, at, replica, limits))
-            .collect();
+        let replicas = 0..survey.replicas.len();
+        let locals: Vec<Local<'_>> =
+            replicas.filter_map(|at| Local::of(survey, state, at, limits, &superseded)).collect();
         let merge = merge(state, &describes, &locals, limits);
         for (local, own) in locals.iter().zip(&mut plan.replicas) {
             local.mark(state, &describes, merge.as_ref(), own);
@@ -70,7 +76,7 @@ pub(super) fn decide(vault: &Vault, survey: &Survey) -> PrunePlan {
         finished_marks(replica, limits, own);
         own.delete.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
         own.kept.sort();
-        own.requests = requests(own, replica, survey, plan.merges.len() as u64);
+        own.requests = cost::of(own, replica, plan.repack.as_ref(), &plan.merges, limits);
     }
     plan
 }
@@ -90,47 +96,46 @@ fn empty_plan(replica: &ReplicaState) -> ReplicaPlan {
     }
 }
 
-/// Removed manifests go when their removal is older than the grace; signatures go with them, and
-/// those that a crash left without their file.
-fn removed_manifests(survey: &Survey, replica: &ReplicaState, limits: &Limits, own: &mut ReplicaPlan) {
-    let mut going: HashSet<String> = HashSet::new();
-    for snapshot in survey.all_snapshots() {
+/// A manifest on a replica that is no longer to hold it.
+struct Leaving<'a> {
+    snapshot: &'a Snapshot,
+    removal: &'a Removal,
+    object: &'a ObjectMeta,
+    signature: Option<&'a ObjectMeta>,
+}
+
+impl Leaving<'_> {
+    fn size(&self) -> Tally {
+        let mut size = Tally::default();
+        [Some(self.object), self.signature].into_iter().flatten().for_each(|object| size.add(object.size));
+        size
+    }
+}
+
+/// Returns the manifests of a space that a replica has and is no longer to hold, by key.
+fn leaving<'a>(
+    survey: &'a Survey,
+    space: &Name,
+    replica: &'a ReplicaState,
+) -> BTreeMap<&'a str, Leaving<'a>> {
+    let mut leaving = BTreeMap::new();
+    for snapshot in survey.all_snapshots().filter(|snapshot| snapshot.manifest.space == *space) {
         let Some(removal) = &snapshot.fate.removed else { continue };
         let Some(object) = replica.manifests.get(&snapshot.manifest.key) else { continue };
-        if !snapshot.fate.is_removed_from(Some(replica.id)) {
-            continue;
-        }
-        let signature = replica.manifests.get(&layout::signature(&object.key));
-        let from = ripe_at(removal.entry.time(), limits);
-        if replica.now < from {
-            let mut size = Tally::default();
-            size.add(object.size);
-            own.waiting.push(Waiting { key: object.key.clone(), size, deletable_after: rfc3339(from) });
-            continue;
-        }
-        let reason = format!("removed by {}: {}", removal.entry, removal.rule);
-        own.delete.push(Deletion {
-            kind: Kind::Manifest,
-            key: object.key.clone(),
-            bytes: object.size,
-            sha256: Some(snapshot.digest),
-            reason: reason.clone(),
-        });
-        if let Some(signature) = signature {
-            going.insert(signature.key.clone());
-            own.delete.push(Deletion {
-                kind: Kind::Signature,
-                key: signature.key.clone(),
-                bytes: signature.size,
-                sha256: None,
-                reason,
-            });
+        if snapshot.fate.is_removed_from(Some(replica.id)) {
+            let signature = replica.manifests.get(&layout::signature(&object.key));
+            leaving.insert(object.key.as_str(), Leaving { snapshot, removal, object, signature });
         }
     }
+    leaving
+}
+
+/// Signatures of manifests of which a crash left nothing else.
+fn lone_signatures(replica: &ReplicaState, limits: &Limits, own: &mut ReplicaPlan) {
     for (key, object) in &replica.manifests {
         let lone = signed_file(key).is_some_and(|file| !replica.manifests.contains_key(file));
         let old = object.modified.is_some_and(|at| replica.now >= ripe_at(at, limits));
-        if lone && old && !going.contains(key) {
+        if lone && old {
             own.delete.push(Deletion {
                 kind: Kind::Signature,
                 key: key.clone(),
@@ -169,6 +174,19 @@ fn span(duration: std::time::Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
+/// Whether something was written so lately that the run which wrote it may not have committed yet.
+pub(super) fn is_fresh(listing: &Listing, id: &Digest, now: Timestamp, limits: &Limits) -> bool {
+    listing.written.get(id).is_some_and(|at| now < *at + span(limits.max_run))
+}
+
+/// Bytes and number of the objects of a pack: the body, and all headers.
+pub(super) fn size_of_pack(listing: &Listing, id: &Digest) -> Tally {
+    let mut size = Tally::default();
+    listing.bodies.get(id).into_iter().for_each(|bytes| size.add(*bytes));
+    listing.headers.get(id).into_iter().flatten().for_each(|(_, bytes)| size.add(*bytes));
+    size
+}
+
 /// When something of this age may be deleted.
 pub(super) fn ripe_at(at: Timestamp, limits: &Limits) -> Timestamp {
     at.checked_add_signed(span(limits.grace())).unwrap_or(Timestamp::MAX_UTC)
@@ -195,34 +213,41 @@ fn describes(state: &SpaceState) -> Describes {
 }
 
 impl<'a> Local<'a> {
-    fn of(state: &'a SpaceState, at: usize, replica: &'a ReplicaState, limits: &'a Limits) -> Option<Self> {
-        let space = &state.space;
+    fn of(
+        survey: &'a Survey,
+        state: &'a SpaceState,
+        at: usize,
+        limits: &'a Limits,
+        superseded: &HashSet<Digest>,
+    ) -> Option<Self> {
+        let (space, replica) = (&state.space, &survey.replicas[at]);
         let listing = space.listing(at)?;
+        let leaving = leaving(survey, &space.name, replica);
         let needed: BTreeSet<Digest> = state.needed[at]
-            .packs_on(space, at)
+            .packs_without(space, at, superseded)
             .into_iter()
             .map(|number| space.index.packs()[number as usize].id)
             .collect();
         let present = listing.bodies.keys().chain(listing.headers.keys()).copied().collect();
         let (ripe, young): (Vec<&Found>, Vec<&Found>) =
             listing.marks.iter().partition(|found| replica.now >= mark_ripe_at(found, limits));
-        let wrong = |found: &&Found| found.mark.packs.iter().any(|pack| needed.contains(pack));
+        let stays = |key: &String| replica.manifests.contains_key(key) && !leaving.contains_key(key.as_str());
+        let wrong = |found: &&Found| {
+            found.mark.packs.iter().any(|pack| needed.contains(pack))
+                || found.mark.manifests.iter().any(stays)
+        };
         let (released, mut standing): (Vec<&Found>, Vec<&Found>) = young.into_iter().partition(wrong);
         standing.extend(&ripe);
-        Some(Self { name: &space.name, replica, listing, limits, needed, present, released, ripe, standing })
+        let name = &space.name;
+        Some(Self { name, replica, listing, limits, needed, present, leaving, released, ripe, standing })
     }
 
     fn is_fresh(&self, id: &Digest) -> bool {
-        let written = self.listing.written.get(id);
-        written.is_some_and(|at| self.replica.now < *at + span(self.limits.max_run))
+        is_fresh(self.listing, id, self.replica.now, self.limits)
     }
 
-    /// Bytes and number of the objects of a pack: the body, and all headers.
     fn size_of_pack(&self, id: &Digest) -> Tally {
-        let mut size = Tally::default();
-        self.listing.bodies.get(id).into_iter().for_each(|bytes| size.add(*bytes));
-        self.listing.headers.get(id).into_iter().flatten().for_each(|(_, bytes)| size.add(*bytes));
-        size
+        size_of_pack(self.listing, id)
     }
 
     fn marked_packs(&self) -> HashSet<Digest> {
@@ -231,6 +256,15 @@ impl<'a> Local<'a> {
 
     fn marked_indexes(&self) -> HashSet<Digest> {
         self.standing.iter().flat_map(|found| found.mark.indexes.iter().copied()).collect()
+    }
+
+    /// Keys of removed manifests that these marks name.
+    fn manifests_of<'m>(&self, marks: impl IntoIterator<Item = &'m &'a Found>) -> BTreeSet<&'a str>
+    where
+        'a: 'm,
+    {
+        let named = marks.into_iter().flat_map(|found| &found.mark.manifests).map(String::as_str);
+        named.filter(|key| self.leaving.contains_key(key)).collect()
     }
 
     /// Packs that are not needed, not marked, and old enough to be marked; and the fresh ones.
@@ -303,6 +337,14 @@ impl<'a> Local<'a> {
         packs.iter().for_each(|pack| size += self.size_of_pack(pack));
         indexes.iter().filter_map(|index| self.listing.indexes.get(index)).for_each(|bytes| size.add(*bytes));
         headers.iter().for_each(|header| size.add(header.size));
+        let announced = self.manifests_of(&self.standing);
+        let manifests = self.leaving.iter().filter(|(key, _)| !announced.contains(**key));
+        let manifests: Vec<String> = manifests
+            .map(|(key, leaving)| {
+                size += leaving.size();
+                (*key).to_owned()
+            })
+            .collect();
         for pack in self.present.iter().filter(|pack| staying.contains(*pack)) {
             own.stays += self.size_of_pack(pack);
         }
@@ -319,6 +361,7 @@ impl<'a> Local<'a> {
                 packs: packs.into_iter().collect(),
                 indexes: indexes.into_iter().collect(),
                 headers,
+                manifests,
                 size,
             });
         }
@@ -365,6 +408,7 @@ impl<'a> Local<'a> {
         }
         let named: BTreeSet<Digest> =
             self.ripe.iter().flat_map(|found| found.mark.packs.iter().copied()).collect();
+        self.delete_manifests(own);
         // Who writes a pack anew that was about to go has a reason for it.
         let stays = |pack: &Digest| self.needed.contains(pack) || self.is_fresh(pack);
         let (staying, going): (BTreeSet<Digest>, BTreeSet<Digest>) = named.into_iter().partition(stays);
@@ -388,6 +432,31 @@ impl<'a> Local<'a> {
                     sha256: None,
                     reason: "it is carried out".to_owned(),
                 });
+            }
+        }
+    }
+
+    /// A manifest goes when a ripe mark names it and its removal is as old: whoever takes the removal
+    /// back has to do so in the first half of that time, so no pruning that could still delete it
+    /// misses the entry.
+    fn delete_manifests(&self, own: &mut ReplicaPlan) {
+        for key in self.manifests_of(&self.ripe) {
+            let Leaving { snapshot, removal, object, signature } = &self.leaving[key];
+            if self.replica.now < ripe_at(removal.entry.time(), self.limits) {
+                continue;
+            }
+            let reason = format!("removed by {}: {}", removal.entry, removal.rule);
+            let manifest = (Kind::Manifest, *object, Some(snapshot.digest));
+            let signature = signature.map(|signature| (Kind::Signature, signature, None));
+            for (kind, object, sha256) in [Some(manifest), signature].into_iter().flatten() {
+                let (key, bytes, reason) = (object.key.clone(), object.size, reason.clone());
+                own.delete.push(Deletion { kind, key, bytes, sha256, reason });
+            }
+        }
+        let named: BTreeSet<&String> = self.ripe.iter().flat_map(|found| &found.mark.manifests).collect();
+        for key in named {
+            if self.replica.manifests.contains_key(key) && !self.leaving.contains_key(key.as_str()) {
+                own.kept.push(self.kept(key.clone(), "its removal was taken back, or it is under hold"));
             }
         }
     }
@@ -495,6 +564,18 @@ impl<'a> Local<'a> {
                 deletable_after: rfc3339(mark_ripe_at(found, self.limits)),
             });
         }
+        let announced = self.manifests_of(&self.ripe);
+        for (key, leaving) in self.leaving.iter().filter(|(key, _)| !announced.contains(**key)) {
+            let naming =
+                self.standing.iter().filter(|found| found.mark.manifests.iter().any(|one| one == key));
+            let Some(marked) = naming.map(|found| mark_ripe_at(found, self.limits)).min() else { continue };
+            let removed = ripe_at(leaving.removal.entry.time(), self.limits);
+            own.waiting.push(Waiting {
+                key: (*key).to_owned(),
+                size: leaving.size(),
+                deletable_after: rfc3339(marked.max(removed)),
+            });
+        }
     }
 }
 
@@ -535,19 +616,4 @@ fn merge(
     let packs: BTreeSet<Digest> =
         indexes.iter().flat_map(|index| describes[index].intersection(&staying).copied()).collect();
     Some(MergePlan { space: state.space.name.clone(), indexes, packs: packs.into_iter().collect() })
-}
-
-fn requests(own: &ReplicaPlan, replica: &ReplicaState, survey: &Survey, merges: u64) -> Requests {
-    // A look lists every kind of object, and packs, headers and index objects twice.
-    let lists = |objects: u64| 1 + objects / 1000;
-    let spaces = survey.spaces.len() as u64;
-    let look = 8 + 7 * spaces + 2 * lists(replica.listed + own.stays.objects);
-    let looks = 1 + u64::from(!own.mark.is_empty() && !own.delete.is_empty());
-    let manifests = own.delete.iter().filter(|deletion| deletion.kind == Kind::Manifest).count() as u64;
-    Requests {
-        list: look * looks,
-        get: looks * (3 + replica.marks.len() as u64) + manifests + 2 * own.mark.len() as u64 + merges,
-        put: 2 * own.mark.len() as u64 + merges,
-        delete: own.delete.len() as u64 + 2 * own.release.len() as u64,
-    }
 }

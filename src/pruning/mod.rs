@@ -17,12 +17,17 @@
 //! **If we crash here** marks may be there twice, and part of what a mark names may be gone. No
 //! snapshot needs any of it; the same command completes.
 //!
-//! It does not decide which snapshots go (retention does), does not rewrite packs of which little
-//! is needed, and does not touch objects that the format does not know.
+//! Packs of which little is needed are rewritten where somebody asks for it, who can read content:
+//! see [`RepackPlan`].
+//!
+//! It does not decide which snapshots go (retention does), and does not touch objects that the
+//! format does not know.
 
 mod apply;
+mod cost;
 mod decide;
 mod plan;
+mod repack;
 mod storage;
 mod survey;
 
@@ -32,6 +37,7 @@ use crate::vault::open::Vault;
 
 pub use apply::{Failed, Marked, Merged, PruneOptions, PruneReport, apply};
 pub use plan::{Deletion, Kept, Kind, MarkPlan, MergePlan, PrunePlan, ReplicaPlan, Requests, Tally, Waiting};
+pub use repack::{RepackPlan, Repacked, RepackedPack};
 pub use storage::{ReplicaStorage, SnapshotStorage, StorageReport, storage};
 
 /// Looks at all replicas and says what pruning would do. Writes nothing.
@@ -44,8 +50,23 @@ pub use storage::{ReplicaStorage, SnapshotStorage, StorageReport, storage};
 /// replica is away; [`ErrorKind::Identity`](crate::vault::error::ErrorKind::Identity) without a
 /// maintenance key or an identity that reads catalogs.
 pub async fn plan(vault: &Vault) -> Result<PrunePlan> {
+    plan_with(vault, None).await
+}
+
+/// The same; with `repack_below`, packs of which less than this share in percent is needed are
+/// rewritten. [`Limits::repack_below`](crate::limits::Limits::repack_below) is a good one.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub async fn plan_with(vault: &Vault, repack_below: Option<u8>) -> Result<PrunePlan> {
     vault.signer(&[Role::Maintenance])?;
     vault.item_key()?;
-    let survey = survey::Survey::load(vault).await?;
-    Ok(decide::decide(vault, &survey))
+    let survey = survey::Survey::load(vault, depth(repack_below)).await?;
+    Ok(decide::decide(vault, &survey, repack_below))
+}
+
+/// How deep to look: which items are needed matters only to whoever rewrites.
+fn depth(repack_below: Option<u8>) -> survey::Depth {
+    if repack_below.is_some() { survey::Depth::Items } else { survey::Depth::Packs }
 }

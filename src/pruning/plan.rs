@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::repack::RepackPlan;
 use crate::ids::{Digest, Name, ReplicaId, VaultId};
 use crate::vault::format::ledger::PackHeader;
 
@@ -16,6 +17,9 @@ pub struct PrunePlan {
     pub state: Digest,
     /// Small index objects that become one.
     pub merges: Vec<MergePlan>,
+    /// Packs that are rewritten, where that was asked for: they are marked afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repack: Option<RepackPlan>,
     /// One a replica, in the order of the configuration.
     pub replicas: Vec<ReplicaPlan>,
 }
@@ -59,6 +63,8 @@ pub struct MarkPlan {
     pub indexes: Vec<Digest>,
     /// Headers that the ledger retired, or that a crash left before it named them.
     pub headers: Vec<PackHeader>,
+    /// Keys of manifests that the ledger removed; their signatures go with them.
+    pub manifests: Vec<String>,
     /// How many objects that is.
     pub size: Tally,
 }
@@ -167,6 +173,15 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
+impl std::ops::AddAssign for Requests {
+    fn add_assign(&mut self, other: Self) {
+        self.list += other.list;
+        self.get += other.get;
+        self.put += other.put;
+        self.delete += other.delete;
+    }
+}
+
 impl Deletion {
     /// Whether something is lost by it that was ever stored for its own sake, so that a person is
     /// asked first.
@@ -219,14 +234,20 @@ impl PrunePlan {
             .iter()
             .map(|replica| (&replica.id, &replica.mark[..], &replica.release[..], &replica.delete[..]))
             .collect();
-        let all = (&self.vault, &self.state, &self.merges, steps);
+        let all = (&self.vault, &self.state, &self.merges, &self.repack, steps);
         Digest::of(&serde_json::to_vec(&all).expect("plans always serialise"))
     }
 
     /// Whether it writes anything: marks, merged index objects.
     pub fn marks(&self) -> bool {
         !self.merges.is_empty()
+            || self.repacks()
             || self.replicas.iter().any(|replica| !replica.mark.is_empty() || !replica.release.is_empty())
+    }
+
+    /// Whether any pack is rewritten, or marked because it was.
+    pub fn repacks(&self) -> bool {
+        self.repack.as_ref().is_some_and(|repack| !repack.packs.is_empty())
     }
 
     /// Whether it deletes anything at all.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::plan::Tally;
-use crate::ids::{Digest, Name, SnapshotId};
+use crate::ids::{Digest, ItemId, Name, SnapshotId};
 use crate::objects::ObjectMeta;
 use crate::progress::Problem;
 use crate::vault::error::Result;
@@ -33,7 +33,10 @@ pub struct StorageReport {
     pub snapshots: Vec<SnapshotStorage>,
     /// Bytes of all snapshots, as if each were stored by itself and without compression.
     pub logical_bytes: u64,
-    /// Bytes of what is stored for them before compression, each item once.
+    /// Bytes of their different items, each once.
+    pub different_bytes: u64,
+    /// Bytes of the packs that they need before compression: items, their names, pages of catalogs,
+    /// and what no snapshot needs any more but lies in a pack with what one needs.
     pub raw_bytes: u64,
     /// Bytes of the packs that they need, on one replica.
     pub stored_bytes: u64,
@@ -107,7 +110,7 @@ pub async fn storage(vault: &Vault) -> Result<StorageReport> {
     for (name, of_space) in by_space {
         let space = Space::load(vault, &name).await?;
         let reader = Reader::new(vault, &space);
-        let mut needs = Needs::new(&reader, &space);
+        let mut needs = Needs::with_items(&reader, &space);
         let mut read: Vec<(&Snapshot, Needed)> = Vec::new();
         for snapshot in of_space {
             match needs.of(&snapshot.manifest).await {
@@ -123,6 +126,7 @@ pub async fn storage(vault: &Vault) -> Result<StorageReport> {
             kinds[at].take_in(&space, at, replica, &read);
         }
         add_snapshots(&space, &read, &mut report);
+        report.different_bytes += different_bytes(&space, &needs.items());
     }
     for ((replica, kinds), objects) in vault.replicas.all().iter().zip(&kinds).zip(&objects) {
         if replica.is_live() {
@@ -206,6 +210,16 @@ impl ReplicaStorage {
     }
 }
 
+/// Bytes of these items, pages of catalogs left out.
+fn different_bytes(space: &Space, items: &HashSet<ItemId>) -> u64 {
+    let content = |item: &ItemId| {
+        let place = space.index.locations(item).next()?;
+        let is_content = space.index.packs()[place.pack as usize].kind.is_content();
+        is_content.then_some(place.length)
+    };
+    items.iter().filter_map(content).sum()
+}
+
 fn add_snapshots(space: &Space, read: &[(&Snapshot, Needed)], report: &mut StorageReport) {
     // The sizes are those of the index, the same on every replica.
     let packs_of: Vec<BTreeSet<PackNumber>> =
@@ -247,9 +261,9 @@ impl StorageReport {
         ratio(self.raw_bytes, self.stored_bytes)
     }
 
-    /// How many times each stored byte is used by snapshots.
+    /// How many times each byte of a different item is used by snapshots.
     pub fn deduplication(&self) -> f64 {
-        ratio(self.logical_bytes, self.raw_bytes)
+        ratio(self.logical_bytes, self.different_bytes)
     }
 }
 

@@ -1,14 +1,16 @@
 //! One look at everything that decides what may go; refuses when any of it is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures_util::future::try_join_all;
 
 use crate::clock::Timestamp;
-use crate::ids::{Digest, Name, ReplicaId};
+use crate::ids::{Digest, ItemId, Name, ReplicaId};
 use crate::objects::ObjectMeta;
+use crate::objects::counting::Counts;
 use crate::vault::clocks;
 use crate::vault::error::{ErrorKind, Result, VaultError};
+use crate::vault::index::Headers;
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::needs::{Needed, Needs};
@@ -25,6 +27,17 @@ pub(super) struct Survey {
     /// One a replica, in the order of the vault's.
     pub(super) replicas: Vec<ReplicaState>,
     pub(super) spaces: Vec<SpaceState>,
+    /// When the look began, by the clock here.
+    pub(super) begun: Timestamp,
+}
+
+/// How much of what snapshots need is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Packs.
+    Packs,
+    /// Every item too.
+    Items,
 }
 
 /// What one replica says besides its packs.
@@ -40,6 +53,8 @@ pub(super) struct ReplicaState {
     pub(super) marks: BTreeMap<String, ObjectMeta>,
     /// Objects listed in all.
     pub(super) listed: u64,
+    /// What the look asked of it.
+    pub(super) look: Counts,
 }
 
 /// One space on all replicas.
@@ -49,6 +64,8 @@ pub(super) struct SpaceState {
     pub(super) ledger: Ledger,
     /// What each replica is to hold, in the order of the vault's.
     pub(super) needed: Vec<Needed>,
+    /// Every item that any of them is to hold, where the look goes so deep.
+    pub(super) items: HashSet<ItemId>,
 }
 
 /// Returns the error for something that is not understood well enough to delete anything.
@@ -68,7 +85,9 @@ impl Survey {
     /// # Errors
     ///
     /// As [`super::plan`].
-    pub(super) async fn load(vault: &Vault) -> Result<Self> {
+    pub(super) async fn load(vault: &Vault, depth: Depth) -> Result<Self> {
+        let begun = vault.now();
+        let before: Vec<Counts> = vault.replicas.all().iter().map(Replica::counts).collect();
         require_all(vault)?;
         vault.require_may_delete()?;
         require_own_files(vault).await?;
@@ -81,19 +100,33 @@ impl Survey {
         require_manifests(vault, &snapshots)?;
         let replicas = try_join_all(vault.replicas.live().map(|replica| look_at(vault, replica))).await;
         require_all(vault)?;
-        let replicas = replicas?;
+        let mut replicas = replicas?;
         require_same_manifests(&snapshots, &replicas)?;
         let mut spaces = Vec::new();
         for name in names_of_spaces(vault, &snapshots, &replicas).await? {
-            spaces.push(SpaceState::load(vault, &snapshots, &name).await?);
+            spaces.push(SpaceState::load(vault, &snapshots, &name, depth).await?);
         }
         require_all(vault)?;
-        Ok(Self { snapshots, replicas, spaces })
+        let counted = vault.replicas.all().iter().zip(&before);
+        for (state, (replica, before)) in replicas.iter_mut().zip(counted) {
+            state.look = replica.counts().since(before);
+        }
+        Ok(Self { snapshots, replicas, spaces, begun })
     }
 
     /// Snapshots whose manifests are anywhere, removed ones too.
     pub(super) fn all_snapshots(&self) -> impl Iterator<Item = &Snapshot> {
         self.snapshots.iter().chain(self.snapshots.removed())
+    }
+
+    /// What the ledger of a space says about headers.
+    ///
+    /// # Panics
+    ///
+    /// For a space that is not of this look.
+    pub(super) fn headers(&self, space: &Name) -> &Headers {
+        let state = self.spaces.iter().find(|state| state.space.name == *space);
+        &state.expect("plans name spaces of the look that they are made from").space.headers
     }
 
     /// SHA-256 of the manifests and the ledger heads: what a plan is made from.
@@ -106,7 +139,7 @@ impl Survey {
 }
 
 impl SpaceState {
-    async fn load(vault: &Vault, snapshots: &Snapshots, name: &Name) -> Result<Self> {
+    async fn load(vault: &Vault, snapshots: &Snapshots, name: &Name, depth: Depth) -> Result<Self> {
         let of_space = |snapshot: &&Snapshot| -> bool { snapshot.manifest.space == *name };
         let ledger = Ledger::load(vault, name)
             .await
@@ -122,7 +155,10 @@ impl SpaceState {
                 .hint("run `prismvault verify`, then `prismvault repair`: what an unreadable index object describes cannot be told from rubbish"));
         }
         let reader = Reader::new(vault, &space);
-        let mut needs = Needs::new(&reader, &space);
+        let mut needs = match depth {
+            Depth::Packs => Needs::new(&reader, &space),
+            Depth::Items => Needs::with_items(&reader, &space),
+        };
         let mut needed = vec![Needed::default(); vault.replicas.all().len()];
         for snapshot in snapshots.iter().filter(of_space) {
             let wanted: Vec<usize> =
@@ -143,7 +179,8 @@ impl SpaceState {
             }
             wanted.into_iter().for_each(|at| needed[at].extend(&own));
         }
-        Ok(Self { space, ledger, needed })
+        let items = needs.items();
+        Ok(Self { space, ledger, needed, items })
     }
 }
 
@@ -254,6 +291,7 @@ async fn look_at(vault: &Vault, replica: &Replica) -> Result<ReplicaState> {
         id,
         now,
         listed: (manifests.len() + marks.len()) as u64,
+        look: Counts::default(),
         manifests,
         marks,
     })

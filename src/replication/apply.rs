@@ -261,7 +261,7 @@ async fn run_job<'a>(vault: &Vault, copier: &Copier<'_>, job: Job<'a>) -> Done<'
         .filter(|replica| replica.is_live())
         .collect();
     let held = copier.hold(job.size).await;
-    let (bodies, passed_over) = read(copier, &job.key, &sources).await;
+    let (bodies, passed_over) = read(copier, &job.key, job.size, &sources).await;
     bad.extend(passed_over);
     let wanting = job.to.iter().zip(settled);
     match bodies {
@@ -309,8 +309,13 @@ async fn settle(vault: &Vault, replica: &Replica, how: How, key: &str) -> Option
 /// An object and, where it is a signed file, before it its signature.
 type Bodies = Vec<(String, Body)>;
 
-async fn read(copier: &Copier<'_>, key: &str, sources: &[&Replica]) -> (Result<Bodies>, Vec<BadCopy>) {
-    let fetched = copier.fetch(key, sources).await;
+async fn read(
+    copier: &Copier<'_>,
+    key: &str,
+    size: u64,
+    sources: &[&Replica],
+) -> (Result<Bodies>, Vec<BadCopy>) {
+    let fetched = copier.fetch(key, Some(size), sources).await;
     let mut bad = fetched.bad;
     let (body, from) = match fetched.good {
         Ok(good) => good,
@@ -321,7 +326,7 @@ async fn read(copier: &Copier<'_>, key: &str, sources: &[&Replica]) -> (Result<B
         // Of the same replica: two signatures of one file differ.
         let source: Vec<&Replica> = sources.iter().copied().filter(|source| source.name == from).collect();
         let signature = layout::signature(key);
-        let fetched = copier.fetch(&signature, &source).await;
+        let fetched = copier.fetch(&signature, None, &source).await;
         bad.extend(fetched.bad);
         match fetched.good {
             Ok((body, _)) => bodies.push((signature, body)),

@@ -232,6 +232,10 @@ impl Making<'_> {
                 Some(_) => How::Unconfirmed,
             };
             let from = self.holders(space, pack, &key, size, replica).await;
+            // Its own listing may lag behind as well.
+            if from.is_empty() && how == How::Missing && has(replica, &key, size).await {
+                continue;
+            }
             if from.is_empty() && how != How::Unconfirmed {
                 let detail = "snapshots need it, and no replica that may be copied from has it".to_owned();
                 lost.push((key, detail));
@@ -263,11 +267,8 @@ impl Making<'_> {
         }
         let mut found = Vec::new();
         for (_, other) in others {
-            match other.store.head(key).await {
-                Ok(meta) if meta.size == size => found.push(other.name.clone()),
-                Ok(_) => {}
-                Err(error) if error.kind == StoreKind::NotFound => {}
-                Err(error) => other.fail(error),
+            if has(other, key, size).await {
+                found.push(other.name.clone());
             }
         }
         found
@@ -319,6 +320,19 @@ impl Making<'_> {
             let target = self.target(replica);
             target.removed.snapshots = removed;
             target.copies.extend(unsigned);
+        }
+    }
+}
+
+/// Whether a replica has an object of this size, when it is asked for just that one; a replica that
+/// cannot be asked leaves the run.
+async fn has(replica: &Replica, key: &str, size: u64) -> bool {
+    match replica.store.head(key).await {
+        Ok(meta) => meta.size == size,
+        Err(error) if error.kind == StoreKind::NotFound => false,
+        Err(error) => {
+            replica.fail(error);
+            false
         }
     }
 }

@@ -71,11 +71,12 @@ impl<'a> Copier<'a> {
         self.memory.acquire_many(units).await.expect("this semaphore is never closed")
     }
 
-    /// Reads the first good copy. The caller holds memory for it until the body is dropped.
-    pub(super) async fn fetch(&self, key: &str, sources: &[&Replica]) -> Fetched {
+    /// Reads the first good copy. The caller holds memory for it until the body is dropped. `size`
+    /// is what it has by the index or a listing, where that is known.
+    pub(super) async fn fetch(&self, key: &str, size: Option<u64>, sources: &[&Replica]) -> Fetched {
         let (mut bad, mut last) = (Vec::new(), None);
         for source in sources {
-            match fetch(self.vault, source, key).await {
+            match fetch(self.vault, source, key, size).await {
                 Ok(body) => return Fetched { good: Ok((body, source.name.clone())), bad },
                 Err(error) => {
                     let is_bad = is_damage(&error);
@@ -113,25 +114,28 @@ pub(super) fn is_damage(error: &VaultError) -> bool {
     )
 }
 
-/// Reads the copy of one replica, hashing; refuses one that is not good.
+/// Reads the copy of one replica, hashing; refuses one that is not good. Nobody asks for the size
+/// of an object that is known: one of another size has another digest.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Integrity`] or [`ErrorKind::NotTrusted`] when it is damaged or not authentic;
 /// those of the store and of the spool disk.
-pub(crate) async fn fetch(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
-    let body = read(vault, from, key).await?;
+pub(crate) async fn fetch(vault: &Vault, from: &Replica, key: &str, size: Option<u64>) -> Result<Body> {
+    let body = match (layout::promised_digest(key), size) {
+        (Some(_), Some(size)) => read(vault, from, key, size).await?,
+        (Some(_), None) => read(vault, from, key, from.store.head(key).await?.size).await?,
+        // Signed files are small.
+        (None, _) => in_memory(from.store.get(key, vault.limits().small_object_bytes_max).await?).await,
+    };
     check(vault, from, key, &body.sha256()).await.map(|()| body)
 }
 
 /// Reads an object as it is: in memory when it is small, else into a spool file.
-async fn read(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
-    let size = from.store.head(key).await?.size;
+async fn read(vault: &Vault, from: &Replica, key: &str, size: u64) -> Result<Body> {
     let range_bytes = vault.limits().range_bytes;
     if size <= range_bytes {
-        let bytes = from.store.get(key, size).await?;
-        let body = tokio::task::spawn_blocking(move || Body::bytes(bytes)).await;
-        return Ok(body.expect("hashing does not panic"));
+        return Ok(in_memory(from.store.get(key, size).await?).await);
     }
     let local = |error| VaultError::local("cannot write a spool file", error);
     let file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
@@ -151,6 +155,11 @@ async fn read(vault: &Vault, from: &Replica, key: &str) -> Result<Body> {
     let (file, digest) = spool;
     let spool = Arc::new(SpoolFile::new(file.into_temp_path()));
     Ok(Body::file(spool, size, Digest(digest.finalize().into())))
+}
+
+/// Hashes bytes off the async threads.
+async fn in_memory(bytes: Bytes) -> Body {
+    tokio::task::spawn_blocking(move || Body::bytes(bytes)).await.expect("hashing does not panic")
 }
 
 /// Checks what was read of an object against its name, or its signature.
@@ -218,7 +227,8 @@ async fn vault_file_is_good(vault: &Vault, replica: &Replica) -> bool {
 /// Those of the store; [`ErrorKind::Integrity`] when what is there afterwards is not the body.
 pub(crate) async fn replace(vault: &Vault, to: &Replica, key: &str, body: Body) -> Result<u64> {
     let aside = layout::damaged(key);
-    let kept = match read(vault, to, key).await {
+    let bad = async { read(vault, to, key, to.store.head(key).await?.size).await };
+    let kept = match bad.await {
         Ok(bad) => {
             to.store.put(&aside, bad, PutMode::Overwrite).await?;
             true

@@ -2,29 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::Serialize;
-
 use super::plan::{How, Plan};
+use crate::objects::traffic::Traffic;
 use crate::vault::layout;
-
-/// Requests and bytes that copying takes on one replica.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Traffic {
-    /// Objects written.
-    pub objects: u64,
-    /// Bytes written.
-    pub bytes: u64,
-    /// Bytes read from it.
-    pub bytes_read: u64,
-    /// PUT requests.
-    pub put: u64,
-    /// GET requests.
-    pub get: u64,
-    /// HEAD requests.
-    pub head: u64,
-    /// LIST requests of the plan, of up to 1,000 keys each; they are made by then.
-    pub list: u64,
-}
 
 /// Forecasts requests and bytes for each replica, if every first source has a good copy.
 pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
@@ -49,7 +29,6 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
             if let Some(from) = copy.from.first().filter(|_| read.insert(&copy.key)) {
                 let source = traffic.entry(from.clone()).or_default();
                 source.bytes_read += copy.size;
-                source.head += objects;
                 // Signed files are read once more, to be checked with their signature.
                 source.get +=
                     if signed { objects * 3 } else { copy.size.div_ceil(range_bytes.max(1)).max(1) };
@@ -62,7 +41,6 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
             own.head += 2;
             if let Some(from) = snapshot.from.first().filter(|_| read.insert(snapshot.snapshot.as_str())) {
                 let source = traffic.entry(from.clone()).or_default();
-                source.head += 2;
                 source.get += 6;
             }
         }

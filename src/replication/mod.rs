@@ -26,5 +26,7 @@ mod plan;
 pub use apply::{Report, TargetReport, apply};
 pub use copy::BadCopy;
 pub(crate) use copy::{drop_aside, fetch, is_good, replace, set_aside};
-pub use forecast::{Traffic, traffic_of};
+pub use forecast::traffic_of;
+
+pub use crate::objects::traffic::Traffic;
 pub use plan::{How, Lost, ObjectCopy, Plan, Removed, Request, SnapshotCopy, Target, Waiting, plan};

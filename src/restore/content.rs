@@ -1,6 +1,6 @@
 //! A snapshot that is open for reading content, and reading many of its items in one go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +8,7 @@ use super::error::{RestoreError, Result};
 use super::names::FileNames;
 use super::paths::{METADATA, ORIGINAL, Place, is_safe, place};
 use crate::ids::{ItemId, Name};
+use crate::objects::traffic::{self, Traffic};
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
@@ -166,51 +167,88 @@ pub(super) async fn learn_names(
     watch: Watch<'_>,
 ) -> Result<()> {
     let metadata = metadata_of_originals(catalog, wanted);
-    each_item(snapshot, &metadata, watch, async |entries, data| {
+    each_batch(snapshot, &metadata, watch, async |batch| {
         // What cannot be read is a problem of the restore itself, if it is wanted there.
-        let Ok(data) = data else { return Ok(()) };
-        learn(names, entries, &data);
+        for (entries, data) in batch {
+            data.iter().for_each(|data| learn(names, entries, data));
+        }
         Ok(())
     })
     .await
 }
 
-/// Reads every wanted item once, and gives `each` the entries that it lies under, their files,
-/// and its data. Assets come last: their names stand in metadata that is read before. Returns
-/// what could not be read.
+/// Returns what is read for these entries, first one part, then the other: assets come last.
+fn in_order<'a>(catalog: &'a [CatalogEntry], wanted: &'a [CatalogEntry]) -> [Vec<&'a CatalogEntry>; 2] {
+    let is_wanted: HashSet<&str> = wanted.iter().map(|entry| &*entry.path).collect();
+    let (originals, mut first): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) =
+        wanted.iter().partition(|entry| matches!(place(&entry.path), Place::Asset { file: ORIGINAL, .. }));
+    // Metadata that is not wanted itself is read for the names in it.
+    first.extend(
+        metadata_of_originals(catalog, wanted).into_iter().filter(|entry| !is_wanted.contains(&*entry.path)),
+    );
+    [first, originals]
+}
+
+/// Forecasts what [`extract`] reads, by replica.
+pub(super) fn forecast(
+    snapshot: &OpenSnapshot<'_>,
+    catalog: &[CatalogEntry],
+    wanted: &[CatalogEntry],
+) -> BTreeMap<String, Traffic> {
+    let mut sum = BTreeMap::new();
+    for part in in_order(catalog, wanted) {
+        let items: HashSet<ItemId> = part.iter().map(|entry| entry.item).collect();
+        traffic::add(&mut sum, &snapshot.reader().forecast(items));
+    }
+    sum
+}
+
+/// A file of which the bytes were read.
+#[derive(Debug)]
+pub(super) struct Extracted {
+    /// Its name below the target.
+    pub(super) file: String,
+    /// Bytes of it, as the catalog says.
+    pub(super) size: u64,
+    /// Its bytes.
+    pub(super) data: ItemData,
+}
+
+/// Reads every wanted item once, and gives `each` the files that are made of it, many at once.
+/// Assets come last: their names stand in metadata that is read before. Returns what could not be
+/// read.
 pub(super) async fn extract(
     snapshot: &OpenSnapshot<'_>,
     catalog: &[CatalogEntry],
     wanted: &[CatalogEntry],
     names: &mut FileNames,
     watch: Watch<'_>,
-    mut each: impl AsyncFnMut(&CatalogEntry, &str, ItemData) -> Result<()>,
+    mut each: impl AsyncFnMut(Vec<Extracted>) -> Result<()>,
 ) -> Result<Vec<Problem>> {
     watch.progress.start(watch.phase, Some(wanted.len() as u64));
     let mut losses = Losses::default();
     let is_wanted: HashSet<&str> = wanted.iter().map(|entry| &*entry.path).collect();
-    let (originals, mut first): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) =
-        wanted.iter().partition(|entry| matches!(place(&entry.path), Place::Asset { file: ORIGINAL, .. }));
-    // Metadata that is not wanted itself is read for the names in it.
-    first.extend(
-        metadata_of_originals(catalog, wanted).iter().filter(|entry| !is_wanted.contains(&*entry.path)),
-    );
-    for part in [first, originals] {
-        each_item(snapshot, &part, watch, async |entries, data| {
-            let wanted = entries.iter().filter(|entry| is_wanted.contains(&*entry.path));
-            match data {
-                Ok(data) => {
-                    losses.item_read();
-                    learn(names, entries, &data);
-                    for entry in wanted {
-                        let again = again(&data)?;
-                        each(entry, &names.file(&entry.path), again).await?;
-                        watch.progress.advance(watch.phase, 1, entry.size);
+    for part in in_order(catalog, wanted) {
+        each_batch(snapshot, &part, watch, async |batch| {
+            let mut files = Vec::with_capacity(batch.len());
+            for (entries, data) in batch {
+                let wanted = entries.iter().filter(|entry| is_wanted.contains(&*entry.path));
+                match data {
+                    Ok(data) => {
+                        losses.item_read();
+                        learn(names, entries, &data);
+                        for entry in wanted {
+                            let (file, data) = (names.file(&entry.path), again(&data)?);
+                            files.push(Extracted { file, size: entry.size, data });
+                        }
                     }
-                    Ok(())
+                    Err(error) => losses.note(error, wanted.map(|entry| &*entry.path), &watch)?,
                 }
-                Err(error) => losses.note(error, wanted.map(|entry| &*entry.path), &watch),
             }
+            let (count, bytes) = (files.len() as u64, files.iter().map(|file| file.size).sum());
+            each(files).await?;
+            watch.progress.advance(watch.phase, count, bytes);
+            Ok(())
         })
         .await?;
     }
@@ -218,12 +256,15 @@ pub(super) async fn extract(
     Ok(losses.problems)
 }
 
-/// Reads items, each once, in the order of the packs; `each` gets all entries of an item.
-async fn each_item(
+/// An item with all entries that it lies under.
+type Found<'a> = (&'a [&'a CatalogEntry], std::result::Result<ItemData, VaultError>);
+
+/// Reads items, each once, in the order of the packs; `each` gets those that were read in one go.
+async fn each_batch(
     snapshot: &OpenSnapshot<'_>,
     entries: &[&CatalogEntry],
     watch: Watch<'_>,
-    mut each: impl AsyncFnMut(&[&CatalogEntry], std::result::Result<ItemData, VaultError>) -> Result<()>,
+    mut each: impl AsyncFnMut(Vec<Found<'_>>) -> Result<()>,
 ) -> Result<()> {
     let mut by_item: HashMap<ItemId, Vec<&CatalogEntry>> = HashMap::with_capacity(entries.len());
     for entry in entries {
@@ -232,9 +273,9 @@ async fn each_item(
     let ids: Vec<ItemId> = by_item.keys().copied().collect();
     let reader = snapshot.reader();
     reader
-        .for_each(ids, async |id, data| {
+        .for_each_batch(ids, async |batch| {
             watch.check_cancelled()?;
-            each(&by_item[&id], data).await
+            each(batch.into_iter().map(|(id, data)| (&by_item[&id][..], data)).collect()).await
         })
         .await
 }

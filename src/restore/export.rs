@@ -129,24 +129,23 @@ pub async fn export(
     let failed = format!("cannot write the archive {}", archive.display());
     let mut open = Some(blocking(begin).await.map_err(RestoreError::local(&failed))?);
     let watch = Watch { phase: Phase::Export, progress: options.progress, cancel: &options.cancel };
-    let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |entry, file, mut data| {
-        let mut archive = open.take().expect("it is put back after every file");
-        let file = file.to_owned();
+    let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |batch| {
+        let mut archive = open.take().expect("it is put back after every batch");
+        report.files += batch.len() as u64;
+        report.bytes += batch.iter().map(|one| one.size).sum::<u64>();
         let (archive, added) = blocking(move || {
-            let added = archive.add(&file, &mut data);
+            let added = batch.into_iter().try_for_each(|mut one| archive.add(&one.file, &mut one.data));
             (archive, added)
         })
         .await;
         added.map_err(RestoreError::local(&failed))?;
         open = Some(archive);
-        report.files += 1;
-        report.bytes += entry.size;
         Ok(())
     })
     .await?;
     problems.extend(lost);
     problems.sort_unstable();
-    let archive = open.take().expect("it is put back after every file");
+    let archive = open.take().expect("it is put back after every batch");
     let missing = missing_text(&problems);
     let overwrite = options.overwrite;
     let finish = move || archive.finish(missing, overwrite);

@@ -6,18 +6,20 @@
 //! - A file under its final name is whole; see the module of the target for crashes.
 //! - What cannot be read is a problem and leaves no file; a file that was there stays.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::content::{OpenSnapshot, Watch, extract, learn_names, only_safe};
+use super::content::{Extracted, OpenSnapshot, Watch, extract, forecast, learn_names, only_safe};
 use super::error::Result;
 use super::names::FileNames;
 use super::paths::{ORIGINAL, Place, place};
 use super::selection::Selection;
 use super::target::{OverwriteMode, Target, There, Written, look, require_usable, require_way};
 use crate::ids::{Name, SnapshotId};
+use crate::objects::traffic::Traffic;
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
@@ -50,6 +52,8 @@ pub struct RestorePlan {
     pub files: Vec<PlannedFile>,
     /// Bytes of all files.
     pub bytes: u64,
+    /// What reading the content costs, by replica.
+    pub forecast: BTreeMap<String, Traffic>,
     /// Paths that cannot become files.
     pub problems: Vec<Problem>,
 }
@@ -169,6 +173,7 @@ pub async fn plan_files(
     let Preparation { catalog, wanted, mut names, problems } = prepare(snapshot, target, &options).await?;
     let watch = Watch { phase: Phase::Restore, progress: options.progress, cancel: &options.cancel };
     learn_names(snapshot, &catalog, &wanted, &mut names, watch).await?;
+    let forecast = forecast(snapshot, &catalog, &wanted);
     let (root, mode) = (target.to_owned(), options.overwrite);
     let files = blocking(move || {
         let plan = |entry: &CatalogEntry| {
@@ -192,6 +197,7 @@ pub async fn plan_files(
         overwrite: options.overwrite,
         bytes: files.iter().map(|file| file.size).sum(),
         files,
+        forecast,
         problems,
     })
 }
@@ -233,30 +239,30 @@ pub async fn restore_files(
     let mode = options.overwrite;
     let mut open = Some(blocking(move || Target::open(&root, mode)).await?);
     let watch = Watch { phase: Phase::Restore, progress: options.progress, cancel: &options.cancel };
-    let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |entry, file, data| {
-        let mut target = open.take().expect("it is put back after every file");
-        let file = file.to_owned();
+    let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |batch| {
+        let mut target = open.take().expect("it is put back after every batch");
         let (target, written) = blocking(move || {
-            let written = target.write(&file, data);
+            let write = |one: Extracted| Ok((target.write(&one.file, one.data)?, one.size));
+            let written: Result<Vec<_>> = batch.into_iter().map(write).collect();
             (target, written)
         })
         .await;
         open = Some(target);
-        match written? {
-            Written::Created => report.created += 1,
-            Written::Replaced => report.replaced += 1,
-            Written::Unchanged => {
-                report.unchanged += 1;
-                return Ok(());
+        for (written, size) in written? {
+            match written {
+                Written::Created => report.created += 1,
+                Written::Replaced => report.replaced += 1,
+                Written::Unchanged => report.unchanged += 1,
             }
+            report.bytes += if written == Written::Unchanged { 0 } else { size };
         }
-        report.bytes += entry.size;
         Ok(())
     })
     .await?;
     problems.extend(lost);
-    let target = open.take().expect("it is put back after every file");
-    blocking(move || target.finish()).await?;
+    let target = open.take().expect("it is put back after every batch");
+    let at_once = snapshot.vault.limits().directory_syncs;
+    blocking(move || target.finish(at_once)).await?;
     problems.sort_unstable();
     report.problems = problems;
     report.vault_warnings = snapshot.vault.warnings();

@@ -147,7 +147,7 @@ impl Target {
         self.written += 1;
         let unfinished = self.unfinished.join(self.written.to_string());
         let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
-        io::copy(&mut data.reader()?, &mut file)?;
+        data.write_to(&mut file)?;
         drop(file);
         fs::rename(&unfinished, path)
     }
@@ -171,13 +171,21 @@ impl Target {
         Ok(())
     }
 
-    /// Makes sure that all that was renamed stays so, and removes what is left over.
-    pub(super) fn finish(self) -> Result<()> {
-        for directory in self.checked.iter().chain([&self.root]) {
+    /// Makes sure that all that was renamed stays so, and removes what is left over. Syncs
+    /// `at_once` directories at a time.
+    pub(super) fn finish(self, at_once: usize) -> Result<()> {
+        let sync = |directory: &PathBuf| {
             let synced = File::open(directory).and_then(|directory| directory.sync_all());
-            synced.map_err(RestoreError::local(cannot("sync", directory)))?;
-        }
-        Ok(())
+            synced.map_err(RestoreError::local(cannot("sync", directory)))
+        };
+        let directories: Vec<&PathBuf> = self.checked.iter().chain([&self.root]).collect();
+        let share = directories.len().div_ceil(at_once.max(1));
+        std::thread::scope(|scope| {
+            let shares = directories.chunks(share);
+            let workers: Vec<_> =
+                shares.map(|share| scope.spawn(|| share.iter().try_for_each(|one| sync(one)))).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("syncing does not panic"))
+        })
     }
 }
 

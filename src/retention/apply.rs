@@ -28,7 +28,9 @@ type Groups<'a> = BTreeMap<(&'a Name, &'a Name, Option<&'a BTreeSet<ReplicaId>>)
 
 /// Writes the removals of a plan to the ledger, those of refused repositories excepted.
 ///
-/// Each entry is whole or absent; after a crash a new plan has what is left.
+/// Each entry is whole or absent; after a crash a new plan has what is left. A replica that was away
+/// gets the entries that it lacks, also where nothing is to be removed: what was removed meanwhile
+/// is not to count there any longer.
 ///
 /// # Errors
 ///
@@ -52,6 +54,7 @@ pub async fn apply(vault: &Vault, plan: &RetentionPlan) -> Result<Applied> {
         });
     }
     if groups.is_empty() {
+        bring_ledgers(vault, plan).await?;
         return Ok(Applied::default());
     }
     vault.require_may_delete()?;
@@ -79,5 +82,17 @@ pub async fn apply(vault: &Vault, plan: &RetentionPlan) -> Result<Applied> {
         };
         applied.entries.push(ledger.append(vault, space, decision).await?.key);
     }
+    bring_ledgers(vault, plan).await?;
     Ok(applied)
+}
+
+/// Brings replicas the ledger entries of these repositories that they lack; one that refuses leaves
+/// the run.
+async fn bring_ledgers(vault: &Vault, plan: &RetentionPlan) -> Result<()> {
+    let spaces: BTreeSet<&Name> =
+        plan.repositories.iter().flat_map(|part| &part.snapshots).map(|line| &line.space).collect();
+    for space in spaces {
+        Ledger::load(vault, space).await?.bring_up_to_date(vault).await;
+    }
+    Ok(())
 }

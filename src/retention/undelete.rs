@@ -1,27 +1,27 @@
 //! Taking removals back, as long as what the snapshots need is still there and stays there.
 //!
-//! Pruning marks packs and deletes them a grace later, after it has read all manifests and ledgers
-//! once more. A removal that is taken back in the first half of that grace is seen by every
-//! pruning that could still delete, because none runs for as long as the other half.
+//! Pruning marks packs and removed manifests and deletes them a grace later, after it has read all
+//! manifests and ledgers once more. A removal that is taken back in the first half of that grace is
+//! seen by every pruning that could still delete: none acts on a look that is as old as the other
+//! half. So nothing of a snapshot is being deleted while its removal can still be taken back.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::holds::decide;
 use crate::clock::{Timestamp, rfc3339};
-use crate::ids::{Digest, ItemId, Name};
+use crate::ids::{Digest, Name};
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::ledger::Decision;
-use crate::vault::format::manifest::Manifest;
-use crate::vault::index::Listing;
+use crate::vault::index::{Listing, PackNumber};
+use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
 use crate::vault::reader::Reader;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::Snapshot;
 use crate::vault::space::Space;
-use crate::vault::{clocks, layout, marks, tree};
+use crate::vault::{clocks, layout};
 
 /// Whether a removal can be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +46,9 @@ struct Holder<'a> {
     replica: &'a Replica,
     listing: &'a Listing,
     /// When each marked pack was marked first; `None` where the store does not tell.
-    marked: HashMap<Digest, Option<Timestamp>>,
+    packs: HashMap<Digest, Option<Timestamp>>,
+    /// The same of marked manifests, by key.
+    manifests: HashMap<String, Option<Timestamp>>,
     now: Timestamp,
 }
 
@@ -67,47 +69,49 @@ pub async fn deadlines(vault: &Vault, removed: &[&Snapshot]) -> Result<Vec<Undel
         let mut holders = Vec::new();
         for (at, replica) in vault.replicas.all().iter().enumerate() {
             if let Some(listing) = space.listing(at).filter(|_| replica.is_live()) {
-                holders.push(holder(vault, name, replica, listing).await?);
+                holders.push(holder(vault, replica, listing).await?);
             }
         }
         let reader = Reader::new(vault, &space);
+        let mut needs = Needs::new(&reader, &space);
         for at in places {
-            answers[at] = Some(deadline(vault, &space, &reader, &holders, removed[at]).await);
+            let needed = needs.of(&removed[at].manifest).await;
+            answers[at] = Some(deadline(vault, &space, needed, &holders, removed[at]).await);
         }
     }
     Ok(answers.into_iter().map(|answer| answer.expect("every snapshot is of a space")).collect())
 }
 
-async fn holder<'a>(
-    vault: &Vault,
-    space: &Name,
-    replica: &'a Replica,
-    listing: &'a Listing,
-) -> Result<Holder<'a>> {
-    let (found, _) = marks::load(vault, replica, space).await?;
-    let mut marked: HashMap<Digest, Option<Timestamp>> = HashMap::new();
-    for mark in found {
-        for pack in mark.mark.packs {
-            // The oldest counts, and one without a time is older than all.
-            let first = marked.entry(pack).or_insert(mark.written);
-            *first = (*first).min(mark.written);
-        }
+async fn holder<'a>(vault: &Vault, replica: &'a Replica, listing: &'a Listing) -> Result<Holder<'a>> {
+    fn note<K: std::hash::Hash + Eq>(
+        marked: &mut HashMap<K, Option<Timestamp>>,
+        key: K,
+        written: Option<Timestamp>,
+    ) {
+        // The oldest counts, and one without a time is older than all.
+        let first = marked.entry(key).or_insert(written);
+        *first = (*first).min(written);
+    }
+    let (mut packs, mut manifests) = (HashMap::new(), HashMap::new());
+    for found in &listing.marks {
+        found.mark.packs.iter().for_each(|pack| note(&mut packs, *pack, found.written));
+        found.mark.manifests.iter().for_each(|key| note(&mut manifests, key.clone(), found.written));
     }
     let now = clocks::of(vault, replica).await?;
-    Ok(Holder { replica, listing, marked, now })
+    Ok(Holder { replica, listing, packs, manifests, now })
 }
 
 async fn deadline(
     vault: &Vault,
     space: &Space,
-    reader: &Reader<'_>,
+    needed: Result<Needed>,
     holders: &[Holder<'_>],
     snapshot: &Snapshot,
 ) -> Undeletable {
     let key = layout::manifest(&snapshot.manifest.repository, snapshot.id());
     let no = |why: String| Undeletable::No { why };
-    let items = match needed(reader, &snapshot.manifest).await {
-        Ok(items) => items,
+    let needed = match needed {
+        Ok(needed) => needed,
         Err(error) => return no(format!("its catalog cannot be read: {}", with_causes(&error))),
     };
     let (mut first, mut held) = (None::<Timestamp>, false);
@@ -116,7 +120,8 @@ async fn deadline(
             continue;
         }
         held = true;
-        match safe_until(vault, space, holder, &items) {
+        let of_packs = holder.safe_until(vault, space, &needed);
+        match of_packs.map(|until| until.min(half_after(vault, holder.manifests.get(&key)))) {
             Some(until) if until <= holder.now => {
                 return no(format!("pruning has marked what it needs on {}", holder.replica.name));
             }
@@ -132,33 +137,28 @@ async fn deadline(
     }
 }
 
-/// Until when a replica surely keeps all these items; `None` when it lacks one already.
-fn safe_until(
-    vault: &Vault,
-    space: &Space,
-    holder: &Holder<'_>,
-    items: &HashSet<ItemId>,
-) -> Option<Timestamp> {
+/// When half the grace after a mark has passed; never, where there is none.
+fn half_after(vault: &Vault, marked: Option<&Option<Timestamp>>) -> Timestamp {
     let half = chrono::TimeDelta::from_std(vault.limits().grace() / 2).unwrap_or(chrono::TimeDelta::MAX);
-    let of_pack = |id: &Digest| match holder.marked.get(id) {
+    match marked {
         None => Timestamp::MAX_UTC,
         // A mark without a time may be of any age.
         Some(written) => written.and_then(|at| at.checked_add_signed(half)).unwrap_or(Timestamp::MIN_UTC),
-    };
-    let of_item = |item: &ItemId| {
-        let packs = space.index.locations(item).map(|location| &space.index.packs()[location.pack as usize]);
-        packs.filter(|pack| holder.listing.has_pack(pack)).map(|pack| of_pack(&pack.id)).max()
-    };
-    items.iter().map(of_item).try_fold(Timestamp::MAX_UTC, |first, until| Some(first.min(until?)))
+    }
 }
 
-/// Returns all items that a snapshot needs, pages of its trees included.
-async fn needed(reader: &Reader<'_>, manifest: &Manifest) -> Result<HashSet<ItemId>> {
-    let catalog: Vec<CatalogEntry> = tree::read_all(reader, &manifest.catalog).await?;
-    let mut items: HashSet<ItemId> = catalog.iter().map(|entry| entry.item).collect();
-    items.extend(tree::all_pages(reader, &manifest.catalog).await?);
-    items.extend(tree::all_pages(reader, &manifest.links).await?);
-    Ok(items)
+impl Holder<'_> {
+    /// Until when the replica surely keeps all that is needed; `None` when it lacks something
+    /// already.
+    fn safe_until(&self, vault: &Vault, space: &Space, needed: &Needed) -> Option<Timestamp> {
+        let best = |alternatives: Vec<PackNumber>| {
+            let packs = alternatives.into_iter().map(|number| &space.index.packs()[number as usize]);
+            let whole = packs.filter(|pack| self.listing.has_pack(pack));
+            whole.map(|pack| half_after(vault, self.packs.get(&pack.id))).max()
+        };
+        let mut all = needed.alternatives(space).map(best);
+        all.try_fold(Timestamp::MAX_UTC, |first, until| Some(first.min(until?)))
+    }
 }
 
 /// Checks that the removals of all these snapshots can be taken back.

@@ -1,7 +1,8 @@
 //! A local cache of immutable objects as they are stored, encrypted.
 //!
 //! It answers what an object holds, never whether it is there. Deleting it loses nothing; what
-//! is damaged in it is read again from a replica.
+//! is damaged in it is read again from a replica. What no replica lists any more leaves it: what
+//! was deleted for good is not to lie around here.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,22 @@ impl Cache {
             tracing::debug!(%error, path = %path.display(), "cannot write the cache");
         }
     }
+
+    /// Removes the objects below `prefix`, a directory of keys, that `is_listed` does not know. One
+    /// that a list missed is read again.
+    pub(super) fn forget_unlisted(&self, prefix: &str, is_listed: impl Fn(&str) -> bool) {
+        let Some(dir) = &self.0 else { return };
+        let Ok(entries) = std::fs::read_dir(dir.join(prefix)) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            // What begins with a dot is just being written.
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) && !is_listed(&format!("{prefix}/{name}")) {
+                // Another process may have been faster; what cannot be removed harms nobody.
+                drop(std::fs::remove_file(entry.path()));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +83,17 @@ mod tests {
         assert_eq!(cache.get(&key).as_deref(), Some(&b"body"[..]));
         cache.keep(&key, b"bodi");
         assert_eq!(cache.get(&key), None);
+        cache.keep(&key, b"body");
+        let other = layout::index(&space, &Digest::of(b"index"));
+        cache.keep(&other, b"index");
+        std::fs::write(dir.path().join("made when needed/packs/blog/.tmp1"), b"").unwrap();
+        cache.forget_unlisted("packs/blog", |listed| listed == key);
+        assert!(cache.get(&key).is_some());
+        cache.forget_unlisted("packs/blog", |_| false);
+        assert_eq!((cache.get(&key), cache.get(&other).is_some()), (None, true), "only below the prefix");
+        assert!(dir.path().join("made when needed/packs/blog/.tmp1").exists(), "it is being written");
         Cache::off().keep(&key, b"body");
+        Cache::off().forget_unlisted("packs/blog", |_| false);
         assert_eq!(Cache::off().get(&key), None);
     }
 }

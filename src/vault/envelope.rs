@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use age::secrecy::ExposeSecret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use chacha20poly1305::aead::{Aead, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use chacha20poly1305::aead::{AeadInPlace, KeyInit};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce, Tag};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -31,7 +31,9 @@ use crate::secret::Secret;
 /// Plaintext bytes of a chunk.
 pub const CHUNK: u64 = 64 * 1024;
 /// Stored bytes of a chunk: with its authentication tag.
-pub const SEALED_CHUNK: u64 = CHUNK + 16;
+pub const SEALED_CHUNK: u64 = CHUNK + TAG as u64;
+/// Bytes of that tag.
+const TAG: usize = 16;
 /// Bytes of the nonce that ends a header object.
 const NONCE: usize = 16;
 
@@ -327,7 +329,12 @@ impl PayloadKey {
             let mut nonce = [0; 12];
             nonce[3..11].copy_from_slice(&number.to_be_bytes());
             nonce[11] = u8::from(number == last);
-            plain.extend(self.0.decrypt(Nonce::from_slice(&nonce), chunk).ok()?);
+            // In place: large restores are as fast as bytes can be moved.
+            let (text, tag) = chunk.split_at_checked(chunk.len().checked_sub(TAG)?)?;
+            let start = plain.len();
+            plain.extend_from_slice(text);
+            let (nonce, tag) = (Nonce::from_slice(&nonce), Tag::from_slice(tag));
+            self.0.decrypt_in_place_detached(nonce, b"", &mut plain[start..], tag).ok()?;
         }
         Some(plain)
     }

@@ -27,8 +27,8 @@ pub struct Pack {
     pub header: Option<(Digest, u64)>,
     /// Number of the trust record to whose recipients that header was written; 0: not known.
     pub trust: u32,
-    /// Headers that the ledger names besides, oldest first: the newest is for those who are to
-    /// read now.
+    /// Headers that other index objects or the ledger name besides, oldest first: the newest is for
+    /// those who are to read now. The one of `header` may be among them.
     pub rewrapped: Vec<Rewrapped>,
     /// Headers that no replica is to hold any more.
     pub retired: Vec<(Digest, u64)>,
@@ -40,7 +40,7 @@ pub struct Pack {
     pub formerly_indexed_by: Vec<Digest>,
 }
 
-/// A header that the ledger names.
+/// A header that the ledger names, or another index object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewrapped {
     /// Its SHA-256.
@@ -56,8 +56,10 @@ impl Pack {
     /// those that were retired. None without encryption. A header that nobody named is none:
     /// whoever can write to a replica could add one.
     pub fn headers(&self) -> impl Iterator<Item = (Digest, u64)> + '_ {
-        let rewrapped = self.rewrapped.iter().map(|one| (one.header, one.size));
-        self.header.into_iter().chain(rewrapped).filter(|header| !self.retired.contains(header))
+        let rewrapped = || self.rewrapped.iter().map(|one| (one.header, one.size));
+        // A rebuilt index names one that the ledger names as well.
+        let own = self.header.into_iter().filter(move |own| rewrapped().all(|one| one != *own));
+        own.chain(rewrapped()).filter(|header| !self.retired.contains(header))
     }
 
     /// The header that a replica with this pack is to hold; `None` without encryption.
@@ -74,6 +76,37 @@ impl Pack {
     pub fn readable_since(&self) -> u32 {
         let rewrapped = self.rewrapped.iter().filter(|one| !self.retired.contains(&(one.header, one.size)));
         rewrapped.map(|one| one.trust).chain([self.trust]).max().unwrap_or(0)
+    }
+
+    /// Takes in a header for the readers of trust record `trust`, as another index object names it.
+    /// The number belongs to the header: what one object says of its own says nothing of another.
+    fn take_header(&mut self, header: Option<(Digest, u64)>, trust: u32) {
+        if header == self.header {
+            self.trust = self.trust.max(trust);
+            return;
+        }
+        let Some(mut further) = header.map(|(header, size)| Rewrapped { header, size, trust }) else {
+            return;
+        };
+        if let Some((digest, size)) = self.header
+            && further.trust < self.trust
+        {
+            // The oldest goes first.
+            self.header = Some((further.header, further.size));
+            let newer = Rewrapped { header: digest, size, trust: self.trust };
+            self.trust = further.trust;
+            further = newer;
+        }
+        self.name_last(further);
+    }
+
+    /// Names a header as the newest.
+    fn name_last(&mut self, mut header: Rewrapped) {
+        let same = |one: &Rewrapped| (one.header, one.size) == (header.header, header.size);
+        let known = self.rewrapped.iter().filter(|one| same(one)).map(|one| one.trust).max();
+        self.rewrapped.retain(|one| !same(one));
+        header.trust = header.trust.max(known.unwrap_or(0));
+        self.rewrapped.push(header);
     }
 }
 
@@ -109,7 +142,7 @@ impl Index {
         if let Some(number) = self.numbers.get(&record.id) {
             let pack = &mut self.packs[*number as usize];
             pack.indexed_by.extend(indexed_by);
-            pack.trust = pack.trust.max(record.trust);
+            pack.take_header(record.header, record.trust);
             return *number;
         }
         let number = PackNumber::try_from(self.packs.len()).expect("a vault holds fewer packs");
@@ -171,8 +204,8 @@ impl Index {
     /// Takes in what the ledger says about headers of packs.
     pub(super) fn apply_headers(&mut self, headers: &Headers) {
         for pack in &mut self.packs {
-            if let Some(rewrapped) = headers.rewrapped.get(&pack.id) {
-                pack.rewrapped.clone_from(rewrapped);
+            for rewrapped in headers.rewrapped.get(&pack.id).into_iter().flatten() {
+                pack.name_last(*rewrapped);
             }
             if let Some(retired) = headers.retired.get(&pack.id) {
                 pack.retired.clone_from(retired);
@@ -200,6 +233,13 @@ impl Index {
     /// Whether any pack with the item satisfies `present`.
     pub fn is_present(&self, id: &ItemId, present: impl Fn(PackNumber) -> bool) -> bool {
         self.locations(id).any(|location| present(location.pack))
+    }
+
+    /// Returns every item and every place of it, in no order.
+    pub fn places(&self) -> impl Iterator<Item = (&ItemId, &Location)> {
+        let further =
+            self.further.iter().flat_map(|(id, places)| places.iter().map(move |place| (id, place)));
+        self.items.iter().chain(further)
     }
 
     /// Number of items.
@@ -282,6 +322,11 @@ impl Listing {
             && (pack.header.is_none() || pack.headers().any(|header| self.has_header(pack, &header)))
     }
 
+    /// Whether an index object on this replica describes the pack.
+    pub fn describes(&self, pack: &Pack) -> bool {
+        pack.indexed_by.iter().any(|index| self.indexes.contains_key(index))
+    }
+
     /// Whether this replica holds the body of the pack, of the right size.
     pub fn has_body(&self, pack: &Pack) -> bool {
         self.bodies.get(&pack.id) == Some(&pack.size)
@@ -329,6 +374,35 @@ mod tests {
         }
         assert_eq!(index.known(&mac, |_| false), None);
         assert_eq!(index.known(&Mac([8; 16]), |_| true), None);
+    }
+
+    #[test]
+    fn of_a_pack_with_two_records_each_header_keeps_its_own_readers() {
+        let header = |n: u8| (Digest([n; 32]), 300);
+        let of = |n: u8, trust: u32| PackRecord { header: Some(header(n)), trust, ..record(1, 9) };
+        // As a rebuilt index object names what the ledger names: nobody knows for whom it is.
+        for records in [[of(101, 3), of(7, 0)], [of(7, 0), of(101, 3)]] {
+            let mut index = Index::default();
+            for record in &records {
+                index.insert(record, None);
+            }
+            let pack = &index.packs()[0];
+            assert_eq!(pack.headers().collect::<Vec<_>>(), [header(7), header(101)]);
+            assert_eq!((pack.header, pack.trust), (Some(header(7)), 0), "not for the readers of the third");
+            assert_eq!((pack.needed_header(), pack.readable_since()), (Some(header(101)), 3));
+            let mut ledger = Headers::default();
+            let rewrapped = Rewrapped { header: Digest([7; 32]), size: 300, trust: 4 };
+            ledger.rewrapped.insert(pack.id, vec![rewrapped]);
+            index.apply_headers(&ledger);
+            let pack = &index.packs()[0];
+            assert_eq!(pack.headers().collect::<Vec<_>>(), [header(101), header(7)], "each once");
+            assert_eq!((pack.needed_header(), pack.readable_since()), (Some(header(7)), 4));
+        }
+        let mut index = Index::default();
+        for trust in [0, 2, 1] {
+            index.insert(&of(101, trust), None);
+        }
+        assert_eq!((index.packs()[0].trust, index.packs()[0].headers().count()), (2, 1));
     }
 
     #[test]

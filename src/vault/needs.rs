@@ -12,7 +12,7 @@
 //! Nothing is written here.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -24,7 +24,7 @@ use super::index::PackNumber;
 use super::reader::Reader;
 use super::space::Space;
 use super::tree;
-use crate::ids::ItemId;
+use crate::ids::{Digest, ItemId};
 
 /// Works out what snapshots of one space need.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Needs<'a> {
     reader: &'a Reader<'a>,
     space: &'a Space,
     known: HashMap<Slot, Arc<Below>>,
+    /// Every item that was met, where somebody asked for them.
+    items: Option<HashSet<ItemId>>,
 }
 
 /// Which tree a page belongs to: the lowest level of each is read differently.
@@ -74,7 +76,19 @@ pub struct Needed {
 impl<'a> Needs<'a> {
     /// Returns a calculation for snapshots of this space.
     pub fn new(reader: &'a Reader<'a>, space: &'a Space) -> Self {
-        Self { reader, space, known: HashMap::new() }
+        Self { reader, space, known: HashMap::new(), items: None }
+    }
+
+    /// Returns a calculation that also remembers every item by itself, as [`items`](Self::items):
+    /// about 50 bytes each.
+    pub fn with_items(reader: &'a Reader<'a>, space: &'a Space) -> Self {
+        Self { items: Some(HashSet::new()), ..Self::new(reader, space) }
+    }
+
+    /// Returns all items, pages included, that the snapshots need of which [`of`](Self::of) was
+    /// asked so far.
+    pub fn items(self) -> HashSet<ItemId> {
+        self.items.unwrap_or_default()
     }
 
     /// Returns what a snapshot needs: its items, and the pages of its catalog and its links.
@@ -107,7 +121,7 @@ impl<'a> Needs<'a> {
             let bytes = self.reader.bytes(slot.page).await?;
             let mut sum = Needed::default();
             let mut entries = 0_u64;
-            sum.add_item(self.space, slot.page);
+            self.add_item(&mut sum, slot.page);
             if slot.level > 1 {
                 let mut children: Vec<PageEntry> = Vec::new();
                 tree::parse_into(&bytes, slot.page, &mut children)?;
@@ -130,7 +144,7 @@ impl<'a> Needs<'a> {
                 tree::parse_into(&bytes, slot.page, &mut lines)?;
                 entries = lines.len() as u64;
                 for line in lines {
-                    sum.add_item(self.space, line.item);
+                    self.add_item(&mut sum, line.item);
                     sum.bytes = sum.bytes.saturating_add(line.size);
                 }
             } else {
@@ -149,16 +163,27 @@ impl<'a> Needs<'a> {
             Ok(below)
         })
     }
+
+    fn add_item(&mut self, sum: &mut Needed, item: ItemId) {
+        if let Some(items) = &mut self.items {
+            items.insert(item);
+        }
+        let mut places = self.space.index.locations(&item);
+        match (places.next(), places.next()) {
+            (None, _) => drop(sum.lost.insert(item)),
+            (Some(only), None) => drop(sum.packs.insert(only.pack)),
+            (Some(_), Some(_)) => drop(sum.several.insert(item)),
+        }
+    }
 }
 
 impl Needed {
-    fn add_item(&mut self, space: &Space, item: ItemId) {
-        let mut places = space.index.locations(&item);
-        match (places.next(), places.next()) {
-            (None, _) => drop(self.lost.insert(item)),
-            (Some(only), None) => drop(self.packs.insert(only.pack)),
-            (Some(_), Some(_)) => drop(self.several.insert(item)),
-        }
+    /// Returns, for each thing that is needed, the packs of which any one will do; none where
+    /// nobody knows of a pack with it.
+    pub fn alternatives(&self, space: &Space) -> impl Iterator<Item = Vec<PackNumber>> {
+        let places = |item: &ItemId| space.index.locations(item).map(|place| place.pack).collect();
+        let lost = self.lost.iter().map(|_| Vec::new());
+        self.packs.iter().map(|pack| vec![*pack]).chain(self.several.iter().map(places)).chain(lost)
     }
 
     /// Adds what another snapshot of the same space needs.
@@ -180,9 +205,20 @@ impl Needed {
     }
 
     /// Returns the packs that a replica needs for it. Of several that hold an item: one that is
-    /// whole there, that no mark names, that is needed anyway, that is on most replicas; among
-    /// equals the one with the lowest id.
+    /// whole there, that an index object there describes, that no mark names, that is needed anyway, that is to stay on most replicas;
+    /// among equals the one with the lowest id.
     pub fn packs_on(&self, space: &Space, replica: usize) -> BTreeSet<PackNumber> {
+        self.packs_without(space, replica, &HashSet::new())
+    }
+
+    /// The same; packs to `avoid` are taken only for what is in no other that is whole there. They
+    /// were rewritten, and are about to be marked.
+    pub fn packs_without(
+        &self,
+        space: &Space,
+        replica: usize,
+        avoid: &HashSet<Digest>,
+    ) -> BTreeSet<PackNumber> {
         let listing = space.listing(replica);
         let pack_of = |number: PackNumber| &space.index.packs()[number as usize];
         let mut chosen = self.packs.clone();
@@ -191,8 +227,11 @@ impl Needed {
                 let pack = pack_of(*number);
                 (
                     listing.is_some_and(|listing| listing.has_pack(pack)),
+                    listing.is_some_and(|listing| listing.describes(pack)),
+                    !avoid.contains(&pack.id),
                     listing.is_some_and(|listing| !listing.marked.contains(&pack.id)),
                     chosen.contains(number),
+                    space.copies(*number),
                     space.holders(*number).count(),
                     Reverse(pack.id),
                 )

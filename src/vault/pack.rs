@@ -69,6 +69,18 @@ impl ItemData {
             }
         })
     }
+
+    /// Writes all bytes to `to`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the temporary file and of `to`.
+    pub fn write_to(&mut self, to: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Memory(bytes) => to.write_all(bytes),
+            Self::File(..) => io::copy(&mut self.reader()?, to).map(drop),
+        }
+    }
 }
 
 /// How packs are made; the same for all packs of a run.

@@ -1,9 +1,9 @@
-//! Reading items: location → range read → decrypt → frame → item, its id checked on every read.
+//! Reading one item: location → range read → decrypt → frame → item, its id checked on every read.
 //!
 //! A copy that is missing or damaged is read around: every place of an item on every replica is
 //! tried, and what was wrong is remembered as a warning of the vault.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
 use super::index::{Location, Pack, PackNumber};
 use super::open::Vault;
-use super::pack::{ItemData, RAW_FRAME_MAX, read_entry_header};
+use super::pack::{EntryName, ItemData, RAW_FRAME_MAX, read_entry_header};
 use super::replica::Replica;
 use super::space::Space;
 use super::{layout, tree};
@@ -36,8 +36,8 @@ type FrameSlot = (PackNumber, usize, u32);
 /// Reads items of one space.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    vault: &'a Vault,
-    space: &'a Space,
+    pub(super) vault: &'a Vault,
+    pub(super) space: &'a Space,
     keys: Mutex<HashMap<Digest, Option<PayloadKeyBox>>>,
     frames: Mutex<Vec<(FrameSlot, Bytes)>>,
     bodies: Mutex<HashMap<Digest, Bytes>>,
@@ -53,14 +53,14 @@ impl std::fmt::Debug for PayloadKeyBox {
 }
 
 /// Why one copy could not be used.
-enum Failure {
+pub(super) enum Failure {
     /// It is damaged or missing; another may be good.
     Bad(VaultError),
     /// No other copy would help.
     Final(VaultError),
 }
 
-type Attempt<T> = std::result::Result<T, Failure>;
+pub(super) type Attempt<T> = std::result::Result<T, Failure>;
 
 impl<'a> Reader<'a> {
     /// Returns a reader.
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         let mut last = None;
         for location in self.space.index.locations(&id) {
             for at in self.space.holders(location.pack) {
-                match self.read_at(&location, at, id, None).await {
+                match self.read_at(&location, at, id).await {
                     Ok(data) => {
                         if let Some(error) = last {
                             self.note(&error);
@@ -111,53 +111,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads many items, pack by pack and in order within a pack, so that each pack is read once
-    /// from front to back. `each` gets every id once, with its data or why it could not be read.
-    ///
-    /// # Errors
-    ///
-    /// Only those of `each`.
-    pub async fn for_each<E>(
-        &self,
-        ids: impl IntoIterator<Item = ItemId>,
-        mut each: impl AsyncFnMut(ItemId, Result<ItemData>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        let mut packs: BTreeMap<PackNumber, Vec<(Location, ItemId)>> = BTreeMap::new();
-        let mut lost = Vec::new();
-        for id in ids {
-            let there = |location: &Location| self.space.holders(location.pack).next().is_some();
-            match self.space.index.locations(&id).find(there) {
-                Some(location) => packs.entry(location.pack).or_default().push((location, id)),
-                None => lost.push(id),
-            }
-        }
-        for id in lost {
-            each(id, Err(self.lost(id))).await?;
-        }
-        for (number, mut items) in packs {
-            items.sort_unstable_by_key(|(location, id)| (location.frame, location.offset, *id));
-            items.dedup_by_key(|(_, id)| *id);
-            let mut window = Window::default();
-            let last_frame = items.last().map(|(location, _)| location.frame);
-            let at = self.space.holders(number).next();
-            for (location, id) in items {
-                window.last_frame = last_frame;
-                let data = match at {
-                    Some(at) => match self.read_at(&location, at, id, Some(&mut window)).await {
-                        Ok(data) => Ok(data),
-                        Err(Failure::Final(error)) => Err(error),
-                        // Any other copy, read by itself.
-                        Err(Failure::Bad(_)) => self.item(id).await,
-                    },
-                    None => self.item(id).await,
-                };
-                each(id, data).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn lost(&self, id: ItemId) -> VaultError {
+    /// Returns the error for an item that no replica gives.
+    pub(super) fn lost(&self, id: ItemId) -> VaultError {
         let known = self
             .space
             .index
@@ -181,31 +136,18 @@ impl<'a> Reader<'a> {
         self.vault.read_around(self.space.name.as_str(), error);
     }
 
-    async fn read_at(
-        &self,
-        location: &Location,
-        at: usize,
-        id: ItemId,
-        window: Option<&mut Window>,
-    ) -> Attempt<ItemData> {
+    async fn read_at(&self, location: &Location, at: usize, id: ItemId) -> Attempt<ItemData> {
         let pack = &self.space.index.packs()[location.pack as usize];
         let replica = &self.vault.replicas.all()[at];
-        let mut own = Window::default();
-        let window = window.unwrap_or(&mut own);
+        let window = &mut Window::default();
         let mut frame = location.frame;
         let first = self.frame(location.pack, pack, at, frame, location, window).await?;
         let bad = |why: String| {
             Failure::Bad(VaultError::damaged(&layout::pack(&self.space.name, &pack.id), &replica.store, why))
         };
-        let mut rest =
-            first.get(location.offset as usize..).ok_or_else(|| bad("its index does not fit it".into()))?;
-        let (name, length) = read_entry_header(&mut rest).map_err(&bad)?;
-        if name.id != id || length != location.length {
-            return Err(bad(format!("it holds another item where {id} should be")));
-        }
-        let mut digest = Sha256::new().chain_update(name.salt.0);
-        let data = if rest.len() as u64 >= length {
-            let start = first.len() - rest.len();
+        let (start, mut digest) = entry_of(&first, location, id).map_err(&bad)?;
+        let length = location.length;
+        let data = if (first.len() - start) as u64 >= length {
             let bytes = first.slice(start..start + length as usize);
             digest.update(&bytes);
             ItemData::Memory(bytes)
@@ -213,7 +155,7 @@ impl<'a> Reader<'a> {
             let local = |error| Failure::Final(VaultError::local("cannot write a temporary file", error));
             let mut file = tempfile::tempfile_in(&self.vault.spool).map_err(local)?;
             let mut left = length;
-            let mut part = first.slice(first.len() - rest.len()..);
+            let mut part = first.slice(start..);
             loop {
                 part.truncate(part.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
                 digest.update(&part);
@@ -259,13 +201,10 @@ impl<'a> Reader<'a> {
         let place_in_pack =
             frame_range(&pack.frames, frame).ok_or_else(|| bad("its index does not fit it"))?;
         if !window.covers(slot, &place_in_pack) {
-            let end = frame_range(
-                &pack.frames,
-                window.last_frame.unwrap_or(frame).max(last_frame(&pack.frames, wanted)),
-            )
-            .map_or(place_in_pack.end, |last| last.end)
-            .min(place_in_pack.start + self.vault.limits.range_bytes)
-            .max(place_in_pack.end);
+            let end = frame_range(&pack.frames, last_frame(&pack.frames, wanted))
+                .map_or(place_in_pack.end, |last| last.end)
+                .min(place_in_pack.start + self.vault.limits.range_bytes)
+                .max(place_in_pack.end);
             let plain = self.plain(pack, at, place_in_pack.start..end).await?;
             window.fill(slot, place_in_pack.start, plain);
         }
@@ -316,7 +255,7 @@ impl<'a> Reader<'a> {
 
     /// Returns part of a pack's body as it is stored. Bodies of catalog packs are kept whole, in
     /// memory and in the cache: their pages are read again and again.
-    async fn stored(&self, pack: &Pack, at: usize, range: Range<u64>) -> Attempt<Bytes> {
+    pub(super) async fn stored(&self, pack: &Pack, at: usize, range: Range<u64>) -> Attempt<Bytes> {
         let key = layout::pack(&self.space.name, &pack.id);
         let store = &self.vault.replicas.all()[at].store;
         let bad = |error: crate::objects::StoreError| Failure::Bad(error.into());
@@ -351,7 +290,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Opens any header of the pack on any replica.
-    async fn payload_key(&self, pack: &Pack) -> Attempt<PayloadKey> {
+    pub(super) async fn payload_key(&self, pack: &Pack) -> Attempt<PayloadKey> {
         if let Some(Some(key)) = self.keys.lock().expect("no holder of this lock can panic").get(&pack.id) {
             return Ok(key.0.clone());
         }
@@ -450,6 +389,44 @@ pub(super) fn open_header(
     })
 }
 
+impl Reader<'_> {
+    /// Returns the name of an item's entry: its salt, and the path that it was first stored under.
+    /// Right after [`item`](Self::item) that costs no further request.
+    ///
+    /// # Errors
+    ///
+    /// As [`item`](Self::item).
+    pub(super) async fn name(&self, id: ItemId) -> Result<EntryName> {
+        let mut last = None;
+        for location in self.space.index.locations(&id) {
+            let pack = &self.space.index.packs()[location.pack as usize];
+            for at in self.space.holders(location.pack) {
+                let mut window = Window::default();
+                let frame = self.frame(location.pack, pack, at, location.frame, &location, &mut window).await;
+                let entry = match frame {
+                    Ok(frame) => {
+                        frame.get(location.offset as usize..).map(|mut rest| read_entry_header(&mut rest))
+                    }
+                    Err(Failure::Final(error)) => return Err(error),
+                    Err(Failure::Bad(error)) => {
+                        last = Some(error);
+                        continue;
+                    }
+                };
+                match entry {
+                    Some(Ok((name, _))) if name.id == id => return Ok(name),
+                    _ => {
+                        let key = layout::pack(&self.space.name, &pack.id);
+                        let place = &self.vault.replicas.all()[at].store;
+                        last = Some(VaultError::damaged(&key, place, "its index does not fit it"));
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.lost(id)))
+    }
+}
+
 impl tree::PageSource for Reader<'_> {
     fn page(&self, id: ItemId) -> BoxFuture<'_, Result<Bytes>> {
         Box::pin(self.bytes(id))
@@ -462,8 +439,6 @@ struct Window {
     of: Option<(PackNumber, usize)>,
     start: u64,
     plain: Bytes,
-    /// Last frame that the caller will want: what is read in one go ends there.
-    last_frame: Option<u32>,
 }
 
 impl Window {
@@ -485,14 +460,33 @@ impl Window {
 }
 
 /// Where a frame is in the compressed stream.
-fn frame_range(frames: &[Frame], number: u32) -> Option<Range<u64>> {
+pub(super) fn frame_range(frames: &[Frame], number: u32) -> Option<Range<u64>> {
     let frame = frames.get(number as usize)?;
     let start: u64 = frames[..number as usize].iter().map(|frame| u64::from(frame.stored)).sum();
     Some(start..start + u64::from(frame.stored))
 }
 
+/// Finds an item in the frame in which its tar header begins: returns where its bytes begin, and a
+/// hash that has taken in its salt.
+///
+/// # Errors
+///
+/// A phrase that says what is wrong with the pack.
+pub(super) fn entry_of(
+    frame: &[u8],
+    location: &Location,
+    id: ItemId,
+) -> std::result::Result<(usize, Sha256), String> {
+    let mut rest = frame.get(location.offset as usize..).ok_or("its index does not fit it")?;
+    let (name, length) = read_entry_header(&mut rest)?;
+    if name.id != id || length != location.length {
+        return Err(format!("it holds another item where {id} should be"));
+    }
+    Ok((frame.len() - rest.len(), Sha256::new().chain_update(name.salt.0)))
+}
+
 /// Last frame that an item reaches into.
-fn last_frame(frames: &[Frame], item: &Location) -> u32 {
+pub(super) fn last_frame(frames: &[Frame], item: &Location) -> u32 {
     let mut left = (u64::from(item.offset) + 512).saturating_add(item.length);
     let mut number = item.frame;
     while let Some(frame) = frames.get(number as usize) {

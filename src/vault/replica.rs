@@ -13,6 +13,7 @@ use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
 use super::pack::SpoolDraft;
 use crate::ids::{Digest, ReplicaId, VaultId};
+use crate::objects::counting::{CountingStore, Counts};
 use crate::objects::probed::ProbedStore;
 use crate::objects::{Abilities, Body, ErrorKind as StoreKind, ObjectStore, StoreError};
 
@@ -23,6 +24,8 @@ pub struct Replica {
     pub name: String,
     /// Where it lies.
     pub store: Arc<dyn ObjectStore>,
+    /// Counts what goes through the store.
+    counted: CountingStore,
     /// Its own id, once the vault is open.
     id: OnceLock<ReplicaId>,
     failure: Mutex<Option<Failure>>,
@@ -66,7 +69,16 @@ impl std::fmt::Display for Failure {
 impl Replica {
     /// Returns a replica that takes part.
     pub fn new(name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
-        Self { name: name.into(), store, id: OnceLock::new(), failure: Mutex::new(None), found: None }
+        let counted = CountingStore::new(store);
+        let store = Arc::new(counted.clone());
+        Self {
+            name: name.into(),
+            store,
+            counted,
+            id: OnceLock::new(),
+            failure: Mutex::new(None),
+            found: None,
+        }
     }
 
     /// Returns the same replica, of whose store no more is believed than a probe found. A store that
@@ -90,6 +102,11 @@ impl Replica {
     /// Why nothing may be written to it, whatever its credentials allow.
     pub fn refusal(&self) -> Option<&str> {
         self.found.as_ref()?.refusal.as_deref()
+    }
+
+    /// What was asked of it so far.
+    pub fn counts(&self) -> Counts {
+        self.counted.counts()
     }
 
     /// Its own id, from its `replica.json`; `None` before the vault is open, and where that file
@@ -273,6 +290,7 @@ impl Replicas {
             let same = Replica {
                 name: replica.name.clone(),
                 store: Arc::clone(&replica.store),
+                counted: replica.counted.clone(),
                 id: replica.id.clone(),
                 failure: Mutex::new(replica.failure()),
                 found: None,

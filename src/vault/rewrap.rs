@@ -166,7 +166,8 @@ pub fn pending(vault: &Vault, space: &Space, next: Option<&TrustRecord>) -> Pend
         }
     }
     for (index, trust) in index_trust {
-        let named = space.headers.indexes.get(&index).copied().unwrap_or_default();
+        let said = space.index_trust.get(&index).copied().unwrap_or_default();
+        let named = space.headers.indexes.get(&index).copied().unwrap_or_default().max(said);
         let is_retired = space.headers.retired_indexes.contains(&index);
         if is_retired || !history.is_for_readers_of_now(trust.max(named), Readers::Catalogs) {
             pending.indexes.push(index);
@@ -306,7 +307,10 @@ async fn rewrap_indexes(vault: &Vault, space: &Space, ids: &[Digest], report: &m
         let noted = |error: &VaultError| vault.read_around(&key, error);
         let max = vault.limits.index_bytes_max;
         let stored = match vault.replicas.read_any(&key, max, decode, noted).await {
-            Ok(file) => envelope::seal(&file.encode(signer), &vault.trust.catalog_recipients)?,
+            Ok(mut file) => {
+                file.trust = vault.trust.n;
+                envelope::seal(&file.encode(signer), &vault.trust.catalog_recipients)?
+            }
             Err(error) => {
                 report.problems.push(Problem::new("not-rewrapped", key, with_causes(&error)));
                 continue;
@@ -343,19 +347,20 @@ fn lacking(space: &Space, listing: &Listing) -> Vec<String> {
         if let Some(header) = pack.needed_header().filter(|header| !listing.has_header(pack, header)) {
             keys.insert(layout::header(&space.name, &pack.id, &header.0));
         }
-        if let Some(index) = pack.indexed_by.first().filter(|_| !is_indexed(listing, pack)) {
+        if let Some(index) = pack.indexed_by.first().filter(|_| !listing.describes(pack)) {
             keys.insert(layout::index(&space.name, index));
         }
     }
     keys.into_iter().collect()
 }
 
-fn is_indexed(listing: &Listing, pack: &Pack) -> bool {
-    pack.indexed_by.iter().any(|index| listing.indexes.contains_key(index))
-}
-
-/// Copies to replicas what they are to hold besides the packs that they have.
-async fn bring(vault: &Vault, space: &Space, report: &mut Report) -> Result<()> {
+/// Copies to replicas the headers and index objects of the packs that they have, where they lack
+/// them; what cannot be brought is in the report.
+///
+/// # Errors
+///
+/// [`ErrorKind::TooFewReplicas`].
+pub async fn bring(vault: &Vault, space: &Space, report: &mut Report) -> Result<()> {
     for (at, replica) in live(vault) {
         let Some(listing) = space.listing(at) else { continue };
         for key in lacking(space, listing) {
@@ -397,7 +402,7 @@ fn retired_here(space: &Space, listing: &Listing) -> Vec<Retired> {
     }
     let needed: HashSet<&Digest> = space.index.packs().iter().flat_map(|pack| &pack.indexed_by).collect();
     let all_indexed =
-        space.index.packs().iter().all(|pack| !listing.has_body(pack) || is_indexed(listing, pack));
+        space.index.packs().iter().all(|pack| !listing.has_body(pack) || listing.describes(pack));
     for index in space.headers.retired_indexes.iter().filter(|index| listing.indexes.contains_key(index)) {
         let replaced = all_indexed && !needed.contains(index);
         found.push(Retired { key: layout::index(&space.name, index), is_header: false, replaced });

@@ -61,6 +61,25 @@ impl Snapshot {
     }
 }
 
+/// Takes manifests out of the cache that no replica lists any more; not while one is away that
+/// may.
+fn forget_unlisted(
+    vault: &Vault,
+    repository: Option<&Name>,
+    listed: &BTreeMap<(Name, SnapshotId), Vec<String>>,
+) {
+    if vault.replicas.live().count() < vault.replicas.configured() {
+        return;
+    }
+    let keys: HashSet<String> = listed.keys().map(|(name, id)| layout::manifest(name, id)).collect();
+    let mut repositories: BTreeSet<&Name> = listed.keys().map(|(name, _)| name).collect();
+    repositories.extend(repository);
+    for name in repositories {
+        let is_listed = |key: &str| keys.contains(layout::signed_file(key));
+        vault.cache.forget_unlisted(&format!("{}/{name}", layout::SNAPSHOTS), is_listed);
+    }
+}
+
 impl Link for Snapshot {
     fn id(&self) -> &SnapshotId {
         &self.manifest.snapshot
@@ -141,6 +160,7 @@ impl Snapshots {
             }
         }
         vault.replicas.require_any()?;
+        forget_unlisted(vault, repository, &holders);
         let read = in_parallel(holders, vault.limits.store_concurrency, |((name, id), on)| async move {
             let key = layout::manifest(&name, &id);
             let read = vault.read_candidate(&key, KIND, SIGNERS).await;

@@ -3,7 +3,7 @@
 //! Listings are made afresh each time; only the contents of immutable objects come from caches.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
 
@@ -34,6 +34,9 @@ pub struct Space {
     pub index: Index,
     /// What the ledger says about headers and index objects.
     pub headers: Headers,
+    /// For the recipients of which trust record index objects were written, as they say themselves;
+    /// 0 where they do not.
+    pub index_trust: HashMap<Digest, u32>,
     /// Index objects that no replica has a good copy of.
     pub unreadable: Vec<Problem>,
     /// One a replica, in the order of the vault's; `None` for those that do not take part.
@@ -79,11 +82,14 @@ impl Space {
             listings = list_all(vault, name).await;
             read = read_all(vault, name, &listings, &ledger, copies).await;
         }
+        forget_unlisted(vault, name, &listings);
         let retired = &ledger.headers().retired_indexes;
         let (mut index, mut unreadable) = (Index::default(), Vec::new());
+        let mut index_trust = HashMap::new();
         for (id, file) in read {
             match file {
                 Ok(file) => {
+                    index_trust.insert(id, file.trust);
                     for pack in &file.packs {
                         if retired.contains(&id) {
                             index.insert_retired(pack, id);
@@ -106,8 +112,15 @@ impl Space {
             }
         }
         index.apply_headers(ledger.headers());
-        let headers = ledger.headers().clone();
-        let mut space = Self { name: name.clone(), index, headers, unreadable, copies: Vec::new(), listings };
+        let mut space = Self {
+            name: name.clone(),
+            index,
+            headers: ledger.headers().clone(),
+            index_trust,
+            unreadable,
+            copies: Vec::new(),
+            listings,
+        };
         space.count_copies();
         Ok(space)
     }
@@ -183,6 +196,27 @@ async fn list_all(vault: &Vault, name: &Name) -> Vec<Option<Listing>> {
         }
     }))
     .await
+}
+
+/// Takes out of the cache what no replica lists any more; not while one is away that may.
+fn forget_unlisted(vault: &Vault, name: &Name, listings: &[Option<Listing>]) {
+    let listings: Vec<&Listing> = listings.iter().flatten().collect();
+    if listings.len() < vault.replicas.configured() {
+        return;
+    }
+    let lists = |has: &dyn Fn(&Listing) -> bool| listings.iter().any(|listing| has(listing));
+    let is_listed = |key: &str| match (layout::parse_header(key), layout::parse_digest(key)) {
+        (Some((pack, own)), _) => lists(&|listing| {
+            listing.headers.get(&pack).is_some_and(|there| there.iter().any(|(header, _)| *header == own))
+        }),
+        (None, Some(id)) => {
+            lists(&|listing| listing.bodies.contains_key(&id) || listing.indexes.contains_key(&id))
+        }
+        (None, None) => false,
+    };
+    for kind in [layout::PACKS, layout::KEYS, layout::INDEX] {
+        vault.cache.forget_unlisted(&format!("{kind}/{name}"), is_listed);
+    }
 }
 
 async fn read_all(

@@ -100,6 +100,20 @@ fn lane(kind: PackKind) -> usize {
     }
 }
 
+/// How packs of this kind are made: encrypted to those who are to read it now.
+pub(super) fn pack_options(vault: &Vault, kind: PackKind) -> PackOptions {
+    let recipients = match kind.is_content() {
+        true => &vault.trust.content_recipients,
+        false => &vault.trust.catalog_recipients,
+    };
+    PackOptions {
+        recipients: recipients.clone(),
+        frame_bytes: vault.limits.frame_bytes,
+        zstd_level: vault.limits.zstd_level,
+        spool: vault.spool.clone(),
+    }
+}
+
 impl Writer {
     /// Starts writing into a space, as it was just loaded.
     ///
@@ -111,20 +125,14 @@ impl Writer {
         vault.replicas.require_enough()?;
         vault.signing_key()?;
         vault.item_key()?;
-        let options = |recipients: &[envelope::Recipient]| PackOptions {
-            recipients: recipients.to_vec(),
-            frame_bytes: vault.limits.frame_bytes,
-            zstd_level: vault.limits.zstd_level,
-            spool: vault.spool.clone(),
-        };
-        let content = options(&vault.trust.content_recipients);
         let (sender, receiver) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             space: Mutex::new(space),
             fresh: Mutex::default(),
             originals: Mutex::default(),
             lanes: Default::default(),
-            options: [content.clone(), content, options(&vault.trust.catalog_recipients)],
+            options: [PackKind::Content, PackKind::Assets, PackKind::Catalog]
+                .map(|kind| pack_options(&vault, kind)),
             finished: Mutex::new(Some(sender)),
             failure: Mutex::default(),
             new_items: AtomicU64::new(0),
@@ -408,39 +416,41 @@ fn note(shared: &Shared, (record, on): (PackRecord, HashSet<usize>), uploaded: &
 }
 
 async fn upload(shared: &Shared, mut pack: FinishedPack) -> Result<(PackRecord, HashSet<usize>)> {
-    pack.record.trust = shared.vault.trust.n;
-    let name = shared.name();
-    let body_key = layout::pack(&name, &pack.record.id);
-    let stored = join_all(
-        shared.vault.replicas.all().iter().enumerate().filter(|(_, replica)| replica.is_live()).map(
-            |(at, replica)| {
-                let (pack, name, body_key) = (&pack, &name, &body_key);
-                async move {
-                    let result = async {
-                        if let Some(header) = &pack.header {
-                            replica
-                                .store_new(
-                                    &layout::header(name, &pack.record.id, &header.sha256()),
-                                    header.clone(),
-                                )
-                                .await?;
-                        }
-                        replica.store_new(body_key, pack.body.clone()).await
-                    };
-                    match result.await {
-                        Ok(()) => Some(at),
-                        Err(error) => {
-                            replica.fail(error);
-                            None
-                        }
-                    }
-                }
-            },
-        ),
-    )
-    .await;
+    let stored = store_pack(&shared.vault, &shared.name(), &mut pack, |_| true).await;
     shared.vault.replicas.require_enough()?;
-    Ok((pack.record, stored.into_iter().flatten().collect()))
+    Ok((pack.record, stored))
+}
+
+/// Sends a pack to the live replicas with these numbers, its header first; returns the numbers of
+/// those that confirmed it. One that fails leaves the run.
+pub(super) async fn store_pack(
+    vault: &Vault,
+    space: &crate::ids::Name,
+    pack: &mut FinishedPack,
+    on: impl Fn(usize) -> bool,
+) -> HashSet<usize> {
+    pack.record.trust = vault.trust.n;
+    let pack = &*pack;
+    let body_key = &layout::pack(space, &pack.record.id);
+    let replicas = vault.replicas.all().iter().enumerate();
+    let replicas = replicas.filter(|(at, replica)| replica.is_live() && on(*at));
+    let stored = join_all(replicas.map(|(at, replica)| async move {
+        let result = async {
+            if let Some(header) = &pack.header {
+                let key = layout::header(space, &pack.record.id, &header.sha256());
+                replica.store_new(&key, header.clone()).await?;
+            }
+            replica.store_new(body_key, pack.body.clone()).await
+        };
+        match result.await {
+            Ok(()) => Some(at),
+            Err(error) => {
+                replica.fail(error);
+                None
+            }
+        }
+    }));
+    stored.await.into_iter().flatten().collect()
 }
 
 /// Writes an index object to every live replica; returns its size.
@@ -468,7 +478,8 @@ pub(super) fn seal_index(
     packs: Vec<PackRecord>,
     originals: Vec<(ItemId, ItemId)>,
 ) -> Result<(String, bytes::Bytes)> {
-    let file = IndexFile { vault: vault.file.vault, space: space.clone(), packs, originals };
+    let (of, trust) = (vault.file.vault, vault.trust.n);
+    let file = IndexFile { vault: of, space: space.clone(), trust, packs, originals };
     let plain = file.encode(vault.signer(&[Role::Snapshot, Role::Maintenance])?);
     let stored =
         if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };

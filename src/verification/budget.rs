@@ -97,12 +97,7 @@ pub(super) async fn check(
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    let mut units = Vec::new();
-    for (space, snapshots) in by_space {
-        units.extend(units_of(vault, space, snapshots, memory, options).await?);
-    }
-    let all = units.len();
-    let units = sampled(units, options.scope.sample);
+    let (units, all) = in_turn(vault, by_space, memory, options).await?;
     // Half of what is left by now, if content comes after it.
     let until = report.until.map(|until| match options.level {
         Some(Level::Content) => until - (until - vault.now()).max(chrono::TimeDelta::zero()) / 2,
@@ -136,6 +131,33 @@ pub(super) async fn check(
     options.progress.finish(Phase::Verify);
     report.left = (all - done) as u64;
     Ok(())
+}
+
+/// Returns what a sample takes, the least recently verified first, and how much there is in all.
+async fn in_turn<'a>(
+    vault: &Vault,
+    by_space: &BTreeMap<&'a Name, Vec<&Snapshot>>,
+    memory: &Memory,
+    options: &VerifyOptions<'_>,
+) -> Result<(Vec<Unit<'a>>, usize)> {
+    let mut units = Vec::new();
+    for (space, snapshots) in by_space {
+        units.extend(units_of(vault, space, snapshots, memory, options).await?);
+    }
+    let all = units.len();
+    Ok((sampled(units, options.scope.sample), all))
+}
+
+/// Returns the objects that a sample takes: the number of their replica, the pack or index object
+/// that they belong to, and themselves.
+pub(super) async fn chosen(
+    vault: &Vault,
+    by_space: &BTreeMap<&Name, Vec<&Snapshot>>,
+    memory: &Memory,
+    options: &VerifyOptions<'_>,
+) -> Result<Vec<(usize, Digest, Vec<Object>)>> {
+    let (units, _) = in_turn(vault, by_space, memory, options).await?;
+    Ok(units.into_iter().map(|unit| (unit.replica, unit.digest, unit.objects)).collect())
 }
 
 /// Returns what there is to be looked at in a space; what is wrong by the listings is found again,

@@ -12,43 +12,56 @@ use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
 use crate::vault::snapshots::Snapshot;
+use crate::vault::stretch::HashedBody;
 use crate::vault::tree;
 
+/// What reading items came to.
+#[derive(Debug, Default)]
+pub(super) struct CheckedItems {
+    /// Those that are not what they should be.
+    pub(super) damaged: HashSet<ItemId>,
+    /// Bodies that were hashed on the way.
+    pub(super) bodies: Vec<HashedBody>,
+}
+
 /// Reads every item once: decrypted, hashed against its id (the reader does that), parsed where
-/// it is JSON. Returns those that are not what they should be.
+/// it is JSON. With `whole`, all of their packs is read.
 pub(super) async fn check_items(
     reader: &Reader<'_>,
     entries: &HashMap<ItemId, CatalogEntry>,
+    whole: bool,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<HashSet<ItemId>> {
+) -> Result<CheckedItems> {
     let mut damaged = HashSet::new();
     let ids: Vec<ItemId> = entries.keys().copied().collect();
-    reader
-        .for_each(ids, async |id, data| {
-            if options.cancel.is_cancelled() {
-                return Err(VaultError::cancelled());
-            }
-            let entry = &entries[&id];
-            report.items += 1;
-            let problem = match data {
-                Ok(data) => check_item(entry, data),
-                Err(error) => Some((damage_kind(&error), with_causes(&error))),
-            };
-            match problem {
-                Some((kind, detail)) => {
-                    report.add(kind, "", entry.path.to_string(), detail);
-                    if kind.is_integrity() {
-                        damaged.insert(id);
-                    }
+    let each = async |id, data| {
+        if options.cancel.is_cancelled() {
+            return Err(VaultError::cancelled());
+        }
+        let entry = &entries[&id];
+        report.items += 1;
+        let problem = match data {
+            Ok(data) => check_item(entry, data),
+            Err(error) => Some((damage_kind(&error), with_causes(&error))),
+        };
+        match problem {
+            Some((kind, detail)) => {
+                report.add(kind, "", entry.path.to_string(), detail);
+                if kind.is_integrity() {
+                    damaged.insert(id);
                 }
-                None => drop(report.good_items.insert(id)),
             }
-            options.progress.advance(Phase::Verify, 1, entry.size);
-            Ok(())
-        })
-        .await?;
-    Ok(damaged)
+            None => drop(report.good_items.insert(id)),
+        }
+        options.progress.advance(Phase::Verify, 1, entry.size);
+        Ok(())
+    };
+    let bodies = match whole {
+        true => reader.for_each_with_bodies(ids, each).await?,
+        false => reader.for_each(ids, each).await.map(|()| Vec::new())?,
+    };
+    Ok(CheckedItems { damaged, bodies })
 }
 
 fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, String)> {

@@ -16,6 +16,7 @@
 mod audit;
 mod budget;
 mod content;
+mod forecast;
 mod losses;
 mod memory;
 mod objects;
@@ -23,6 +24,7 @@ mod repair;
 mod report;
 
 pub use budget::{Scope, Share};
+pub use forecast::{VerifyForecast, forecast};
 pub use memory::{LastVerified, last_verified};
 pub use objects::verify;
 pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};

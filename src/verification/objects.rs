@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use super::audit::check_audit;
 use super::budget;
-use super::content;
+use super::content::{self, CheckedItems};
 use super::losses;
 use super::memory::{Memory, unit_of};
 use super::report::{AffectedSnapshot, DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
@@ -26,6 +26,7 @@ use crate::vault::reader::{LOST_INDEX_HINT, Reader};
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
+use crate::vault::stretch::HashedBody;
 use crate::vault::tree;
 
 /// An object that must be there.
@@ -223,9 +224,10 @@ async fn verify_space(
             }
         }
     }
+    let mut left = BTreeMap::new();
     for (at, replica) in vault.replicas.all().iter().enumerate() {
         if replica.is_live() && options.scope.includes(&replica.name) {
-            verify_replica(vault, &space, (at, replica), &readable, options, report).await?;
+            left.insert(at, verify_replica(vault, &space, (at, replica), &readable, options, report).await?);
         }
     }
     // An index object that nobody can read is damage if anything cannot be found without it.
@@ -245,7 +247,9 @@ async fn verify_space(
     }
     let mut damaged = HashSet::new();
     if options.level == Some(Level::Content) {
-        damaged = verify_content(vault, &reader, &space, entries, options, report).await?;
+        let checked = verify_content(vault, &reader, &space, entries, options, report).await?;
+        verify_left(vault, &space, left, &checked.bodies, options, report).await?;
+        damaged = checked.damaged;
     }
     let lost = losses::lost_packs(vault, &space, &report.damage);
     let readable: Vec<&Snapshot> = readable.into_iter().map(|(snapshot, _)| snapshot).collect();
@@ -292,7 +296,8 @@ async fn verify_ledger(
     }
 }
 
-/// Verifies what one replica holds of a space.
+/// Verifies what one replica holds of a space; returns the bodies that are left to those who read
+/// their content: nothing is read twice.
 async fn verify_replica(
     vault: &Vault,
     space: &Space,
@@ -300,7 +305,7 @@ async fn verify_replica(
     readable: &[(&Snapshot, Needed)],
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<()> {
+) -> Result<BTreeSet<Object>> {
     let mut needed = Needed::default();
     for (snapshot, more) in readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name)) {
         needed.extend(more);
@@ -325,8 +330,50 @@ async fn verify_replica(
         report.levels.push((replica.name.clone(), options.level.unwrap_or(level)));
     }
     // What a budget allows was looked at before.
-    if !options.scope.is_limited() {
-        verify_objects(vault, replica, needed, options, report).await?;
+    if options.scope.is_limited() {
+        return Ok(BTreeSet::new());
+    }
+    let (left, now) = needed.into_iter().partition(|object| is_left(space, at, object, options));
+    verify_objects(vault, replica, now, options, report).await?;
+    Ok(left)
+}
+
+/// Whether an object is a body that whoever reads its content hashes on the way.
+pub(super) fn is_left(space: &Space, at: usize, object: &Object, options: &VerifyOptions<'_>) -> bool {
+    let number = space.index.number(&object.digest).filter(|_| options.level == Some(Level::Content));
+    number.is_some_and(|number| {
+        space.index.packs()[number as usize].kind != PackKind::Catalog
+            && space.holders(number).next() == Some(at)
+    })
+}
+
+/// Verifies the bodies that were left: by what was hashed while their content was read, else by
+/// reading them.
+async fn verify_left(
+    vault: &Vault,
+    space: &Space,
+    left: BTreeMap<usize, BTreeSet<Object>>,
+    bodies: &[HashedBody],
+    options: &VerifyOptions<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let hashed: HashMap<(usize, Digest), Digest> = bodies
+        .iter()
+        .map(|body| ((body.replica, space.index.packs()[body.pack as usize].id), body.digest))
+        .collect();
+    for (at, objects) in left {
+        let replica = &vault.replicas.all()[at];
+        let level = object_level(replica, options)?;
+        let mut unread = BTreeSet::new();
+        for object in objects {
+            match hashed.get(&(at, object.digest)) {
+                Some(digest) => note_object(replica, level, object, Ok(*digest), report),
+                None => drop(unread.insert(object)),
+            }
+        }
+        if !unread.is_empty() {
+            verify_objects(vault, replica, unread, options, report).await?;
+        }
     }
     Ok(())
 }
@@ -341,7 +388,7 @@ async fn verify_content(
     entries: HashMap<ItemId, CatalogEntry>,
     options: &VerifyOptions<'_>,
     report: &mut VerifyReport,
-) -> Result<HashSet<ItemId>> {
+) -> Result<CheckedItems> {
     let rank: HashMap<Digest, usize> =
         report.looked_at.iter().enumerate().map(|(rank, unit)| (*unit, rank)).collect();
     let pack_of = |number: PackNumber| space.index.packs()[number as usize].id;
@@ -359,17 +406,20 @@ async fn verify_content(
         groups.entry(ranked.unwrap_or(0)).or_default().insert(item, entry);
     }
     let count: usize = groups.values().map(HashMap::len).sum();
-    let mut damaged = HashSet::new();
+    let mut checked = CheckedItems::default();
+    let whole = !options.scope.is_limited();
     options.progress.start(Phase::Verify, Some(count as u64));
     for (begun, (_, entries)) in groups.into_iter().enumerate() {
         if begun > 0 && report.until.is_some_and(|until| vault.now() >= until) {
             break;
         }
-        damaged.extend(content::check_items(reader, &entries, options, report).await?);
+        let group = content::check_items(reader, &entries, whole, options, report).await?;
+        checked.damaged.extend(group.damaged);
+        checked.bodies.extend(group.bodies);
     }
     options.progress.finish(Phase::Verify);
     note_content(space, &in_packs, report);
-    Ok(damaged)
+    Ok(checked)
 }
 
 /// Notes the packs of which all items that are needed were good. Pages of catalogs have been read
@@ -424,13 +474,23 @@ pub(super) fn presence(
         needed.extend(needed_index(space, listing, pack, replica, report));
     }
     let keys: HashSet<&Digest> = needed.iter().map(|object| &object.digest).collect();
-    let listed = listing
-        .bodies
-        .keys()
-        .chain(listing.indexes.keys())
-        .chain(listing.headers.values().flatten().map(|(own, _)| own));
-    report.unreferenced +=
-        listed.filter(|digest| !keys.contains(digest)).count() as u64 + listing.strangers.len() as u64;
+    let marks = || listing.marks.iter().map(|found| &found.mark);
+    let named: HashSet<&Digest> = marks()
+        .flat_map(|mark| mark.packs.iter().chain(&mark.indexes))
+        .chain(marks().flat_map(|mark| &mark.headers).map(|header| &header.header))
+        .collect();
+    // Each by its own digest, and whether a mark names it or its pack.
+    let bodies = listing.bodies.keys().chain(listing.indexes.keys()).map(|id| (id, named.contains(id)));
+    let headers = listing.headers.iter().flat_map(|(pack, there)| {
+        let of_pack = named.contains(pack);
+        there.iter().map(move |(own, _)| (own, of_pack))
+    });
+    let headers = headers.map(|(own, of_pack)| (own, of_pack || named.contains(own)));
+    for (_, is_marked) in bodies.chain(headers).filter(|(digest, _)| !keys.contains(digest)) {
+        report.unreferenced += 1;
+        report.marked += u64::from(is_marked);
+    }
+    report.unreferenced += listing.strangers.len() as u64;
     needed
 }
 

@@ -376,7 +376,7 @@ async fn bring(vault: &Vault, step: &RepairStep) -> Result<u64> {
         let from = vault.replicas.named(&step.from).ok_or_else(gone)?;
         match step.expected {
             Some(expected) => entry_on(vault, from, &step.key, expected).await?,
-            None => fetch(vault, from, &step.key).await?,
+            None => fetch(vault, from, &step.key, None).await?,
         }
     };
     replace(vault, to, &step.key, body).await

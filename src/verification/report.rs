@@ -108,6 +108,8 @@ pub struct VerifyReport {
     /// The SHA-256 of entries of the audit log, for those of which a copy is wrong.
     #[serde(skip)]
     pub audit_digests: BTreeMap<String, Digest>,
+    /// Those of them that pruning has marked, and deletes when the mark is old enough.
+    pub marked: u64,
     /// Everything that is wrong, sorted.
     pub damage: Vec<Damage>,
     /// Keys of damaged objects that no replica has a good copy of, sorted.

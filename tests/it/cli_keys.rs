@@ -112,6 +112,56 @@ async fn every_key_of_the_configuration_rotates() {
     assert_eq!(tree(&place.file("out")), tree(&place.file("out2")));
 }
 
+/// Files beside a key file, less those that earlier rotations kept.
+fn beside(place: &Workplace, file: &str) -> Vec<String> {
+    let names = fs::read_dir(place.file("keys")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.starts_with(file));
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_was_killed_between_any_two_renames_is_finished_by_the_same_command() {
+    let (_source, place) = backups();
+    for (option, kind, file, generate) in [
+        ("--signing", "signs", "signing.key", "--signing-to"),
+        ("--root", "root", "root.key", "--signing-to"),
+        ("--recovery", "reads-content", "recovery.txt", "--identity-to"),
+        ("--operator", "reads-catalogs", "operator.txt", "--identity-to"),
+    ] {
+        let (path, new) = (format!("keys/{file}"), format!("keys/{file}.new"));
+        let rotate = ["keys", "rotate", option, "--yes"];
+        let forget_retired = || {
+            for name in beside(&place, file).iter().filter(|name| name.contains(".retired-")) {
+                fs::remove_file(place.file(&format!("keys/{name}"))).unwrap();
+            }
+        };
+        // Killed when the new key was made, and nobody trusts it yet.
+        place.expect(0, &["keys", "generate", generate, &new]);
+        let made = place.read(&new);
+        place.expect(0, &rotate);
+        assert_eq!(place.read(&path), made, "{option}: it goes on with the key that it had made");
+        let trusted = key_of(&place, kind);
+        // Killed when the new one was trusted, and no file renamed.
+        let retired = beside(&place, file).into_iter().find(|name| name.contains(".retired-")).unwrap();
+        fs::rename(place.file(&path), place.file(&new)).unwrap();
+        fs::rename(place.file(&format!("keys/{retired}")), place.file(&path)).unwrap();
+        place.expect(0, &rotate);
+        assert_eq!((place.read(&path), key_of(&place, kind)), (made.clone(), trusted.clone()), "{option}");
+        assert_eq!(beside(&place, file).len(), 2, "{option}: the key and the one that it replaced");
+        // Killed between the two renames.
+        fs::rename(place.file(&path), place.file(&new)).unwrap();
+        place.expect(0, &rotate);
+        assert_eq!((place.read(&path), key_of(&place, kind)), (made, trusted), "{option}");
+        assert_eq!(beside(&place, file).len(), 2, "{option}");
+        forget_retired();
+        place.expect(0, &["snapshot"]);
+        place.expect(0, &["keys", "check"]);
+        place.expect(0, &["verify", "--full"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recipe_that_takes_removals_from_the_backup_host_works() {
     let (_source, place) = backups();

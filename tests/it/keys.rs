@@ -336,7 +336,8 @@ async fn manifests_of_a_retired_key_count_and_forgeries_by_it_are_refused_and_na
     assert_eq!(load(backup).await.1.len(), 2);
 
     // An index object that the thief makes would hide what a snapshot should store.
-    let file = IndexFile { vault: opened.file.vault, space: blog(), packs: vec![], originals: vec![] };
+    let file =
+        IndexFile { vault: opened.file.vault, space: blog(), trust: 1, packs: vec![], originals: vec![] };
     let sealed = envelope::seal(&file.encode(&old), &opened.trust.catalog_recipients).unwrap();
     let key = layout::index(&blog(), &Digest::of(&sealed));
     backup.stores[0].1.put(&key, Body::bytes(sealed), PutMode::Overwrite).await.unwrap();

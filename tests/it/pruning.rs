@@ -2,13 +2,16 @@
 //! snapshot needs stays, whoever else is at work.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
+use prismvault::clock::ManualClock;
 use prismvault::ids::{Digest, ReplicaId};
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::{Body, ObjectStore, PutMode};
-use prismvault::progress::Silent;
+use prismvault::progress::{Phase, Problem, Progress, Silent};
 use prismvault::pruning::{Kind, PruneOptions, PrunePlan, PruneReport, apply, plan};
+use prismvault::retention::undelete;
 use prismvault::vault::error::{ErrorKind, Result, VaultError};
 use prismvault::vault::format::ledger::{Decision, Named, Removed};
 use prismvault::vault::format::manifest::Manifest;
@@ -371,7 +374,8 @@ async fn a_list_that_misses_a_new_manifest_marks_at_most_what_the_second_look_ke
             vault.backup.state = None;
         }
         let (planned, _) = prune(&vault.backup).await;
-        assert_eq!(planned.marks(), hidden_on == 2, "one replica that lists it is enough");
+        let packs = planned.replicas.iter().flat_map(|own| &own.mark).any(|mark| !mark.packs.is_empty());
+        assert_eq!(packs, hidden_on == 2, "one replica that lists it is enough");
         unhide(hidden).await;
         vault.backup.clock.advance(grace());
         prune(&vault.backup).await;
@@ -460,4 +464,101 @@ async fn an_undeleted_or_held_snapshot_is_not_harmed() {
         assert_eq!(deleted(&report, "replica-0", Kind::Body), 0);
         assert_eq!(assert_sound(&vault.backup, "back").await, 3);
     }
+}
+
+/// Takes the removal of a snapshot back, if that is still allowed.
+async fn take_back(backup: &Backup, manifest: &Manifest) -> Result<Vec<String>> {
+    let vault = backup.open().await.unwrap();
+    let snapshots = Snapshots::load(&vault, None).await.unwrap();
+    let removed = snapshots.removed().iter().find(|one| one.manifest == *manifest);
+    let Some(removed) = removed else {
+        return Err(VaultError::new(ErrorKind::NotFound, "it is not there any more"));
+    };
+    undelete(&vault, &[removed], "it was a mistake").await
+}
+
+#[tokio::test]
+async fn a_removal_that_can_still_be_taken_back_is_never_being_deleted() {
+    // Nobody pruned for weeks after the removal: the manifest is announced first, like all else.
+    let (vault, first, _) = with_removed(2).await;
+    vault.backup.clock.advance(grace() * 5);
+    let (planned, report) = prune(&vault.backup).await;
+    assert!(!planned.deletes() && report.deleted.is_empty(), "{planned:?}");
+    assert!(planned.replicas.iter().all(|own| own.mark[0].manifests == [first.key.clone()]), "{planned:?}");
+    // In the first half of the grace it comes back, and no later prune deletes anything of it.
+    vault.backup.clock.advance(TimeDelta::hours(35));
+    take_back(&vault.backup, &first).await.unwrap();
+    vault.backup.clock.advance(TimeDelta::hours(38));
+    let (_, report) = prune(&vault.backup).await;
+    assert!(report.deleted.get("replica-0").is_none_or(|kinds| !kinds.contains_key(&Kind::Manifest)));
+    for _ in 0..2 {
+        vault.backup.clock.advance(grace());
+        prune(&vault.backup).await;
+    }
+    assert_eq!(assert_sound(&vault.backup, "taken back").await, 3);
+
+    // In the second half it is refused, so who prunes need not fear that somebody does.
+    let (vault, first, _) = with_removed(2).await;
+    prune(&vault.backup).await;
+    vault.backup.clock.advance(TimeDelta::hours(36));
+    let entries = keys(&vault.stores[0], "ledger").await;
+    assert_eq!(take_back(&vault.backup, &first).await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(keys(&vault.stores[0], "ledger").await, entries);
+    vault.backup.clock.advance(TimeDelta::hours(37));
+    let (_, report) = prune(&vault.backup).await;
+    assert_eq!(deleted(&report, "replica-0", Kind::Manifest), 1);
+    assert_eq!(take_back(&vault.backup, &first).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(assert_sound(&vault.backup, "gone").await, 2);
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_packs_others_need_too_is_announced_all_the_same() {
+    let vault = TestVault::new(1, true).await;
+    let first = vault.snapshot("blog", FIRST).await;
+    vault.snapshot("blog", FIRST).await;
+    vault.backup.clock.advance(a_day());
+    remove(&vault.backup, &[&first], None).await;
+    // No pack goes with it, so by packs alone it could be taken back at any moment.
+    let (planned, _) = prune(&vault.backup).await;
+    assert_eq!(
+        (planned.replicas[0].mark[0].packs.len(), planned.replicas[0].mark[0].manifests.len()),
+        (0, 1)
+    );
+    vault.backup.clock.advance(TimeDelta::hours(37));
+    assert_eq!(take_back(&vault.backup, &first).await.unwrap_err().kind, ErrorKind::Refused);
+    vault.backup.clock.advance(TimeDelta::hours(37));
+    let (_, report) = prune(&vault.backup).await;
+    assert_eq!(deleted(&report, "replica-0", Kind::Manifest), 1);
+    assert_eq!(assert_sound(&vault.backup, "the other one stays").await, 1);
+}
+
+/// A clock that goes on by hours with each object that is deleted: a machine that was suspended.
+struct Suspended(Arc<ManualClock>);
+
+impl Progress for Suspended {
+    fn start(&self, _phase: Phase, _total: Option<u64>) {}
+    fn advance(&self, _phase: Phase, _items: u64, _bytes: u64) {
+        self.0.advance(TimeDelta::hours(13));
+    }
+    fn finish(&self, _phase: Phase) {}
+    fn problem(&self, _problem: &Problem) {}
+}
+
+#[tokio::test]
+async fn who_slept_since_the_last_look_deletes_no_more() {
+    let (mut vault, ..) = with_removed(1).await;
+    vault.backup.limits.store_concurrency = 1;
+    prune(&vault.backup).await;
+    vault.backup.clock.advance(grace());
+    let open = vault.backup.open().await.unwrap();
+    let planned = plan(&open).await.unwrap();
+    assert!(planned.replicas[0].delete.len() > 4);
+    let slow = Suspended(Arc::clone(&vault.backup.clock));
+    let options = PruneOptions { progress: &slow, ..options() };
+    let error = apply(&open, &planned, &options).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+    assert_eq!(keys(&vault.stores[0], "packs").await.len(), 6, "bodies go late");
+    prune(&vault.backup).await;
+    assert_eq!(keys(&vault.stores[0], "packs").await.len(), 4);
+    assert_eq!(assert_sound(&vault.backup, "the next one completes").await, 2);
 }

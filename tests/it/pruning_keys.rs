@@ -9,6 +9,7 @@ use prismvault::objects::{Body, ObjectStore as _, PutMode};
 use prismvault::progress::Silent;
 use prismvault::pruning::{Kind, storage};
 use prismvault::vault::envelope::Identity;
+use prismvault::vault::item::ItemKind;
 use prismvault::vault::layout;
 use prismvault::vault::rebuild::{plan_rebuild, rebuild};
 use prismvault::vault::space::Space;
@@ -145,4 +146,58 @@ async fn a_rebuilt_index_names_the_newest_header_that_the_ledger_names() {
         assert_eq!(pack.header.map(|(header, _)| header), pack.rewrapped.last().map(|one| one.header));
     }
     assert_eq!(assert_sound(backup, "rebuilt").await, 2);
+}
+
+#[tokio::test]
+async fn an_index_object_that_was_merged_after_readers_changed_is_not_rewrapped_once_more() {
+    let mut vault = TestVault::new(2, true).await;
+    vault.backup.limits.index_merge_count = 2;
+    for n in 0..4 {
+        let bytes = format!(r#"{{"id":"A","n":{n}}}"#);
+        let item = ("documents/en-us/page/A.json", ItemKind::Document, bytes.as_bytes());
+        vault.snapshot("blog", &[item]).await;
+    }
+    let backup = &vault.backup;
+    let_read(backup, |new| vec![Change::AddCatalog(new.recipient())]).await;
+    backup.clock.advance(a_day());
+    let (_, report) = prune(backup).await;
+    assert_eq!(report.merged.len(), 1, "{report:?}");
+    // It describes packs of the first readers, and is itself for those of now.
+    let open = backup.open().await.unwrap();
+    let found = Space::load(&open, &blog()).await.unwrap();
+    let pending = prismvault::vault::rewrap::pending(&open, &found, None);
+    assert_eq!(pending.to_write, 0, "{pending:?}");
+    assert_eq!(assert_sound(backup, "merged").await, 4);
+}
+
+#[tokio::test]
+async fn after_a_rebuild_each_header_is_named_once() {
+    let (vault, ..) = with_removed(1).await;
+    let backup = &vault.backup;
+    let_read(backup, |new| vec![Change::AddContent(new.recipient())]).await;
+    let kept = keys(&vault.stores[0], "index").await;
+    let mut bytes = Vec::new();
+    for key in &kept {
+        bytes.push((key, vault.stores[0].get(key, u64::MAX).await.unwrap()));
+        vault.stores[0].delete(key).await.unwrap();
+    }
+    let open = backup.open_with(vec![backup.operator.clone(), backup.recovery.clone()]).await.unwrap();
+    let plan = plan_rebuild(&open, &[]).await.unwrap();
+    rebuild(&open, &plan, &Silent, &CancellationToken::new()).await.unwrap();
+    // Then a replica comes back that has the old ones: two records a pack, with other headers.
+    for (key, bytes) in bytes {
+        vault.stores[0].put(key, Body::bytes(bytes), PutMode::CreateOnly).await.unwrap();
+    }
+    let found = space(backup).await;
+    for pack in found.index.packs() {
+        let headers: Vec<_> = pack.headers().collect();
+        let different: BTreeSet<_> = headers.iter().collect();
+        assert_eq!(headers.len(), different.len(), "{headers:?}");
+        assert_eq!(headers.len(), 2, "who reads content reads catalogs: {headers:?}");
+        assert_eq!(
+            pack.needed_header().map(|one| one.0),
+            pack.rewrapped.last().map(|one| one.header).or(pack.header.map(|one| one.0))
+        );
+    }
+    assert_eq!(assert_sound(backup, "two records").await, 2);
 }

@@ -180,6 +180,7 @@ async fn garbage_and_what_a_stranger_signed_are_no_index() {
         let stranger = IndexFile {
             vault: vault.file.vault,
             space: "blog".parse().unwrap(),
+            trust: 1,
             packs: Vec::new(),
             originals: Vec::new(),
         };

@@ -9,6 +9,7 @@ use crate::cli::output::Page;
 use crate::cli::session::IdentityOptions;
 use crate::cli::text::{Style, Table, Text};
 use crate::cli::units::{counted, human_bytes};
+use crate::cli::verify::traffic_table;
 use crate::cli::{Context, ErrorKind};
 use crate::progress::Problem;
 use crate::restore::{
@@ -124,7 +125,9 @@ fn plan_page(plan: &RestorePlan) -> Page {
             plan.repository,
             plan.target.display()
         ))
-        .table(table);
+        .table(table)
+        .line("Reading that takes:")
+        .table(traffic_table(&plan.forecast));
     with_problems(page, &plan.problems)
 }
 

@@ -22,6 +22,10 @@ use crate::objects::{
     Body, BodySource, ErrorKind, ObjectMeta, PutMode, Result, VersionId, check_range, is_valid_key, version,
 };
 
+/// Bytes of a spool file that are read at once: each piece is handed to another thread and back,
+/// which costs more than the 4 KiB that the SDK takes by itself.
+const FILE_PIECE_BYTES: usize = 128 << 10;
+
 impl S3Store {
     /// Sends the bytes. `body` holds a spool file until the last byte has been read from it.
     pub(super) async fn send(
@@ -34,7 +38,10 @@ impl S3Store {
         let stream = match body.source() {
             BodySource::Bytes(bytes) => ByteStream::from(bytes.clone()),
             BodySource::File(spool) => {
-                let file = ByteStream::read_from().path(&spool.path).length(Length::Exact(body.len()));
+                let file = ByteStream::read_from()
+                    .path(&spool.path)
+                    .buffer_size(FILE_PIECE_BYTES)
+                    .length(Length::Exact(body.len()));
                 file.build().await.map_err(|err| {
                     let why = "the spool file of its body cannot be read";
                     self.error(ErrorKind::Permanent, call.operation, call.key, why).because(err)

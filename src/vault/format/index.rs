@@ -96,6 +96,9 @@ pub struct IndexFile {
     pub vault: VaultId,
     /// Space its packs lie in.
     pub space: Name,
+    /// Number of the trust record to whose catalog recipients it is encrypted; 0 where it is not
+    /// known. What it describes may be older: small index objects are merged into new ones.
+    pub trust: u32,
     /// New packs.
     pub packs: Vec<PackRecord>,
     /// In an index written while a run goes on: for each asset finished so far the items of its
@@ -109,6 +112,8 @@ struct Head {
     format: u32,
     vault: VaultId,
     space: Name,
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    trust: u32,
     packs: Vec<HeadPack>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     originals: Vec<(ItemId, ItemId)>,
@@ -140,6 +145,7 @@ impl IndexFile {
             format: super::VERSION,
             vault: self.vault,
             space: self.space.clone(),
+            trust: self.trust,
             packs: self.packs.iter().map(HeadPack::of).collect(),
             originals: self.originals.clone(),
         };
@@ -223,7 +229,7 @@ impl IndexFile {
         if !odd.is_empty() || items.next().is_some() {
             return Err(damaged("it lists more items than it says"));
         }
-        Ok(Self { vault: head.vault, space: head.space, packs, originals: head.originals })
+        Ok(Self { vault: head.vault, space: head.space, trust: head.trust, packs, originals: head.originals })
     }
 }
 
@@ -299,6 +305,7 @@ mod tests {
         IndexFile {
             vault: VaultId(random()),
             space: "blog".parse().unwrap(),
+            trust: 3,
             packs: vec![pack(1, vec![item(1), item(2)]), pack(2, vec![item(3)])],
             originals: vec![(ItemId([1; 32]), ItemId([2; 32]))],
         }

@@ -1,4 +1,4 @@
-//! `marks/<space>/<mark id>.json`: packs that one replica is about to lose.
+//! `marks/<space>/<mark id>.json`: what one replica is about to lose.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,4 +34,8 @@ pub struct Mark {
     /// Headers that the ledger retired, or that a crash left before it named them.
     #[serde(default)]
     pub headers: Vec<PackHeader>,
+    /// Keys of manifests that the ledger removed. Their removal can be taken back until the mark
+    /// is half a grace old, whatever else it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<String>,
 }

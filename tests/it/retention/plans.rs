@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use prismvault::ids::ReplicaId;
+use prismvault::objects::ObjectStore as _;
 use prismvault::objects::faults::{Condition, FaultStore};
 use prismvault::retention::{Verdict, apply, hold, plan_forget, plan_release, release};
 use prismvault::vault::error::ErrorKind;
@@ -282,4 +283,18 @@ async fn who_ends_a_client_removes_all_of_it_and_nothing_of_others() {
     history.night("blog", 3).await;
     assert_eq!(history.left().await.len(), 1);
     assert_eq!(history.vault.backup.verified(Level::Bytes).await.damage, []);
+}
+
+#[tokio::test]
+async fn a_replica_that_was_away_learns_of_removals_also_when_nothing_more_goes() {
+    let (history, _) = History::of_nights(2, 3).await;
+    history.retain(&[everywhere("blog", last(1))]).await;
+    // As if the second had been away: it lacks the entry.
+    for key in history.vault.keys("ledger").await {
+        history.vault.stores[1].delete(&key).await.unwrap();
+    }
+    let applied = history.retain(&[everywhere("blog", last(1))]).await;
+    assert_eq!((applied.snapshots, applied.entries.len()), (0, 0));
+    let listed = |at: usize| async move { history.vault.stores[at].list("ledger").await.unwrap().len() };
+    assert_eq!(listed(1).await, 2, "the entry and its signature");
 }

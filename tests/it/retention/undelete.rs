@@ -54,6 +54,7 @@ async fn mark_packs(history: &History, replica: usize) {
         packs,
         indexes: Vec::new(),
         headers: Vec::new(),
+        manifests: Vec::new(),
     };
     marks::write(&vault, place, &mark).await.unwrap();
 }
