@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn what_nobody_wants_is_read_only_where_that_is_cheaper_than_asking_twice() {
         let large = GAP_MAX as u32 + 1;
-        let frames = frames(&[(100, 100), (100, 100), (100, 100), (large, large), (100, 100)]);
+        let frames = frames(&[(100, 1000), (100, 1000), (100, 1000), (large, large), (100, 1000)]);
         let items = wanted(&[(0, 0, 10), (2, 0, 10), (4, 0, 10)]);
         let behind = 300 + u64::from(large);
         assert_eq!(
@@ -474,7 +474,7 @@ mod tests {
     #[test]
     fn a_pack_that_is_read_whole_has_no_holes() {
         let large = GAP_MAX as u32 + 1;
-        let frames = frames(&[(100, 100), (large, large), (100, 100), (large, large), (100, 100)]);
+        let frames = frames(&[(100, 1000), (large, large), (100, 1000), (large, large), (100, 1000)]);
         let whole = |places: &[(u32, u32, u64)], most| cut(0, &frames, wanted(places), Extent::Whole, most);
         let all = u64::from(large) * 2 + 300;
         for places in [&[(2, 0, 10)][..], &[(0, 0, 10), (4, 0, 10)], &[(1, 0, 10), (1, 512, 10)]] {
