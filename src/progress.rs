@@ -40,6 +40,8 @@ pub enum Phase {
     Prune,
     /// Copying objects between replicas.
     Replicate,
+    /// Making locks longer.
+    Lock,
 }
 
 impl Phase {
@@ -60,6 +62,7 @@ impl Phase {
             Self::Repair => "repairing",
             Self::Prune => "pruning",
             Self::Replicate => "replicating",
+            Self::Lock => "renewing locks",
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::ids::{Name, VaultId};
 use crate::objects::url::Opening;
 use crate::vault::envelope::Recipient;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
-use crate::vault::init::{NewVault, init, join, require_empty_places};
+use crate::vault::init::{NewVault, init, join, require_empty_places, require_erasable};
 use crate::vault::open::vault_file_on;
 use crate::vault::replica::Replica;
 
@@ -298,6 +298,7 @@ async fn make(
         .into());
     }
     // Before keys are made: a place that is refused leaves nothing behind.
+    require_erasable(&empty, !args.no_encryption || !args.recovery_recipient.is_empty())?;
     require_empty_places(&empty).await?;
     let mut keys = KeyMaker::new(config);
     let root = keys.signing_key("root", config.keys.root.as_ref(), "root key: changes who is trusted")?;

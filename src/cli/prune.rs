@@ -6,13 +6,16 @@ use super::Context;
 use super::confirm;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::lock_lines::with_renewal;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::human_bytes;
 use crate::config::Config;
+use crate::locks::{RenewOptions, RenewalPlan, RenewalReport, plan_renewal, renew};
 use crate::pruning::{PruneOptions, PrunePlan, PruneReport, ReplicaPlan, Tally, apply, plan};
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
+use crate::vault::replica::with_causes;
 
 /// Arguments of `prune`.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,6 +47,16 @@ struct Report<'a> {
     plan_hash: String,
     plan: &'a PrunePlan,
     done: Option<&'a PruneReport>,
+    locks: &'a Locks,
+}
+
+/// What becomes of locks: planned, and done.
+#[derive(Debug, Default, Serialize)]
+struct Locks {
+    plan: Option<RenewalPlan>,
+    done: Option<RenewalReport>,
+    /// Why they could not be looked at.
+    failed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +64,7 @@ struct NotPruned<'a> {
     not_pruned: String,
     hint: &'a str,
     unreachable: Vec<(String, String)>,
+    locks: &'a Locks,
 }
 
 /// Marks what no snapshot needs, and deletes what was marked before the grace.
@@ -71,7 +85,7 @@ pub(super) async fn prune_and_print(
 ) -> Result<Outcome, CommandError> {
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let plan = match plan(&session.vault).await {
-        Err(error) => return not_pruned(error, &session, context),
+        Err(error) => return not_pruned(error, &session, args.dry_run, context).await,
         Ok(plan) => plan,
     };
     let hash = plan.hash().to_string();
@@ -85,7 +99,8 @@ pub(super) async fn prune_and_print(
         .hint("something changed since; look at `prismvault prune --dry-run` again"));
     }
     if args.dry_run {
-        let report = Report { dry_run: true, plan_hash: hash, plan: &plan, done: None };
+        let locks = Locks::plan(&session).await;
+        let report = Report { dry_run: true, plan_hash: hash, plan: &plan, done: None, locks: &locks };
         context.output.report(Outcome::Complete, &report, || plan_page(&report))?;
         session.warn(context);
         return Ok(Outcome::Complete);
@@ -97,37 +112,79 @@ pub(super) async fn prune_and_print(
     }
     let options = PruneOptions { delete, progress: &*context.progress, cancel: context.cancel.clone() };
     let done = match apply(&session.vault, &plan, &options).await {
-        Err(error) => return not_pruned(error, &session, context),
+        Err(error) => return not_pruned(error, &session, false, context).await,
         Ok(done) => done,
     };
-    let outcome = match (done.failed.is_empty(), done.held_back) {
+    let locks = Locks::renew(&session, context).await?;
+    let pruned = match (done.failed.is_empty(), done.held_back) {
         (false, _) => Outcome::Failed,
         (true, true) => Outcome::Refused,
         (true, false) => Outcome::Complete,
     };
-    let report = Report { dry_run: false, plan_hash: hash, plan: &plan, done: Some(&done) };
-    context.output.result(outcome, &report, || done_page(&plan, &done))?;
+    let outcome = pruned.worst(locks.outcome());
+    let report = Report { dry_run: false, plan_hash: hash, plan: &plan, done: Some(&done), locks: &locks };
+    context.output.result(outcome, &report, || lock_lines(done_page(&plan, &done), &locks))?;
     session.warn(context);
     Ok(outcome)
 }
 
 /// A replica that is away is no failure of this command, and nothing was lost by waiting for it.
-fn not_pruned(error: VaultError, session: &Session, context: &Context) -> Result<Outcome, CommandError> {
+///
+/// Locks of the others are renewed all the same: they must not run out because one replica is away.
+async fn not_pruned(
+    error: VaultError,
+    session: &Session,
+    dry_run: bool,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
     if error.kind != VaultErrorKind::TooFewReplicas {
         return Err(error.into());
     }
+    let locks = if dry_run { Locks::plan(session).await } else { Locks::renew(session, context).await? };
     let failed = session.vault.replicas.failed();
     let report = NotPruned {
         not_pruned: error.to_string(),
         hint: error.next_step().unwrap_or_default(),
         unreachable: failed.into_iter().map(|(name, failure)| (name, failure.why)).collect(),
+        locks: &locks,
     };
     context.output.result(Outcome::Partial, &report, || {
-        Page::new()
+        let page = Page::new()
             .line(Text::styled(Style::Yellow, "not pruned ").and(Style::Plain, report.not_pruned.clone()))
-            .line(Text::styled(Style::Cyan, "hint").and(Style::Plain, format!(": {}", report.hint)))
+            .line(Text::styled(Style::Cyan, "hint").and(Style::Plain, format!(": {}", report.hint)));
+        lock_lines(page, &locks)
     })?;
     Ok(Outcome::Partial)
+}
+
+impl Locks {
+    /// Says what renewing would do. What cannot be said is no failure of pruning.
+    async fn plan(session: &Session) -> Self {
+        match plan_renewal(&session.vault).await {
+            Ok(plan) => Self { plan: Some(plan), ..Self::default() },
+            Err(error) => Self { failed: Some(with_causes(&error)), ..Self::default() },
+        }
+    }
+
+    async fn renew(session: &Session, context: &Context) -> Result<Self, CommandError> {
+        let mut locks = Self::plan(session).await;
+        if let Some(plan) = locks.plan.as_ref().filter(|plan| !plan.replicas.is_empty()) {
+            let options = RenewOptions { progress: &*context.progress, cancel: context.cancel.clone() };
+            match renew(&session.vault, plan, &options).await {
+                Ok(done) => locks.done = Some(done),
+                Err(error) if error.kind == VaultErrorKind::Cancelled => return Err(error.into()),
+                Err(error) => locks.failed = Some(with_causes(&error)),
+            }
+        }
+        Ok(locks)
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.failed.is_none() && self.done.as_ref().is_none_or(RenewalReport::is_complete) {
+            true => Outcome::Complete,
+            false => Outcome::Partial,
+        }
+    }
 }
 
 fn amount(tally: &Tally) -> String {
@@ -135,6 +192,10 @@ fn amount(tally: &Tally) -> String {
         1 => format!("1 object, {}", human_bytes(tally.bytes)),
         objects => format!("{objects} objects, {}", human_bytes(tally.bytes)),
     }
+}
+
+fn lock_lines(page: Page, locks: &Locks) -> Page {
+    with_renewal(page, locks.plan.as_ref(), locks.done.as_ref(), locks.failed.as_deref())
 }
 
 fn plan_page(report: &Report<'_>) -> Page {
@@ -150,6 +211,7 @@ fn plan_page(report: &Report<'_>) -> Page {
     for replica in &plan.replicas {
         page = replica_lines(page.line(Text::styled(Style::Bold, replica.replica.clone())), replica);
     }
+    page = lock_lines(page, report.locks);
     page.line(format!("plan {}", report.plan_hash)).line("Nothing was changed.")
 }
 

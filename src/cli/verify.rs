@@ -8,6 +8,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::findings::{Detail, replicas, with_damage, with_losses};
+use super::lock_lines::with_locks;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
@@ -15,6 +16,7 @@ use super::units::{counted, human_bytes};
 use crate::clock::parse_duration;
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
+use crate::locks::ReplicaLocks;
 use crate::vault::snapshots::Snapshots;
 use crate::verification::{Damage, Level, Scope, Share, VerifyOptions, VerifyReport, verify};
 
@@ -206,7 +208,7 @@ async fn chosen(selectors: &[String], session: &Session) -> Result<Vec<SnapshotI
 pub(super) fn outcome(report: &VerifyReport) -> Outcome {
     if report.damage.iter().any(|damage| damage.kind.is_integrity()) {
         Outcome::Integrity
-    } else if report.damage.is_empty() {
+    } else if report.damage.is_empty() && report.locks.iter().all(ReplicaLocks::is_good) {
         Outcome::Complete
     } else {
         Outcome::Partial
@@ -221,6 +223,7 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
                 .and(Style::Plain, format!("{}: {}", warning.subject, warning.detail)),
         );
     }
+    page = with_locks(page, &report.locks, detail);
     page = with_losses(page, report, detail);
     let found = match report.damage.len() {
         0 => Text::styled(Style::Green, "all good"),

@@ -25,6 +25,6 @@ mod plan;
 
 pub use apply::{Report, TargetReport, apply};
 pub use copy::BadCopy;
-pub(crate) use copy::{drop_aside, fetch, is_good, replace, set_aside};
+pub(crate) use copy::{drop_aside, fetch, is_good, replace, set_aside, uncover};
 pub use forecast::{Traffic, traffic_of};
 pub use plan::{How, Lost, ObjectCopy, Plan, Removed, Request, SnapshotCopy, Target, Waiting, plan};

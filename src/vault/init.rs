@@ -45,6 +45,7 @@ pub struct NewVault<'a> {
 /// holds anything else or two are one place; nothing is written then. Errors of a store; the same call can be made
 /// again then.
 pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> {
+    require_erasable(replicas, !new.content_recipients.is_empty())?;
     require_empty_places(replicas).await?;
     let vault = VaultId(random());
     let encryption = if new.content_recipients.is_empty() { Encryption::None } else { Encryption::Age };
@@ -138,6 +139,27 @@ async fn write(
 pub fn replica_file(vault: &VaultId) -> Vec<u8> {
     let replica = ReplicaId(random());
     to_json(&ReplicaFile { kind: REPLICA_KIND.to_owned(), format: VERSION, vault: *vault, replica })
+}
+
+/// Refuses Object Lock for content that is not encrypted: an erasure destroys the headers of packs,
+/// and without encryption there is nothing but the bodies, which a lock keeps.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`], naming the replica.
+pub fn require_erasable(replicas: &[Replica], encrypted: bool) -> Result<()> {
+    let locked = replicas.iter().find(|replica| replica.store.lock_rule().is_some());
+    match locked.filter(|_| !encrypted) {
+        None => Ok(()),
+        Some(replica) => Err(VaultError::new(
+            ErrorKind::Refused,
+            format!(
+                "{} is locked (`object_lock`) and the vault is not encrypted: personal data could not be erased from it",
+                replica.name
+            ),
+        )
+        .hint("make the vault with encryption, or remove `object_lock` from this replica")),
+    }
 }
 
 /// Checks that a vault can be made on these replicas: all are empty, and no two are one place.

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Result, VaultError};
 use super::signing::VerifyingKey;
-use crate::ids::{Digest, Name, SnapshotId, VaultId};
+use crate::clock::Timestamp;
+use crate::ids::{Digest, Name, ReplicaId, SnapshotId, VaultId};
+use crate::objects::VersionId;
 
 /// Remembered heads of one vault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,36 @@ pub struct Remembered {
     /// Heads of each space's ledger.
     #[serde(default)]
     pub ledger: BTreeMap<Name, Vec<Digest>>,
+}
+
+/// When the locks of objects end, as read back from their stores: so that the next run asks for
+/// those that are due only. Nobody but who may bypass a lock makes it shorter, and losing this costs
+/// one request an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RememberedLocks(BTreeMap<ReplicaId, BTreeMap<String, i64>>);
+
+impl RememberedLocks {
+    /// Returns the name of a version of an object: short, because there are many.
+    pub fn name(key: &str, version: &VersionId) -> String {
+        let mut name = Digest::of(format!("{key} {version}").as_bytes()).to_string();
+        name.truncate(32);
+        name
+    }
+
+    /// When a lock ends.
+    pub fn until(&self, replica: &ReplicaId, key: &str, version: &VersionId) -> Option<Timestamp> {
+        let seconds = self.0.get(replica)?.get(&Self::name(key, version))?;
+        Timestamp::from_timestamp(*seconds, 0)
+    }
+
+    /// Takes in what was found of a replica: everything of it, or a part.
+    pub fn keep(&mut self, replica: ReplicaId, locks: BTreeMap<String, i64>, is_whole: bool) {
+        let known = self.0.entry(replica).or_default();
+        if is_whole {
+            known.clear();
+        }
+        known.extend(locks);
+    }
 }
 
 /// The file that keeps it, or nothing for clients without state.
@@ -68,24 +100,47 @@ impl Memory {
         }
     }
 
+    /// Reads what is remembered of locks; nothing where that cannot be read: it is all asked for
+    /// again.
+    pub fn recall_locks(&self) -> RememberedLocks {
+        let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        self.locks_path().and_then(read).unwrap_or_default()
+    }
+
+    /// Remembers locks, durably and atomically.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn remember_locks(&self, locks: &RememberedLocks) -> Result<()> {
+        write_file(self.locks_path().as_deref(), locks)
+    }
+
+    fn locks_path(&self) -> Option<PathBuf> {
+        self.0.as_ref().map(|path| path.with_extension("locks.json"))
+    }
+
     /// Remembers, durably and atomically.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
     pub fn remember(&self, remembered: &Remembered) -> Result<()> {
-        let Some(path) = &self.0 else { return Ok(()) };
-        let write = || {
-            let parent = path.parent().unwrap_or(Path::new("."));
-            std::fs::create_dir_all(parent)?;
-            let mut file = tempfile::NamedTempFile::new_in(parent)?;
-            file.write_all(&super::format::to_json(remembered))?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            std::fs::File::open(parent)?.sync_all()
-        };
-        write().map_err(|error: std::io::Error| {
-            VaultError::local(format!("cannot write {}", path.display()), error)
-        })
+        write_file(self.0.as_deref(), remembered)
     }
+}
+
+fn write_file(path: Option<&Path>, remembered: &impl Serialize) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let write = || {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent)?;
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        file.write_all(&super::format::to_json(remembered))?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        std::fs::File::open(parent)?.sync_all()
+    };
+    write()
+        .map_err(|error: std::io::Error| VaultError::local(format!("cannot write {}", path.display()), error))
 }

@@ -111,6 +111,7 @@ impl Writer {
         vault.replicas.require_enough()?;
         vault.signing_key()?;
         vault.item_key()?;
+        super::init::require_erasable(vault.replicas.all(), vault.is_encrypted())?;
         let options = |recipients: &[envelope::Recipient]| PackOptions {
             recipients: recipients.to_vec(),
             frame_bytes: vault.limits.frame_bytes,

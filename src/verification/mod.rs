@@ -15,6 +15,7 @@
 
 mod budget;
 mod content;
+mod hidden;
 mod losses;
 mod memory;
 mod objects;
@@ -24,5 +25,5 @@ mod report;
 pub use budget::{Scope, Share};
 pub use memory::{LastVerified, last_verified};
 pub use objects::verify;
-pub use repair::{RepairPlan, RepairReport, RepairStep, apply_repair, plan_repair};
+pub use repair::{RepairPlan, RepairReport, RepairStep, Uncovering, apply_repair, plan_repair};
 pub use report::{AffectedSnapshot, Damage, DamageKind, Level, VerifyOptions, VerifyReport};

@@ -26,6 +26,7 @@ mod damage;
 mod demo;
 mod first_use;
 mod golden;
+mod hidden;
 mod keys;
 mod keys_crashes;
 mod objects;
