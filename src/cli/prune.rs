@@ -6,11 +6,12 @@ use super::Context;
 use super::confirm;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::findings::{Detail, with_some};
 use super::lock_lines::with_renewal;
 use super::output::Page;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::config::Config;
 use crate::locks::{RenewOptions, RenewalPlan, RenewalReport, plan_renewal, renew};
 use crate::pruning::{PruneOptions, PrunePlan, PruneReport, ReplicaPlan, Tally, apply, plan};
@@ -138,6 +139,14 @@ async fn not_pruned(
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     if error.kind != VaultErrorKind::TooFewReplicas {
+        // Nor because something cannot be understood: then everything that may be needed counts as live.
+        let hopeless = matches!(error.kind, VaultErrorKind::Identity | VaultErrorKind::Cancelled);
+        if !hopeless && !dry_run {
+            let locks = Locks::renew(session, context).await?;
+            for line in lock_lines(Page::new(), &locks).render(false, None).lines() {
+                context.output.message(line);
+            }
+        }
         return Err(error.into());
     }
     let locks = if dry_run { Locks::plan(session).await } else { Locks::renew(session, context).await? };
@@ -295,6 +304,14 @@ fn done_page(plan: &PrunePlan, done: &PruneReport) -> Page {
         }
         for (kind, tally) in done.deleted.get(&replica.replica).into_iter().flatten() {
             page = page.line(format!("  deleted {} ({kind:?})", amount(tally)));
+        }
+        let pending = done.pending.iter().filter(|pending| pending.replica == replica.replica);
+        let pending: Vec<String> =
+            pending.map(|pending| format!("  pending {}: {}", pending.key, pending.why)).collect();
+        if !pending.is_empty() {
+            let count = counted(pending.len() as u64, "object");
+            page = page.line(format!("  {count} stay until their locks end; a later run deletes them"));
+            page = with_some(page, pending, Detail::Some);
         }
         for failed in done.failed.iter().filter(|failed| failed.replica == replica.replica) {
             page = page.line(

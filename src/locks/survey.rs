@@ -23,7 +23,8 @@ pub struct SurveyOptions {
     pub replicas: Vec<String>,
     /// At most so many versions of each replica, other ones each day; `None`: all.
     pub sample: Option<usize>,
-    /// Whether the settings of buckets are asked for, also of those without Object Lock.
+    /// Whether everything about the settings of places is told, also of those without Object Lock;
+    /// else only what is wrong with those that have it.
     pub places: bool,
     /// Ends it between two objects.
     pub cancel: CancellationToken,
@@ -136,7 +137,11 @@ pub async fn survey(vault: &Vault, options: &SurveyOptions) -> Result<LockReport
         let known = report.replicas.iter_mut().find(|own| own.replica == replica.name);
         let rule = replica.store.lock_rule();
         match known {
-            Some(own) => own.place = place::look(replica, rule).await,
+            Some(own) => {
+                own.place = place::look(replica, rule).await;
+                // Who did not ask is told only what is wrong.
+                own.place.retain(|finding| options.places || finding.is_wrong());
+            }
             None if options.places => {
                 let place = place::look(replica, rule).await;
                 report.replicas.push(ReplicaLocks {

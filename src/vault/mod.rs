@@ -25,6 +25,7 @@ pub mod reader;
 pub mod rebuild;
 pub mod replica;
 pub mod rewrap;
+mod right_version;
 pub mod see_through;
 mod signed;
 pub mod signing;
