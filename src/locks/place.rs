@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::objects::LockRule;
-use crate::objects::place::{Fact, PlaceFacts, Versioning};
+use crate::objects::place::{Fact, LifecycleRule, PlaceFacts, Versioning};
 use crate::vault::replica::{Replica, with_causes};
 
 /// How bad a finding is.
@@ -115,48 +115,48 @@ fn judge(facts: &PlaceFacts, rule: Option<LockRule>) -> Vec<PlaceFinding> {
         Fact::NotKnown(why) => add(NotKnown, not_known("whether the bucket is copied elsewhere", why)),
     }
     match &facts.lifecycle {
-        Fact::Known(rules) => {
-            for rule in rules {
-                let id = &rule.id;
-                if rule.expires {
-                    add(
-                        Danger,
-                        format!(
-                            "the lifecycle rule {id} deletes objects by their age, and packs are used for years; remove it: \
-                             `prismvault retain` and `prune` decide what goes"
-                        ),
-                    );
-                }
-                for class in rule.moves_to.iter().filter(|class| ARCHIVES.contains(&class.as_str())) {
-                    add(
-                        Danger,
-                        format!(
-                            "the lifecycle rule {id} moves objects to {class}, from which nothing is read at once; remove it"
-                        ),
-                    );
-                }
-                if let Some(days) = rule.expires_hidden_after {
-                    add(
-                        Note,
-                        format!(
-                            "the lifecycle rule {id} deletes versions {days} days after they were hidden, unless they are \
-                             locked: run `prismvault repair` within that time after an attack"
-                        ),
-                    );
-                }
-            }
-        }
+        Fact::Known(rules) => rules.iter().for_each(|rule| judge_rule(rule, &mut add)),
         Fact::NotKnown(why) => add(NotKnown, not_known("whether lifecycle rules delete objects", why)),
     }
     found.sort();
     found
 }
 
+fn judge_rule(rule: &LifecycleRule, add: &mut impl FnMut(Severity, String)) {
+    let id = &rule.id;
+    if rule.expires {
+        add(
+            Severity::Danger,
+            format!(
+                "the lifecycle rule {id} deletes objects by their age, and packs are used for years; remove it: \
+                 `prismvault retain` and `prune` decide what goes"
+            ),
+        );
+    }
+    for class in rule.moves_to.iter().filter(|class| ARCHIVES.contains(&class.as_str())) {
+        add(
+            Severity::Danger,
+            format!(
+                "the lifecycle rule {id} moves objects to {class}, from which nothing is read at once; remove it"
+            ),
+        );
+    }
+    if let Some(days) = rule.expires_hidden_after {
+        add(
+            Severity::Note,
+            format!(
+                "the lifecycle rule {id} deletes versions {days} days after they were hidden, unless they are locked: \
+                 run `prismvault repair` within that time after an attack"
+            ),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::objects::LockMode;
-    use crate::objects::place::{DefaultLock, LifecycleRule};
+    use crate::objects::place::DefaultLock;
 
     fn good() -> PlaceFacts {
         PlaceFacts {

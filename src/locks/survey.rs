@@ -121,9 +121,8 @@ const SLACK: TimeDelta = TimeDelta::hours(1);
 ///
 /// When no replica can be read, or no identity that reads catalogs is here.
 pub async fn survey(vault: &Vault, options: &SurveyOptions) -> Result<LockReport> {
-    let includes = |replica: &Replica| {
-        options.replicas.is_empty() || options.replicas.iter().any(|name| *name == replica.name)
-    };
+    let includes =
+        |replica: &Replica| options.replicas.is_empty() || options.replicas.contains(&replica.name);
     let has_locks = |replica: &Replica| includes(replica) && replica.store.lock_rule().is_some();
     let mut report = LockReport::default();
     for (at, holdings) in holdings(vault, has_locks).await? {

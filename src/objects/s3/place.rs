@@ -1,9 +1,10 @@
 //! Requests about the bucket itself. What these credentials may not ask is not known; that is a fact
 //! and no error.
 
+use aws_sdk_s3::operation::get_bucket_lifecycle_configuration::GetBucketLifecycleConfigurationOutput;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, ExpirationStatus, LifecycleRule as Rule, ObjectLockRetentionMode,
-    ReplicationRuleStatus,
+    BucketVersioningStatus, ExpirationStatus, LifecycleRule as Rule, NoncurrentVersionExpiration,
+    ObjectLockRetentionMode, ReplicationConfiguration, ReplicationRuleStatus,
 };
 
 use super::S3Store;
@@ -73,7 +74,7 @@ impl S3Store {
         };
         let answer = self.within(call, 0, send).await?;
         let rules = answer.as_ref().and_then(|answer| answer.replication_configuration());
-        let rules = rules.map(|rules| rules.rules()).unwrap_or_default();
+        let rules = rules.map(ReplicationConfiguration::rules).unwrap_or_default();
         let on = rules.iter().filter(|rule| *rule.status() == ReplicationRuleStatus::Enabled);
         let mut buckets: Vec<String> =
             on.filter_map(|rule| Some(rule.destination()?.bucket().to_owned())).collect();
@@ -93,7 +94,7 @@ impl S3Store {
             }
         };
         let answer = self.within(call, 0, send).await?;
-        let rules = answer.as_ref().map(|answer| answer.rules()).unwrap_or_default();
+        let rules = answer.as_ref().map(GetBucketLifecycleConfigurationOutput::rules).unwrap_or_default();
         let on = rules.iter().filter(|rule| *rule.status() == ExpirationStatus::Enabled);
         Ok(on.map(understood).filter(|rule| self.concerns_us(&rule.prefix)).collect())
     }
@@ -118,7 +119,7 @@ fn understood(rule: &Rule) -> LifecycleRule {
             .is_some_and(|expiration| expiration.days().is_some() || expiration.date().is_some()),
         expires_hidden_after: rule
             .noncurrent_version_expiration()
-            .and_then(|expiration| expiration.noncurrent_days()),
+            .and_then(NoncurrentVersionExpiration::noncurrent_days),
         moves_to: transitions.map(|class| class.as_str().to_owned()).collect(),
     }
 }
