@@ -42,6 +42,8 @@ pub enum Phase {
     Prune,
     /// Copying objects between replicas.
     Replicate,
+    /// Making locks longer.
+    Lock,
 }
 
 impl Phase {
@@ -63,6 +65,7 @@ impl Phase {
             Self::Repack => "rewriting packs",
             Self::Prune => "pruning",
             Self::Replicate => "replicating",
+            Self::Lock => "renewing locks",
         }
     }
 }

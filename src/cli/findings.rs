@@ -102,7 +102,7 @@ pub(super) fn replicas(report: &VerifyReport) -> Table {
             objects.saturating_sub(bad.len() as u64).to_string().into(),
             number(damaged, Style::Red),
             number(of(&[DamageKind::Missing]), Style::Red),
-            number(of(&[DamageKind::Behind]), Style::Yellow),
+            number(of(&[DamageKind::Behind, DamageKind::Hidden]), Style::Yellow),
         ]);
     }
     table

@@ -318,7 +318,7 @@ async fn make(
         .into());
     }
     // Before keys are made: a place that is refused leaves nothing behind.
-    require_erasable(&empty, !args.no_encryption)?;
+    require_erasable(&empty, !args.no_encryption || !args.recovery_recipient.is_empty())?;
     require_empty_places(&empty).await?;
     let (empty, probes) = probe_new(empty, &config.limits, context).await?;
     let mut keys = KeyMaker::new(config);

@@ -34,6 +34,7 @@ pub mod units;
 mod confirm;
 mod findings;
 mod keyfiles;
+mod lock_lines;
 mod places;
 mod record;
 mod session;

@@ -6,16 +6,20 @@ use super::Context;
 use super::confirm;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::findings::{Detail, with_some};
+use super::lock_lines::with_renewal;
 use super::output::Page;
 use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
-use super::units::human_bytes;
+use super::units::{counted, human_bytes};
 use crate::config::Config;
+use crate::locks::{RenewOptions, RenewalPlan, RenewalReport, plan_renewal, renew};
 use crate::pruning::{
     PruneOptions, PrunePlan, PruneReport, RepackPlan, ReplicaPlan, Tally, apply, plan_with,
 };
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
+use crate::vault::replica::with_causes;
 
 /// Arguments of `prune`.
 #[derive(Debug, Clone, clap::Args)]
@@ -67,6 +71,16 @@ struct Report<'a> {
     plan_hash: String,
     plan: &'a PrunePlan,
     done: Option<&'a PruneReport>,
+    locks: &'a Locks,
+}
+
+/// What becomes of locks: planned, and done.
+#[derive(Debug, Default, Serialize)]
+struct Locks {
+    plan: Option<RenewalPlan>,
+    done: Option<RenewalReport>,
+    /// Why they could not be looked at.
+    failed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +88,7 @@ struct NotPruned<'a> {
     not_pruned: String,
     hint: &'a str,
     unreachable: Vec<(String, String)>,
+    locks: &'a Locks,
 }
 
 /// Marks what no snapshot needs, and deletes what was marked before the grace.
@@ -98,7 +113,7 @@ pub(super) async fn prune_and_print(
         session.vault.require_content_identity()?;
     }
     let plan = match plan_with(&session.vault, below).await {
-        Err(error) => return not_pruned(error, &session, context),
+        Err(error) => return not_pruned(error, &session, args.dry_run, context).await,
         Ok(plan) => plan,
     };
     let hash = plan.hash().to_string();
@@ -112,7 +127,8 @@ pub(super) async fn prune_and_print(
         .hint("something changed since; look at `prismvault prune --dry-run` again"));
     }
     if args.dry_run {
-        let report = Report { dry_run: true, plan_hash: hash, plan: &plan, done: None };
+        let locks = Locks::plan(&session).await;
+        let report = Report { dry_run: true, plan_hash: hash, plan: &plan, done: None, locks: &locks };
         context.output.report(Outcome::Complete, &report, || plan_page(&report))?;
         session.warn(context);
         return Ok(Outcome::Complete);
@@ -131,37 +147,87 @@ pub(super) async fn prune_and_print(
     }
     let options = PruneOptions { delete, progress: &*context.progress, cancel: context.cancel.clone() };
     let done = match apply(&session.vault, &plan, &options).await {
-        Err(error) => return not_pruned(error, &session, context),
+        Err(error) => return not_pruned(error, &session, false, context).await,
         Ok(done) => done,
     };
-    let outcome = match (done.failed.is_empty(), done.held_back) {
+    let locks = Locks::renew(&session, context).await?;
+    let pruned = match (done.failed.is_empty(), done.held_back) {
         (false, _) => Outcome::Failed,
         (true, true) => Outcome::Refused,
         (true, false) => Outcome::Complete,
     };
-    let report = Report { dry_run: false, plan_hash: hash, plan: &plan, done: Some(&done) };
-    context.output.result(outcome, &report, || done_page(&plan, &done))?;
+    let outcome = pruned.worst(locks.outcome());
+    let report = Report { dry_run: false, plan_hash: hash, plan: &plan, done: Some(&done), locks: &locks };
+    context.output.result(outcome, &report, || lock_lines(done_page(&plan, &done), &locks))?;
     session.warn(context);
     Ok(outcome)
 }
 
 /// A replica that is away is no failure of this command, and nothing was lost by waiting for it.
-fn not_pruned(error: VaultError, session: &Session, context: &Context) -> Result<Outcome, CommandError> {
+///
+/// Locks of the others are renewed all the same: they must not run out because one replica is away.
+async fn not_pruned(
+    error: VaultError,
+    session: &Session,
+    dry_run: bool,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
     if error.kind != VaultErrorKind::TooFewReplicas {
+        // Nor because something cannot be understood: then everything that may be needed counts as live.
+        let hopeless = matches!(error.kind, VaultErrorKind::Identity | VaultErrorKind::Cancelled);
+        if !hopeless && !dry_run {
+            let locks = Locks::renew(session, context).await?;
+            for line in lock_lines(Page::new(), &locks).render(false, None).lines() {
+                context.output.message(line);
+            }
+        }
         return Err(error.into());
     }
+    let locks = if dry_run { Locks::plan(session).await } else { Locks::renew(session, context).await? };
     let failed = session.vault.replicas.failed();
     let report = NotPruned {
         not_pruned: error.to_string(),
         hint: error.next_step().unwrap_or_default(),
         unreachable: failed.into_iter().map(|(name, failure)| (name, failure.why)).collect(),
+        locks: &locks,
     };
     context.output.result(Outcome::Partial, &report, || {
-        Page::new()
+        let page = Page::new()
             .line(Text::styled(Style::Yellow, "not pruned ").and(Style::Plain, report.not_pruned.clone()))
-            .line(Text::styled(Style::Cyan, "hint").and(Style::Plain, format!(": {}", report.hint)))
+            .line(Text::styled(Style::Cyan, "hint").and(Style::Plain, format!(": {}", report.hint)));
+        lock_lines(page, &locks)
     })?;
     Ok(Outcome::Partial)
+}
+
+impl Locks {
+    /// Says what renewing would do. What cannot be said is no failure of pruning.
+    async fn plan(session: &Session) -> Self {
+        match plan_renewal(&session.vault).await {
+            Ok(plan) => Self { plan: Some(plan), ..Self::default() },
+            Err(error) => Self { failed: Some(with_causes(&error)), ..Self::default() },
+        }
+    }
+
+    async fn renew(session: &Session, context: &Context) -> Result<Self, CommandError> {
+        let mut locks = Self::plan(session).await;
+        if let Some(plan) = locks.plan.as_ref().filter(|plan| !plan.replicas.is_empty()) {
+            let options = RenewOptions { progress: &*context.progress, cancel: context.cancel.clone() };
+            match renew(&session.vault, plan, &options).await {
+                Ok(done) => locks.done = Some(done),
+                Err(error) if error.kind == VaultErrorKind::Cancelled => return Err(error.into()),
+                Err(error) => locks.failed = Some(with_causes(&error)),
+            }
+        }
+        Ok(locks)
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.failed.is_none() && self.done.as_ref().is_none_or(RenewalReport::is_complete) {
+            true => Outcome::Complete,
+            false => Outcome::Partial,
+        }
+    }
 }
 
 fn amount(tally: &Tally) -> String {
@@ -169,6 +235,10 @@ fn amount(tally: &Tally) -> String {
         1 => format!("1 object, {}", human_bytes(tally.bytes)),
         objects => format!("{objects} objects, {}", human_bytes(tally.bytes)),
     }
+}
+
+fn lock_lines(page: Page, locks: &Locks) -> Page {
+    with_renewal(page, locks.plan.as_ref(), locks.done.as_ref(), locks.failed.as_deref())
 }
 
 fn plan_page(report: &Report<'_>) -> Page {
@@ -187,6 +257,7 @@ fn plan_page(report: &Report<'_>) -> Page {
     for replica in &plan.replicas {
         page = replica_lines(page.line(Text::styled(Style::Bold, replica.replica.clone())), replica);
     }
+    page = lock_lines(page, report.locks);
     page.line(format!("plan {}", report.plan_hash)).line("Nothing was changed.")
 }
 
@@ -310,6 +381,14 @@ fn done_page(plan: &PrunePlan, done: &PruneReport) -> Page {
         }
         for (kind, tally) in done.deleted.get(&replica.replica).into_iter().flatten() {
             page = page.line(format!("  deleted {} ({kind:?})", amount(tally)));
+        }
+        let pending = done.pending.iter().filter(|pending| pending.replica == replica.replica);
+        let pending: Vec<String> =
+            pending.map(|pending| format!("  pending {}: {}", pending.key, pending.why)).collect();
+        if !pending.is_empty() {
+            let count = counted(pending.len() as u64, "object");
+            page = page.line(format!("  {count} stay until their locks end; a later run deletes them"));
+            page = with_some(page, pending, Detail::Some);
         }
         for failed in done.failed.iter().filter(|failed| failed.replica == replica.replica) {
             page = page.line(

@@ -18,7 +18,7 @@ use super::units::{counted, human_bytes};
 use super::verify::DepthOptions;
 use crate::ids::Name;
 use crate::verification::{
-    AffectedSnapshot, Damage, Level, RepairPlan, RepairReport, RepairStep, Scope, VerifyOptions,
+    AffectedSnapshot, Damage, Level, RepairPlan, RepairReport, RepairStep, Scope, Uncovering, VerifyOptions,
     VerifyReport, apply_repair, plan_repair,
 };
 
@@ -50,6 +50,10 @@ impl Args {
 #[derive(Serialize)]
 struct Report<'a> {
     dry_run: bool,
+    /// Objects that somebody hid and that are, or would be, uncovered.
+    uncover: &'a [Uncovering],
+    uncovered: &'a [Uncovering],
+    still_hidden: &'a [(Uncovering, String)],
     planned: &'a [RepairStep],
     mended: &'a [RepairStep],
     failed: &'a [(RepairStep, String)],
@@ -72,7 +76,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if args.rebuild_index {
         return rebuild_index::run(&args.spaces, args.dry_run, &args.identity, context).await;
     }
-    let (mut planned, mut done) = (Vec::new(), RepairReport::default());
+    let (mut planned, mut uncover, mut done) = (Vec::new(), Vec::new(), RepairReport::default());
     let (mut beyond_repair, mut verified) = (Vec::new(), VerifyReport::default());
     for _ in 0..ROUNDS_MAX {
         let session = Session::open(context, &args.identity).await?;
@@ -88,7 +92,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         beyond_repair.clone_from(&plan.beyond_repair);
         verified = found;
         planned.extend(plan.steps.iter().cloned());
-        if args.dry_run || plan.steps.is_empty() {
+        uncover.extend(plan.uncover.iter().cloned());
+        if args.dry_run || (plan.steps.is_empty() && plan.uncover.is_empty()) {
             break;
         }
         let report = apply(&session, &plan, &options).await?;
@@ -96,6 +101,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         for step in &report.mended {
             context.record.about(format!("{} on {}", step.key, step.to));
         }
+        done.uncovered.extend(report.uncovered);
+        done.still_hidden.extend(report.still_hidden);
         done.mended.extend(report.mended);
         done.failed.extend(report.failed);
         done.bytes += report.bytes;
@@ -105,6 +112,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let report = Report {
         dry_run: args.dry_run,
+        uncover: &uncover,
+        uncovered: &done.uncovered,
+        still_hidden: &done.still_hidden,
         planned: &planned,
         mended: &done.mended,
         failed: &done.failed,
@@ -115,7 +125,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     let outcome = if beyond_repair.iter().any(|damage| damage.kind.is_integrity()) {
         Outcome::Integrity
-    } else if !done.failed.is_empty() {
+    } else if !done.failed.is_empty() || !done.still_hidden.is_empty() {
         Outcome::Failed
     } else if !beyond_repair.is_empty() {
         Outcome::Partial
@@ -138,6 +148,7 @@ async fn apply(
 
 fn page(report: &Report<'_>, detail: Detail) -> Page {
     let mut page = Page::new();
+    page = uncovered_lines(page, report, detail);
     let (steps, verb) =
         if report.dry_run { (report.planned, "would bring") } else { (report.mended, "brought") };
     for (to, steps) in by_replica(steps) {
@@ -172,7 +183,8 @@ fn page(report: &Report<'_>, detail: Detail) -> Page {
         page = with_damage(page, report.beyond_repair, detail);
     }
     match (steps.len(), report.beyond_repair.len()) {
-        (0, 0) if report.failed.is_empty() => page.line("Nothing to repair."),
+        (0, 0) if report.failed.is_empty() && report.uncover.is_empty() => page.line("Nothing to repair."),
+        (0, 0) if report.failed.is_empty() => page,
         (count, _) if report.dry_run => {
             page.line(format!("{}; nothing was changed", counted(count as u64, "object")))
         }
@@ -181,6 +193,28 @@ fn page(report: &Report<'_>, detail: Detail) -> Page {
             page.line(format!("{}, {}", counted(count as u64, "object"), human_bytes(report.bytes)))
         }
     }
+}
+
+/// Lines about what somebody hid: nothing of it was lost, but that somebody could is worth knowing.
+fn uncovered_lines(mut page: Page, report: &Report<'_>, detail: Detail) -> Page {
+    let (uncovered, verb) =
+        if report.dry_run { (report.uncover, "would uncover") } else { (report.uncovered, "uncovered") };
+    if !uncovered.is_empty() {
+        let count = counted(uncovered.len() as u64, "object");
+        page = page.line(
+            Text::styled(Style::Green, format!("{verb} "))
+                .and(Style::Plain, format!("{count}: what hides them is deleted for good")),
+        );
+        let line = |one: &Uncovering| format!("  {} on {}: {}", one.key, one.replica, one.reason);
+        page = with_some(page, uncovered.iter().map(line), detail);
+    }
+    if !report.still_hidden.is_empty() {
+        let count = counted(report.still_hidden.len() as u64, "object");
+        page = page.line(Text::styled(Style::Red, format!("failed to uncover {count}")));
+        let line = |(one, why): &(Uncovering, String)| format!("  {} on {}: {why}", one.key, one.replica);
+        page = with_some(page, report.still_hidden.iter().map(line), detail);
+    }
+    page
 }
 
 fn by_replica(steps: &[RepairStep]) -> BTreeMap<&str, Vec<&RepairStep>> {

@@ -10,6 +10,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::findings::{Detail, replicas, with_damage, with_losses};
+use super::lock_lines::with_locks;
 use super::output::Page;
 use super::retain::unreachable;
 use super::session::{IdentityOptions, Session};
@@ -18,6 +19,7 @@ use super::units::{counted, human_bytes};
 use crate::clock::parse_duration;
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
+use crate::locks::ReplicaLocks;
 use crate::objects::traffic::Traffic;
 use crate::vault::snapshots::Snapshots;
 use crate::verification::{
@@ -279,7 +281,7 @@ async fn chosen(selectors: &[String], session: &Session) -> Result<Vec<SnapshotI
 pub(super) fn outcome(report: &VerifyReport) -> Outcome {
     if report.damage.iter().any(|damage| damage.kind.is_integrity()) {
         Outcome::Integrity
-    } else if report.damage.is_empty() {
+    } else if report.damage.is_empty() && report.locks.iter().all(ReplicaLocks::is_good) {
         Outcome::Complete
     } else {
         Outcome::Partial
@@ -294,6 +296,7 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
                 .and(Style::Plain, format!("{}: {}", warning.subject, warning.detail)),
         );
     }
+    page = with_locks(page, &report.locks, detail);
     page = with_losses(page, report, detail);
     let found = match report.damage.len() {
         0 => Text::styled(Style::Green, "all good"),

@@ -11,7 +11,8 @@ use bytes::Bytes;
 
 use super::operation::Operation;
 use super::{
-    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result, VersionId,
+    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode, Result,
+    VersionId,
 };
 use crate::clock::Timestamp;
 
@@ -182,6 +183,11 @@ impl ObjectStore for CountingStore {
         self.inner.extend_lock(key, version, until).await
     }
 
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        self.count(Operation::PlaceFacts);
+        self.inner.place_facts().await
+    }
+
     fn lock_rule(&self) -> Option<LockRule> {
         self.inner.lock_rule()
     }
@@ -219,14 +225,15 @@ mod tests {
         store.lock_of("b", &first).await.unwrap();
         store.extend_lock("b", &first, until).await.unwrap_err();
         store.delete_version("b", &first).await.unwrap();
+        assert_eq!(store.place_facts().await.unwrap(), None);
         assert_eq!(store.locking(None).unwrap().list("").await.unwrap(), []);
         let counts = store.take_counts();
         for (operation, expected) in
-            Operation::ALL.into_iter().zip([3, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+            Operation::ALL.into_iter().zip([3, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1])
         {
             assert_eq!(counts.of(operation), expected, "{operation}");
         }
-        assert_eq!((counts.writes(), counts.calls()), (6, 18));
+        assert_eq!((counts.writes(), counts.calls()), (6, 19));
         assert_eq!((counts.bytes_written, counts.bytes_read), (7, 10));
         assert_eq!(store.counts(), Counts::default());
     }

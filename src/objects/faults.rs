@@ -32,8 +32,8 @@ use self::crash::Passage;
 pub use self::crash::{CrashPoint, CrashSwitch};
 use super::operation::Operation;
 use super::{
-    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode,
-    Result, StoreError, VersionId,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion,
+    PlaceFacts, PutMode, Result, StoreError, VersionId,
 };
 use crate::clock::Timestamp;
 
@@ -436,6 +436,13 @@ impl ObjectStore for FaultStore {
         let ticket = self.begin(Operation::ExtendLock, key).await?;
         let result = self.inner.extend_lock(key, version, until).await;
         self.end(Operation::ExtendLock, key, ticket, result)
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        let operation = Operation::PlaceFacts;
+        let ticket = self.begin(operation, "").await?;
+        let facts = self.inner.place_facts().await;
+        self.end(operation, "", ticket, facts)
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

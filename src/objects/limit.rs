@@ -12,7 +12,8 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result, VersionId,
+    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode, Result,
+    VersionId,
 };
 use crate::clock::Timestamp;
 
@@ -115,6 +116,11 @@ impl ObjectStore for LimitStore {
     async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
         let _permit = self.permit().await;
         self.inner.extend_lock(key, version, until).await
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        let _permit = self.permit().await;
+        self.inner.place_facts().await
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

@@ -33,8 +33,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
-    StoreError, VersionId, check_key, check_prefix, check_range, lock, version,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
+    Result, StoreError, VersionId, check_key, check_prefix, check_range, lock, version,
 };
 use crate::clock::Timestamp;
 use crate::limits::Limits;
@@ -170,6 +170,10 @@ impl ObjectStore for LocalStore {
     async fn extend_lock(&self, key: &str, _: &VersionId, _: Timestamp) -> Result<()> {
         check_key(lock::EXTEND, key, self)?;
         Err(lock::unsupported(key, self))
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        Ok(None)
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

@@ -23,8 +23,9 @@ use bytes::Bytes;
 
 use self::versions::{Content, State, Version};
 use super::{
-    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode,
-    Result, Retention, StoreError, VersionId, check_key, check_prefix, check_range, lock, version,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion,
+    PlaceFacts, PutMode, Result, Retention, StoreError, VersionId, check_key, check_prefix, check_range,
+    lock, version,
 };
 use crate::clock::{Clock, Timestamp};
 
@@ -311,6 +312,10 @@ impl ObjectStore for MemoryStore {
             content.lock.retention = Some(retention);
         }
         Ok(())
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        Ok(None)
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

@@ -42,6 +42,7 @@ pub mod local;
 pub mod lock;
 pub mod memory;
 pub mod operation;
+pub mod place;
 pub mod prefix;
 pub mod probe;
 pub mod probed;
@@ -65,6 +66,7 @@ use crate::clock::Timestamp;
 use crate::ids::Digest;
 
 pub use lock::{Lock, LockMode, LockRule, Retention};
+pub use place::PlaceFacts;
 pub use version::{ObjectVersion, VersionId};
 
 /// How a put treats an object that is there already.
@@ -260,6 +262,10 @@ pub trait ObjectStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// that of [`lock_rule`](Self::lock_rule). The same end again succeeds, an earlier one is
     /// [`ErrorKind::Locked`]; [`ErrorKind::Unsupported`] where there are no locks.
     async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()>;
+
+    /// Asks for the settings of the place that concern a backup; `None` where there are none to ask
+    /// for. What these credentials may not ask is a fact that is not known, not an error.
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>>;
 
     /// Says what every put of this handle is locked with.
     fn lock_rule(&self) -> Option<LockRule>;

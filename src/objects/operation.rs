@@ -33,11 +33,13 @@ pub enum Operation {
     LockOf,
     /// [`super::ObjectStore::extend_lock`]
     ExtendLock,
+    /// [`super::ObjectStore::place_facts`]
+    PlaceFacts,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Put,
         Self::Get,
         Self::GetRange,
@@ -52,6 +54,7 @@ impl Operation {
         Self::DeleteVersion,
         Self::LockOf,
         Self::ExtendLock,
+        Self::PlaceFacts,
     ];
 
     /// Whether it changes what the store holds.
@@ -75,6 +78,7 @@ impl Operation {
             Self::ServerTime => "read the clock of",
             Self::LockOf => "read the lock of",
             Self::ExtendLock => super::lock::EXTEND,
+            Self::PlaceFacts => "ask for the settings of",
         }
     }
 }
@@ -96,6 +100,7 @@ impl fmt::Display for Operation {
             Self::DeleteVersion => "delete_version",
             Self::LockOf => "lock_of",
             Self::ExtendLock => "extend_lock",
+            Self::PlaceFacts => "place_facts",
         })
     }
 }

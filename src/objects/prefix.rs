@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
-    StoreError, VersionId, check_key, check_prefix, is_valid_key,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
+    Result, StoreError, VersionId, check_key, check_prefix, is_valid_key,
 };
 use crate::clock::Timestamp;
 
@@ -140,6 +140,10 @@ impl ObjectStore for PrefixStore {
             key,
             self.inner.extend_lock(&self.below(super::lock::EXTEND, key)?, version, until).await,
         )
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        self.seen_here("", self.inner.place_facts().await)
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
-    StoreError, VersionId, check_key,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
+    Result, StoreError, VersionId, check_key,
 };
 use crate::clock::Timestamp;
 
@@ -122,6 +122,10 @@ impl ObjectStore for ProbedStore {
 
     async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
         self.inner.extend_lock(key, version, until).await
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        self.inner.place_facts().await
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

@@ -20,8 +20,8 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode, Result,
-    StoreError, VersionId, check_key, lock,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
+    Result, StoreError, VersionId, check_key, lock,
 };
 use crate::clock::Timestamp;
 use crate::ids::Digest;
@@ -235,6 +235,10 @@ impl ObjectStore for RetryStore {
     async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
         check_key(lock::EXTEND, key, self)?;
         self.repeat(|| self.inner.extend_lock(key, version, until)).await
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        self.repeat(|| self.inner.place_facts()).await
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

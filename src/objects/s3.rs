@@ -20,12 +20,14 @@ mod connect;
 mod credentials;
 mod errors;
 mod options;
+mod place;
 mod requests;
 mod versions;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,8 +40,8 @@ use self::errors::{Call, code_of};
 pub use self::options::{S3Credentials, S3Options, ServerEncryption};
 use self::requests::DateHeader;
 use super::{
-    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PutMode,
-    Result, StoreError, VersionId, check_key, check_prefix, check_range, lock,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion,
+    PlaceFacts, PutMode, Result, StoreError, VersionId, check_key, check_prefix, check_range, lock,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::limits::Limits;
@@ -52,6 +54,8 @@ pub struct S3Store {
     prefix: String,
     place: String,
     abilities: Abilities,
+    /// Set once it said that it does not know the request for versions: nobody asks it again.
+    knows_no_versions: Arc<AtomicBool>,
     storage_class: Option<StorageClass>,
     encryption: Option<ServerEncryption>,
     rule: Option<LockRule>,
@@ -86,6 +90,7 @@ impl S3Store {
             prefix: if options.prefix.is_empty() { String::new() } else { format!("{}/", options.prefix) },
             place,
             abilities,
+            knows_no_versions: Arc::default(),
             storage_class: options.storage_class.as_deref().map(StorageClass::from),
             encryption: options.encryption,
             rule: options.lock,
@@ -178,7 +183,8 @@ impl S3Store {
 #[async_trait]
 impl ObjectStore for S3Store {
     fn abilities(&self) -> Abilities {
-        self.abilities
+        let versions = self.abilities.versions && !self.knows_no_versions.load(Ordering::Relaxed);
+        Abilities { versions, ..self.abilities }
     }
 
     async fn put(&self, key: &str, body: Body, mode: PutMode) -> Result<ObjectMeta> {
@@ -276,6 +282,10 @@ impl ObjectStore for S3Store {
     async fn extend_lock(&self, key: &str, version: &VersionId, until: Timestamp) -> Result<()> {
         self.full_key(lock::EXTEND, key)?;
         self.lengthen(Call::write(lock::EXTEND, key).of_version(), version, until).await
+    }
+
+    async fn place_facts(&self) -> Result<Option<PlaceFacts>> {
+        Ok(Some(self.facts().await))
     }
 
     fn lock_rule(&self) -> Option<LockRule> {

@@ -56,6 +56,8 @@ pub struct PruneReport {
     pub deleted: BTreeMap<String, BTreeMap<Kind, Tally>>,
     /// What was to be deleted and is needed again.
     pub kept: Vec<Kept>,
+    /// What a lock keeps until it ends: nothing renews it, so a later run deletes it.
+    pub pending: Vec<Failed>,
     /// What could not be deleted.
     pub failed: Vec<Failed>,
     /// Whether deletions of the plan were left out because nobody allowed them.
@@ -346,10 +348,11 @@ async fn delete_on(
     }
     report.kept.sort();
     report.kept.dedup();
-    let failed_before = report.failed.len();
+    let left = |report: &PruneReport| report.failed.len() + report.pending.len();
+    let left_before = left(report);
     for (kind, deletions) in by_kind {
         // A mark whose work is not done stays, for the next run.
-        if kind == Kind::Mark && report.failed.len() > failed_before {
+        if kind == Kind::Mark && left(report) > left_before {
             break;
         }
         let mut results = stream::iter(deletions)
@@ -378,11 +381,15 @@ async fn delete_on(
                 Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Refused) => {
                     stopped = Some(error);
                 }
-                Err(error) => report.failed.push(Failed {
-                    replica: planned.replica.clone(),
-                    key: deletion.key.clone(),
-                    why: with_causes(&error),
-                }),
+                Err(error) => {
+                    let is_locked = error.kind == ErrorKind::Store(StoreKind::Locked);
+                    let list = if is_locked { &mut report.pending } else { &mut report.failed };
+                    list.push(Failed {
+                        replica: planned.replica.clone(),
+                        key: deletion.key.clone(),
+                        why: with_causes(&error),
+                    });
+                }
             }
         }
         if let Some(error) = stopped {

@@ -13,6 +13,7 @@ use super::plan::{How, Lost, Plan, stage};
 use crate::ids::SnapshotId;
 use crate::objects::Body;
 use crate::progress::{Phase, Progress};
+use crate::vault::abilities::require_erasable;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::layout;
 use crate::vault::open::Vault;
@@ -95,6 +96,7 @@ pub async fn apply(
     if plan.vault != vault.file.vault {
         return Err(VaultError::new(ErrorKind::Refused, "this plan was made for another vault"));
     }
+    require_erasable(vault.replicas.all(), vault.is_encrypted())?;
     let named = |name: &String| TargetReport { replica: name.clone(), ..TargetReport::default() };
     let targets = plan.targets.iter().map(|target| named(&target.replica)).collect();
     let mut run = Run {

@@ -13,6 +13,7 @@
 //! yet, and a spool file that the next run sweeps. [`replace`] says what else.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,11 +22,12 @@ use sha2::Digest as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::ids::Digest;
-use crate::objects::{Body, ErrorKind as StoreKind, PutMode, SpoolFile};
+use crate::objects::{Body, ErrorKind as StoreKind, PutMode, SpoolFile, StoreError};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::layout;
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
+use crate::vault::see_through::Hidden;
 
 /// Unit of the memory that copies take: permits of a semaphore are counted in 32 bits.
 const MEMORY_UNIT: u64 = 1 << 10;
@@ -137,13 +139,22 @@ async fn read(vault: &Vault, from: &Replica, key: &str, size: u64) -> Result<Bod
     if size <= range_bytes {
         return Ok(in_memory(from.store.get(key, size).await?).await);
     }
+    read_ranges(vault, size, |range| from.store.get_range(key, range)).await
+}
+
+/// Reads `size` bytes range by range into a spool file.
+async fn read_ranges<F>(vault: &Vault, size: u64, read: impl Fn(Range<u64>) -> F) -> Result<Body>
+where
+    F: Future<Output = std::result::Result<Bytes, StoreError>>,
+{
+    let range_bytes = vault.limits().range_bytes;
     let local = |error| VaultError::local("cannot write a spool file", error);
     let file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
     let mut spool = (file, sha2::Sha256::new());
     let mut at = 0;
     while at < size {
         let end = size.min(at + range_bytes);
-        let bytes: Bytes = from.store.get_range(key, at..end).await?;
+        let bytes: Bytes = read(at..end).await?;
         let written = tokio::task::spawn_blocking(move || {
             let (mut file, mut digest) = spool;
             digest.update(&bytes);
@@ -256,6 +267,48 @@ pub(crate) async fn replace(vault: &Vault, to: &Replica, key: &str, body: Body) 
         to.store.delete(&aside).await?;
     }
     Ok(len)
+}
+
+/// Makes plain readers of a store see an object that somebody hid: the delete markers and versions
+/// above the right one are deleted for good. Where a lock keeps one of them, the right bytes are put
+/// once more, above it.
+///
+/// Only what lies above the right version goes. **If we crash here** some of that is gone; the same
+/// call goes on.
+///
+/// # Errors
+///
+/// Those of the store; [`ErrorKind::Integrity`] when it is hidden still.
+pub(crate) async fn uncover(vault: &Vault, replica: &Replica, key: &str) -> Result<()> {
+    let Some(hidden) = replica.look(key).await? else { return Ok(()) };
+    // Read before the store forgets what is right.
+    let mut again = None;
+    for hiding in &hidden.by {
+        match replica.store.delete_version(key, &hiding.version).await {
+            Ok(()) => {}
+            Err(error) if error.kind == StoreKind::Locked => {
+                if again.is_none() {
+                    again = Some(read_version(vault, replica, &hidden).await?);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if let Some(body) = again {
+        replica.store.put(key, body, PutMode::Overwrite).await?;
+        return Ok(());
+    }
+    match replica.look(key).await? {
+        None => Ok(()),
+        Some(still) => Err(VaultError::damaged(key, &replica.store, still.describe())),
+    }
+}
+
+/// Reads one version of an object, in memory when it is small, else into a spool file.
+async fn read_version(vault: &Vault, from: &Replica, hidden: &Hidden) -> Result<Body> {
+    let size = from.store.head_version(&hidden.key, &hidden.version).await?.size;
+    let range = |range| from.store.get_range_version(&hidden.key, &hidden.version, range);
+    read_ranges(vault, size, range).await
 }
 
 /// Returns the keys of objects of which an interrupted repair set bytes aside on a replica.

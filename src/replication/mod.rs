@@ -25,7 +25,7 @@ mod plan;
 
 pub use apply::{Report, TargetReport, apply};
 pub use copy::BadCopy;
-pub(crate) use copy::{drop_aside, fetch, is_good, replace, set_aside};
+pub(crate) use copy::{drop_aside, fetch, is_good, replace, set_aside, uncover};
 pub use forecast::traffic_of;
 
 pub use crate::objects::traffic::Traffic;

@@ -25,6 +25,12 @@ pub const AUDIT: &str = "audit";
 /// Below it: what may be overwritten or lost: results of verifications, of probes.
 pub const STATE: &str = "state";
 
+/// Whether an object may be overwritten or lost, as all below [`STATE`] may. Everything else is
+/// written once.
+pub fn may_change(key: &str) -> bool {
+    key.strip_prefix(STATE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Key of an object by which two replicas are told apart; it is removed at once.
 pub fn probe(random: &[u8; 8]) -> String {
     format!("{STATE}/probe-{}", crate::ids::hex(random))

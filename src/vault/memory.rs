@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::error::{Result, VaultError};
 use super::format::audit::AuditHead;
 use super::signing::VerifyingKey;
-use crate::ids::{Digest, Name, SnapshotId, VaultId, WriterId};
+use crate::clock::Timestamp;
+use crate::ids::{Digest, Name, ReplicaId, SnapshotId, VaultId, WriterId};
+use crate::objects::VersionId;
 
 /// Remembered heads of one vault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,36 @@ pub struct RememberedAudit {
     pub heads: BTreeMap<WriterId, (u64, Digest)>,
 }
 
+/// When the locks of objects end, as read back from their stores: so that the next run asks for
+/// those that are due only. Nobody but who may bypass a lock makes it shorter, and losing this costs
+/// one request an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RememberedLocks(BTreeMap<ReplicaId, BTreeMap<String, i64>>);
+
+impl RememberedLocks {
+    /// Returns the name of a version of an object: short, because there are many.
+    pub fn name(key: &str, version: &VersionId) -> String {
+        let mut name = Digest::of(format!("{key} {version}").as_bytes()).to_string();
+        name.truncate(32);
+        name
+    }
+
+    /// When a lock ends.
+    pub fn until(&self, replica: &ReplicaId, key: &str, version: &VersionId) -> Option<Timestamp> {
+        let seconds = self.0.get(replica)?.get(&Self::name(key, version))?;
+        Timestamp::from_timestamp(*seconds, 0)
+    }
+
+    /// Takes in what was found of a replica: everything of it, or a part.
+    pub fn keep(&mut self, replica: ReplicaId, locks: BTreeMap<String, i64>, is_whole: bool) {
+        let known = self.0.entry(replica).or_default();
+        if is_whole {
+            known.clear();
+        }
+        known.extend(locks);
+    }
+}
+
 /// The file that keeps it, or nothing for clients without state.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Option<PathBuf>);
@@ -69,6 +101,26 @@ impl Memory {
     /// When there is a file that cannot be read: silently starting anew would hide an attack.
     pub fn recall(&self) -> Result<Remembered> {
         self.0.as_deref().map_or_else(|| Ok(Remembered::default()), read)
+    }
+
+    /// Reads what is remembered of locks; nothing where that cannot be read: it is all asked for
+    /// again.
+    pub fn recall_locks(&self) -> RememberedLocks {
+        let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        self.locks_path().and_then(read).unwrap_or_default()
+    }
+
+    /// Remembers locks, durably and atomically.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn remember_locks(&self, locks: &RememberedLocks) -> Result<()> {
+        self.locks_path().map_or(Ok(()), |path| write(&path, locks))
+    }
+
+    fn locks_path(&self) -> Option<PathBuf> {
+        self.0.as_ref().map(|path| path.with_extension("locks.json"))
     }
 
     /// Remembers, durably and atomically.

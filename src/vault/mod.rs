@@ -30,6 +30,8 @@ pub mod rebuild;
 pub mod repack;
 pub mod replica;
 pub mod rewrap;
+mod right_version;
+pub mod see_through;
 mod signed;
 pub mod signing;
 pub mod snapshots;

@@ -19,7 +19,7 @@ use super::format::vault::{Encryption, VAULT_KIND, VaultFile};
 use super::format::{VERSION, unknown_version};
 use super::item::ItemKey;
 use super::layout;
-use super::memory::Memory;
+use super::memory::{Memory, RememberedLocks};
 use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey};
 use super::trust::{StoredTrust, former_signers, read_trust, unwrap_item_key};
@@ -343,6 +343,16 @@ impl Vault {
         let mut remembered = self.memory.recall()?;
         remembered.ledger.insert(space.clone(), heads);
         self.memory.remember(&remembered)
+    }
+
+    /// Returns what this client remembers of locks.
+    pub(crate) fn remembered_locks(&self) -> RememberedLocks {
+        self.memory.recall_locks()
+    }
+
+    /// Remembers locks.
+    pub(crate) fn remember_locks(&self, locks: &RememberedLocks) -> Result<()> {
+        self.memory.remember_locks(locks)
     }
 
     /// Adds something that people should know; shown once at the end.

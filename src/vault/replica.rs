@@ -12,6 +12,7 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::vault::{REPLICA_KIND, ReplicaFile};
 use super::layout;
 use super::pack::SpoolDraft;
+use super::see_through::SeeThroughStore;
 use crate::ids::{Digest, ReplicaId, VaultId};
 use crate::objects::counting::{CountingStore, Counts};
 use crate::objects::probed::ProbedStore;
@@ -22,10 +23,13 @@ use crate::objects::{Abilities, Body, ErrorKind as StoreKind, ObjectStore, Store
 pub struct Replica {
     /// Name from the configuration.
     pub name: String,
-    /// Where it lies.
+    /// Where it lies. A store with versions is seen through: what somebody hid is read as if he had
+    /// not.
     pub store: Arc<dyn ObjectStore>,
     /// Counts what goes through the store.
     counted: CountingStore,
+    /// The same, for those who ask what is hidden; `None` without versions.
+    pub(super) see_through: Option<Arc<SeeThroughStore>>,
     /// Its own id, once the vault is open.
     id: OnceLock<ReplicaId>,
     failure: Mutex<Option<Failure>>,
@@ -70,11 +74,18 @@ impl Replica {
     /// Returns a replica that takes part.
     pub fn new(name: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
         let counted = CountingStore::new(store);
-        let store = Arc::new(counted.clone());
+        let store: Arc<dyn ObjectStore> = Arc::new(counted.clone());
+        let see_through =
+            store.abilities().versions.then(|| Arc::new(SeeThroughStore::new(Arc::clone(&store))));
+        let store = match &see_through {
+            Some(through) => Arc::<SeeThroughStore>::clone(through),
+            None => store,
+        };
         Self {
             name: name.into(),
             store,
             counted,
+            see_through,
             id: OnceLock::new(),
             failure: Mutex::new(None),
             found: None,
@@ -121,13 +132,22 @@ impl Replica {
     ///
     /// Those of the store. A damaged file is no error here: verification finds it.
     pub(super) async fn read_id(&self, vault: &VaultId) -> Result<Option<ReplicaId>> {
-        let Some(bytes) = self.find_small(layout::REPLICA, 1 << 20).await? else { return Ok(None) };
-        let file = serde_json::from_slice::<ReplicaFile>(&bytes).ok();
-        let file = file.filter(|file| file.kind == REPLICA_KIND && file.vault == *vault);
-        if let Some(file) = &file {
-            self.id.get_or_init(|| file.replica);
+        let found = self.find_good(layout::REPLICA, 1 << 20, |bytes| {
+            let file = serde_json::from_slice::<ReplicaFile>(bytes)
+                .map_err(|error| VaultError::damaged(layout::REPLICA, &self.store, error))?;
+            match file.kind == REPLICA_KIND && file.vault == *vault {
+                true => Ok(file.replica),
+                false => Err(VaultError::damaged(layout::REPLICA, &self.store, "it is of another vault")),
+            }
+        });
+        let id = match found.await {
+            Err(error) if error.kind == ErrorKind::Integrity => None,
+            found => found?,
+        };
+        if let Some(id) = id {
+            self.id.get_or_init(|| id);
         }
-        Ok(file.map(|file| file.replica))
+        Ok(id)
     }
 
     /// Why it no longer takes part; `None` while it does.
@@ -291,6 +311,7 @@ impl Replicas {
                 name: replica.name.clone(),
                 store: Arc::clone(&replica.store),
                 counted: replica.counted.clone(),
+                see_through: replica.see_through.clone(),
                 id: replica.id.clone(),
                 failure: Mutex::new(replica.failure()),
                 found: None,

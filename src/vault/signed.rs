@@ -82,8 +82,9 @@ impl Vault {
         kind: &str,
         roles: &[Role],
     ) -> Result<Candidate> {
-        let (bytes, signature) = self.get_signed(replica, key).await?;
-        self.candidate(bytes, signature, kind, roles, key, &replica.store)
+        let max = self.limits.small_object_bytes_max;
+        let candidate = |bytes, signature| self.candidate(bytes, signature, kind, roles, key, &replica.store);
+        replica.read_signed(key, max, candidate).await
     }
 
     fn candidate(
@@ -166,19 +167,15 @@ impl Vault {
             Ok(None) => wrong.push((layout::VAULT, damaged(layout::VAULT, "it is missing"))),
             Err(error) => wrong.push((layout::VAULT, error)),
         }
-        match replica.find_small(layout::REPLICA, 1 << 20).await {
-            Ok(Some(bytes)) => {
-                let own = serde_json::from_slice::<super::format::vault::ReplicaFile>(&bytes);
-                if !own.is_ok_and(|own| {
-                    own.vault == self.file.vault && own.kind == super::format::vault::REPLICA_KIND
-                }) {
-                    wrong.push((
-                        layout::REPLICA,
-                        damaged(layout::REPLICA, "it is not the file of a replica of this vault"),
-                    ));
-                }
+        match replica.read_id(&self.file.vault).await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let why = match replica.find_small(layout::REPLICA, 1 << 20).await {
+                    Ok(None) => "it is missing",
+                    _ => "it is not the file of a replica of this vault",
+                };
+                wrong.push((layout::REPLICA, damaged(layout::REPLICA, why)));
             }
-            Ok(None) => wrong.push((layout::REPLICA, damaged(layout::REPLICA, "it is missing"))),
             Err(error) => wrong.push((layout::REPLICA, error)),
         }
         wrong
@@ -192,23 +189,13 @@ impl Vault {
         kind: &str,
         signers: &[VerifyingKey],
     ) -> Result<(Bytes, Bytes)> {
-        let (bytes, signature) = self.get_signed(replica, key).await?;
-        let retired = if self.counts(&Digest::of(&bytes)) { self.all_signers() } else { Vec::new() };
-        let signers = if retired.is_empty() { signers } else { &retired };
-        check_signed(&bytes, &signature, signers, kind, &self.file.vault, key, &replica.store)?;
-        Ok((bytes, signature))
-    }
-
-    /// Reads a file and its signature, unchecked.
-    async fn get_signed(&self, replica: &Replica, key: &str) -> Result<(Bytes, Bytes)> {
-        let max = self.limits.small_object_bytes_max;
-        let bytes = replica.store.get(key, max).await?;
-        match replica.store.get(&layout::signature(key), max).await {
-            Err(error) if error.kind == StoreKind::NotFound => {
-                Err(VaultError::damaged(key, &replica.store, "its signature is missing"))
-            }
-            other => Ok((bytes, other?)),
-        }
+        let accept = |bytes: Bytes, signature: Bytes| {
+            let retired = if self.counts(&Digest::of(&bytes)) { self.all_signers() } else { Vec::new() };
+            let signers = if retired.is_empty() { signers } else { &retired };
+            check_signed(&bytes, &signature, signers, kind, &self.file.vault, key, &replica.store)?;
+            Ok((bytes, signature))
+        };
+        replica.read_signed(key, self.limits.small_object_bytes_max, accept).await
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::envelope::{self, HeaderError, Identity};
@@ -150,31 +151,25 @@ pub(super) async fn read_trust_record_on(
     signer: Option<&VerifyingKey>,
 ) -> Result<StoredTrust> {
     let key = layout::trust(n);
-    let Some(bytes) = replica.find_small(&key, 1 << 20).await? else {
-        // Of the first every replica has a copy since it was made; it may lag behind with others.
-        let kind = if n == 1 { ErrorKind::Integrity } else { ErrorKind::Store(StoreKind::NotFound) };
-        return Err(VaultError::new(kind, format!("{key} on {} is missing", replica.store))
-            .hint("`prismvault repair` brings it from another replica"));
+    let accept = |bytes: Bytes, signature: Bytes| {
+        let record: TrustRecord = serde_json::from_slice(&bytes)
+            .map_err(|error| VaultError::damaged(&key, &replica.store, error))?;
+        let signer = std::slice::from_ref(signer.unwrap_or(&record.root));
+        check_signed(&bytes, &signature, signer, trust::KIND, &file.vault, &key, &replica.store)?;
+        if record.n != n {
+            return Err(VaultError::damaged(&key, &replica.store, "it says to be another number"));
+        }
+        Ok(StoredTrust { record, bytes: bytes.to_vec(), signature: signature.to_vec(), on: HashSet::new() })
     };
-    let signature = replica.find_small(&layout::signature(&key), 1 << 20).await?;
-    let signature =
-        signature.ok_or_else(|| VaultError::damaged(&key, &replica.store, "its signature is missing"))?;
-    let record: TrustRecord =
-        serde_json::from_slice(&bytes).map_err(|error| VaultError::damaged(&key, &replica.store, error))?;
-    let signer = signer.unwrap_or(&record.root);
-    check_signed(
-        &bytes,
-        &signature,
-        std::slice::from_ref(signer),
-        trust::KIND,
-        &file.vault,
-        &key,
-        &replica.store,
-    )?;
-    if record.n != n {
-        return Err(VaultError::damaged(&key, &replica.store, "it says to be another number"));
+    match replica.read_signed(&key, 1 << 20, accept).await {
+        Err(error) if error.kind == ErrorKind::Store(StoreKind::NotFound) => {
+            // Of the first every replica has a copy since it was made; it may lag behind with others.
+            let kind = if n == 1 { ErrorKind::Integrity } else { ErrorKind::Store(StoreKind::NotFound) };
+            Err(VaultError::new(kind, format!("{key} on {} is missing", replica.store))
+                .hint("`prismvault repair` brings it from another replica"))
+        }
+        read => read,
     }
-    Ok(StoredTrust { record, bytes: bytes.to_vec(), signature: signature.to_vec(), on: HashSet::new() })
 }
 
 /// Returns the keys of earlier records with all roles that they ever had.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::{Level, VerifyOptions, VerifyReport};
+use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::progress::Problem;
@@ -147,7 +147,10 @@ fn take_in(
             times.set(Level::Content, Some(now));
         }
     }
-    let bad = report.damage.iter().filter(|damage| damage.replica == replica);
+    // What is hidden is whole.
+    let bad =
+        report.damage.iter().filter(|damage| damage.replica == replica && damage.kind != DamageKind::Hidden);
+    let bad_keys: BTreeSet<&str> = bad.clone().map(|damage| damage.key.as_str()).collect();
     let bad: BTreeSet<Digest> =
         bad.filter(|damage| is_of_space(&damage.key)).filter_map(|damage| unit_of(&damage.key)).collect();
     verified.objects.retain(|unit, _| !bad.contains(unit));
@@ -162,8 +165,7 @@ fn take_in(
     }
     for needs in needs() {
         let mut times = Times::default();
-        let manifest_is_bad =
-            report.damage.iter().any(|damage| damage.replica == replica && damage.key == needs.manifest);
+        let manifest_is_bad = bad_keys.contains(needs.manifest.as_str());
         for level in LEVELS.into_iter().filter(|_| !manifest_is_bad && !needs.units.is_empty()) {
             // As old as the oldest of what it needs.
             let all: Option<Vec<Timestamp>> =

@@ -8,10 +8,12 @@ use futures_util::stream;
 use super::audit::check_audit;
 use super::budget;
 use super::content::{self, CheckedItems};
+use super::hidden;
 use super::losses;
 use super::memory::{Memory, unit_of};
 use super::report::{AffectedSnapshot, DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
+use crate::locks::{self, ReplicaLocks, SurveyOptions};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
 use crate::progress::{Phase, Problem};
 use crate::vault::error::{ErrorKind, Result, VaultError};
@@ -111,6 +113,10 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
         report.add(kind, &name, "", failure.why + &next);
     }
+    if options.level != Some(Level::Presence) && !options.cancel.is_cancelled() {
+        report.locks = look_at_locks(vault, options).await?;
+    }
+    hidden::signed_files(vault, &snapshots, options, &mut report);
     if options.scope.remember {
         memory.keep(vault, options, &mut report).await;
     }
@@ -121,6 +127,21 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         return Err(VaultError::cancelled());
     }
     Ok(report)
+}
+
+/// Versions of a replica whose locks a verification reads that does not read all bytes either.
+const LOCKS_SAMPLED: usize = 1000;
+
+/// Compares locks with what was promised: all of them where all bytes are read, else some.
+async fn look_at_locks(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Vec<ReplicaLocks>> {
+    let all = matches!(options.level, Some(Level::Bytes | Level::Content)) && !options.scope.is_limited();
+    let survey = SurveyOptions {
+        replicas: options.scope.replicas.clone(),
+        sample: (!all).then_some(LOCKS_SAMPLED),
+        places: false,
+        cancel: options.cancel.clone(),
+    };
+    Ok(locks::survey(vault, &survey).await?.replicas)
 }
 
 /// Checks trust records and manifests on each replica by itself.
@@ -321,6 +342,7 @@ async fn verify_replica(
         }
     }
     let needed = presence(space, at, replica, &needed, report);
+    hidden::objects(replica, needed.iter().map(|object| object.key.as_str()), report);
     if options.scope.remember {
         let units = needed.iter().filter_map(|object| unit_of(&object.key));
         report.there.extend(units.map(|unit| (replica.name.clone(), unit)));

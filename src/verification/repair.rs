@@ -16,7 +16,7 @@ use super::report::{Damage, DamageKind, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, SnapshotId, VaultId};
 use crate::objects::Body;
 use crate::progress::Phase;
-use crate::replication::{self, How, Request, drop_aside, fetch, is_good, replace, set_aside};
+use crate::replication::{self, How, Request, drop_aside, fetch, is_good, replace, set_aside, uncover};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::init::replica_file;
 use crate::vault::layout;
@@ -30,6 +30,8 @@ use crate::vault::snapshots::{Snapshot, Snapshots};
 pub struct RepairPlan {
     /// Vault it was made for.
     pub vault: VaultId,
+    /// What is uncovered, before anything is brought: somebody hid it.
+    pub uncover: Vec<Uncovering>,
     /// What is brought, in the order in which it is written.
     pub steps: Vec<RepairStep>,
     /// Damage of which no good copy is left.
@@ -62,9 +64,24 @@ pub struct RepairStep {
     pub reason: String,
 }
 
+/// One object that is uncovered: what hides it is deleted for good.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Uncovering {
+    /// Replica on which it is hidden.
+    pub replica: String,
+    /// Its key.
+    pub key: String,
+    /// What hides it.
+    pub reason: String,
+}
+
 /// What a repair did.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RepairReport {
+    /// What was uncovered.
+    pub uncovered: Vec<Uncovering>,
+    /// What could not be, and why.
+    pub still_hidden: Vec<(Uncovering, String)>,
     /// Steps that were carried out.
     pub mended: Vec<RepairStep>,
     /// Steps that failed, and why.
@@ -82,6 +99,7 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
     let report = verify(vault, options).await?;
     let mut plan = RepairPlan {
         vault: vault.file.vault,
+        uncover: uncoverings(&report),
         steps: Vec::new(),
         beyond_repair: Vec::new(),
         aside: aside(vault).await,
@@ -91,7 +109,7 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
     let mut steps: BTreeSet<RepairStep> = BTreeSet::new();
     let snapshots = Snapshots::load(vault, None).await?;
     let mut behind: Vec<(&Snapshot, &Damage)> = Vec::new();
-    for damage in &report.damage {
+    for damage in report.damage.iter().filter(|damage| damage.kind != DamageKind::Hidden) {
         let to = vault.replicas.named(&damage.replica);
         match to.filter(|_| damage.kind != DamageKind::Content && damage.kind != DamageKind::Unreadable) {
             Some(to) if to.is_live() && layout::is_audit(&damage.key) => {
@@ -136,6 +154,39 @@ pub async fn plan_repair(vault: &Vault, options: &VerifyOptions<'_>) -> Result<(
 fn wrong_entries(report: &VerifyReport) -> BTreeSet<(String, String)> {
     let entries = report.damage.iter().filter(|damage| layout::is_audit(&damage.key));
     entries.map(|damage| (damage.replica.clone(), damage.key.clone())).collect()
+}
+
+fn uncoverings(report: &VerifyReport) -> Vec<Uncovering> {
+    let hidden = report.damage.iter().filter(|damage| damage.kind == DamageKind::Hidden);
+    let uncovering = |damage: &Damage| Uncovering {
+        replica: damage.replica.clone(),
+        key: damage.key.clone(),
+        reason: damage.detail.split(';').next().unwrap_or_default().to_owned(),
+    };
+    hidden.map(uncovering).collect()
+}
+
+/// Uncovers what the plan names; an object that was mended meanwhile counts as uncovered.
+async fn uncover_all(
+    vault: &Vault,
+    plan: &RepairPlan,
+    options: &VerifyOptions<'_>,
+    report: &mut RepairReport,
+) -> Result<()> {
+    for one in &plan.uncover {
+        if options.cancel.is_cancelled() {
+            return Err(VaultError::cancelled());
+        }
+        let Some(replica) = vault.replicas.named(&one.replica).filter(|replica| replica.is_live()) else {
+            continue;
+        };
+        match uncover(vault, replica, &one.key).await {
+            Ok(()) => report.uncovered.push(one.clone()),
+            Err(error) => report.still_hidden.push((one.clone(), with_causes(&error))),
+        }
+        options.progress.advance(Phase::Repair, 1, 0);
+    }
+    Ok(())
 }
 
 /// Returns what an interrupted repair set aside, on every live replica.
@@ -255,8 +306,9 @@ pub async fn apply_repair(
     if plan.vault != vault.file.vault {
         return Err(VaultError::new(ErrorKind::Refused, "this plan was made for another vault"));
     }
-    options.progress.start(Phase::Repair, Some(plan.steps.len() as u64));
+    options.progress.start(Phase::Repair, Some((plan.uncover.len() + plan.steps.len()) as u64));
     let mut report = RepairReport::default();
+    uncover_all(vault, plan, options, &mut report).await?;
     let mut incomplete: HashSet<&str> = HashSet::new();
     for step in &plan.steps {
         if options.cancel.is_cancelled() {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::budget::Scope;
 use crate::clock::Timestamp;
 use crate::ids::{Digest, ItemId, Name, SnapshotId};
+use crate::locks::ReplicaLocks;
 use crate::progress::{Problem, Progress};
 
 /// How deep a verification looks.
@@ -56,6 +57,8 @@ pub enum DamageKind {
     /// A replica that says to be another one: two names for one place, or a copy that was never
     /// given an id of its own. Copies on it do not count.
     SameReplica,
+    /// There and whole, but behind a delete marker or a later version that somebody put there.
+    Hidden,
     /// The replica, or an object of it, could not be read.
     Unreadable,
     /// Content that does not hold together: an item, a link or an asset.
@@ -64,9 +67,9 @@ pub enum DamageKind {
 
 impl DamageKind {
     /// Whether data is damaged, missing or not authentic, as opposed to a copy that lags behind,
-    /// is none, or cannot be reached now.
+    /// is none, is hidden, or cannot be reached now.
     pub fn is_integrity(self) -> bool {
-        !matches!(self, Self::Behind | Self::SameReplica | Self::Unreadable)
+        !matches!(self, Self::Behind | Self::SameReplica | Self::Hidden | Self::Unreadable)
     }
 }
 
@@ -116,6 +119,8 @@ pub struct VerifyReport {
     pub lost: Vec<String>,
     /// Snapshots that cannot be restored whole.
     pub affected: Vec<AffectedSnapshot>,
+    /// What was found of locks, on replicas that have them.
+    pub locks: Vec<ReplicaLocks>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
     /// Packs and index objects that a sample or a longest duration left for a later run, counted on

@@ -19,6 +19,7 @@ const FLOORS: [&[&str]; 7] = [
         "keys",
         "retention",
         "pruning",
+        "locks",
         "privacy",
         "standby",
         "access",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prismvault::clock::{Clock as _, ManualClock, SystemClock, Timestamp};
 use prismvault::ids::{Name, SnapshotId};
 use prismvault::objects::memory::MemoryStore;
-use prismvault::objects::{ErrorKind, ObjectStore};
+use prismvault::objects::{ErrorKind, LockRule, ObjectStore};
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::format::catalog::CatalogEntry;
@@ -45,9 +45,23 @@ impl TestVault {
 
     /// Makes a vault whose clock begins at this time.
     pub(crate) async fn starting(begin: Timestamp, replicas: usize, encrypted: bool) -> Self {
+        Self::on(begin, replicas, encrypted, |store| store).await
+    }
+
+    /// Makes a vault on stores with versions, every object locked by this rule.
+    pub(crate) async fn locked(begin: Timestamp, replicas: usize, rule: LockRule) -> Self {
+        Self::on(begin, replicas, true, |store| store.with_locks(Some(rule))).await
+    }
+
+    async fn on(
+        begin: Timestamp,
+        replicas: usize,
+        encrypted: bool,
+        make: impl Fn(MemoryStore) -> MemoryStore,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(begin));
         let stores: Vec<MemoryStore> = (0..replicas)
-            .map(|n| MemoryStore::new(&format!("replica-{n}"), Arc::<ManualClock>::clone(&clock)))
+            .map(|n| make(MemoryStore::new(&format!("replica-{n}"), Arc::<ManualClock>::clone(&clock))))
             .collect();
         let named = |(n, store): (usize, &MemoryStore)| {
             let store: Arc<dyn ObjectStore> = Arc::new(store.clone());

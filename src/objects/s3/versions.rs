@@ -1,5 +1,7 @@
 //! Requests about versions and locks.
 
+use std::sync::atomic::Ordering;
+
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
     ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
@@ -24,6 +26,11 @@ impl S3Store {
     /// Lists all versions of `prefix` and below it; a store that does not know the request has
     /// none.
     pub(super) async fn all_versions(&self, call: Call<'_>) -> Result<Vec<ObjectVersion>> {
+        let as_objects =
+            async { Ok(self.all_objects(call).await?.into_iter().map(ObjectVersion::from).collect()) };
+        if self.knows_no_versions.load(Ordering::Relaxed) {
+            return as_objects.await;
+        }
         let listed = match call.key {
             "" => self.version_pages(call, &self.prefix, None).await,
             prefix => {
@@ -37,7 +44,8 @@ impl S3Store {
                 Ok(versions)
             }
             Err(err) if err.kind == ErrorKind::Unsupported => {
-                Ok(self.all_objects(call).await?.into_iter().map(ObjectVersion::from).collect())
+                self.knows_no_versions.store(true, Ordering::Relaxed);
+                as_objects.await
             }
             Err(err) => Err(err),
         }
