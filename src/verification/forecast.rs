@@ -61,8 +61,10 @@ pub async fn forecast(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Veri
     for snapshot in snapshots.iter().filter(chosen) {
         by_space.entry(&snapshot.manifest.space).or_default().push(snapshot);
     }
-    let mut forecast = VerifyForecast::default();
-    forecast.snapshots = by_space.values().map(|of_space| of_space.len() as u64).sum();
+    let mut forecast = VerifyForecast {
+        snapshots: by_space.values().map(|of_space| of_space.len() as u64).sum(),
+        ..VerifyForecast::default()
+    };
     let mut sample = None;
     if options.scope.is_limited() {
         let memory = Memory::load(vault, by_space.keys().copied(), options).await;

@@ -158,7 +158,7 @@ async fn listings_that_miss_new_keys_cost_a_snapshot_space_and_nothing_else() {
         }
         let harm = backup.verified(Level::Content).await.damage;
         assert!(harm.iter().all(|damage| damage.kind == DamageKind::Behind), "{lagging:?}: {harm:?}");
-        doors.iter().for_each(|door| door.clear());
+        doors.iter().for_each(FaultStore::clear);
         let vault = backup.open().await.unwrap();
         let plan = replication::plan(&vault, &request()).await.unwrap();
         assert_eq!(plan.lost, [], "{lagging:?}");
@@ -190,7 +190,7 @@ async fn a_prune_by_listings_that_miss_new_keys_deletes_nothing_that_is_needed()
             drop(apply(&vault, &planned, &options()).await);
         }
     }
-    doors.iter().for_each(|door| door.clear());
+    doors.iter().for_each(FaultStore::clear);
     assert_whole(&backup, "lagging").await;
     assert_eq!(backup.verified(Level::Content).await.snapshots, 2);
 }
