@@ -381,15 +381,17 @@ impl Run {
         let body = Body::claimed("these bytes", Digest::of(b"other bytes"));
         let mode = if self.store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
         let put = self.store.put(&key, body, mode).await;
-        let there = match self.store.head(&key).await {
-            Ok(_) => true,
-            Err(err) if err.kind == ErrorKind::NotFound => false,
+        let told = match self.store.head(&key).await {
+            Ok(meta) => Some(meta.sha256),
+            Err(err) if err.kind == ErrorKind::NotFound => None,
             Err(err) => return Err(err),
         };
-        match (put, there) {
-            (Err(err), false) if err.kind == ErrorKind::Corrupt => yes(""),
-            (Err(err), false) => yes(format!("refused in another way: {}", in_one_line(&err))),
-            (Err(_), true) => no("a wrong SHA-256 is refused, and the bytes stay all the same"),
+        match (put, told) {
+            (Err(err), None) if err.kind == ErrorKind::Corrupt => yes(""),
+            (Err(err), None) => yes(format!("refused in another way: {}", in_one_line(&err))),
+            // Then nothing that is told was not compared.
+            (Err(_), Some(None)) => yes("the bytes stay all the same, and no SHA-256 is told of them"),
+            (Err(_), Some(Some(_))) => no("a wrong SHA-256 is refused, and told all the same"),
             (Ok(_), _) => no("a wrong SHA-256 is not looked at"),
         }
     }

@@ -1,17 +1,19 @@
 //! Putting objects that must not replace others.
 //!
-//! A store that was probed and has create-only puts refuses the second of two. Of all others it is
-//! not known, or known not to be so: some take the condition and overwrite all the same. There
+//! A store that was probed and has create-only puts refuses the second of two. Of others that is not
+//! known, or known not to be so: some take the condition and overwrite all the same. There
 //! - an object named by its digest is put as the kind of store promises: whoever else puts it has
 //!   the same bytes;
 //! - one with random numbers in its name is put and read back;
-//! - a name that two writers could choose at once ([`layout::is_contended`]) is *claimed* first: a
-//!   small object of its own says who is about to write, and whoever then sees another's claim steps
-//!   back. Of two writers at most one can see itself alone: a claim is put before the others are
-//!   listed, and stays until the object is there. Then the name is looked for, put, and read back.
+//! - a name that two writers could choose at once ([`layout::is_contended`]) is looked for, put and
+//!   read back. Where create-only puts are known to be missing it is *claimed* before that: a small
+//!   object of its own says who is about to write, and whoever then sees another's claim steps back.
+//!   Of two writers at most one can see itself alone: a claim is put before the others are listed,
+//!   and stays until the object is there.
 //!
-//! A crash leaves a claim behind. It keeps others from this one name until it is older than the
-//! longest run; nothing else reads it.
+//! A store that was never probed has no claims: it most likely refuses second puts, and a claim
+//! that a crash leaves behind would keep the same command from being run again at once. Claims are
+//! small, unlocked, and count for an hour; nothing else reads them.
 
 use chrono::TimeDelta;
 
@@ -21,9 +23,9 @@ use super::replica::Replica;
 use crate::ids::{Digest, random};
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 
-/// Age from which on a claim counts no more, by the store's own clock: nobody puts one small object
-/// for longer than a run may take.
-const CLAIM_LASTS: TimeDelta = TimeDelta::hours(24);
+/// Age from which on a claim counts no more, by the store's own clock: a put and a read of one small
+/// object, each as often as they are tried again and as slow as they may be, take less.
+const CLAIM_LASTS: TimeDelta = TimeDelta::hours(1);
 
 /// The right to write a name; to be given back with [`Replica::release`].
 #[derive(Debug)]
@@ -149,17 +151,15 @@ impl Replica {
     /// put there; those of the store. Nothing is claimed then.
     pub(super) async fn claim(&self, key: &str) -> Result<Claim> {
         let name = layout::signed_file(key);
-        if !layout::is_contended(name) || self.refuses_second_puts() {
+        if !layout::is_contended(name) || self.store.abilities().create_only {
             return Ok(Claim(None));
         }
         let own = layout::claim(name, &random::<8>());
-        let mode = match self.store.abilities().create_only {
-            true => PutMode::CreateOnly,
-            false => PutMode::Overwrite,
-        };
         // It is to go at once, so it is not locked.
         let store = self.store.locking(None)?;
-        store.put(&own, Body::bytes(&b"prismvault is about to write this name\n"[..]), mode).await?;
+        store
+            .put(&own, Body::bytes(&b"prismvault is about to write this name\n"[..]), PutMode::Overwrite)
+            .await?;
         let claim = Claim(Some(own.clone()));
         match self.require_alone(name, &own).await {
             Ok(()) => Ok(claim),
@@ -191,9 +191,9 @@ impl Replica {
                 format!("another run is about to write {name} on {}", self.store),
             )
             .hint(format!(
-                "wait for it, then run the same again; what a killed run left at {}… counts for {} hours",
+                "wait for it, then run the same again; what a killed run left at {}… counts for {} minutes",
                 layout::claims(name),
-                CLAIM_LASTS.num_hours()
+                CLAIM_LASTS.num_minutes()
             ))),
         }
     }
@@ -263,7 +263,7 @@ mod tests {
     async fn while_one_claims_a_name_another_steps_back_and_leaves_nothing() {
         let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
         let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock)).with_locks(None);
-        let writer = || Replica::new("r", Arc::new(memory.clone()));
+        let writer = || overwriting(&memory);
         let (one, two) = (writer(), writer());
         let key = "trust/2.json";
         let claim = one.claim(key).await.unwrap();
@@ -282,10 +282,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_killed_writer_claimed_counts_for_a_day() {
+    async fn what_a_killed_writer_claimed_counts_for_an_hour() {
         let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
         let memory = MemoryStore::new("m", Arc::<ManualClock>::clone(&clock));
-        let writer = || Replica::new("r", Arc::new(memory.clone()));
+        let writer = || overwriting(&memory);
         drop(writer().claim("vault.json").await.unwrap());
         clock.advance(CLAIM_LASTS - TimeDelta::seconds(1));
         assert!(writer().store_new("vault.json", Body::bytes("x")).await.is_err());
@@ -293,15 +293,29 @@ mod tests {
         writer().store_new("vault.json", Body::bytes("x")).await.unwrap();
     }
 
+    /// A replica on a store that was found to overwrite.
+    fn overwriting(memory: &MemoryStore) -> Replica {
+        let known = Found { abilities: Abilities { create_only: false, ..Abilities::ALL }, refusal: None };
+        Replica::new("r", Arc::new(memory.clone())).with_found(known)
+    }
+
     #[tokio::test]
-    async fn a_store_that_was_probed_and_refuses_second_puts_needs_no_claims() {
+    async fn only_contended_names_on_stores_that_overwrite_are_claimed() {
         let memory = MemoryStore::new("m", Arc::new(SystemClock));
         let known = Found { abilities: Abilities::ALL, refusal: None };
         let replica = Replica::new("r", Arc::new(memory.clone())).with_found(known);
         assert!(replica.claim("vault.json").await.unwrap().0.is_none());
         assert!(memory.is_empty());
+        assert!(Replica::new("r", Arc::new(memory.clone())).claim("vault.json").await.unwrap().0.is_none());
         // Nor does a name that nobody else can choose.
-        let replica = Replica::new("r", Arc::new(memory.clone()));
-        assert!(replica.claim("ledger/blog/20261121T020000Z-00000000.json").await.unwrap().0.is_none());
+        assert!(
+            overwriting(&memory)
+                .claim("ledger/blog/20261121T020000Z-00000000.json")
+                .await
+                .unwrap()
+                .0
+                .is_none()
+        );
+        assert!(overwriting(&memory).claim("trust/1.json").await.unwrap().0.is_some());
     }
 }

@@ -204,7 +204,7 @@ fn unknown_keys_are_named_with_what_was_meant() {
         (
             "[keys]\nroot = { envv = 'A' }",
             UnknownKey,
-            "prismvault.toml:2: keys.root.envv: unknown key, did you mean \"env\"? (known here: env, file, command)",
+            "prismvault.toml:2: keys.root.envv: unknown key, did you mean \"env\"? (known here: env, file, command, issued)",
         ),
         ("[vault]\nid = 'a'\nid = 'b'", Syntax, "prismvault.toml:3: not valid TOML: duplicate key"),
     ] {
