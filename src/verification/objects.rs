@@ -25,7 +25,7 @@ use crate::vault::ledger::Ledger;
 use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
 use crate::vault::reader::{LOST_INDEX_HINT, Reader};
-use crate::vault::replica::{Replica, with_causes};
+use crate::vault::replica::{Failure, Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
 use crate::vault::stretch::HashedBody;
@@ -100,19 +100,7 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
             verified => lost_packs.extend(verified?),
         }
     }
-    for (name, failure) in vault.replicas.failed() {
-        if !options.scope.includes(&name) {
-            continue;
-        }
-        let kind = match failure.kind {
-            ErrorKind::NotAVault => DamageKind::Missing,
-            ErrorKind::Integrity => DamageKind::Damaged,
-            ErrorKind::NotTrusted => DamageKind::NotAuthentic,
-            _ => DamageKind::Unreadable,
-        };
-        let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
-        report.add(kind, &name, "", failure.why + &next);
-    }
+    failed_replicas(vault, options, &mut report);
     if options.level != Some(Level::Presence) && !options.cancel.is_cancelled() {
         report.locks = look_at_locks(vault, options).await?;
     }
@@ -127,6 +115,21 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         return Err(VaultError::cancelled());
     }
     Ok(report)
+}
+
+/// Reports the replicas that could not be asked, or not to the end.
+fn failed_replicas(vault: &Vault, options: &VerifyOptions<'_>, report: &mut VerifyReport) {
+    let asked = |(name, _): &(String, Failure)| options.scope.includes(name);
+    for (name, failure) in vault.replicas.failed().into_iter().filter(asked) {
+        let kind = match failure.kind {
+            ErrorKind::NotAVault => DamageKind::Missing,
+            ErrorKind::Integrity => DamageKind::Damaged,
+            ErrorKind::NotTrusted => DamageKind::NotAuthentic,
+            _ => DamageKind::Unreadable,
+        };
+        let next = failure.hint.map(|hint| format!("; next: {hint}")).unwrap_or_default();
+        report.add(kind, &name, "", failure.why + &next);
+    }
 }
 
 /// Versions of a replica whose locks a verification reads that does not read all bytes either.
