@@ -117,7 +117,7 @@ async fn a_prune_that_may_not_do_everything_stops_before_it_deletes_or_names_wha
             }
             // It writes only marks, of which there are none now.
             (Operation::Put | Operation::GetRange, Ok(report)) => {
-                assert_eq!(report.failed, [], "{operation}")
+                assert_eq!(report.failed, [], "{operation}");
             }
             // Of the file that is to go; everything else was read before.
             (Operation::Head | Operation::Get, Ok(report)) => {
