@@ -102,7 +102,7 @@ pub(super) async fn replicate_and_print(
         progress: &*context.progress,
     };
     let plan = plan(vault, &request).await?;
-    let forecast = traffic_of(&plan, vault.limits().range_bytes);
+    let forecast = traffic_of(&plan, vault);
     let (mut report, mut audit_entries, mut log_read) = (None, 0, true);
     if !args.dry_run && !context.cancel.is_cancelled() {
         if !plan.is_empty() {

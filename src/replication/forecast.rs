@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use super::plan::{How, Plan};
 use crate::objects::traffic::Traffic;
 use crate::vault::layout;
+use crate::vault::open::Vault;
+use crate::vault::replica::Replica;
 
 /// Forecasts requests and bytes for each replica, if every first source has a good copy.
-pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
+pub fn traffic_of(plan: &Plan, vault: &Vault) -> BTreeMap<String, Traffic> {
+    let range_bytes = vault.limits().range_bytes.max(1);
     let listed =
         plan.lists.iter().map(|(name, list)| (name.clone(), Traffic { list: *list, ..Traffic::default() }));
     let mut traffic: BTreeMap<String, Traffic> = listed.collect();
@@ -25,20 +28,19 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
             own.objects += objects;
             own.bytes += copy.size;
             own.put += objects;
-            own.head += objects;
+            confirmed(own, vault, &target.replica, objects, signed);
             if let Some(from) = copy.from.first().filter(|_| read.insert(&copy.key)) {
                 let source = traffic.entry(from.clone()).or_default();
                 source.bytes_read += copy.size;
                 // Signed files are read once more, to be checked with their signature.
-                source.get +=
-                    if signed { objects * 3 } else { copy.size.div_ceil(range_bytes.max(1)).max(1) };
+                source.get += if signed { objects * 3 } else { copy.size.div_ceil(range_bytes).max(1) };
             }
         }
         for snapshot in &target.snapshots {
             let own = traffic.entry(target.replica.clone()).or_default();
             own.objects += 2;
             own.put += 2;
-            own.head += 2;
+            confirmed(own, vault, &target.replica, 2, true);
             if let Some(from) = snapshot.from.first().filter(|_| read.insert(snapshot.snapshot.as_str())) {
                 let source = traffic.entry(from.clone()).or_default();
                 source.get += 6;
@@ -46,4 +48,14 @@ pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
         }
     }
     traffic
+}
+
+/// Counts how what was put is confirmed: what is not named by its digest is read back where it is
+/// not known that the store refuses a second put.
+fn confirmed(own: &mut Traffic, vault: &Vault, replica: &str, objects: u64, signed: bool) {
+    let relied_on = vault.replicas.named(replica).is_none_or(Replica::refuses_second_puts);
+    match signed && !relied_on {
+        true => own.get += objects,
+        false => own.head += objects,
+    }
 }

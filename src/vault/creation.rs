@@ -52,7 +52,7 @@ impl Replica {
     }
 
     /// Whether create-only puts are to be relied on, for names that say nothing of the bytes.
-    fn refuses_second_puts(&self) -> bool {
+    pub(crate) fn refuses_second_puts(&self) -> bool {
         self.is_probed() && self.store.abilities().create_only
     }
 

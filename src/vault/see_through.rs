@@ -8,7 +8,8 @@
 //! Which version is right:
 //! - named by a digest (packs, headers, index objects): the one whose bytes have it, by the
 //!   checksum that the store checked at the put, else by reading it;
-//! - `vault.json`: the oldest that is one, because it is written once;
+//! - `vault.json` and entries of the audit log: the oldest that is one, because they are written
+//!   once and not signed;
 //! - signed files: by their signatures, which only [`Replica`](super::replica::Replica) can tell.
 //!   It decides, and says so here by [`settle`](SeeThroughStore::settle). Until then the newest;
 //! - what may be overwritten (`state/`): the newest. Nothing there is seen through.
@@ -33,6 +34,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Serialize;
 
+use super::format::audit::KIND as AUDIT_KIND;
 use super::format::vault::VAULT_KIND;
 use super::layout;
 use crate::clock::{Timestamp, rfc3339};
@@ -299,8 +301,7 @@ impl SeeThroughStore {
         }
         let found = match layout::promised_digest(key) {
             Some(promised) => self.with_digest(key, &contents, promised).await?,
-            None if key == layout::VAULT => self.oldest_vault_file(&contents).await?,
-            None => None,
+            None => self.oldest_by_itself(key, &contents).await?,
         };
         Ok(found.or_else(|| contents.into_iter().next()))
     }
@@ -340,14 +341,22 @@ impl SeeThroughStore {
         Ok(Digest(digest.finalize().into()))
     }
 
-    async fn oldest_vault_file(&self, contents: &[ObjectVersion]) -> Result<Option<ObjectVersion>> {
-        let read = |version: VersionId| async move {
-            self.inner.get_version(layout::VAULT, &version, 1 << 20).await.ok()
+    /// Finds the oldest version of a file that is written once and is not signed, by what it says
+    /// of itself; none for other files.
+    async fn oldest_by_itself(&self, key: &str, contents: &[ObjectVersion]) -> Result<Option<ObjectVersion>> {
+        let is_one = |file: &serde_json::Value| match key {
+            layout::VAULT => file["kind"] == VAULT_KIND && file["vault"].is_string(),
+            _ => file["kind"] == AUDIT_KIND && file["key"] == key,
         };
+        if key != layout::VAULT && !layout::is_audit(key) {
+            return Ok(None);
+        }
+        let read =
+            |version: VersionId| async move { self.inner.get_version(key, &version, 1 << 20).await.ok() };
         for version in contents.iter().rev().take(TRIED_MAX) {
             let Some(bytes) = read(version.version.clone()).await else { continue };
             let file = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
-            if file.is_some_and(|file| file["kind"] == VAULT_KIND && file["vault"].is_string()) {
+            if file.as_ref().is_some_and(is_one) {
                 // The same bytes once more, put there by a repair, hide nothing.
                 let newest = &contents[0];
                 let same = read(newest.version.clone()).await.is_some_and(|newest| newest == bytes);

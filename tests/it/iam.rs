@@ -50,6 +50,7 @@ impl Role {
 /// policy: every command that opens a vault has a line.
 const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Maintenance, &["init"], 0),
+    (Maintenance, &["doctor"], 0),
     // A file of the media library is missing at the source.
     (Snapshot, &["snapshot"], 3),
     (Snapshot, &["accept", "acme-blog", "GAP", "--reason", "gone"], 0),
@@ -96,9 +97,9 @@ const GOES_WITHOUT: &[(Role, &str, &str, &str)] =
 
 /// What policies allow and no command here needs, with the reason.
 const NOT_HERE: &[(Role, &str, &str)] = &[
-    (Maintenance, "s3:GetObjectRetention", "locks that were renewed are read back"),
-    (Restore, "s3:ListBucketVersions", "readers fall back to a version that a delete hides"),
-    (Restore, "s3:GetObjectVersion", "readers fall back to a version that a delete hides"),
+    (Snapshot, "s3:GetObjectLegalHold", "S3 tells of a legal hold only who may ask for it"),
+    (Maintenance, "s3:GetObjectLegalHold", "S3 tells of a legal hold only who may ask for it"),
+    (Restore, "s3:GetObjectLegalHold", "S3 tells of a legal hold only who may ask for it"),
 ];
 
 /// A policy of IAM, as far as ours go.
@@ -232,6 +233,11 @@ fn needed(cx: &S3AccessContext<'_>) -> Vec<(&'static str, String)> {
         ("DeleteObject", true) => &["s3:DeleteObjectVersion"],
         ("GetObjectRetention", _) => &["s3:GetObjectRetention"],
         ("PutObjectRetention", _) => &["s3:PutObjectRetention"],
+        ("GetObjectLegalHold", _) => &["s3:GetObjectLegalHold"],
+        ("GetBucketVersioning", _) => &["s3:GetBucketVersioning"],
+        ("GetObjectLockConfiguration", _) => &["s3:GetBucketObjectLockConfiguration"],
+        ("GetBucketReplication", _) => &["s3:GetReplicationConfiguration"],
+        ("GetBucketLifecycleConfiguration", _) => &["s3:GetLifecycleConfiguration"],
         (other, _) => panic!("which permissions does {other} need?"),
     };
     let resource = match cx.s3_path() {

@@ -150,7 +150,7 @@ async fn a_dry_run_writes_nothing_and_forecasts_what_the_real_run_takes() {
     old.take_counts();
     new.take_counts();
     let plan = plan(&vault, &request()).await.unwrap();
-    let forecast = traffic_of(&plan, vault.limits().range_bytes);
+    let forecast = traffic_of(&plan, &vault);
     for (name, counts) in [("replica-0", old.take_counts()), ("new", new.take_counts())] {
         assert_eq!(counts.writes(), 0, "{name}");
         assert_eq!(forecast[name].list, counts.of(Operation::List), "{name}: LIST");
@@ -162,6 +162,8 @@ async fn a_dry_run_writes_nothing_and_forecasts_what_the_real_run_takes() {
     assert_eq!(written.put, new.of(Operation::Put));
     assert_eq!(written.objects, new.of(Operation::Put));
     assert_eq!(written.head, new.of(Operation::Head));
+    // The store was not probed: what is not named by its digest is read back.
+    assert_eq!(written.get, new.of(Operation::Get));
     assert_eq!(read.get, old.of(Operation::Get) + old.of(Operation::GetRange));
     assert_eq!(read.head, old.of(Operation::Head));
     // Signed files are small and their size is not listed.
