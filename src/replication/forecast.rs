@@ -26,7 +26,8 @@ pub struct Traffic {
     pub list: u64,
 }
 
-/// Forecasts requests and bytes for each replica, if every first source has a good copy.
+/// Forecasts requests and bytes for each replica, if every first source has a good copy. On a store
+/// that was never probed, signed files are read back instead of looked up.
 pub fn traffic_of(plan: &Plan, range_bytes: u64) -> BTreeMap<String, Traffic> {
     let listed =
         plan.lists.iter().map(|(name, list)| (name.clone(), Traffic { list: *list, ..Traffic::default() }));

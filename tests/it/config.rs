@@ -204,7 +204,7 @@ fn unknown_keys_are_named_with_what_was_meant() {
         (
             "[keys]\nroot = { envv = 'A' }",
             UnknownKey,
-            "prismvault.toml:2: keys.root.envv: unknown key, did you mean \"env\"? (known here: env, file, command, issued)",
+            "prismvault.toml:2: keys.root.envv: unknown key, did you mean \"env\"? (known here: env, file, command)",
         ),
         ("[vault]\nid = 'a'\nid = 'b'", Syntax, "prismvault.toml:3: not valid TOML: duplicate key"),
     ] {
@@ -368,7 +368,7 @@ fn secrets_in_the_file_are_refused_and_never_shown() {
         ),
         (
             blog(&format!("access_token = {{ value = '{token}' }}")),
-            "3: repositories.blog.access_token.value: unknown key (known here: env, file, command)",
+            "3: repositories.blog.access_token.value: unknown key (known here: env, file, command, issued)",
         ),
         (
             blog(&format!("access_token = {{ env = 'A', file = '{token}' }}")),

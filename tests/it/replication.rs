@@ -146,6 +146,8 @@ async fn a_dry_run_writes_nothing_and_forecasts_what_the_real_run_takes() {
     let source = Source::synthetic(120, 6);
     let mut backup = with_new_replica(&source).await;
     let (old, new) = (counted(&mut backup, 0), counted(&mut backup, 1));
+    // Of stores that were never probed, signed files are read back instead of looked up.
+    backup.probe().await;
     let vault = backup.open().await.unwrap();
     old.take_counts();
     new.take_counts();
@@ -442,6 +444,8 @@ async fn a_replica_without_one_permission_is_named_and_the_others_are_brought_up
         join(&vault.replicas.all()[0], &vault.file.vault, &joining).await.unwrap();
         backup.stores.push(("another".to_owned(), another));
         let denied = faulty(&mut backup, 1);
+        // Where that is not known, what was written is read back, which `get` is for.
+        backup.probe().await;
         let rule = FaultRule::new(Fault::Fail(StoreKind::Denied)).on(operation);
         // Opening reads a few files; what follows is refused.
         let vault = backup.open().await.unwrap();
