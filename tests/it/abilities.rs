@@ -9,7 +9,7 @@ use prismvault::objects::counting::CountingStore;
 use prismvault::objects::faults::FaultStore;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
-use prismvault::objects::probe::{CheckOutcome, Probe};
+use prismvault::objects::probe::CheckOutcome;
 use prismvault::objects::s3::{S3Options, S3Store};
 use prismvault::objects::{Abilities, Body, LockMode, LockRule, ObjectStore, PutMode};
 use prismvault::snapshot::SnapshotError;
@@ -45,16 +45,6 @@ async fn writer(server: &StrictServer) -> Replica {
     let probe = probe_all(std::slice::from_ref(&replica), &SystemClock, &Limits::default()).await;
     assert!(!found(&probe[0]).abilities.create_only);
     replica.with_found(found(&probe[0]))
-}
-
-/// Probes every replica of a vault, and keeps the answers there.
-async fn probe_and_keep(backup: &Backup) -> Vec<Probe> {
-    let vault = backup.open().await.unwrap();
-    let probes = probe_all(vault.replicas.all(), &*backup.clock, vault.limits()).await;
-    for (replica, probe) in vault.replicas.all().iter().zip(&probes) {
-        assert!(vault.remember_probe(replica, probe).await.unwrap());
-    }
-    probes
 }
 
 fn is_probed(vault: &Vault) -> bool {
@@ -105,7 +95,7 @@ async fn two_hosts_that_back_up_at_once_to_a_store_that_overwrites_both_keep_the
         let stores: Stores = vec![("one".to_owned(), one), ("two".to_owned(), two)];
         let backup = Backup::on(stores, true, Arc::new(ManualClock::new(SystemClock.now()))).await;
         if known {
-            let probes = probe_and_keep(&backup).await;
+            let probes = backup.probe().await;
             assert!(probes.iter().all(|probe| !probe.abilities(Abilities::ALL).create_only));
         }
         let (left, right) = tokio::join!(backup.snapshot(&source), backup.snapshot(&source));
@@ -125,7 +115,7 @@ async fn a_store_that_was_never_probed_costs_an_unchanged_snapshot_a_request_mor
     for probed in [true, false] {
         let mut backup = Backup::in_memory(2).await;
         if probed {
-            probe_and_keep(&backup).await;
+            backup.probe().await;
         }
         backup.snapshot(&source).await.unwrap();
         let counting = Arc::new(CountingStore::new(Arc::clone(&backup.stores[0].1)));
@@ -144,7 +134,7 @@ async fn a_store_that_was_never_probed_costs_an_unchanged_snapshot_a_request_mor
 async fn an_answer_counts_only_signed_and_for_this_replica_and_place() {
     let backup = Backup::in_memory(2).await;
     assert!(!is_probed(&backup.open().await.unwrap()), "never probed");
-    probe_and_keep(&backup).await;
+    backup.probe().await;
     assert!(is_probed(&backup.open().await.unwrap()));
     let store = &backup.stores[0].1;
     let kept = store.get(ANSWER, 1 << 20).await.unwrap();
@@ -182,7 +172,7 @@ async fn an_answer_counts_only_signed_and_for_this_replica_and_place() {
 async fn an_answer_never_adds_what_the_kind_of_store_does_not_promise_and_a_poor_one_only_slows() {
     let source = Source::synthetic(60, 4);
     let backup = Backup::in_memory(2).await;
-    probe_and_keep(&backup).await;
+    backup.probe().await;
     for (store, all) in [(&backup.stores[0].1, true), (&backup.stores[1].1, false)] {
         let kept = store.get(ANSWER, 1 << 20).await.unwrap();
         let mut answer: serde_json::Value = serde_json::from_slice(&kept).unwrap();
@@ -209,7 +199,7 @@ async fn of_a_store_that_does_not_check_checksums_the_bytes_are_read() {
     let (server, store) = flawed(Flaws { ignores_checksums: true, ..Flaws::default() }).await;
     let clock = Arc::new(ManualClock::new(server.clock.now()));
     let backup = Backup::on(vec![("careless".to_owned(), store)], true, clock).await;
-    probe_and_keep(&backup).await;
+    backup.probe().await;
     backup.snapshot(&source).await.unwrap();
     let vault = backup.open().await.unwrap();
     assert!(!vault.replicas.all()[0].store.abilities().stored_checksums);
@@ -229,7 +219,7 @@ async fn a_store_whose_listings_are_late_takes_no_part_until_it_is_probed_again(
     let late = FaultStore::new(Arc::clone(&backup.stores[2].1));
     backup.stores[2].1 = Arc::new(late.clone());
     late.set_list_lag(2);
-    let probes = probe_and_keep(&backup).await;
+    let probes = backup.probe().await;
     assert_eq!(
         probes[2].check(prismvault::objects::probe::CheckName::ListAfterPut).unwrap().outcome,
         CheckOutcome::No
@@ -295,7 +285,7 @@ async fn object_lock_without_encryption_is_refused_by_all_that_writes_and_still_
 #[tokio::test]
 async fn a_replica_copied_to_another_place_does_not_bring_its_answer() {
     let backup = Backup::in_memory(1).await;
-    probe_and_keep(&backup).await;
+    backup.probe().await;
     let moved = MemoryStore::new("moved", Arc::<ManualClock>::clone(&backup.clock));
     copy_objects(&*backup.stores[0].1, &moved).await;
     let mut backup = backup;

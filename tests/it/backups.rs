@@ -10,6 +10,7 @@ use prismvault::clock::{Clock, ManualClock, SystemClock};
 use prismvault::contentapi::{ASSET_HOST, AccessMode, AccessPolicy, Document, TokenScope};
 use prismvault::limits::Limits;
 use prismvault::objects::memory::MemoryStore;
+use prismvault::objects::probe::Probe;
 use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::prismic::{Endpoints, Http};
 use prismvault::progress::Silent;
@@ -17,6 +18,7 @@ use prismvault::sandbox::synthetic::{SyntheticOptions, generate};
 use prismvault::sandbox::{Control, Repository, RepositoryOptions, Server, ServerOptions};
 use prismvault::secret::Secret;
 use prismvault::snapshot::{SnapshotError, SnapshotOptions, SnapshotReport, Target, take};
+use prismvault::vault::abilities::probe_all;
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
@@ -313,6 +315,16 @@ impl Backup {
             spool: self.spool.path().join("spool"),
         };
         Ok(Arc::new(Vault::open(Replicas::new(self.replicas(), self.min_copies), options).await?))
+    }
+
+    /// Finds out what the stores of all replicas do, and keeps the answers there.
+    pub(crate) async fn probe(&self) -> Vec<Probe> {
+        let vault = self.open().await.unwrap();
+        let probes = probe_all(vault.replicas.all(), &*self.clock, vault.limits()).await;
+        for (replica, probe) in vault.replicas.all().iter().zip(&probes) {
+            assert!(vault.remember_probe(replica, probe).await.unwrap());
+        }
+        probes
     }
 
     /// Takes a snapshot; a second later, so that ids sort.
