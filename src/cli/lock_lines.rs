@@ -97,7 +97,8 @@ pub(super) fn with_locks(mut page: Page, locks: &[ReplicaLocks], detail: Detail)
     page
 }
 
-fn word(problem: LockProblem) -> &'static str {
+/// Says what is wrong with a lock, in two or three words.
+pub(super) fn word(problem: LockProblem) -> &'static str {
     match problem {
         LockProblem::Unlocked => "not locked",
         LockProblem::Shorter => "lock too short",

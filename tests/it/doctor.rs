@@ -265,3 +265,43 @@ async fn object_lock_that_does_not_lock_or_that_nothing_could_be_erased_under_is
     assert_eq!(document["exit_code"], 0, "{document:#}");
     assert_eq!(outcome(&document, 0, "object-lock"), "yes");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_that_are_not_as_promised_and_copies_that_outlive_an_erasure_are_named() {
+    let (_server, place, _source) = on_bucket(Flaws::default(), false).await;
+    for arguments in [&["init"][..], &["snapshot"]] {
+        assert_eq!(run(&place, arguments).code, 0, "{arguments:?}");
+    }
+    // Nothing of what lies there is locked when somebody thinks of it.
+    let text = place.read("prismvault.toml");
+    place.write(
+        "prismvault.toml",
+        &text.replace(
+            "force_path_style = true\n",
+            "force_path_style = true\nobject_lock = { mode = \"governance\", days = 1 }\n",
+        ),
+    );
+    let document = run(&place, &["doctor", "--json", "--offline"]).json();
+    assert_eq!(document["exit_code"], 3, "{document:#}");
+    has(&document, "error", "bucket: not locked: ");
+    assert_eq!(run(&place, &["prune", "--yes"]).code, 0);
+    let document = run(&place, &["doctor", "--json", "--offline"]).json();
+    assert_eq!(document["exit_code"], 0, "{document:#}");
+    has(&document, "ok", "bucket: locks are as promised (1 days, governance)");
+
+    let flaws = Flaws { is_copied: true, expires: true, locks_by_default: true, ..Flaws::default() };
+    let (_server, place, _source) = on_bucket(flaws, false).await;
+    assert_eq!(run(&place, &["init"]).code, 0);
+    let document = run(&place, &["doctor", "--json", "--offline"]).json();
+    assert_eq!(document["exit_code"], 3, "{document:#}");
+    has(&document, "error", "bucket: the lifecycle rule tidy deletes objects by their age");
+    has(&document, "warning", "bucket: the bucket copies its objects to arn:aws:s3:::elsewhere");
+    has(&document, "warning", "bucket: the bucket locks every object for 1 days (governance) by default");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_a_volume_are_asked_after() {
+    let (place, _) = three_replicas(&small());
+    let document = place.expect(0, &["doctor", "--json", "--offline"]).json();
+    has(&document, "notice", "a: copies of the whole volume");
+}

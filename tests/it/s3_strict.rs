@@ -43,6 +43,10 @@ pub(crate) struct Flaws {
     pub(crate) deletes_locked: bool,
     /// Every put is locked for a day, by a rule of the bucket.
     pub(crate) locks_by_default: bool,
+    /// The bucket is copied to another, `elsewhere`.
+    pub(crate) is_copied: bool,
+    /// A lifecycle rule deletes what is old.
+    pub(crate) expires: bool,
 }
 
 /// A running server. Ends with its owner.
@@ -368,6 +372,95 @@ impl S3 for Strict {
             retain_until_date: Some(to_s3(retention.until)),
         };
         Ok(S3Response::new(dto::GetObjectRetentionOutput { retention: Some(retention) }))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        _request: S3Request<dto::GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
+        let on = self.store.abilities().versions;
+        let status =
+            on.then(|| dto::BucketVersioningStatus::from_static(dto::BucketVersioningStatus::ENABLED));
+        Ok(S3Response::new(dto::GetBucketVersioningOutput { status, ..Default::default() }))
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        _request: S3Request<dto::GetObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
+        if !self.store.abilities().locks {
+            return Err(s3_error!(ObjectLockConfigurationNotFoundError));
+        }
+        let retention = dto::DefaultRetention {
+            days: Some(1),
+            mode: Some(name_of(LockMode::Governance).into()),
+            years: None,
+        };
+        let rule = dto::ObjectLockRule { default_retention: Some(retention) };
+        let configuration = dto::ObjectLockConfiguration {
+            object_lock_enabled: Some(dto::ObjectLockEnabled::from_static(dto::ObjectLockEnabled::ENABLED)),
+            rule: self.flaws.locks_by_default.then_some(rule),
+        };
+        let object_lock_configuration = Some(configuration);
+        Ok(S3Response::new(dto::GetObjectLockConfigurationOutput { object_lock_configuration }))
+    }
+
+    async fn get_bucket_replication(
+        &self,
+        _request: S3Request<dto::GetBucketReplicationInput>,
+    ) -> S3Result<S3Response<dto::GetBucketReplicationOutput>> {
+        if !self.flaws.is_copied {
+            return Err(s3_error!(ReplicationConfigurationNotFoundError));
+        }
+        let rule = dto::ReplicationRule {
+            delete_marker_replication: None,
+            destination: dto::Destination {
+                access_control_translation: None,
+                account: None,
+                bucket: "arn:aws:s3:::elsewhere".to_owned(),
+                encryption_configuration: None,
+                metrics: None,
+                replication_time: None,
+                storage_class: None,
+            },
+            existing_object_replication: None,
+            filter: None,
+            id: None,
+            prefix: None,
+            priority: None,
+            source_selection_criteria: None,
+            status: dto::ReplicationRuleStatus::from_static(dto::ReplicationRuleStatus::ENABLED),
+        };
+        let replication_configuration = Some(dto::ReplicationConfiguration {
+            role: "arn:aws:iam::1:role/copy".to_owned(),
+            rules: vec![rule],
+        });
+        Ok(S3Response::new(dto::GetBucketReplicationOutput { replication_configuration }))
+    }
+
+    async fn get_bucket_lifecycle_configuration(
+        &self,
+        _request: S3Request<dto::GetBucketLifecycleConfigurationInput>,
+    ) -> S3Result<S3Response<dto::GetBucketLifecycleConfigurationOutput>> {
+        if !self.flaws.expires {
+            return Err(s3_error!(NoSuchLifecycleConfiguration));
+        }
+        let expiration =
+            dto::LifecycleExpiration { date: None, days: Some(90), expired_object_delete_marker: None };
+        let rule = dto::LifecycleRule {
+            abort_incomplete_multipart_upload: None,
+            expiration: Some(expiration),
+            filter: None,
+            id: Some("tidy".to_owned()),
+            noncurrent_version_expiration: None,
+            noncurrent_version_transitions: None,
+            prefix: Some(String::new()),
+            status: dto::ExpirationStatus::from_static(dto::ExpirationStatus::ENABLED),
+            transitions: None,
+        };
+        let output =
+            dto::GetBucketLifecycleConfigurationOutput { rules: Some(vec![rule]), ..Default::default() };
+        Ok(S3Response::new(output))
     }
 
     async fn put_object_retention(

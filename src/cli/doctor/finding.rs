@@ -28,6 +28,8 @@ pub(super) enum Section {
     Replicas,
     /// The vault on them, and its keys.
     Keys,
+    /// Locks of objects, and what would outlive an erasure.
+    Locks,
     /// Prismic's APIs and the tokens for them.
     Tokens,
     /// Clocks of this machine, the stores and the APIs.
@@ -38,8 +40,15 @@ pub(super) enum Section {
 
 impl Section {
     /// All of them, in the order in which they are shown.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Configuration, Self::Replicas, Self::Keys, Self::Tokens, Self::Clocks, Self::Schedules];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Configuration,
+        Self::Replicas,
+        Self::Keys,
+        Self::Locks,
+        Self::Tokens,
+        Self::Clocks,
+        Self::Schedules,
+    ];
 
     /// Its heading.
     pub(super) fn heading(self) -> &'static str {
@@ -47,6 +56,7 @@ impl Section {
             Self::Configuration => "Configuration",
             Self::Replicas => "Replicas",
             Self::Keys => "Vault and keys",
+            Self::Locks => "Locks and copies",
             Self::Tokens => "Repositories and tokens",
             Self::Clocks => "Clocks",
             Self::Schedules => "Schedules",

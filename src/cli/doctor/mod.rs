@@ -28,6 +28,7 @@ use crate::vault::replica::{Replica, Replicas, with_causes};
 mod configuration;
 mod finding;
 mod keys;
+mod locks;
 mod page;
 mod replicas;
 mod schedules;
@@ -138,7 +139,11 @@ async fn examine_all(args: &Args, context: &Context) -> Result<Report, CommandEr
     let session =
         Session::open_on(replicas, Places::of_environment()?, context, config.clone(), &args.identity);
     match session.await {
-        Ok(session) => examine_vault(&session, &stores, &mut report).await,
+        Ok(session) => {
+            examine_vault(&session, &stores, &mut report).await;
+            let named = args.replica.iter().map(ToString::to_string).collect();
+            report.findings.extend(locks::check(&session.vault, named, context.cancel.clone()).await);
+        }
         Err(error) => report.findings.push(keys::not_open(&error, is_new)),
     }
     if !args.offline {
