@@ -287,7 +287,7 @@ async fn locks_that_are_not_as_promised_and_copies_that_outlive_an_erasure_are_n
     assert_eq!(run(&place, &["prune", "--yes"]).code, 0);
     let document = run(&place, &["doctor", "--json", "--offline"]).json();
     assert_eq!(document["exit_code"], 0, "{document:#}");
-    has(&document, "ok", "bucket: locks are as promised (1 days, governance)");
+    has(&document, "ok", "bucket: locks are as promised (1 day, governance)");
 
     let flaws = Flaws { is_copied: true, expires: true, locks_by_default: true, ..Flaws::default() };
     let (_server, place, _source) = on_bucket(flaws, false).await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Section};
 use crate::cli::places::Places;
+use crate::cli::units::counted;
 use crate::config::{Config, Replica, SecretRef};
 
 /// Checks what can be seen of a configuration that loads.
@@ -14,7 +15,11 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(
         section,
         file.clone(),
-        format!("is good: {} repositories, {} replicas", config.repositories.len(), config.replicas.len()),
+        format!(
+            "is good: {}, {}",
+            counted(config.repositories.len() as u64, "repository"),
+            counted(config.replicas.len() as u64, "replica")
+        ),
     )];
     if config.vault.id.is_none() || config.vault.root.is_none() {
         findings.push(

@@ -41,8 +41,8 @@ fn of_replica(own: &ReplicaLocks) -> Vec<Finding> {
     if let (Some(promise), true) = (own.promise, own.findings.is_empty()) {
         let left = own.days_left.map(|days| format!("; {} left", counted(days.unsigned_abs(), "day")));
         let what = format!(
-            "locks are as promised ({} days, {}): {} of {} looked at{}",
-            promise.days,
+            "locks are as promised ({}, {}): {} of {} looked at{}",
+            counted(promise.days.unsigned_abs(), "day"),
             promise.mode,
             own.asked,
             counted(own.versions, "version"),
