@@ -33,17 +33,43 @@ pub struct NotAnObject {
 /// When `bytes` is not one JSON object. Values are skipped rather than checked: invalid JSON
 /// inside of a value may pass, and is then still there.
 pub fn without_members(bytes: &[u8], names: &[&str]) -> Result<Vec<u8>, NotAnObject> {
-    let mut scanner = Scanner { bytes, at: 0 };
-    let members = scanner.object()?;
+    Ok(Members::find(bytes)?.without(names))
+}
+
+/// The top-level members of a JSON object, found by one scan.
+pub(super) struct Members<'a> {
+    bytes: &'a [u8],
+    found: Vec<Member>,
+}
+
+impl<'a> Members<'a> {
+    /// Finds the members of the object `bytes`.
+    pub(super) fn find(bytes: &'a [u8]) -> Result<Self, NotAnObject> {
+        Ok(Self { bytes, found: Scanner { bytes, at: 0 }.object()? })
+    }
+
+    /// Returns the text of the value under an ASCII name; of several, the last.
+    pub(super) fn value(&self, name: &str) -> Option<&'a [u8]> {
+        let member = self.found.iter().rev().find(|member| key_is(&self.bytes[member.key.clone()], name))?;
+        Some(&self.bytes[member.value_start..member.value_end])
+    }
+
+    /// Returns the object without those members, as [`without_members`] does.
+    pub(super) fn without(&self, names: &[&str]) -> Vec<u8> {
+        without(self.bytes, &self.found, names)
+    }
+}
+
+fn without(bytes: &[u8], members: &[Member], names: &[&str]) -> Vec<u8> {
     let kept = |member: &Member| !names.iter().any(|name| key_is(&bytes[member.key.clone()], name));
 
-    let Some(first) = members.first() else { return Ok(bytes.to_vec()) };
+    let Some(first) = members.first() else { return bytes.to_vec() };
     let last_end = members.last().map_or(first.value_end, |last| last.value_end);
     let mut out = Vec::with_capacity(bytes.len());
     out.extend_from_slice(&bytes[..first.key.start]);
     let mut previous_end = None;
     let mut first_kept = true;
-    for member in &members {
+    for member in members {
         if kept(member) {
             if let (false, Some(end)) = (first_kept, previous_end) {
                 // The comma and the white space that stood directly before this member.
@@ -55,12 +81,13 @@ pub fn without_members(bytes: &[u8], names: &[&str]) -> Result<Vec<u8>, NotAnObj
         previous_end = Some(member.value_end);
     }
     out.extend_from_slice(&bytes[last_end..]);
-    Ok(out)
+    out
 }
 
-/// One member of an object: where its key (with quotes) stands and where its value ends.
+/// One member of an object: where its key (with quotes) and its value stand.
 struct Member {
     key: Range<usize>,
+    value_start: usize,
     value_end: usize,
 }
 
@@ -87,8 +114,9 @@ impl Scanner<'_> {
                 self.white_space();
                 self.expect(b':')?;
                 self.white_space();
+                let value_start = self.at;
                 self.value()?;
-                members.push(Member { key, value_end: self.at });
+                members.push(Member { key, value_start, value_end: self.at });
                 self.white_space();
                 match self.peek() {
                     Some(b',') => self.at += 1,

@@ -1,12 +1,10 @@
 //! A document as it is stored: the bytes that the API sent, and what is read from them.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::cut::without_members;
+use super::cut::Members;
 use super::references::{References, references};
 use super::tolerant;
 
@@ -76,12 +74,25 @@ impl Document {
     /// When the text is not JSON, is nested more than 128 deep, or lacks what every document has:
     /// `id`, `type`, `lang`.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidDocument> {
-        let members = members(text).map_err(|source| InvalidDocument {
+        // As a whole: what follows passes over most values.
+        serde_json::from_slice::<IgnoredAny>(text).map_err(unreadable)?;
+        Self::of_json(text)
+    }
+
+    /// The same for text that is known to be JSON.
+    pub(super) fn of_json(text: &[u8]) -> Result<Self, InvalidDocument> {
+        let members = Members::find(text).map_err(|_| InvalidDocument {
             id: None,
-            why: "is not readable JSON",
-            source: Some(source),
+            why: "is not one JSON object",
+            source: None,
         })?;
-        let member = |key: &str| members.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value);
+        let mut head = Vec::with_capacity(HEAD.len());
+        for name in HEAD {
+            if let Some(value) = members.value(name) {
+                head.push((name, tolerant::parse(value).map_err(unreadable)?));
+            }
+        }
+        let member = |key: &str| head.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
         let text_at = |key: &str| member(key).and_then(Value::as_str).map(str::to_owned);
         let elements = |key: &str| member(key).and_then(Value::as_array).into_iter().flatten();
         let id = text_at("id");
@@ -90,9 +101,8 @@ impl Document {
         let (Some(own_id), Some(type_), Some(lang)) = (needed("id"), needed("type"), needed("lang")) else {
             return Err(invalid("lacks its id, type or language, or has them in an unknown form"));
         };
-        let bytes = without_members(text, &CUT_MEMBERS).map_err(|_| invalid("is not one JSON object"))?;
         Ok(Self {
-            bytes: bytes.into(),
+            bytes: members.without(&CUT_MEMBERS).into(),
             id: own_id,
             uid: text_at("uid"),
             type_,
@@ -145,34 +155,8 @@ const HEAD: [&str; 8] = [
     "alternate_languages",
 ];
 
-/// Reads the members of [`HEAD`] from the text of a document, in their order.
-fn members(text: &[u8]) -> Result<Vec<(String, Value)>, serde_json::Error> {
-    struct Members;
-
-    impl<'de> serde::de::Visitor<'de> for Members {
-        type Value = Vec<(String, &'de RawValue)>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a document")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = Vec::with_capacity(HEAD.len());
-            while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-                if HEAD.contains(&&*name) {
-                    found.push((name.into_owned(), map.next_value()?));
-                } else {
-                    map.next_value::<serde::de::IgnoredAny>()?;
-                }
-            }
-            Ok(found)
-        }
-    }
-
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let found = serde::Deserializer::deserialize_map(&mut deserializer, Members)?;
-    deserializer.end()?;
-    found.into_iter().map(|(name, raw)| Ok((name, tolerant::parse(raw.get().as_bytes())?))).collect()
+fn unreadable(source: serde_json::Error) -> InvalidDocument {
+    InvalidDocument { id: None, why: "is not readable JSON", source: Some(source) }
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ use url::Url;
 use super::asset_url::{self, AssetUrlError};
 use super::walk::{Image, Link, Pointer, Visitor, walk_document};
 
+/// Number of the walk that [`references`] makes. What it found is kept with every snapshot and
+/// believed by later ones as long as the document and this number stay: whoever lets it find more,
+/// less or something else gives it another number.
+pub const WALK: u32 = 1;
+
 /// What a document refers to, each target once, in the order of first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct References {

@@ -161,7 +161,7 @@ impl SearchPage {
             return torn("it says that it is the last and is not");
         }
         let documents = envelope.results.iter().map(|result| {
-            Document::parse(result.get().as_bytes()).map_err(|error| {
+            Document::of_json(result.get().as_bytes()).map_err(|error| {
                 answer.bad("answered with something that is not a document").with_source(error)
             })
         });

@@ -12,11 +12,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::assets::{AssetWishes, Listed};
+use super::known_links::{Known, SameAssets};
 use super::links::Links;
 use super::run::Run;
 use super::{error::Result, names};
 use crate::ids::ItemId;
-use crate::prismic::{Document, DocumentRef, PrismicError, References, Root, Search, SearchPage, predicate};
+use crate::prismic::{Document, PrismicError, References, Release, Root, Search, SearchPage, predicate};
 use crate::progress::{Phase, Problem};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Tally;
@@ -42,48 +43,69 @@ pub(super) struct Documents {
 }
 
 /// A document that is stored, and what it refers to.
-struct Stored {
+struct Stored<'a> {
     document: Document,
     id: ItemId,
-    /// `None` when it could not be looked into.
-    references: Option<References>,
+    path: String,
+    refers: Refers<'a>,
+}
+
+/// What a document refers to.
+enum Refers<'a> {
+    /// To what it referred to in the snapshot before.
+    AsBefore(Known<'a>),
+    To(References),
+    /// It could not be looked into.
+    Unread,
+}
+
+/// How documents are asked for, and which of them are stored.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    release: Option<&'a str>,
+    wanted: &'a (dyn Fn(&Document) -> bool + Sync),
+    same: &'a SameAssets,
 }
 
 /// A page of a search, its documents stored.
-struct Page {
+struct Page<'a> {
     total: u64,
     pages: u64,
     /// Ids of all its documents.
     ids: Vec<String>,
     bytes: u64,
-    stored: Vec<Stored>,
+    stored: Vec<Stored<'a>>,
 }
 
 impl Documents {
-    fn add(&mut self, run: &Run<'_>, release: Option<&str>, stored: &Stored) {
-        let Stored { document, id, references } = stored;
+    fn add(&mut self, run: &Run<'_>, stored: &Stored<'_>) {
+        let Stored { document, id, path, refers } = stored;
         let size = document.bytes.len() as u64;
-        let path = names::document(run.key(), release, &document.lang, &document.type_, &document.id);
-        match references {
-            Some(references) => {
-                let assets = self.wishes.add(run, &path, references);
-                self.links.add(run.key(), &path, document, references, assets);
-                let missing = |target: &&DocumentRef| !self.targets.contains(target.id.as_str());
-                let new: Vec<_> = references
-                    .documents
-                    .iter()
-                    .filter(missing)
-                    .map(|target| target.id.as_str().into())
-                    .collect();
-                self.targets.extend(new);
+        match refers {
+            Refers::AsBefore(known) => {
+                self.links.add_known(path, *known);
+                self.add_targets(known.links());
             }
-            None => self.gaps.push(Problem::new(
+            Refers::To(references) => {
+                let assets = self.wishes.add(run, path, references);
+                self.links.add(run.key(), path, document, references, assets);
+                self.add_targets(references.documents.iter().map(|target| target.id.as_str()));
+            }
+            Refers::Unread => self.gaps.push(Problem::new(
                 "references-unread",
                 path.clone(),
                 "it is stored, but nested too deep to see what it links to",
             )),
         }
-        self.entries.push(CatalogEntry { path: path.into(), item: *id, size });
+        self.entries.push(CatalogEntry { path: path.as_str().into(), item: *id, size });
+    }
+
+    fn add_targets<'t>(&mut self, targets: impl Iterator<Item = &'t str>) {
+        for target in targets {
+            if !self.targets.contains(target) {
+                self.targets.insert(target.into());
+            }
+        }
     }
 
     /// Targets of the links that were added last that are neither among the documents nor `known`.
@@ -95,7 +117,7 @@ impl Documents {
         missing
     }
 
-    fn add_master(&mut self, run: &Run<'_>, stored: &Stored) {
+    fn add_master(&mut self, run: &Run<'_>, stored: &Stored<'_>) {
         let document = &stored.document;
         if self.items.contains_key(document.id.as_str()) {
             return;
@@ -109,17 +131,23 @@ impl Documents {
             tally.bytes += document.bytes.len() as u64;
         }
         self.items.insert(document.id.as_str().into(), stored.id);
-        self.add(run, None, stored);
+        self.add(run, stored);
     }
 }
 
 impl Run<'_> {
     /// Reads all documents at the master ref of `root`.
-    pub(super) async fn read_documents(&self, root: &Root, listed: Listed) -> Result<Documents> {
+    pub(super) async fn read_documents(
+        &self,
+        root: &Root,
+        listed: Listed,
+        same: &SameAssets,
+    ) -> Result<Documents> {
         let mut documents = Documents { wishes: AssetWishes::beside(listed), ..Documents::default() };
         let search = self.everything(&root.master_ref, root);
+        let asked = Asked { release: None, wanted: &|_| true, same };
         let total = self
-            .read_all(&search, Phase::Documents, None, &|_| true, |page| {
+            .read_all(&search, Phase::Documents, asked, |page| {
                 page.stored.iter().for_each(|stored| documents.add_master(self, stored));
                 documents.items.len() as u64
             })
@@ -128,7 +156,7 @@ impl Run<'_> {
         self.progress.finish(Phase::Documents);
         self.check_tallies(root, &search, &mut documents).await?;
         let missing = documents.missing_targets(|_| false);
-        for stored in self.found_by_id(&search, &missing, None).await? {
+        for stored in self.found_by_id(&search, &missing, asked).await? {
             documents.gaps.push(not_listed(self, None, &stored.document));
             documents.add_master(self, &stored);
         }
@@ -143,11 +171,12 @@ impl Run<'_> {
     pub(super) async fn read_release(
         &self,
         root: &Root,
-        release: &str,
-        reference: &str,
+        release: &Release,
         documents: &mut Documents,
+        same: &SameAssets,
     ) -> Result<Tally> {
-        let search = self.everything(reference, root);
+        let search = self.everything(&release.reference, root);
+        let release = release.id.as_str();
         let mut seen: HashSet<String> = HashSet::new();
         let mut tally = Tally::default();
         let master = std::mem::take(&mut documents.items);
@@ -155,15 +184,16 @@ impl Run<'_> {
             let known = self.writer.known(ItemKind::Document, &document.bytes).map(|stored| stored.id);
             known.is_none() || known != master.get(document.id.as_str()).copied()
         };
+        let asked = Asked { release: Some(release), wanted: &|_| true, same };
         let total = self
-            .read_all(&search, Phase::Releases, Some(release), &differs, |page| {
+            .read_all(&search, Phase::Releases, Asked { wanted: &differs, ..asked }, |page| {
                 // A page may hold a document twice.
                 let mut added = HashSet::new();
-                let is_new = |stored: &&Stored| {
+                let is_new = |stored: &&Stored<'_>| {
                     !seen.contains(&stored.document.id) && added.insert(stored.document.id.clone())
                 };
                 for stored in page.stored.iter().filter(is_new) {
-                    documents.add(self, Some(release), stored);
+                    documents.add(self, stored);
                     tally.stored += 1;
                     tally.bytes += stored.document.bytes.len() as u64;
                 }
@@ -184,10 +214,10 @@ impl Run<'_> {
             ));
         }
         let missing = documents.missing_targets(|target| seen.contains(target));
-        let found = self.found_by_id(&search, &missing, Some(release)).await?;
+        let found = self.found_by_id(&search, &missing, asked).await?;
         for stored in &found {
             documents.gaps.push(not_listed(self, Some(release), &stored.document));
-            documents.add(self, Some(release), stored);
+            documents.add(self, stored);
             tally.stored += 1;
             tally.bytes += stored.document.bytes.len() as u64;
         }
@@ -213,21 +243,20 @@ impl Run<'_> {
         &self,
         search: &Search,
         phase: Phase,
-        release: Option<&str>,
-        wanted: &(dyn Fn(&Document) -> bool + Sync),
-        mut take: impl FnMut(Page) -> u64,
+        asked: Asked<'_>,
+        mut take: impl FnMut(Page<'_>) -> u64,
     ) -> Result<u64> {
-        let first = self.stored_page(search.clone(), release, wanted).await?;
+        let first = self.stored_page(search.clone(), asked).await?;
         let (total, pages) = (first.total, first.pages);
         self.progress.start(phase, Some(total));
         let mut steady = true;
-        let mut take = |page: Page| {
+        let mut take = |page: Page<'_>| {
             self.progress.advance(phase, page.ids.len() as u64, page.bytes);
             take(page)
         };
         let mut have = take(first);
         let mut rest = stream::iter(2..=pages)
-            .map(|page| self.stored_page(Search { page, ..search.clone() }, release, wanted))
+            .map(|page| self.stored_page(Search { page, ..search.clone() }, asked))
             .buffer_unordered(self.limits().content_concurrency);
         while let Some(page) = rest.next().await {
             let page = page?;
@@ -239,23 +268,22 @@ impl Run<'_> {
             return Ok(total);
         }
         tracing::info!(have, total, steady, "numbered pages do not add up; reading again by `after`");
-        self.read_after(search, release, wanted, take).await
+        self.read_after(search, asked, take).await
     }
 
     /// Reads page by page, each after the last document of the one before.
     async fn read_after(
         &self,
         search: &Search,
-        release: Option<&str>,
-        wanted: &(dyn Fn(&Document) -> bool + Sync),
-        mut take: impl FnMut(Page) -> u64,
+        asked: Asked<'_>,
+        mut take: impl FnMut(Page<'_>) -> u64,
     ) -> Result<u64> {
         let total = self.page(Search { page_size: 1, ..search.clone() }).await?.total_results_size;
         let mut after: Option<String> = None;
         let mut visited = HashSet::new();
         loop {
             let next = Search { after: after.clone(), page: 1, ..search.clone() };
-            let page = self.stored_page(next, release, wanted).await?;
+            let page = self.stored_page(next, asked).await?;
             let Some(last) = page.ids.last().cloned() else {
                 return Ok(total);
             };
@@ -268,17 +296,12 @@ impl Run<'_> {
         }
     }
 
-    async fn stored_page(
-        &self,
-        search: Search,
-        release: Option<&str>,
-        wanted: &(dyn Fn(&Document) -> bool + Sync),
-    ) -> Result<Page> {
+    async fn stored_page(&self, search: Search, asked: Asked<'_>) -> Result<Page<'_>> {
         let page = self.page(search).await?;
         let ids = page.documents.iter().map(|document| document.id.clone()).collect();
         let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();
-        let documents = page.documents.into_iter().filter(|document| wanted(document)).collect();
-        let stored = self.store_documents(documents, release).await?;
+        let documents = page.documents.into_iter().filter(|document| (asked.wanted)(document)).collect();
+        let stored = self.store_documents(documents, asked).await?;
         Ok(Page { total: page.total_results_size, pages: page.total_pages, ids, bytes, stored })
     }
 
@@ -287,26 +310,41 @@ impl Run<'_> {
         self.content.search(&search).await.map_err(|error| self.source_error(error))
     }
 
-    /// Stores documents and looks what they refer to, off the async threads.
-    async fn store_documents(&self, documents: Vec<Document>, release: Option<&str>) -> Result<Vec<Stored>> {
-        let items = documents
-            .iter()
-            .map(|document| NewItem {
-                kind: ItemKind::Document,
-                path: names::document(self.key(), release, &document.lang, &document.type_, &document.id),
-                data: ItemData::Memory(document.bytes.clone()),
-            })
-            .collect();
-        let look = tokio::task::spawn_blocking(move || {
-            let look = |document: Document| (document.references().ok(), document);
-            documents.into_iter().map(look).collect::<Vec<_>>()
+    /// Stores documents and looks what they refer to, off the async threads: into those only of which
+    /// the snapshot before does not tell.
+    async fn store_documents(&self, documents: Vec<Document>, asked: Asked<'_>) -> Result<Vec<Stored<'_>>> {
+        let path = |document: &Document| {
+            names::document(self.key(), asked.release, &document.lang, &document.type_, &document.id)
+        };
+        let paths: Vec<String> = documents.iter().map(path).collect();
+        let items = documents.iter().zip(&paths).map(|(document, path)| NewItem {
+            kind: ItemKind::Document,
+            path: path.clone(),
+            data: ItemData::Memory(document.bytes.clone()),
         });
-        let (items, looked) = futures_util::join!(self.store(items), look);
-        let looked = looked.expect("looking into documents does not panic");
-        let stored = items?.into_iter().zip(looked);
-        Ok(stored
-            .map(|(item, (references, document))| Stored { document, id: item.id, references })
-            .collect())
+        let items = self.store(items.collect()).await?;
+        let mut stored = Vec::with_capacity(documents.len());
+        let mut unknown = Vec::new();
+        for ((document, path), item) in documents.into_iter().zip(paths).zip(items) {
+            match self.known_links(&path, &item.id, asked.same) {
+                Some(known) => {
+                    stored.push(Stored { document, id: item.id, path, refers: Refers::AsBefore(known) });
+                }
+                None => unknown.push((document, path, item.id)),
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(stored);
+        }
+        let look = |(document, path, id): (Document, String, ItemId)| {
+            let refers = document.references().map_or(Refers::Unread, Refers::To);
+            Stored { document, id, path, refers }
+        };
+        let looked = tokio::task::spawn_blocking(move || {
+            unknown.into_iter().map(look).collect::<Vec<Stored<'static>>>()
+        });
+        stored.extend(looked.await.expect("looking into documents does not panic"));
+        Ok(stored)
     }
 
     /// Asks the API how many documents it has of each type and language, and compares.
@@ -358,8 +396,8 @@ impl Run<'_> {
         &self,
         everything: &Search,
         missing: &[String],
-        release: Option<&str>,
-    ) -> Result<Vec<Stored>> {
+        asked: Asked<'_>,
+    ) -> Result<Vec<Stored<'_>>> {
         let batches = self.content.in_ids_batches(everything, missing);
         let mut answers = stream::iter(batches)
             .map(|batch| self.page(batch.search))
@@ -370,7 +408,7 @@ impl Run<'_> {
             found.extend(page?.documents.into_iter().filter(|document| seen.insert(document.id.clone())));
         }
         drop(answers);
-        self.store_documents(found, release).await
+        self.store_documents(found, asked).await
     }
 
     pub(super) fn source_error(&self, error: PrismicError) -> super::SnapshotError {

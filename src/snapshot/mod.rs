@@ -11,6 +11,7 @@ mod accepted;
 mod assets;
 mod documents;
 mod error;
+mod known_links;
 mod links;
 mod models;
 mod names;

@@ -10,6 +10,7 @@ use super::accepted::{AcceptedFile, accepted_files};
 use super::assets::{Assets, Listed};
 use super::documents::{Documents, json_list};
 use super::error::{Result, SnapshotError};
+use super::known_links::{KnownLinks, SameAssets};
 use super::models::Models;
 use super::{Target, names};
 use crate::clock::Timestamp;
@@ -70,14 +71,20 @@ pub(super) struct Base {
     pub(super) manifest: Manifest,
     entries: Vec<CatalogEntry>,
     link_pages: Vec<ItemId>,
+    pub(super) known_links: KnownLinks,
     /// Files to be tried again if nothing else is read.
     pub(super) accepted: Vec<AcceptedFile>,
 }
 
 impl Base {
     pub(super) fn find(&self, path: &str) -> Option<&CatalogEntry> {
+        self.place(path).map(|(_, entry)| entry)
+    }
+
+    /// Returns an entry and its place among all.
+    pub(super) fn place(&self, path: &str) -> Option<(usize, &CatalogEntry)> {
         let at = self.entries.binary_search_by(|entry| (*entry.path).cmp(path)).ok()?;
-        self.entries.get(at)
+        Some((at, self.entries.get(at)?))
     }
 
     fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a CatalogEntry> {
@@ -235,12 +242,16 @@ async fn load_base(
     let read = async {
         let entries = tree::read_all(&reader, &manifest.catalog).await?;
         let link_pages = tree::all_pages(&reader, &manifest.links).await?;
+        let key = vault.item_key()?;
+        let known_links = KnownLinks::load(&reader, key, &manifest, &entries).await?;
         let most = vault.limits().accepted_retries;
         let accepted = accepted_files(&reader, &manifest, vault.now(), most).await?;
-        Ok::<_, crate::vault::error::VaultError>((entries, link_pages, accepted))
+        Ok::<_, crate::vault::error::VaultError>((entries, link_pages, known_links, accepted))
     };
     match read.await {
-        Ok((entries, link_pages, accepted)) => Ok(Some(Base { manifest, entries, link_pages, accepted })),
+        Ok((entries, link_pages, known_links, accepted)) => {
+            Ok(Some(Base { manifest, entries, link_pages, known_links, accepted }))
+        }
         Err(error) if error.kind == VaultErrorKind::Integrity => {
             let why = format!(
                 "its catalog cannot be read, so nothing is carried over from it: {}",
@@ -349,9 +360,10 @@ impl Run<'_> {
             return Ok(Reading { root, models, list, content: Content::Unchanged { back }, library });
         }
         let content = async {
-            let mut documents =
-                self.read_documents(&root, list.as_ref().map(Listed::new).unwrap_or_default()).await?;
-            let releases = self.read_releases(&root, &mut documents).await?;
+            let listed = list.as_ref().map(Listed::new).unwrap_or_default();
+            let same = self.same_assets(list.as_ref());
+            let mut documents = self.read_documents(&root, listed, &same).await?;
+            let releases = self.read_releases(&root, &mut documents, &same).await?;
             Ok::<_, SnapshotError>((documents, releases))
         };
         let library = async {
@@ -403,10 +415,15 @@ impl Run<'_> {
         SafeUrl(self.content.endpoint()).to_string()
     }
 
-    async fn read_releases(&self, root: &Root, documents: &mut Documents) -> Result<BTreeMap<String, Tally>> {
+    async fn read_releases(
+        &self,
+        root: &Root,
+        documents: &mut Documents,
+        same: &SameAssets,
+    ) -> Result<BTreeMap<String, Tally>> {
         let mut tallies = BTreeMap::new();
         for release in &root.releases {
-            let tally = self.read_release(root, &release.id, &release.reference, documents).await?;
+            let tally = self.read_release(root, release, documents, same).await?;
             tallies.insert(release.id.clone(), tally);
         }
         if !root.releases.is_empty() {

@@ -21,7 +21,7 @@ impl Reader<'_> {
     }
 
     /// The same where their packs are read whole, as
-    /// [`for_each_with_bodies`](Reader::for_each_with_bodies) does.
+    /// [`for_each_batch_with_bodies`](Reader::for_each_batch_with_bodies) does.
     pub fn forecast_with_bodies(&self, ids: impl IntoIterator<Item = ItemId>) -> BTreeMap<String, Traffic> {
         self.forecast_of(ids, Extent::Whole)
     }

@@ -132,25 +132,19 @@ impl Reader<'_> {
         self.read_all(ids, Extent::Wanted, each).await.map(drop)
     }
 
-    /// As [`for_each`](Self::for_each), and reads the packs of these items whole: returns the digests
-    /// of the bodies that it read from front to back, so that nobody has to read them once more. A
-    /// body with an item that is read by itself is not among them.
+    /// As [`for_each_batch`](Self::for_each_batch), and reads the packs of these items whole: returns
+    /// the digests of the bodies that it read from front to back, so that nobody has to read them once
+    /// more. A body with an item that is read by itself is not among them.
     ///
     /// # Errors
     ///
     /// Only those of `each`.
-    pub async fn for_each_with_bodies<E>(
+    pub async fn for_each_batch_with_bodies<E>(
         &self,
         ids: impl IntoIterator<Item = ItemId>,
-        mut each: impl AsyncFnMut(ItemId, Result<ItemData>) -> std::result::Result<(), E>,
+        each: impl AsyncFnMut(Batch) -> std::result::Result<(), E>,
     ) -> std::result::Result<Vec<HashedBody>, E> {
-        self.read_all(ids, Extent::Whole, async |batch| {
-            for (id, data) in batch {
-                each(id, data).await?;
-            }
-            Ok(())
-        })
-        .await
+        self.read_all(ids, Extent::Whole, each).await
     }
 
     async fn read_all<E>(
@@ -178,12 +172,12 @@ impl Reader<'_> {
         let used = async {
             let mut bodies = Bodies::default();
             while let Some(Decoded { items, stored }) = receiver.recv().await {
-                if let Some(stored) = stored.filter(|_| extent == Extent::Whole) {
+                // Hashed while the caller is busy with the items.
+                let hashing = stored.filter(|_| extent == Extent::Whole).map(|stored| {
                     let size = self.space.index.packs()[stored.pack as usize].size;
-                    bodies = tokio::task::spawn_blocking(move || bodies.with(&stored, size))
-                        .await
-                        .expect("hashing does not panic");
-                }
+                    let bodies = std::mem::take(&mut bodies);
+                    tokio::task::spawn_blocking(move || bodies.with(&stored, size))
+                });
                 let mut batch = Batch::with_capacity(items.len());
                 for (id, data) in items {
                     match data {
@@ -199,6 +193,9 @@ impl Reader<'_> {
                 }
                 if !batch.is_empty() {
                     each(batch).await?;
+                }
+                if let Some(hashing) = hashing {
+                    bodies = hashing.await.expect("hashing does not panic");
                 }
             }
             Ok(bodies.done)

@@ -121,13 +121,30 @@ pub trait PageSource: Sync {
 pub async fn read_all<E: Entry>(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<E>> {
     // The number of a manifest is not trusted with memory.
     let mut entries: Vec<E> = Vec::with_capacity(root.entries.min(1 << 20) as usize);
-    for page in leaf_pages(source, root).await? {
-        parse_into(&source.page(page).await?, page, &mut entries)?;
-    }
+    for_each(source, root, |entry| entries.push(entry)).await?;
     if entries.len() as u64 != root.entries || !entries.is_sorted_by(|a, b| a.path() < b.path()) {
         return Err(disorder(root.root, "its entries are not those it counts, or not in order"));
     }
     Ok(entries)
+}
+
+/// Gives the entries of a tree to `each` page by page, so that they need not be in memory at once.
+/// Neither their order nor their number is checked.
+///
+/// # Errors
+///
+/// [`ErrorKind::Integrity`] when a page is missing or damaged.
+pub async fn for_each<E: Entry>(
+    source: &dyn PageSource,
+    root: &TreeRoot,
+    mut each: impl FnMut(E),
+) -> Result<()> {
+    let mut entries: Vec<E> = Vec::new();
+    for page in leaf_pages(source, root).await? {
+        parse_into(&source.page(page).await?, page, &mut entries)?;
+        entries.drain(..).for_each(&mut each);
+    }
+    Ok(())
 }
 
 /// Returns the ids of all pages of a tree, of every level, the lowest last and in order.

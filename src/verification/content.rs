@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::de::IgnoredAny;
+
 use super::objects::damage_kind;
 use super::report::{DamageKind, VerifyOptions, VerifyReport};
 use crate::ids::ItemId;
@@ -12,7 +14,7 @@ use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
 use crate::vault::snapshots::Snapshot;
-use crate::vault::stretch::HashedBody;
+use crate::vault::stretch::{Batch, HashedBody};
 use crate::vault::tree;
 
 /// What reading items came to.
@@ -35,35 +37,44 @@ pub(super) async fn check_items(
 ) -> Result<CheckedItems> {
     let mut damaged = HashSet::new();
     let ids: Vec<ItemId> = entries.keys().copied().collect();
-    let each = async |id, data| {
+    let each = async |batch: Batch| {
         if options.cancel.is_cancelled() {
             return Err(VaultError::cancelled());
         }
-        let entry = &entries[&id];
-        report.items += 1;
-        let problem = match data {
-            Ok(data) => check_item(entry, data),
-            Err(error) => Some((damage_kind(&error), with_causes(&error))),
+        let expected: Vec<CatalogEntry> = batch.iter().map(|(id, _)| entries[id].clone()).collect();
+        let check = |(entry, (id, data))| {
+            let problem = match data {
+                Ok(data) => check_item(&entry, data),
+                Err(error) => Some((damage_kind(&error), with_causes(&error))),
+            };
+            (id, entry, problem)
         };
-        match problem {
-            Some((kind, detail)) => {
-                report.add(kind, "", entry.path.to_string(), detail);
-                if kind.is_integrity() {
-                    damaged.insert(id);
+        let checked = tokio::task::spawn_blocking(move || {
+            expected.into_iter().zip(batch).map(check).collect::<Vec<_>>()
+        });
+        for (id, entry, problem) in checked.await.expect("checking items does not panic") {
+            report.items += 1;
+            match problem {
+                Some((kind, detail)) => {
+                    report.add(kind, "", entry.path.to_string(), detail);
+                    if kind.is_integrity() {
+                        damaged.insert(id);
+                    }
                 }
+                None => drop(report.good_items.insert(id)),
             }
-            None => drop(report.good_items.insert(id)),
+            options.progress.advance(Phase::Verify, 1, entry.size);
         }
-        options.progress.advance(Phase::Verify, 1, entry.size);
         Ok(())
     };
     let bodies = match whole {
-        true => reader.for_each_with_bodies(ids, each).await?,
-        false => reader.for_each(ids, each).await.map(|()| Vec::new())?,
+        true => reader.for_each_batch_with_bodies(ids, each).await?,
+        false => reader.for_each_batch(ids, each).await.map(|()| Vec::new())?,
     };
     Ok(CheckedItems { damaged, bodies })
 }
 
+/// Checks an item against its entry. Blocks.
 fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, String)> {
     if data.len() != entry.size {
         return Some((
@@ -74,11 +85,15 @@ fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, S
     if !entry.path.ends_with(".json") {
         return None;
     }
-    let parsed = match data.reader() {
-        Ok(reader) => serde_json::from_reader::<_, serde::de::IgnoredAny>(reader),
-        Err(error) => {
-            return Some((DamageKind::Unreadable, format!("its temporary file cannot be read: {error}")));
-        }
+    let parsed = match &mut data {
+        // Several times as fast as the same bytes through a reader.
+        ItemData::Memory(bytes) => serde_json::from_slice::<IgnoredAny>(bytes),
+        file @ ItemData::File(..) => match file.reader() {
+            Ok(reader) => serde_json::from_reader(reader),
+            Err(error) => {
+                return Some((DamageKind::Unreadable, format!("its temporary file cannot be read: {error}")));
+            }
+        },
     };
     // The text is left out: it may quote content.
     parsed.err().map(|error| {

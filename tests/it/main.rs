@@ -37,6 +37,7 @@ mod hidden;
 mod iam;
 mod keys;
 mod keys_crashes;
+mod known_links;
 mod locks;
 mod objects;
 mod objects_s3;

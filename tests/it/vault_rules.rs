@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::{Body, ObjectStore as _, PutMode};
+use prismvault::prismic::WALK;
 use prismvault::restore::OpenSnapshot;
 use prismvault::sandbox::{Changes, Endpoint};
 use prismvault::snapshot::{SnapshotError, Target};
@@ -139,6 +140,7 @@ async fn the_links_tree_tells_links_translations_and_assets_of_each_document() {
             links: boxed(&["MadeByHand000001", "MadeByHand000003"]),
             translations: boxed(&["MadeByHand000002"]),
             assets: boxed(&pictures),
+            walk: WALK,
         }
     );
     assert_eq!(
@@ -148,6 +150,7 @@ async fn the_links_tree_tells_links_translations_and_assets_of_each_document() {
             links: boxed(&["MadeByHand000003"]),
             translations: boxed(&["MadeByHand000001"]),
             assets: Vec::new(),
+            walk: WALK,
         }
     );
     let alone = of("documents/en-us/page/MadeByHand000003.json");
@@ -408,6 +411,7 @@ async fn content_that_does_not_hold_together_is_named_although_every_byte_is_goo
             links: links.iter().map(|id| (*id).into()).collect(),
             translations: Vec::new(),
             assets: assets.iter().map(|id| (*id).into()).collect(),
+            walk: 0,
         };
         LinksPart::New(Box::new(std::iter::once(entry)))
     };

@@ -36,6 +36,16 @@ pub struct LinkEntry {
     /// Ids of assets it uses, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assets: Vec<Box<str>>,
+    /// Number of the walk over the document that found this, where it is all that the document
+    /// refers to. 0, which is left out, where that is not known, or where there are files besides
+    /// that no asset id names: then whoever needs them has to look into the document.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub walk: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A line of a page above the lowest level: a page and where it begins.
