@@ -4,7 +4,7 @@
 //! The answer is a signed file below `state/`, so that whoever opens the vault has it, on whatever
 //! host. It only takes abilities away from what the kind of store promises. Without an answer that
 //! counts (never probed, signed by nobody who may, about another replica or place) names that are
-//! no digests are written the safe way, see [`creation`](super::creation): the worst that comes of
+//! no digests are written the safe way, see `vault::creation`: the worst that comes of
 //! a lost answer are a few more requests.
 //!
 //! Where there is no safe way, nothing is written: to a store whose listings miss what was put, that
