@@ -1,5 +1,7 @@
 //! The commands as people and scripts meet them.
 
+use std::collections::BTreeSet;
+
 use prismvault::sandbox::Changes;
 use serde_json::Value;
 
@@ -248,9 +250,12 @@ async fn a_lost_snapshot_is_acknowledged_and_no_longer_fails_every_check() {
     let said = vault.expect(0, &["forget", "acme-blog", "--lost", &sha256, "--reason", "the disk died"]);
     assert!(said.stdout.contains("What is lost stays lost"), "{said:?}");
     vault.expect(0, &["verify", "--full"]);
-    assert_eq!(vault.ids(), [ids[0].clone(), ids[2].clone()]);
+    // Without what lay between them, two snapshots of one second have no order.
+    let both = BTreeSet::from([ids[0].clone(), ids[2].clone()]);
+    assert_eq!(BTreeSet::from_iter(vault.ids()), both);
     vault.expect(0, &["retain"]);
-    assert_eq!(vault.ids(), ids[2..]);
+    let left = vault.ids();
+    assert!(left.len() == 1 && both.contains(&left[0]), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
