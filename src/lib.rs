@@ -18,7 +18,7 @@
 //! | 3 | [`replication`]: every replica gets what the manifests that it is to hold need |
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
-//! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised
+//! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 

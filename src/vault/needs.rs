@@ -22,6 +22,8 @@ use super::format::catalog::{CatalogEntry, LinkEntry, PageEntry};
 use super::format::manifest::{Manifest, TreeRoot};
 use super::index::PackNumber;
 use super::reader::Reader;
+use super::replica::Replica;
+use super::snapshots::Snapshot;
 use super::space::Space;
 use super::tree;
 use crate::ids::{Digest, ItemId};
@@ -192,6 +194,14 @@ impl Needed {
         self.several.extend(&other.several);
         self.lost.extend(&other.lost);
         self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    /// Returns what those of several snapshots of one space need that are to lie on a replica.
+    pub fn on(replica: &Replica, readable: &[(&Snapshot, Self)]) -> Self {
+        let mut needed = Self::default();
+        let here = readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
+        here.for_each(|(_, more)| needed.extend(more));
+        needed
     }
 
     /// Items that no index object says where they are.

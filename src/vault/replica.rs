@@ -183,13 +183,16 @@ impl Replica {
     /// Deletes an object so that nothing brings it back: all its versions, where the store keeps
     /// them. A plain delete would only hide it there.
     ///
+    /// Whether it keeps them is asked of the store as it is now: a probe found out once, and whoever
+    /// switches versions on later is told nothing.
+    ///
     /// Where a version cannot be deleted the others are, and the call fails; it can be made again.
     ///
     /// # Errors
     ///
     /// Those of the store; [`StoreKind::Locked`] until a lock ends.
     pub(crate) async fn delete_for_good(&self, key: &str) -> Result<()> {
-        if !self.store.abilities().versions {
+        if !self.counted.abilities().versions {
             return Ok(self.store.delete(key).await?);
         }
         let mut failure = None;
@@ -527,6 +530,15 @@ mod tests {
             assert_eq!(store.list_versions("packs/a/b").await.unwrap(), []);
         }
         store.head("packs/a/bc").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn versions_that_were_switched_on_after_the_probe_go_too() {
+        let (replica, store, _) = replica(None).await;
+        let replica = replica.with_found(Found { abilities: Abilities::NONE, refusal: None });
+        assert!(!replica.store.abilities().versions);
+        replica.delete_for_good("packs/a/b").await.unwrap();
+        assert_eq!(store.list_versions("packs/a/b").await.unwrap(), []);
     }
 
     #[tokio::test]

@@ -186,9 +186,7 @@ async fn units_of<'a>(
         if !replica.is_live() || !options.scope.includes(&replica.name) {
             continue;
         }
-        let mut needed = Needed::default();
-        let here = readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-        here.for_each(|(_, more)| needed.extend(more));
+        let needed = Needed::on(replica, &readable);
         let objects = presence(&space, at, replica, &needed, &mut VerifyReport::default());
         let mut of_unit: BTreeMap<Digest, Vec<Object>> = BTreeMap::new();
         for object in objects {

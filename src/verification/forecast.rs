@@ -124,9 +124,7 @@ impl VerifyForecast {
             if !replica.is_live() || !options.scope.includes(&replica.name) {
                 continue;
             }
-            let mut needed = Needed::default();
-            let here = readable.iter().filter(|(snapshot, _)| snapshot.on.contains(&replica.name));
-            here.for_each(|(_, more)| needed.extend(more));
+            let needed = Needed::on(replica, readable);
             let objects = presence(space, at, replica, &needed, &mut VerifyReport::default());
             // What is hashed while its content is read is not read before.
             let (left, now): (Vec<Object>, Vec<Object>) =
