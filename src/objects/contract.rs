@@ -19,7 +19,9 @@ use std::sync::Arc;
 use chrono::DateTime;
 use futures_util::future::join_all;
 
-use super::{Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, SpoolFile, VersionId};
+use super::memory::MemoryStore;
+use super::{Body, ErrorKind, ObjectMeta, ObjectStore, PutMode, Result, SourceObject, SpoolFile, VersionId};
+use crate::clock::SystemClock;
 use crate::ids::{Digest, hex, random};
 
 /// One line of the contract.
@@ -29,6 +31,8 @@ pub enum Line {
     PutIsSeen,
     /// A body from a file is stored like one in memory.
     FilesAreStored,
+    /// So is one from an object of another store.
+    ObjectsArePassedOn,
     /// A create-only put on an existing key is refused and leaves the first content.
     CreateKeepsTheFirst,
     /// Of several create-only puts at once exactly one succeeds.
@@ -78,9 +82,10 @@ pub enum Line {
 
 impl Line {
     /// All lines.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::PutIsSeen,
         Self::FilesAreStored,
+        Self::ObjectsArePassedOn,
         Self::CreateKeepsTheFirst,
         Self::OneCreatorWins,
         Self::OverwriteReplaces,
@@ -134,6 +139,7 @@ pub async fn check(store: &Arc<dyn ObjectStore>, line: Line) -> std::result::Res
     let kept = match line {
         Line::PutIsSeen => put_is_seen(&area).await,
         Line::FilesAreStored => files_are_stored(&area).await,
+        Line::ObjectsArePassedOn => objects_are_passed_on(&area).await,
         Line::CreateKeepsTheFirst => create_keeps_the_first(&area).await,
         Line::OneCreatorWins => one_creator_wins(&area).await,
         Line::OverwriteReplaces => overwrite_replaces(&area).await,
@@ -285,6 +291,50 @@ async fn files_are_stored(area: &Area) -> Check {
         let body = Body::file(spooled(bytes.clone()).await?, bytes.len() as u64, Digest::of(&bytes));
         area.put(name, body).await?;
         expect("get gives the bytes of the file", area.read(name).await? == bytes, true)?;
+    }
+    Ok(())
+}
+
+/// Returns the object of another store that holds these bytes, if any, in pieces of an odd size.
+async fn elsewhere(bytes: Option<Vec<u8>>) -> std::result::Result<Arc<SourceObject>, String> {
+    let store = MemoryStore::new("elsewhere", Arc::new(SystemClock));
+    if let Some(bytes) = bytes {
+        works("the first put", store.put("object", Body::bytes(bytes), PutMode::Overwrite).await)?;
+    }
+    Ok(Arc::new(SourceObject::new(Arc::new(store), "object", 99_991)))
+}
+
+async fn objects_are_passed_on(area: &Area) -> Check {
+    for (name, bytes) in [("empty", vec![]), ("one-piece", pattern(50)), ("large", pattern((1 << 20) + 7))] {
+        let (len, digest) = (bytes.len() as u64, Digest::of(&bytes));
+        let body = Body::object(elsewhere(Some(bytes.clone())).await?, len, digest);
+        // Twice: an attempt may have to be repeated.
+        for _ in 0..2 {
+            works("passing on", area.store.put(&area.key(name), body.clone(), PutMode::Overwrite).await)?;
+            expect("get gives the bytes of the object", area.read(name).await? == bytes, true)?;
+        }
+    }
+    let bytes = pattern(300_000);
+    let (len, digest) = (bytes.len() as u64, Digest::of(&bytes));
+    let with_a_flip_at = |at: usize| {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        Some(flipped)
+    };
+    for (what, actual) in [
+        ("a flipped bit", with_a_flip_at(1000)),
+        ("a flipped last bit", with_a_flip_at(299_999)),
+        ("a cut object", Some(bytes[..150_000].to_vec())),
+        ("no object", None),
+    ] {
+        let body = Body::object(elsewhere(actual).await?, len, digest);
+        for name in ["new", "large"] {
+            let put = area.store.put(&area.key(name), body.clone(), PutMode::Overwrite).await;
+            fails(&format!("a put with {what}"), put, ErrorKind::Corrupt)?;
+        }
+        fails("head", area.store.head(&area.key("new")).await, ErrorKind::NotFound)?;
+        let size = works("head", area.store.head(&area.key("large")).await)?.size;
+        expect("size of what was there before", size, (1 << 20) + 7)?;
     }
     Ok(())
 }

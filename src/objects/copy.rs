@@ -6,10 +6,15 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
 
-use super::{Body, BodySource, ErrorKind, StoreError};
+use super::{Body, BodySource, ErrorKind, SourceObject, StoreError};
 use crate::ids::Digest;
 
 /// Bytes of a body that are in memory at once. Larger pieces do not copy faster.
@@ -21,6 +26,9 @@ pub(super) enum CopyError {
     /// The spool file cannot be read.
     #[error("the spool file of the body cannot be read")]
     Read(#[source] io::Error),
+    /// The store that has the object cannot give it.
+    #[error("the object that is copied cannot be read")]
+    Source(#[source] StoreError),
     /// The destination does not take the bytes.
     #[error("the body cannot be written")]
     Write(#[source] io::Error),
@@ -39,6 +47,7 @@ impl CopyError {
             Self::Length { .. } | Self::Digest { .. } => {
                 (ErrorKind::Corrupt, "its bytes are not those announced")
             }
+            Self::Source(_) => (ErrorKind::Corrupt, "its bytes cannot be had from where they are"),
             Self::Read(_) | Self::Write(_) => (ErrorKind::Permanent, "its bytes cannot be copied"),
         };
         StoreError::new(kind, "write", key, place, reason).because(self)
@@ -54,6 +63,11 @@ impl Body {
             BodySource::File(spool) => {
                 let mut file = File::open(&spool.path).map_err(CopyError::Read)?;
                 self.copy_from(&mut file, to)
+            }
+            BodySource::Object(object) => {
+                let mut reading = Reading::new(object, self.len());
+                let copied = self.copy_from(&mut reading, to);
+                reading.failure.map_or(copied, |failure| Err(CopyError::Source(failure)))
             }
         }
     }
@@ -94,9 +108,75 @@ impl Body {
     }
 }
 
+/// An object of another store as a reader that blocks, for threads that may.
+struct Reading<'a> {
+    object: &'a SourceObject,
+    pieces: Box<dyn Iterator<Item = Range<u64>>>,
+    piece: Bytes,
+    /// Why the last read failed.
+    failure: Option<StoreError>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(object: &'a SourceObject, len: u64) -> Self {
+        Self { object, pieces: Box::new(object.pieces(len)), piece: Bytes::new(), failure: None }
+    }
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.piece.is_empty() {
+            let Some(range) = self.pieces.next() else { return Ok(0) };
+            match Handle::current().block_on(self.object.read(range)) {
+                Ok(piece) => self.piece = piece,
+                Err(error) => {
+                    self.failure = Some(error);
+                    return Err(io::ErrorKind::Other.into());
+                }
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        buffer[..count].copy_from_slice(&self.piece.split_to(count));
+        Ok(count)
+    }
+}
+
+/// Sends the pieces of an object to `to`, each read while the one before is taken; the last only
+/// when all of them together are what was announced, so that whoever counts the bytes never gets
+/// the whole of anything else. Ends when nobody takes them any more.
+pub(super) async fn pass_on(
+    object: Arc<SourceObject>,
+    len: u64,
+    announced: Digest,
+    to: Sender<Result<Bytes, CopyError>>,
+) {
+    let mut hasher = Sha256::new();
+    for range in object.pieces(len) {
+        // First the place, then the piece: so one is taken and one waits, and there are no more.
+        let Ok(place) = to.reserve().await else { return };
+        let is_last = range.end == len;
+        let piece = match object.read(range).await {
+            Ok(piece) => piece,
+            Err(error) => return place.send(Err(CopyError::Source(error))),
+        };
+        let bytes = piece.clone();
+        let hashed = tokio::task::spawn_blocking(move || hasher.chain_update(&bytes)).await;
+        // Only a runtime that shuts down ends this; who waits for the piece ends as well.
+        let Ok(more) = hashed else { return };
+        hasher = more;
+        if is_last {
+            let actual = Digest(hasher.finalize().into());
+            return place.send(match actual == announced {
+                true => Ok(piece),
+                false => Err(CopyError::Digest { announced, actual }),
+            });
+        }
+        place.send(Ok(piece));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::objects::SpoolFile;

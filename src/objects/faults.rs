@@ -271,6 +271,13 @@ impl FaultStore {
                     self.error(ErrorKind::Permanent, Operation::Put, key, why).because(err)
                 })?
             }
+            BodySource::Object(object) => {
+                let mut bytes = Vec::new();
+                for range in object.pieces(body.len()) {
+                    bytes.extend_from_slice(&object.read(range).await?);
+                }
+                bytes.into()
+            }
         };
         let stored = self.inner.put(key, Body::bytes(ticket.damage(bytes)), mode).await;
         stored.map(|meta| ObjectMeta { size: body.len(), sha256: meta.sha256.map(|_| body.sha256()), ..meta })

@@ -172,7 +172,7 @@ impl MemoryStore {
     async fn take_in(&self, key: &str, body: Body) -> Result<Bytes> {
         let read = tokio::task::spawn_blocking(move || match body.source() {
             BodySource::Bytes(bytes) => body.verify().map(|()| bytes.clone()),
-            BodySource::File(_) => {
+            BodySource::File(_) | BodySource::Object(_) => {
                 let mut bytes = Vec::new();
                 body.copy_to(&mut bytes).map(|()| bytes.into())
             }

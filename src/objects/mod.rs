@@ -93,6 +93,35 @@ pub enum BodySource {
     Bytes(Bytes),
     /// In a file that the holder keeps until the last clone is gone; large packs are spooled.
     File(Arc<SpoolFile>),
+    /// In another store: read while they are sent, once for each attempt.
+    Object(Arc<SourceObject>),
+}
+
+/// An object of a store that is read piece by piece while another store takes it, so that it is
+/// neither held in memory nor in a file.
+#[derive(Debug)]
+pub struct SourceObject {
+    store: Arc<dyn ObjectStore>,
+    key: String,
+    /// Most bytes of a piece.
+    piece_bytes: u64,
+}
+
+impl SourceObject {
+    /// Returns the object under `key`, read by at most `piece_bytes` (at least one) at once.
+    pub fn new(store: Arc<dyn ObjectStore>, key: &str, piece_bytes: u64) -> Self {
+        Self { store, key: key.to_owned(), piece_bytes: piece_bytes.max(1) }
+    }
+
+    /// Returns the ranges of the pieces of the first `len` bytes.
+    fn pieces(&self, len: u64) -> impl Iterator<Item = Range<u64>> + Send + use<> {
+        let most = self.piece_bytes;
+        (0..len.div_ceil(most)).map(move |number| number * most..len.min((number + 1) * most))
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        self.store.get_range(&self.key, range).await
+    }
 }
 
 /// A finished spool file; removed when the last holder drops it.
@@ -128,6 +157,12 @@ impl Body {
     /// Returns a body from a file with a known length and digest.
     pub fn file(file: Arc<SpoolFile>, len: u64, sha256: Digest) -> Self {
         Self { source: BodySource::File(file), len, sha256 }
+    }
+
+    /// Returns a body from an object of another store with a known length and digest. A put refuses
+    /// it as [`ErrorKind::Corrupt`] when it cannot be read, or turns out to be something else.
+    pub fn object(object: Arc<SourceObject>, len: u64, sha256: Digest) -> Self {
+        Self { source: BodySource::Object(object), len, sha256 }
     }
 
     /// Returns a body of bytes that are said to have this digest, whether they have it or not: to

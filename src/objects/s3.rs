@@ -4,7 +4,8 @@
 //!
 //! Invariants:
 //! - Every put carries the SHA-256 of the body, which the store checks before the object appears.
-//!   A body from a file is checked here too before the first byte is sent: not every store checks.
+//!   A body from a file is checked here too before the first byte is sent, one from another store
+//!   before the last byte is: not every store checks.
 //! - The SDK retries nothing; [`super::retry`] does, because only it can tell whether a write
 //!   whose answer was lost has happened.
 //! - Every request has a deadline from [`Limits`], and a transfer that stalls is given up.
@@ -20,6 +21,7 @@ mod connect;
 mod credentials;
 mod errors;
 mod options;
+mod passing;
 mod place;
 mod requests;
 mod versions;

@@ -263,6 +263,9 @@ async fn run_job<'a>(vault: &Vault, copier: &Copier<'_>, job: Job<'a>) -> Done<'
         .filter(|replica| replica.is_live())
         .collect();
     let held = copier.hold(job.size).await;
+    if let Some(outcome) = pass(copier, &job, &sources).await {
+        return Done { job, outcomes: vec![outcome], bad, lost };
+    }
     let (bodies, passed_over) = read(copier, &job.key, job.size, &sources).await;
     bad.extend(passed_over);
     let wanting = job.to.iter().zip(settled);
@@ -293,6 +296,16 @@ async fn run_job<'a>(vault: &Vault, copier: &Copier<'_>, job: Job<'a>) -> Done<'
     }
     drop(held);
     Done { job, outcomes, bad, lost }
+}
+
+/// Passes an object on that just one replica lacks; `None` where it is to be read first.
+async fn pass(copier: &Copier<'_>, job: &Job<'_>, sources: &[&Replica]) -> Option<Outcome> {
+    let ([(replica, How::Missing)], [source, ..]) = (&job.to[..], sources) else { return None };
+    let passed = copier.pass(&job.key, job.size, source, replica).await?;
+    Some(match passed {
+        Ok(()) => Outcome::Written { objects: 1, bytes: job.size },
+        Err(error) => failed(replica, error),
+    })
 }
 
 /// Looks at what is on a replica before anything is read for it; `None` where it needs a copy.

@@ -2,12 +2,13 @@
 //! one of another, for `replicate` and for `repair`.
 //!
 //! A copy is believed at both ends: what is read must have the digest of its name, or a signature
-//! that counts, before a byte of it is written, and what was written is confirmed. A source whose
+//! that counts, before there is an object of it, and what was written is confirmed. A source whose
 //! copy is bad is passed over and named.
 //!
 //! Memory is bounded by [`Limits::copy_memory_bytes`](crate::limits::Limits::copy_memory_bytes)
-//! for all copies together: small objects are held whole, large ones go by ranges through a spool
-//! file.
+//! for all copies together: small objects are held whole; large ones that one replica lacks are
+//! passed on while they are read, others go by ranges through a spool file. Whatever is wrong with
+//! an object that is passed on, it is read once more through the file, and that tells.
 //!
 //! **If we crash here**: a put is atomic, so at worst an object is there that no manifest needs
 //! yet, and a spool file that the next run sweeps. [`replace`] says what else.
@@ -22,7 +23,8 @@ use sha2::Digest as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::ids::Digest;
-use crate::objects::{Body, ErrorKind as StoreKind, PutMode, SpoolFile, StoreError};
+use crate::limits::Limits;
+use crate::objects::{Body, ErrorKind as StoreKind, PutMode, SourceObject, SpoolFile, StoreError};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::layout;
 use crate::vault::open::Vault;
@@ -58,19 +60,51 @@ pub(super) struct Copier<'a> {
     vault: &'a Vault,
     memory: Semaphore,
     units: u32,
+    /// Objects that may be passed on at once. Each occupies its target while it waits for its source,
+    /// and two replicas may be both to each other: one operation on each must always be left for
+    /// reading.
+    passes: Semaphore,
 }
 
 impl<'a> Copier<'a> {
     pub(super) fn new(vault: &'a Vault) -> Self {
         let units = u32::try_from(vault.limits().copy_memory_bytes / MEMORY_UNIT).unwrap_or(u32::MAX).max(1);
-        Self { vault, memory: Semaphore::new(units as usize), units }
+        let passes = Semaphore::new(vault.limits().store_concurrency.saturating_sub(1));
+        Self { vault, memory: Semaphore::new(units as usize), units, passes }
     }
 
-    /// Waits until an object of this size may be held.
+    /// Waits until an object of this size may be held: whole, or one piece that is written and one
+    /// that is read.
     pub(super) async fn hold(&self, size: u64) -> SemaphorePermit<'_> {
-        let bytes = size.min(self.vault.limits().range_bytes);
+        let bytes = size.min(whole_bytes_max(self.vault.limits()));
         let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX).clamp(1, self.units);
         self.memory.acquire_many(units).await.expect("this semaphore is never closed")
+    }
+
+    /// Copies a large object to one replica that lacks it, reading while writing. `None` where that
+    /// cannot be done, or the source did not give what the name says, which nobody has got then: the
+    /// caller [`fetch`](Self::fetch)es it. The caller holds memory for it.
+    pub(super) async fn pass(
+        &self,
+        key: &str,
+        size: u64,
+        source: &Replica,
+        to: &Replica,
+    ) -> Option<Result<()>> {
+        let limits = self.vault.limits();
+        let promised = layout::promised_digest(key).filter(|_| size > whole_bytes_max(limits))?;
+        if limits.store_concurrency < 2 {
+            return None;
+        }
+        let _pass = self.passes.acquire().await.expect("this semaphore is never closed");
+        let object = SourceObject::new(Arc::clone(&source.store), key, limits.copy_range_bytes);
+        match to.store_new(key, Body::object(Arc::new(object), size, promised)).await {
+            Err(error) if error.kind == ErrorKind::Store(StoreKind::Corrupt) => {
+                tracing::info!(key, from = %source.name, error = %with_causes(&error), "cannot be passed on; reading it once more");
+                None
+            }
+            passed => Some(passed),
+        }
     }
 
     /// Reads the first good copy. The caller holds memory for it until the body is dropped. `size`
@@ -107,6 +141,11 @@ impl<'a> Copier<'a> {
     }
 }
 
+/// Largest object that is held whole: two pieces of larger ones are.
+pub(super) fn whole_bytes_max(limits: &Limits) -> u64 {
+    limits.copy_range_bytes.saturating_mul(2)
+}
+
 /// Whether an error says that a copy is no good, as opposed to out of reach.
 pub(super) fn is_damage(error: &VaultError) -> bool {
     use StoreKind::{NotFound, OutOfRange, TooLarge};
@@ -135,8 +174,7 @@ pub(crate) async fn fetch(vault: &Vault, from: &Replica, key: &str, size: Option
 
 /// Reads an object as it is: in memory when it is small, else into a spool file.
 async fn read(vault: &Vault, from: &Replica, key: &str, size: u64) -> Result<Body> {
-    let range_bytes = vault.limits().range_bytes;
-    if size <= range_bytes {
+    if size <= whole_bytes_max(vault.limits()) {
         return Ok(in_memory(from.store.get(key, size).await?).await);
     }
     read_ranges(vault, size, |range| from.store.get_range(key, range)).await
@@ -147,7 +185,7 @@ async fn read_ranges<F>(vault: &Vault, size: u64, read: impl Fn(Range<u64>) -> F
 where
     F: Future<Output = std::result::Result<Bytes, StoreError>>,
 {
-    let range_bytes = vault.limits().range_bytes;
+    let range_bytes = vault.limits().copy_range_bytes.max(1);
     let local = |error| VaultError::local("cannot write a spool file", error);
     let file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
     let mut spool = (file, sha2::Sha256::new());

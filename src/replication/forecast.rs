@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::copy;
 use super::plan::{How, Plan};
 use crate::objects::traffic::Traffic;
 use crate::vault::layout;
@@ -10,7 +11,10 @@ use crate::vault::replica::Replica;
 
 /// Forecasts requests and bytes for each replica, if every first source has a good copy.
 pub fn traffic_of(plan: &Plan, vault: &Vault) -> BTreeMap<String, Traffic> {
-    let range_bytes = vault.limits().range_bytes.max(1);
+    let reads = |size: u64| match size <= copy::whole_bytes_max(vault.limits()) {
+        true => 1,
+        false => size.div_ceil(vault.limits().copy_range_bytes.max(1)),
+    };
     let listed =
         plan.lists.iter().map(|(name, list)| (name.clone(), Traffic { list: *list, ..Traffic::default() }));
     let mut traffic: BTreeMap<String, Traffic> = listed.collect();
@@ -33,7 +37,7 @@ pub fn traffic_of(plan: &Plan, vault: &Vault) -> BTreeMap<String, Traffic> {
                 let source = traffic.entry(from.clone()).or_default();
                 source.bytes_read += copy.size;
                 // Signed files are read once more, to be checked with their signature.
-                source.get += if signed { objects * 3 } else { copy.size.div_ceil(range_bytes).max(1) };
+                source.get += if signed { objects * 3 } else { reads(copy.size) };
             }
         }
         for snapshot in &target.snapshots {

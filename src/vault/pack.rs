@@ -468,6 +468,7 @@ mod tests {
         match pack.body.source() {
             BodySource::File(file) => std::fs::read(&file.path).unwrap(),
             BodySource::Bytes(bytes) => bytes.to_vec(),
+            BodySource::Object(_) => unreachable!("packs are built here"),
         }
     }
 
@@ -491,7 +492,7 @@ mod tests {
 
         let header = match pack.header.as_ref().unwrap().source() {
             BodySource::Bytes(bytes) => bytes.to_vec(),
-            BodySource::File(_) => unreachable!("headers are in memory"),
+            BodySource::File(_) | BodySource::Object(_) => unreachable!("headers are in memory"),
         };
         let plain = open(&[header, body(&pack)].concat(), &[identity]).unwrap();
         let stored: u64 = pack.record.frames.iter().map(|frame| u64::from(frame.stored)).sum();

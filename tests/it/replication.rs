@@ -193,6 +193,8 @@ async fn a_bucket_and_a_directory_fill_each_other() {
     let mut backup = Backup::on(stores, true, clock).await;
     backup.min_copies = Some(1);
     backup.limits.pack_bytes = 32 << 10;
+    // Larger ones are passed on, into a directory and into a bucket.
+    backup.limits.copy_range_bytes = 5000;
     let source = Source::synthetic(80, 4);
     for away in [1, 0] {
         let all = backup.stores.clone();
@@ -209,11 +211,18 @@ async fn a_bucket_and_a_directory_fill_each_other() {
 }
 
 #[tokio::test]
-async fn large_objects_go_through_the_spool_by_ranges() {
+async fn large_objects_go_by_ranges_through_the_spool_or_past_it() {
     let source = Source::synthetic(120, 6);
-    let mut backup = with_new_replica(&source).await;
-    backup.limits.range_bytes = 1000;
-    backup.limits.copy_memory_bytes = 2000;
+    for store_concurrency in [8, 2, 1] {
+        copied_by_ranges(&source, store_concurrency).await;
+    }
+}
+
+async fn copied_by_ranges(source: &Source, store_concurrency: usize) {
+    let mut backup = with_new_replica(source).await;
+    backup.limits.store_concurrency = store_concurrency;
+    backup.limits.copy_range_bytes = 1000;
+    backup.limits.copy_memory_bytes = 4000;
     let old = counted(&mut backup, 0);
     let (plan, report) = replicate(&backup).await;
     assert!(report.lost.is_empty() && !plan.is_empty());

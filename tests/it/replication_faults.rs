@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use prismvault::clock::ManualClock;
+use prismvault::ids::Digest;
 use prismvault::objects::faults::{Condition, CrashPoint, CrashSwitch, Fault, FaultRule, FaultStore};
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
@@ -27,7 +28,10 @@ async fn a_bad_source_is_passed_over_and_named_and_only_a_bad_last_one_is_a_loss
     let originals = copy_stores(&backup.stores[..2].to_vec(), &backup.clock).await;
     third.set_condition(Condition::Healthy);
     for prefix in ["packs/", "keys/", "index/", "snapshots/"] {
-        for bad in [vec![0], vec![0, 1]] {
+        for (bad, copy_range_bytes) in
+            [(vec![0], 4 << 20), (vec![0, 1], 4 << 20), (vec![0], 500), (vec![0, 1], 500)]
+        {
+            backup.limits.copy_range_bytes = copy_range_bytes;
             let copies = copy_stores(&as_stores(&originals), &backup.clock).await;
             let empty = MemoryStore::new("replica-2", Arc::<ManualClock>::clone(&backup.clock));
             for key in ["vault.json", "replica.json", "trust/1.json", "trust/1.json.minisig"] {
@@ -77,6 +81,31 @@ async fn reading_that_loses_bytes_never_reaches_the_target() {
     let (_, report) = replicate(&backup).await;
     assert_eq!(report.lost, []);
     assert_whole(&backup, "read well").await;
+}
+
+#[tokio::test]
+async fn bits_that_flip_while_an_object_is_passed_on_are_read_once_more() {
+    let source = Source::synthetic(60, 4);
+    for (fault, times, lost) in [(Fault::FlipBit, 2, 0), (Fault::CutBody, 2, 0), (Fault::FlipBit, 10_000, 1)]
+    {
+        let mut backup = with_new_replica(&source).await;
+        backup.limits.copy_range_bytes = 500;
+        let old = faulty(&mut backup, 0);
+        let vault = backup.open().await.unwrap();
+        let plan = plan(&vault, &request()).await.unwrap();
+        let rule = FaultRule::new(fault).on(Operation::GetRange).key_containing("packs/");
+        old.add(rule.from(3).times(times));
+        let report = carry_out(&vault, &plan).await;
+        assert_eq!(report.lost.len().min(1), lost, "{report:?}");
+        assert_eq!(report.bad_copies.len(), report.lost.len(), "{report:?}");
+        for object in backup.stores[1].1.list("packs").await.unwrap() {
+            let bytes = backup.stores[1].1.get(&object.key, object.size).await.unwrap();
+            assert!(object.key.ends_with(&Digest::of(&bytes).to_string()), "{}", object.key);
+        }
+        old.clear();
+        replicate(&backup).await;
+        assert_whole(&backup, "read well").await;
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::errors::{Call, causes};
 use super::options::ServerEncryption;
-use super::{S3Store, versions};
+use super::{S3Store, passing, versions};
 use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::objects::{
@@ -35,6 +35,7 @@ impl S3Store {
         body: &Body,
         mode: PutMode,
     ) -> Result<ObjectMeta> {
+        let mut passing = None;
         let stream = match body.source() {
             BodySource::Bytes(bytes) => ByteStream::from(bytes.clone()),
             BodySource::File(spool) => {
@@ -46,6 +47,11 @@ impl S3Store {
                     let why = "the spool file of its body cannot be read";
                     self.error(ErrorKind::Permanent, call.operation, call.key, why).because(err)
                 })?
+            }
+            BodySource::Object(object) => {
+                let (stream, failure) = passing::stream(object, body);
+                passing = Some(failure);
+                stream
             }
         };
         let length = i64::try_from(body.len()).map_err(|_| {
@@ -75,7 +81,12 @@ impl S3Store {
             .set_object_lock_mode(lock_mode)
             .set_object_lock_retain_until_date(locked_until)
             .body(stream);
-        let answer = request.send().await.map_err(|err| self.failed(call, err))?;
+        let answer = request.send().await;
+        // Without its last piece the store has not got the object, whatever it answered.
+        if let Some(failure) = passing.and_then(|failure| failure.take()) {
+            return Err(failure.into_store_error(call.key, self));
+        }
+        let answer = answer.map_err(|err| self.failed(call, err))?;
         let stored = answer.checksum_sha256();
         if stored.is_some_and(|stored| stored != checksum) {
             let why = "the store answers with another checksum than that of the bytes sent";
