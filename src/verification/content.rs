@@ -9,7 +9,8 @@ use super::report::{DamageKind, VerifyOptions, VerifyReport};
 use crate::ids::ItemId;
 use crate::progress::Phase;
 use crate::vault::error::{Result, VaultError};
-use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::format::catalog::{CatalogEntry, Entry, LinkEntry};
+use crate::vault::format::manifest::TreeRoot;
 use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
@@ -24,6 +25,49 @@ pub(super) struct CheckedItems {
     pub(super) damaged: HashSet<ItemId>,
     /// Bodies that were hashed on the way.
     pub(super) bodies: Vec<HashedBody>,
+}
+
+/// Catalog and links of the snapshot that was looked at last. Where nothing changes for days one
+/// snapshot after the other has the same, and they are parsed once.
+#[derive(Debug, Default)]
+pub(super) struct Trees {
+    catalog: Option<(TreeRoot, Vec<CatalogEntry>)>,
+    links: Option<(TreeRoot, Vec<LinkEntry>)>,
+}
+
+impl Trees {
+    /// Reads the catalog of a snapshot; returns whether it is another than the last.
+    pub(super) async fn read_catalog(&mut self, reader: &Reader<'_>, snapshot: &Snapshot) -> Result<bool> {
+        read_other(&mut self.catalog, reader, &snapshot.manifest.catalog).await
+    }
+
+    /// The catalog that was read last.
+    pub(super) fn catalog(&self) -> &[CatalogEntry] {
+        self.catalog.as_ref().map(|(_, entries)| entries.as_slice()).unwrap_or_default()
+    }
+
+    async fn read_links(&mut self, reader: &Reader<'_>, snapshot: &Snapshot) -> Result<bool> {
+        read_other(&mut self.links, reader, &snapshot.manifest.links).await
+    }
+
+    fn links(&self) -> &[LinkEntry] {
+        self.links.as_ref().map(|(_, entries)| entries.as_slice()).unwrap_or_default()
+    }
+}
+
+/// Reads a tree if it is not the one that is there.
+async fn read_other<E: Entry>(
+    there: &mut Option<(TreeRoot, Vec<E>)>,
+    reader: &Reader<'_>,
+    root: &TreeRoot,
+) -> Result<bool> {
+    if there.as_ref().is_some_and(|(known, _)| known == root) {
+        return Ok(false);
+    }
+    // Not both in memory.
+    *there = None;
+    *there = Some((root.clone(), tree::read_all(reader, root).await?));
+    Ok(true)
 }
 
 /// Reads every item once: decrypted, hashed against its id (the reader does that), parsed where
@@ -101,14 +145,17 @@ fn check_item(entry: &CatalogEntry, mut data: ItemData) -> Option<(DamageKind, S
     })
 }
 
-/// Checks that a snapshot holds together: counts, targets of links, bytes of assets.
+/// Checks that a snapshot, whose catalog was read, holds together: counts, targets of links, bytes
+/// of assets.
 pub(super) async fn check_closure(
     reader: &Reader<'_>,
     snapshot: &Snapshot,
-    catalog: &[CatalogEntry],
+    trees: &mut Trees,
     report: &mut VerifyReport,
 ) {
     let manifest = &snapshot.manifest;
+    let links_read = trees.read_links(reader, snapshot).await;
+    let (catalog, links) = (trees.catalog(), trees.links());
     let mut wrong = |detail: String| report.add(DamageKind::Content, "", manifest.key.clone(), detail);
     let paths: HashSet<&str> = catalog.iter().map(|entry| &*entry.path).collect();
     let documents: HashSet<&str> = catalog
@@ -141,10 +188,9 @@ pub(super) async fn check_closure(
             }
         }
     }
-    let links: Vec<LinkEntry> = match tree::read_all(reader, &manifest.links).await {
-        Ok(links) => links,
-        Err(error) => return wrong(format!("its links cannot be read: {}", with_causes(&error))),
-    };
+    if let Err(error) = links_read {
+        return wrong(format!("its links cannot be read: {}", with_causes(&error)));
+    }
     let dangling: HashSet<&str> = links
         .iter()
         .filter(|entry| entry.path.starts_with("documents/"))

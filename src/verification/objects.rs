@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use super::audit::check_audit;
 use super::budget;
-use super::content::{self, CheckedItems};
+use super::content::{self, CheckedItems, Trees};
 use super::hidden;
 use super::losses;
 use super::memory::{Memory, unit_of};
@@ -29,7 +29,6 @@ use crate::vault::replica::{Failure, Replica, with_causes};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 use crate::vault::space::Space;
 use crate::vault::stretch::HashedBody;
-use crate::vault::tree;
 
 /// An object that must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -225,13 +224,16 @@ async fn verify_space(
     let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
     let mut needs = Needs::new(&reader, &space);
     let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
+    let mut trees = Trees::default();
     for snapshot in snapshots {
         let read = async {
             let needed = needs.of(&snapshot.manifest).await?;
             if options.level == Some(Level::Content) {
-                let catalog: Vec<CatalogEntry> = tree::read_all(&reader, &snapshot.manifest.catalog).await?;
-                content::check_closure(&reader, snapshot, &catalog, report).await;
-                entries.extend(catalog.into_iter().map(|entry| (entry.item, entry)));
+                let is_new = trees.read_catalog(&reader, snapshot).await?;
+                content::check_closure(&reader, snapshot, &mut trees, report).await;
+                if is_new {
+                    entries.extend(trees.catalog().iter().map(|entry| (entry.item, entry.clone())));
+                }
             }
             Ok::<_, VaultError>(needed)
         };
@@ -248,6 +250,7 @@ async fn verify_space(
             }
         }
     }
+    drop(trees);
     let mut left = BTreeMap::new();
     for (at, replica) in vault.replicas.all().iter().enumerate() {
         if replica.is_live() && options.scope.includes(&replica.name) {
