@@ -150,7 +150,7 @@ pub async fn take(
     let snapshots = Snapshots::load(vault, Some(&target.name)).await?;
     let ledger = Ledger::load(vault, &target.space).await?;
     let lost = lost(vault, target, &snapshots, &ledger)?;
-    let space = Space::load(vault, &target.space).await?;
+    let space = Space::load_after(vault, &target.space, &ledger).await?;
     let mut vault_warnings = [&space.unreadable[..], &snapshots.unreadable].concat();
     let base = match snapshots.of(&target.name).last() {
         Some(snapshot) => load_base(vault, &space, snapshot.manifest.clone(), &mut vault_warnings).await?,

@@ -58,6 +58,16 @@ impl Space {
         Self::load_through(vault, name, Copies::WithCache).await
     }
 
+    /// The same for those who have just read its ledger: before the listings, as it must be.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn load_after(vault: &Vault, name: &Name, ledger: &Ledger) -> Result<Self> {
+        vault.item_key()?;
+        Self::load_by(vault, name, ledger, Copies::WithCache).await
+    }
+
     /// The same by what replicas hold alone: for those who ask whether index objects are good
     /// there. The cache of this client may hold what all replicas have lost.
     ///
@@ -71,8 +81,12 @@ impl Space {
     async fn load_through(vault: &Vault, name: &Name, copies: Copies) -> Result<Self> {
         vault.item_key()?;
         let ledger = Ledger::load(vault, name).await?;
+        Self::load_by(vault, name, &ledger, copies).await
+    }
+
+    async fn load_by(vault: &Vault, name: &Name, ledger: &Ledger, copies: Copies) -> Result<Self> {
         let mut listings = list_all(vault, name).await;
-        let mut read = read_all(vault, name, &listings, &ledger, copies).await;
+        let mut read = read_all(vault, name, &listings, ledger, copies).await;
         // Pruning on another host may have merged index objects since they were listed; what
         // replaces them is in a list made afresh.
         let vanished = |file: &Result<IndexFile>| {
@@ -80,7 +94,7 @@ impl Space {
         };
         if read.iter().any(|(_, file)| vanished(file)) {
             listings = list_all(vault, name).await;
-            read = read_all(vault, name, &listings, &ledger, copies).await;
+            read = read_all(vault, name, &listings, ledger, copies).await;
         }
         forget_unlisted(vault, name, &listings);
         let retired = &ledger.headers().retired_indexes;
