@@ -171,14 +171,14 @@ impl Scanner<'_> {
     fn string(&mut self) -> Result<(), NotAnObject> {
         self.expect(b'"')?;
         loop {
+            self.at += plain_length(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
                 // What follows a backslash never ends the string.
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
+                Some(_) => self.at += 2,
                 None => return Err(self.unexpected()),
             }
         }
@@ -206,6 +206,28 @@ impl Scanner<'_> {
     fn unexpected(&self) -> NotAnObject {
         NotAnObject { at: self.at.min(self.bytes.len()) }
     }
+}
+
+/// Number of bytes before the first quote or backslash. Most of a document is text, so it is looked
+/// at eight bytes at once.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The lowest byte that is marked equals `byte`; those above it may be marked wrongly.
+    let marks = |word: u64, byte: u8| {
+        let zero_where_equal = word ^ (ONES * u64::from(byte));
+        zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & HIGH
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = marks(word, b'"') | marks(word, b'\\');
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let within = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    within.map_or(bytes.len(), |at| words.len() * 8 + at)
 }
 
 /// Whether a key, as written with its quotes, spells the ASCII word `name`.
@@ -378,6 +400,12 @@ mod tests {
             if !members.iter().any(|(_, key, _)| is_cut(key)) {
                 prop_assert_eq!(&result, &whole);
             }
+        }
+
+        #[test]
+        fn text_ends_at_the_first_quote_or_backslash(text in "[a-z\"\\\\!#\\[\\]\u{a2}\u{dc}]{0,40}") {
+            let one_by_one = text.bytes().position(|byte| byte == b'"' || byte == b'\\');
+            prop_assert_eq!(plain_length(text.as_bytes()), one_by_one.unwrap_or(text.len()));
         }
 
         #[test]

@@ -1,7 +1,8 @@
 //! A document as it is stored: the bytes that the API sent, and what is read from them.
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::cut::Members;
@@ -39,13 +40,15 @@ pub struct Document {
 }
 
 /// A translation of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AlternateLanguage {
     /// Id of the translation.
     pub id: String,
     /// Its type, the same as that of the document.
+    #[serde(rename = "type", default)]
     pub type_: String,
     /// Its language.
+    #[serde(default)]
     pub lang: String,
 }
 
@@ -86,33 +89,28 @@ impl Document {
             why: "is not one JSON object",
             source: None,
         })?;
-        let mut head = Vec::with_capacity(HEAD.len());
-        for name in HEAD {
-            if let Some(value) = members.value(name) {
-                head.push((name, tolerant::parse(value).map_err(unreadable)?));
-            }
-        }
-        let member = |key: &str| head.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
-        let text_at = |key: &str| member(key).and_then(Value::as_str).map(str::to_owned);
-        let elements = |key: &str| member(key).and_then(Value::as_array).into_iter().flatten();
-        let id = text_at("id");
-        let invalid = |why| InvalidDocument { id: id.clone(), why, source: None };
-        let needed = |key| text_at(key).filter(|text| !text.is_empty());
-        let (Some(own_id), Some(type_), Some(lang)) = (needed("id"), needed("type"), needed("lang")) else {
-            return Err(invalid("lacks its id, type or language, or has them in an unknown form"));
+        let text_at = |name: &str| members.value(name).map_or(Ok(None), text_of);
+        let id = text_at("id")?;
+        let needed = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (Some(own_id), Some(type_), Some(lang)) =
+            (needed(id.clone()), needed(text_at("type")?), needed(text_at("lang")?))
+        else {
+            let why = "lacks its id, type or language, or has them in an unknown form";
+            return Err(InvalidDocument { id, why, source: None });
         };
         Ok(Self {
             bytes: members.without(&CUT_MEMBERS).into(),
             id: own_id,
-            uid: text_at("uid"),
+            uid: text_at("uid")?,
             type_,
             lang,
-            tags: elements("tags").filter_map(Value::as_str).map(str::to_owned).collect(),
-            first_publication_date: text_at("first_publication_date"),
-            last_publication_date: text_at("last_publication_date"),
-            alternate_languages: elements("alternate_languages")
-                .filter_map(AlternateLanguage::from_value)
-                .collect(),
+            tags: elements_of(members.value("tags"), |value| value.as_str().map(str::to_owned))?,
+            first_publication_date: text_at("first_publication_date")?,
+            last_publication_date: text_at("last_publication_date")?,
+            alternate_languages: elements_of(
+                members.value("alternate_languages"),
+                AlternateLanguage::from_value,
+            )?,
         })
     }
 
@@ -143,17 +141,32 @@ impl AlternateLanguage {
     }
 }
 
-/// Members that tell what a document is; the others are passed over unread.
-const HEAD: [&str; 8] = [
-    "id",
-    "uid",
-    "type",
-    "lang",
-    "tags",
-    "first_publication_date",
-    "last_publication_date",
-    "alternate_languages",
-];
+/// Reads a JSON value as text; `None` for one of another form. Most have no escapes, so that nothing
+/// has to be parsed.
+fn text_of(value: &[u8]) -> Result<Option<String>, InvalidDocument> {
+    if let [b'"', plain @ .., b'"'] = value
+        && !plain.contains(&b'\\')
+        && let Ok(text) = std::str::from_utf8(plain)
+    {
+        return Ok(Some(text.to_owned()));
+    }
+    let parsed = tolerant::parse(value).map_err(unreadable)?;
+    Ok(parsed.as_str().map(str::to_owned))
+}
+
+/// Reads the elements of a JSON array that `read` understands; none where there is no array.
+fn elements_of<T: DeserializeOwned>(
+    value: Option<&[u8]>,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<T>, InvalidDocument> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    // As they mostly are.
+    if let Ok(elements) = serde_json::from_slice::<Vec<T>>(value) {
+        return Ok(elements);
+    }
+    let parsed = tolerant::parse(value).map_err(unreadable)?;
+    Ok(parsed.as_array().into_iter().flatten().filter_map(read).collect())
+}
 
 fn unreadable(source: serde_json::Error) -> InvalidDocument {
     InvalidDocument { id: None, why: "is not readable JSON", source: Some(source) }
@@ -203,6 +216,17 @@ mod tests {
         let sent = r#"{"id":"A","type":"page","lang":"en","data":{"t":"cut \ud83d here","n":1e999}}"#;
         let document = Document::parse(sent.as_bytes()).expect("a document");
         assert_eq!(document.bytes, sent);
+    }
+
+    #[test]
+    fn members_of_another_form_are_empty_and_those_with_escapes_are_read() {
+        let sent = r#"{"id":"A\u0042","type":"page","lang":"e\/n","uid":7,"tags":["a",1,"\u00e9"],
+          "first_publication_date":[],"alternate_languages":[{"id":"T","lang":3,"x":1e999},{"lang":"fr"},"y"]}"#;
+        let document = Document::parse(sent.as_bytes()).expect("a document");
+        assert_eq!((document.id.as_str(), document.lang.as_str(), &document.uid), ("AB", "e/n", &None));
+        assert_eq!((document.tags, document.first_publication_date), (vec!["a".into(), "é".into()], None));
+        let translation = AlternateLanguage { id: "T".into(), type_: String::new(), lang: String::new() };
+        assert_eq!(document.alternate_languages, [translation]);
     }
 
     #[test]

@@ -63,7 +63,8 @@ enum Refers<'a> {
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     release: Option<&'a str>,
-    wanted: &'a (dyn Fn(&Document) -> bool + Sync),
+    /// Id of each document at the master ref and of its item, where only others are stored.
+    master: Option<&'a HashMap<Box<str>, ItemId>>,
     same: &'a SameAssets,
 }
 
@@ -145,7 +146,7 @@ impl Run<'_> {
     ) -> Result<Documents> {
         let mut documents = Documents { wishes: AssetWishes::beside(listed), ..Documents::default() };
         let search = self.everything(&root.master_ref, root);
-        let asked = Asked { release: None, wanted: &|_| true, same };
+        let asked = Asked { release: None, master: None, same };
         let total = self
             .read_all(&search, Phase::Documents, asked, |page| {
                 page.stored.iter().for_each(|stored| documents.add_master(self, stored));
@@ -180,13 +181,9 @@ impl Run<'_> {
         let mut seen: HashSet<String> = HashSet::new();
         let mut tally = Tally::default();
         let master = std::mem::take(&mut documents.items);
-        let differs = |document: &Document| {
-            let known = self.writer.known(ItemKind::Document, &document.bytes).map(|stored| stored.id);
-            known.is_none() || known != master.get(document.id.as_str()).copied()
-        };
-        let asked = Asked { release: Some(release), wanted: &|_| true, same };
+        let asked = Asked { release: Some(release), master: None, same };
         let total = self
-            .read_all(&search, Phase::Releases, Asked { wanted: &differs, ..asked }, |page| {
+            .read_all(&search, Phase::Releases, Asked { master: Some(&master), ..asked }, |page| {
                 // A page may hold a document twice.
                 let mut added = HashSet::new();
                 let is_new = |stored: &&Stored<'_>| {
@@ -236,8 +233,7 @@ impl Run<'_> {
         search
     }
 
-    /// Stores the documents of every page that satisfy `wanted` and gives each page to `take`,
-    /// which returns how many different documents it has by now. Several pages are asked for and
+    /// Stores the documents of every page that are asked for and gives each page to `take`, which returns how many different documents it has by now. Several pages are asked for and
     /// prepared at once. Returns how many documents the API says there are.
     async fn read_all(
         &self,
@@ -300,9 +296,23 @@ impl Run<'_> {
         let page = self.page(search).await?;
         let ids = page.documents.iter().map(|document| document.id.clone()).collect();
         let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();
-        let documents = page.documents.into_iter().filter(|document| (asked.wanted)(document)).collect();
+        let documents = match asked.master {
+            Some(master) => self.differing(page.documents, master).await,
+            None => page.documents,
+        };
         let stored = self.store_documents(documents, asked).await?;
         Ok(Page { total: page.total_results_size, pages: page.total_pages, ids, bytes, stored })
+    }
+
+    /// Returns those documents that are not what is stored of them at the master ref.
+    async fn differing(&self, documents: Vec<Document>, master: &HashMap<Box<str>, ItemId>) -> Vec<Document> {
+        let bytes = documents.iter().map(|document| document.bytes.clone()).collect();
+        let known = self.writer.known_each(ItemKind::Document, bytes).await;
+        let differs = |(document, known): (Document, Option<ItemId>)| {
+            let is_same = known.is_some() && known.as_ref() == master.get(document.id.as_str());
+            (!is_same).then_some(document)
+        };
+        documents.into_iter().zip(known).filter_map(differs).collect()
     }
 
     pub(super) async fn page(&self, search: Search) -> Result<SearchPage> {

@@ -105,7 +105,14 @@ impl KnownLinks {
         if entry.walk != WALK || !entry.links.iter().all(|id| is_plain(id)) {
             return;
         }
-        let Ok(at) = entries.binary_search_by(|known| known.path.cmp(&entry.path)) else { return };
+        // Both are in the order of paths, so it is mostly the next.
+        let next = self.rows.last().map_or(0, |row| row.entry as usize + 1);
+        let is_next = entries.get(next).is_some_and(|known| known.path == entry.path);
+        let found = match is_next {
+            true => Ok(next),
+            false => entries.binary_search_by(|known| known.path.cmp(&entry.path)),
+        };
+        let Ok(at) = found else { return };
         let mut part = |ids: &[Box<str>]| {
             self.flat.extend(ids.iter().map(|id| numbers.number(id)));
             end_of(&self.flat)

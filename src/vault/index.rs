@@ -4,6 +4,7 @@
 //! made afresh for each run.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
 use super::format::ledger::{Decision, PackHeader};
@@ -123,13 +124,34 @@ pub struct Location {
     pub length: u64,
 }
 
+/// Hashes keys that are random by themselves: ids of items are salted digests, fingerprints are made
+/// with a secret key, so nobody who writes content can choose them. A run looks hundreds of thousands
+/// up.
+#[derive(Debug, Default)]
+struct RandomId(u64);
+
+impl Hasher for RandomId {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some((first, _)) = bytes.split_first_chunk() {
+            self.0 ^= u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// The length of a key, which is that of all.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// All index objects of a space, merged. About 150 bytes of memory an item.
 #[derive(Debug, Default)]
 pub struct Index {
     packs: Vec<Pack>,
     numbers: HashMap<Digest, PackNumber>,
-    items: HashMap<ItemId, Location>,
-    macs: HashMap<Mac, ItemId>,
+    items: HashMap<ItemId, Location, BuildHasherDefault<RandomId>>,
+    macs: HashMap<Mac, ItemId, BuildHasherDefault<RandomId>>,
     /// Further places of items that are in several packs, because a replica had lost the first.
     further: HashMap<ItemId, Vec<Location>>,
     originals: HashMap<ItemId, ItemId>,

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
@@ -167,6 +168,19 @@ impl Writer {
         let mac = self.vault.item_key().ok()?.fingerprint(kind, bytes);
         let id = self.shared.known(&mac)?;
         Some(StoredItem { id, mac, size: bytes.len() as u64 })
+    }
+
+    /// Returns the same of several, off the async threads: the ids in order.
+    pub async fn known_each(&self, kind: ItemKind, items: Vec<Bytes>) -> Vec<Option<ItemId>> {
+        let shared = Arc::clone(&self.shared);
+        let looking = tokio::task::spawn_blocking(move || {
+            let known = |bytes: &Bytes| {
+                let key = shared.vault.item_key().ok()?;
+                shared.known(&key.fingerprint(kind, bytes))
+            };
+            items.iter().map(known).collect()
+        });
+        looking.await.expect("looking items up does not panic")
     }
 
     /// Whether an item that an earlier catalog names is on enough replicas to be carried over.
