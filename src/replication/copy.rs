@@ -99,7 +99,7 @@ impl<'a> Copier<'a> {
         let _pass = self.passes.acquire().await.expect("this semaphore is never closed");
         let object = SourceObject::new(Arc::clone(&source.store), key, limits.copy_range_bytes);
         match to.store_new(key, Body::object(Arc::new(object), size, promised)).await {
-            Err(error) if error.kind == ErrorKind::Store(StoreKind::Corrupt) => {
+            Err(error) if error.kind == ErrorKind::Integrity => {
                 tracing::info!(key, from = %source.name, error = %with_causes(&error), "cannot be passed on; reading it once more");
                 None
             }

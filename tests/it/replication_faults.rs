@@ -94,7 +94,7 @@ async fn bits_that_flip_while_an_object_is_passed_on_are_read_once_more() {
         let vault = backup.open().await.unwrap();
         let plan = plan(&vault, &request()).await.unwrap();
         let rule = FaultRule::new(fault).on(Operation::GetRange).key_containing("packs/");
-        old.add(rule.from(3).times(times));
+        old.add(rule.from(2).times(times));
         let report = carry_out(&vault, &plan).await;
         assert_eq!(report.lost.len().min(1), lost, "{report:?}");
         assert_eq!(report.bad_copies.len(), report.lost.len(), "{report:?}");
