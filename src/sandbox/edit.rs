@@ -110,10 +110,7 @@ pub(super) struct Targets<'a> {
 
 impl<'a> Targets<'a> {
     /// Reads the documents that are published anew.
-    pub(super) fn new(
-        put: &'a [Arc<Document>],
-        gone: &'a HashSet<Box<str>>,
-    ) -> Result<Self, SandboxError> {
+    pub(super) fn new(put: &'a [Arc<Document>], gone: &'a HashSet<Box<str>>) -> Result<Self, SandboxError> {
         let mut targets = HashMap::with_capacity(put.len());
         for document in put {
             targets.insert(&*document.head.id, (&**document, value_of(document)?));

@@ -399,9 +399,8 @@ fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, San
     let targets = Targets::new(&settled, &remove)?;
     let new: HashSet<&str> = settled.iter().map(|document| &*document.head.id).collect();
     let mut changed = settled.clone();
-    let is_other = |document: &&Arc<Document>| {
-        !new.contains(&*document.head.id) && !remove.contains(&document.head.id)
-    };
+    let is_other =
+        |document: &&Arc<Document>| !new.contains(&*document.head.id) && !remove.contains(&document.head.id);
     for document in documents.iter().filter(is_other) {
         changed.extend(targets.seen_by(document)?);
     }

@@ -9,7 +9,9 @@ use futures_util::future::join_all;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{CatalogEntry, Entry, LinkEntry};
 use super::format::index::PackKind;
-use super::format::manifest::{Added, Consistency, Counts, KIND, Manifest, Source, Status, TreeRoot};
+use super::format::manifest::{
+    Added, Consistency, Counts, HowRead, KIND, Manifest, Source, Status, TreeRoot,
+};
 use super::format::{VERSION, to_json};
 use super::item::{ItemKind, PAGE_PATH};
 use super::layout;
@@ -45,6 +47,8 @@ pub struct Draft {
     pub counts: Counts,
     /// How the parts hang together.
     pub consistency: Consistency,
+    /// How documents were read.
+    pub read: Option<HowRead>,
     /// What is missing.
     pub gaps: Vec<Problem>,
     /// What is missing and was accepted.
@@ -170,6 +174,7 @@ impl Writer {
                 stored_bytes: uploaded.bytes,
             },
             consistency: draft.consistency,
+            read: draft.read,
             gaps: draft.gaps,
             accepted_gaps: draft.accepted_gaps,
             warnings: draft.warnings,

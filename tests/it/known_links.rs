@@ -51,6 +51,7 @@ async fn commit_again(backup: &Backup, manifest: &Manifest, links: Vec<LinkEntry
         links: LinksPart::New(Box::new(links.into_iter())),
         counts: manifest.counts.clone(),
         consistency: manifest.consistency.clone(),
+        read: manifest.read.clone(),
         gaps: Vec::new(),
         accepted_gaps: Vec::new(),
         warnings: Vec::new(),
