@@ -28,8 +28,8 @@ use super::error::SandboxError;
 use super::models::{self, Model, Models};
 use super::synthetic::Random;
 use crate::contentapi::{
-    AccessPolicy, ContentSource, Document, DocumentSet, Millis, RefAnswer, RefKind, RepositoryRoot, RootRef,
-    SourceError,
+    AccessPolicy, ContentSource, Document, DocumentSet, Language, Millis, RefAnswer, RefKind, RepositoryRoot,
+    RootRef, SourceError,
 };
 use crate::secret::Secret;
 
@@ -336,6 +336,21 @@ impl Repository {
         }
         state.refresh();
         Ok(())
+    }
+
+    /// Returns when the next change will happen, which is the date of what it publishes.
+    pub fn next_change(&self) -> Millis {
+        self.read().now + TICK
+    }
+
+    /// Makes what is published next this much later or, as clocks are set, earlier.
+    pub fn shift_clock(&self, by: Millis) {
+        self.write().now += by;
+    }
+
+    /// Changes the languages of the root; documents stay, and so does the ref.
+    pub fn set_languages(&self, languages: Vec<Language>) {
+        Arc::make_mut(&mut self.write().root).languages = languages;
     }
 
     /// Adds an asset, or replaces the one of the same id.

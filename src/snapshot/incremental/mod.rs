@@ -287,7 +287,10 @@ impl<'a> Update<'a> {
         match self.requests_left.checked_sub(requests) {
             Some(left) => self.requests_left = left,
             None => {
-                return unproven(format!("{} documents more are concerned, which is most of them", ids.len()));
+                return unproven(format!(
+                    "{} documents more are concerned, which is most of them",
+                    ids.len()
+                ));
             }
         }
         Ok(())
