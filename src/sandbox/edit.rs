@@ -73,13 +73,15 @@ pub(super) fn mentioned(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices(ID).map(|(at, _)| text[at + ID.len()..].split('"').next().unwrap_or_default())
 }
 
-/// Returns `count` documents that as many others mention as make about `linkers` together; fewer
-/// when there are not that many. No document mentions two of them.
+/// Returns `count` documents to which as many others link as make about `linkers` together; fewer
+/// when there are not that many. No document links to two of them.
 pub(super) fn linked_by(documents: &DocumentSet, count: usize, linkers: usize) -> Vec<String> {
     let wanted = linkers / count.max(1);
     let mut by: HashMap<String, Vec<u32>> = HashMap::new();
     for (at, document) in (0..).zip(documents.iter()) {
-        for id in mentioned(&document.stored()).filter(|id| *id != &*document.head.id) {
+        // Links only: a translation copies nothing that a revision changes.
+        let data = String::from_utf8_lossy(document.data());
+        for id in mentioned(&data).filter(|id| *id != &*document.head.id) {
             let mentions = by.entry(id.to_owned()).or_default();
             if mentions.last() != Some(&at) {
                 mentions.push(at);

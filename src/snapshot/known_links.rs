@@ -105,8 +105,15 @@ impl KnownLinks {
         }
         let mut known = Self::default();
         let mut names = Interned::default();
+        let mut next = 0;
         tree::for_each(reader, &manifest.links, |entry: LinkEntry| {
-            known.add(key, &mut names, entries, &entry);
+            // Both are sorted, so the place is the next one but for a few entries without links.
+            while entries.get(next).is_some_and(|known| known.path < entry.path) {
+                next += 1;
+            }
+            if entries.get(next).is_some_and(|known| known.path == entry.path) {
+                known.add(key, &mut names, next, &entry);
+            }
         })
         .await?;
         known.rows.sort_unstable_by_key(|row| row.entry);
@@ -114,13 +121,12 @@ impl KnownLinks {
         Ok(known)
     }
 
-    fn add(&mut self, key: &ItemKey, names: &mut Interned, entries: &[CatalogEntry], entry: &LinkEntry) {
+    fn add(&mut self, key: &ItemKey, names: &mut Interned, at: usize, entry: &LinkEntry) {
         // A target with a keyed name could not be asked for.
         let is_plain = |id: &str| segment(key, id) == id;
         if entry.walk != WALK || !entry.links.iter().all(|id| is_plain(id)) {
             return;
         }
-        let Ok(at) = entries.binary_search_by(|known| known.path.cmp(&entry.path)) else { return };
         let ids = |part| match part {
             Part::Links => &entry.links,
             Part::Translations => &entry.translations,

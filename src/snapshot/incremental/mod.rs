@@ -88,6 +88,8 @@ struct Update<'a> {
     places: HashMap<&'a str, usize>,
     /// Documents that were read, by id.
     fresh: BTreeMap<String, Stored<'a>>,
+    /// Ids of those that were asked for by id.
+    asked_for: HashSet<String>,
     /// Places of those that are not published any more.
     gone: HashSet<usize>,
     /// Requests by id that may still be made.
@@ -149,6 +151,7 @@ impl<'a> Update<'a> {
             documents,
             places,
             fresh: BTreeMap::new(),
+            asked_for: HashSet::new(),
             gone: HashSet::new(),
             requests_left: pages.max(run.limits().incremental_id_requests),
             total: 0,
@@ -220,10 +223,13 @@ impl<'a> Update<'a> {
 
     /// Documents that are taken over as they were.
     fn kept(&self) -> impl Iterator<Item = usize> {
-        let read: HashSet<String> = self.fresh.keys().map(|id| segment(self.key(), id)).collect();
-        let is_kept =
-            move |at: &usize| !self.gone.contains(at) && !read.contains(id_of(&self.base.entries[*at]));
-        self.documents.clone().filter(is_kept)
+        let first = self.documents.start;
+        let mut kept = vec![true; self.documents.len()];
+        let read = self.fresh.keys().filter_map(|id| self.places.get(&*segment(self.key(), id)));
+        for at in read.chain(&self.gone) {
+            kept[at - first] = false;
+        }
+        kept.into_iter().enumerate().filter_map(move |(at, kept)| kept.then_some(first + at))
     }
 
     /// The same, with what they refer to: all others were read.
@@ -271,6 +277,7 @@ impl<'a> Update<'a> {
         self.may_ask_of(&search, ids)?;
         let found = self.run.found_by_id(&self.search, ids, self.asked()).await?;
         for stored in found {
+            self.asked_for.insert(stored.document.id.clone());
             self.fresh.insert(stored.document.id.clone(), stored);
         }
         for id in ids.iter().filter(|id| !self.fresh.contains_key(*id)) {

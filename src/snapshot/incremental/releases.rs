@@ -57,7 +57,8 @@ impl Update<'_> {
         let prefix = format!("{}documents/", names::release_prefix(self.key(), &release.id));
         let before = self.base.below(&prefix).map(id_of);
         let gone = self.gone.iter().map(|at| id_of(&self.base.entries[*at]));
-        let read = self.fresh.keys().map(String::as_str);
+        let concerned = |id: &str| self.asked_for.contains(id) || self.is_changed(&self.fresh[id]);
+        let read = self.fresh.keys().map(String::as_str).filter(|id| concerned(id));
         let ids: HashSet<&str> = before.chain(gone).chain(read).collect();
         let mut ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
         ids.sort_unstable();
