@@ -133,7 +133,14 @@ async fn links_that_are_taken_over_are_those_that_a_first_snapshot_finds() {
     let second = backup.snapshot(&source).await.unwrap().committed.manifest;
     let fresh_backup = Backup::in_memory(1).await;
     let fresh = fresh_backup.snapshot(&source).await.unwrap().committed.manifest;
-    assert_eq!(links(&backup, &second).await, links(&fresh_backup, &fresh).await);
+    // The names of external files are under the key of their vault.
+    let without_external = |links: Vec<LinkEntry>| -> Vec<LinkEntry> {
+        links.into_iter().map(|link| LinkEntry { external: Vec::new(), ..link }).collect()
+    };
+    assert_eq!(
+        without_external(links(&backup, &second).await),
+        without_external(links(&fresh_backup, &fresh).await)
+    );
     assert_eq!(second.counts, fresh.counts, "external assets among them");
     assert_eq!(second.warnings, fresh.warnings);
     assert_eq!(second.gaps, fresh.gaps);

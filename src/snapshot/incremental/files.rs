@@ -15,21 +15,24 @@ use crate::vault::format::catalog::AssetNaming;
 impl Update<'_> {
     /// Takes files over, or reads and adds the documents that use them.
     pub(super) async fn settle_files(&mut self, documents: &mut Documents) -> Attempt<()> {
-        let mut users: HashSet<usize> = HashSet::new();
         let same_library = self.same_library();
-        let keeps_files = same_library && self.keeps_files(documents);
-        if !keeps_files {
-            let uncertain = |known: &Known<'_>| {
-                known.assets().any(|id| !documents.wishes.listed().lists(id))
-                    || !same_library && !self.is_sure(*known, documents)
-            };
-            users.extend(self.kept_known().filter(uncertain).map(Known::entry));
-        }
         let (before, now) = self.external_names(documents);
-        let keeps_external = before == now;
+        let keeps_external =
+            before == now && before.len() as u64 == self.base.manifest.counts.external_assets;
+        let unlisted = |known: Known<'_>| known.assets().any(|id| !documents.wishes.listed().lists(id));
+        let mut users: HashSet<usize> = HashSet::new();
+        let mut keeps_files = same_library && self.keeps_files(documents);
         if !keeps_external {
-            let uses = |known: &Known<'_>| known.external().next().is_some();
-            users.extend(self.kept_known().filter(uses).map(Known::entry));
+            for known in self.kept_known().filter(|known| known.external().next().is_some()) {
+                users.insert(known.entry());
+                // It is read, and wishes for its files then.
+                keeps_files &= !unlisted(known);
+            }
+        }
+        if !keeps_files {
+            let uncertain =
+                |known: &Known<'_>| unlisted(*known) || !same_library && !self.is_sure(*known, documents);
+            users.extend(self.kept_known().filter(uncertain).map(Known::entry));
         }
         documents.carried = self.carried(documents, keeps_files, keeps_external, before.len() as u64)?;
         if keeps_external {
@@ -51,7 +54,9 @@ impl Update<'_> {
         let lists = |id: &str| documents.wishes.listed().lists(id);
         let kept: HashSet<usize> = self.kept().collect();
         let changed = self.base.known_links.all().filter(|known| !kept.contains(&known.entry()));
-        !documents.wishes.has_any()
+        let known = self.base.known_links.all().count();
+        known == self.documents.len() + self.base.places_below("releases/").len()
+            && !documents.wishes.has_any()
             && manifest.accepted_gaps.is_empty()
             && manifest.warnings.iter().all(|warning| warning.code != "asset-missing")
             && changed.flat_map(Known::assets).all(lists)
