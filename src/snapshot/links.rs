@@ -152,7 +152,8 @@ impl Links {
                 *name = segment(key, new).into();
             }
         }
-        rows.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // Stable, because that is quick where most are in order already.
+        rows.sort_by(|a, b| a.path.cmp(&b.path));
         // Two releases with one id would give a path twice.
         rows.dedup_by(|a, b| a.path == b.path);
         rows.into_iter().map(move |row| {

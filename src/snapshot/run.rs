@@ -457,7 +457,8 @@ impl Run<'_> {
         let (stored, tally) = self.store_files(ItemKind::Repository, files).await?;
         counts.repository = add(counts.repository, tally);
         entries.extend(stored);
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // Stable, because that is quick where most are in order already.
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
         entries.dedup_by(|a, b| a.path == b.path);
         // Counted at last: an asset may have been listed twice, before and after a change.
         let originals = entries

@@ -101,21 +101,19 @@ impl<'a> Editor<'a> {
         self.publish(vec![begin]);
     }
 
-    /// Makes one to three changes, each published.
-    pub(super) fn edit(&mut self) -> Vec<Edit> {
-        let count = 1 + self.random.below(3);
-        (0..count)
-            .map(|_| {
-                // What needs a full read happens, but seldom.
-                let edit = match self.random.below(50) {
-                    0 => Edit::Language,
-                    1 => Edit::Model,
-                    _ => *self.random.pick(&Edit::EVERYDAY),
-                };
-                self.make(edit);
-                edit
-            })
-            .collect()
+    /// Makes one to three changes, this one first, each published.
+    pub(super) fn edit(&mut self, first: Edit) -> Vec<Edit> {
+        let mut edits = vec![first];
+        for _ in 0..self.random.below(3) {
+            // What needs a full read happens, but seldom.
+            edits.push(match self.random.below(50) {
+                0 => Edit::Language,
+                1 => Edit::Model,
+                _ => *self.random.pick(&Edit::EVERYDAY),
+            });
+        }
+        edits.iter().for_each(|edit| self.make(*edit));
+        edits
     }
 
     pub(super) fn make(&mut self, edit: Edit) {

@@ -110,7 +110,8 @@ async fn history(seed: u64, incremental_edits: &mut BTreeMap<&'static str, usize
     let backup = settled(&source).await;
     let (mut steps, mut read_incrementally) = (0, 0);
     for step in 0..7 {
-        let edits: Vec<Edit> = editor.edit();
+        let kinds = Edit::EVERYDAY;
+        let edits: Vec<Edit> = editor.edit(kinds[(seed as usize * 7 + step) % kinds.len()]);
         let what = format!("seed {seed}, step {step}: {edits:?}");
         let report = snapshot(&backup, &source, incremental()).await;
         assert_equal_to_full(
@@ -134,7 +135,7 @@ async fn history(seed: u64, incremental_edits: &mut BTreeMap<&'static str, usize
 #[tokio::test]
 async fn incremental_snapshots_hold_what_full_ones_hold_after_any_history() {
     let given = std::env::var("PRISMVAULT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seeds = given.map_or(1..=6, |seed: u64| seed..=seed);
+    let seeds = given.map_or(1..=4, |seed: u64| seed..=seed);
     let (mut steps, mut read_incrementally, mut edits) = (0, 0, BTreeMap::new());
     for seed in seeds {
         let (all, some) = history(seed, &mut edits).await;
