@@ -106,8 +106,7 @@ impl Writer {
         let (added_items, added_bytes) = self.added();
         let mut needed: Vec<ItemId> = draft.entries.iter().map(|entry| entry.item).collect();
         let (catalog, links, pages) = {
-            let shared = Arc::clone(&self.shared);
-            let vault = Arc::clone(&self.vault);
+            let (shared, vault) = (Arc::clone(&self.shared), Arc::clone(&self.vault));
             let (entries, links) = (draft.entries, draft.links);
             let built = tokio::task::spawn_blocking(move || {
                 // Packs before catalog packs.
