@@ -142,15 +142,7 @@ impl<'a> Editor<'a> {
             }
             Edit::Add => drop(self.repository.add_documents(2, self.seed ^ self.made).unwrap()),
             Edit::Translate => self.translate(),
-            Edit::Swap => {
-                let goes = self.any();
-                let mut comes = self.new_document(&goes.head.type_id, &goes.head.lang, json!({}));
-                comes["last_publication_date"] = format_millis(self.repository.next_change()).into();
-                let comes = vec![parsed(&comes)];
-                let remove = HashSet::from([goes.head.id.clone()]);
-                self.removed.push(goes);
-                self.repository.publish(Changes { put: comes, remove });
-            }
+            Edit::Swap => self.swap(),
             Edit::Link => self.link(),
             Edit::External => {
                 let url = format!("https://images.unsplash.com/photo-{}", self.random.below(3));
@@ -246,6 +238,15 @@ impl<'a> Editor<'a> {
         let ids: Vec<&str> = gone.iter().map(|document| &*document.head.id).collect();
         self.repository.remove_documents(&ids);
         self.removed.extend(gone);
+    }
+
+    fn swap(&mut self) {
+        let goes = self.any();
+        let comes = self.new_document(&goes.head.type_id, &goes.head.lang, json!({}));
+        let put = vec![parsed(&comes)];
+        let remove = HashSet::from([goes.head.id.clone()]);
+        self.removed.push(goes);
+        self.repository.publish(Changes { put, remove });
     }
 
     fn translate(&mut self) {

@@ -141,7 +141,6 @@ async fn incremental_snapshots_hold_what_full_ones_hold_after_any_history() {
         let (all, some) = history(seed, &mut edits).await;
         (steps, read_incrementally) = (steps + all, read_incrementally + some);
     }
-    println!("{read_incrementally} of {steps} steps, {edits:?}");
     if given.is_none() {
         assert!(read_incrementally * 2 > steps, "{read_incrementally} of {steps}: {edits:?}");
         for edit in Edit::EVERYDAY {
