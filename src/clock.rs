@@ -88,7 +88,7 @@ pub fn parse_when(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_sub_signed(age)
 }
 
-/// Reads a duration as people type it: `20ms`, `1.5s`, `2m`, `1h`. Returns `None` for anything
+/// Reads a duration as people type it: `20ms`, `1.5s`, `2m`, `1h`, `7d`. Returns `None` for anything
 /// else, and for more than a year.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     const YEAR: f64 = 365.0 * 86_400.0;
@@ -99,6 +99,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
+        "d" => 86_400.0,
         _ => return None,
     };
     let seconds = number.parse::<f64>().ok()? * unit;
@@ -141,6 +142,8 @@ mod tests {
             ("1.5s", Some(Duration::from_millis(1500))),
             ("2m", Some(Duration::from_secs(120))),
             ("0s", Some(Duration::ZERO)),
+            ("7d", Some(Duration::from_secs(604_800))),
+            ("366d", None),
             ("99999h", None),
             ("-1s", None),
             ("1..5s", None),

@@ -56,6 +56,13 @@ pub struct Limits {
     /// Files with an accepted gap that a run asks for again although no document changed. One
     /// request finds their addresses, so an unchanged run stays within ten.
     pub accepted_retries: usize,
+    /// An incremental read asks for documents published later than this before the newest one that
+    /// the snapshot before knows. Dates have whole seconds and the predicate is strict; documents of
+    /// one bulk publish get their dates one after the other, and clocks of the service differ.
+    pub publication_margin: Duration,
+    /// Requests for documents by id that an incremental read may make in any case; beyond that it
+    /// may make as many as a full read has pages, and reads in full when that is not enough.
+    pub incremental_id_requests: usize,
     /// Times a run starts again at a new ref when the pinned one is refused.
     pub ref_restarts: u32,
 
@@ -182,6 +189,8 @@ impl Default for Limits {
             silence_noticed: Duration::from_secs(3),
             asset_list_restarts: 3,
             accepted_retries: 4,
+            publication_margin: Duration::from_secs(3600),
+            incremental_id_requests: 8,
             ref_restarts: 3,
             pack_bytes: 32 << 20,
             packs_in_flight: 2,

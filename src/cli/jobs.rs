@@ -26,6 +26,7 @@ use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
 use crate::ids::Name;
 use crate::schedule::{Job, Schedules, Work};
+use crate::snapshot::Read;
 use crate::verification::Level;
 
 /// Arguments of `jobs`.
@@ -213,7 +214,7 @@ async fn run_now(
         }
     }
     match job.work {
-        Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
+        Work::Snapshot => take_all(config, &names, job.name.as_str(), Read::Full, context).await,
         Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Replicate => {
             let names = match job.is_for_all() {

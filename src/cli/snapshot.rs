@@ -1,6 +1,7 @@
 //! `prismvault snapshot`: takes a snapshot now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,11 +13,12 @@ use super::output::Page;
 use super::session::{IdentityOptions, Session, address_of};
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes, human_duration};
+use crate::clock::parse_duration;
 use crate::config::{Config, ConfigErrorKind, Repository};
 use crate::prismic::{Endpoints, Http};
 use crate::progress::Problem;
-use crate::snapshot::{SnapshotOptions, SnapshotReport, Target, take};
-use crate::vault::format::manifest::Manifest;
+use crate::snapshot::{Read, SnapshotOptions, SnapshotReport, Target, take};
+use crate::vault::format::manifest::{HowRead, Manifest, ReadMode};
 
 /// Arguments of `snapshot`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +42,31 @@ pub struct Args {
     /// Types API of the first try
     #[arg(long, value_name = "URL", requires = "to")]
     types_api: Option<url::Url>,
+    #[command(flatten)]
+    read: ReadOptions,
+}
+
+/// Which documents are read.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ReadOptions {
+    /// Read only what changed since the snapshot before, where that is sure to give the same
+    #[arg(long)]
+    incremental: bool,
+    /// With --incremental, read everything when that was not done for this long
+    #[arg(long, requires = "incremental", value_name = "DURATION", default_value = "7d", value_parser = duration)]
+    full_every: Duration,
+    /// With --incremental, ids of documents that are said to have changed, as webhooks name them
+    #[arg(long, requires = "incremental", value_name = "IDS", value_delimiter = ',')]
+    changed: Vec<String>,
+}
+
+impl ReadOptions {
+    fn read(self) -> Read {
+        match self.incremental {
+            true => Read::Incremental { full_every: self.full_every, told: self.changed },
+            false => Read::Full,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -68,7 +95,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if let (Some(repository), Some(to)) = (&args.repository, &args.to) {
         names = vec![first_try(&args, repository, to, context).await?];
     }
-    take_all(context.load_config()?, &names, "manual", context).await
+    take_all(context.load_config()?, &names, "manual", args.read.read(), context).await
 }
 
 /// Takes a snapshot of each repository of `names` (all when there is none) and prints it;
@@ -77,6 +104,7 @@ pub(super) async fn take_all(
     config: Config,
     names: &[String],
     trigger: &str,
+    read: Read,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let repositories: Vec<Repository> = config.select(names)?.into_iter().cloned().collect();
@@ -100,6 +128,7 @@ pub(super) async fn take_all(
             trigger: trigger.to_owned(),
             progress: &*context.progress,
             cancel: context.cancel.clone(),
+            read: read.clone(),
         };
         let taken = take(&session.vault, &http, target, options).await;
         if taken.is_err() {
@@ -160,6 +189,10 @@ async fn first_try(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("{text:?} is not a duration; write 12h or 7d"))
 }
 
 /// Says so when a token is in the environment that the configuration does not use: a first try
@@ -286,6 +319,15 @@ fn page(report: &SnapshotReport) -> Page {
             human_duration(report.took),
             counted(report.requests.values().sum(), "request")
         ));
+    match &manifest.read {
+        Some(HowRead { documents: ReadMode::Incremental, last_full, .. }) => {
+            page = page.line(format!("  read only what changed; everything was last read on {last_full}"));
+        }
+        Some(HowRead { why_full: Some(why), .. }) => {
+            page = page.line(format!("  read everything, because {why}"));
+        }
+        _ => {}
+    }
     for problem in &manifest.gaps {
         page = page.line(
             Text::styled(Style::Yellow, "  missing ")

@@ -3,7 +3,7 @@
 //! A snapshot must hold the target of every link and the bytes of every image; without a write
 //! token this is also the only way to learn which files there are. Built on [`walk`](super::walk).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 use url::Url;
@@ -14,7 +14,7 @@ use super::walk::{Image, Link, Pointer, Visitor, walk_document};
 /// Number of the walk that [`references`] makes. What it found is kept with every snapshot and
 /// believed by later ones as long as the document and this number stay: whoever lets it find more,
 /// less or something else gives it another number.
-pub const WALK: u32 = 1;
+pub const WALK: u32 = 2;
 
 /// What a document refers to, each target once, in the order of first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +23,10 @@ pub struct References {
     pub documents: Vec<DocumentRef>,
     /// Files with an address that can be fetched, on any host.
     pub assets: Vec<AssetRef>,
+    /// Ids of documents of which only copies of other documents' content tell: links within the
+    /// `data` that the API embeds in a link, and the old `linked_documents`. The document does not
+    /// refer to them, but its bytes change when they do. Sorted, each once.
+    pub copied: Vec<String>,
     /// Files whose address cannot be used. Without this list they would be lost silently.
     pub unusable_assets: Vec<UnusableAsset>,
 }
@@ -66,16 +70,41 @@ pub struct UnusableAsset {
 }
 
 /// Returns what a whole document refers to. Translations (`alternate_languages`) are not
-/// included, and neither is what embedded copies of other documents refer to.
+/// included; what embedded copies of other documents refer to is only in
+/// [`copied`](References::copied).
 pub fn references(document: &Value) -> References {
     let mut collector = Collector::default();
     walk_document(document, &mut collector);
-    collector.found
+    if let Some(linked) = document.get("linked_documents").and_then(Value::as_array) {
+        collector.copied.extend(linked.iter().filter_map(id_of).map(str::to_owned));
+    }
+    let mut found = collector.found;
+    found.copied = collector.copied.into_iter().collect();
+    found
+}
+
+fn id_of(link: &Value) -> Option<&str> {
+    link.get("id").and_then(Value::as_str).filter(|id| !id.is_empty())
+}
+
+/// Collects the targets of all links to documents, those in copies of copies included.
+fn copied_targets(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(elements) => elements.iter().for_each(|element| copied_targets(element, found)),
+        Value::Object(members) => {
+            if members.get("link_type").and_then(Value::as_str) == Some("Document") {
+                found.extend(id_of(value).map(str::to_owned));
+            }
+            members.values().for_each(|member| copied_targets(member, found));
+        }
+        _ => {}
+    }
 }
 
 #[derive(Default)]
 struct Collector {
     found: References,
+    copied: BTreeSet<String>,
     documents: HashMap<String, usize>,
     assets: HashMap<String, usize>,
 }
@@ -114,6 +143,10 @@ impl Collector {
 }
 
 impl Visitor for Collector {
+    fn embedded_data(&mut self, _at: &Pointer, data: &Value) {
+        copied_targets(data, &mut self.copied);
+    }
+
     fn link(&mut self, at: &Pointer, link: Link<'_>) {
         match link {
             Link::Document { id, broken, .. } => {
@@ -206,6 +239,17 @@ mod tests {
         );
         assert_eq!(found.assets[2].name.as_deref(), Some("k.jpg"));
         assert!(found.assets.iter().all(|a| !a.pasted) && found.unusable_assets.is_empty());
+    }
+
+    #[test]
+    fn targets_in_copies_of_other_documents_are_told_apart() {
+        let inner = json!({ "link_type": "Document", "id": "D3", "data": { "x": { "link_type": "Document", "id": "D4" } } });
+        let found = references(&json!({
+            "data": { "a": { "link_type": "Document", "id": "D1", "data": { "l": [ { "link_type": "Document", "id": "D2" }, inner ] } } },
+            "linked_documents": [ { "id": "D5", "tags": [], "type": "page", "slug": "x" } ],
+        }));
+        assert_eq!(found.documents.iter().map(|target| target.id.as_str()).collect::<Vec<_>>(), ["D1"]);
+        assert_eq!(found.copied, ["D2", "D3", "D4", "D5"]);
     }
 
     #[test]

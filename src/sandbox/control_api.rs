@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `GET /sandbox` | repositories, their sizes and refs |
 //! | `POST /sandbox/edit?share=0.01&seed=2` | changes that share of the documents and publishes |
+//! | `POST /sandbox/edit?documents=10&linkers=100` | changes 10 documents that 100 others link to; with `&later=3600` so many seconds later |
 //! | `POST /sandbox/add?documents=10&seed=2` | publishes new documents |
 //! | `POST /sandbox/remove?ids=A,B` | unpublishes documents |
 //! | `POST /sandbox/publish` | publishes without changes; `?expire=true`: older refs expire |
@@ -174,8 +175,18 @@ async fn describe(State(sandbox): State<Arc<Sandbox>>) -> axum::Json<Value> {
 }
 
 async fn edit(State(sandbox): State<Arc<Sandbox>>, RawQuery(query): RawQuery) -> Answer {
-    let parameters = Parameters::read(query, &["share", "seed", "repository"])?;
+    let parameters =
+        Parameters::read(query, &["share", "documents", "linkers", "later", "seed", "repository"])?;
     let repository = parameters.repository(&sandbox)?;
+    if parameters.find("documents").is_some() {
+        let (count, linkers) = (parameters.parse("documents", None)?, parameters.parse("linkers", Some(0))?);
+        let seed = parameters.parse("seed", Some(1))?;
+        let later: u32 = parameters.parse("later", Some(0))?;
+        repository.shift_clock(i64::from(later) * 1000);
+        let edited =
+            change(&repository, move |repository| repository.edit_linked(count, linkers, seed)).await?;
+        return Ok(axum::Json(json!({"edited": edited, "master_ref": repository.master_ref()})));
+    }
     let share: f64 = parameters.parse("share", None)?;
     if !(0.0..=1.0).contains(&share) {
         return Err(Refusal::bad("share is from 0 to 1"));
@@ -205,7 +216,7 @@ async fn remove(State(sandbox): State<Arc<Sandbox>>, RawQuery(query): RawQuery) 
         return Err(SandboxError::NotFound { what: "document", id: id.clone() }.into());
     }
     let removed = change(&repository, move |repository| {
-        repository.remove_documents(&ids.iter().map(String::as_str).collect::<Vec<_>>())
+        Ok(repository.remove_documents(&ids.iter().map(String::as_str).collect::<Vec<_>>()))
     });
     let removed = removed.await?;
     Ok(axum::Json(json!({"removed": removed, "master_ref": repository.master_ref()})))

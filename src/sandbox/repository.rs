@@ -10,8 +10,12 @@
 //!
 //! **Crash.** Everything is in memory; a sandbox that ends is gone.
 //!
-//! **Differs from Prismic.** The copies of dates and slugs inside links are not refreshed when
-//! their target changes; links to removed documents do become broken ones.
+//! **Links.** A publish brings what links copy of their targets up to date in every document: uid,
+//! slug, tags, type, language, dates, embedded fields. Links to what is removed become broken ones,
+//! and whole again when it comes back. Dates of the linking documents stay, as at Prismic.
+//!
+//! **Differs from Prismic.** Documents of a release, and what links to them there, keep the copies
+//! that they were given.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -19,12 +23,13 @@ use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 
 use super::assets::{Asset, Library};
+use super::edit::Targets;
 use super::error::SandboxError;
 use super::models::{self, Model, Models};
 use super::synthetic::Random;
 use crate::contentapi::{
-    AccessPolicy, ContentSource, Document, DocumentSet, Millis, RefAnswer, RefKind, RepositoryRoot, RootRef,
-    SourceError,
+    AccessPolicy, ContentSource, Document, DocumentSet, Language, Millis, RefAnswer, RefKind, RepositoryRoot,
+    RootRef, SourceError,
 };
 use crate::secret::Secret;
 
@@ -199,12 +204,18 @@ impl Repository {
     }
 
     /// Publishes: makes a new master ref, also when nothing changes. Returns it.
+    ///
+    /// # Panics
+    ///
+    /// Never: documents that were read once can be read again.
     pub fn publish(&self, changes: Changes) -> String {
         let mut state = self.write();
         let documents = if changes.put.is_empty() && changes.remove.is_empty() {
             Arc::clone(&state.current().documents)
         } else {
-            Arc::new(state.current().documents.with_changes(changes.put, &changes.remove))
+            let settled = settled(&state.current().documents, changes)
+                .expect("a document that was read is one after its links were brought up to date");
+            Arc::new(settled)
         };
         state.now += TICK;
         let reference = state.mint(self.options.seed);
@@ -256,6 +267,28 @@ impl Repository {
         Ok(ids)
     }
 
+    /// Changes `count` documents to which together about `linkers` others link, as [`edit`](Self::edit)
+    /// does. Returns their ids.
+    ///
+    /// # Errors
+    ///
+    /// When there are not that many documents with as many linkers.
+    pub fn edit_linked(&self, count: usize, linkers: usize, seed: u64) -> Result<Vec<String>, SandboxError> {
+        let documents = self.documents();
+        let ids = super::edit::linked_by(&documents, count, linkers);
+        if ids.len() < count {
+            let id = format!("with {} linkers", linkers / count.max(1));
+            return Err(SandboxError::NotFound { what: "document", id });
+        }
+        let mut random = Random::new(&[seed, 0x0ed2]);
+        let now = self.read().now + TICK;
+        let found = ids.iter().filter_map(|id| documents.find(id));
+        let put = found.map(|document| super::edit::revised(document, now, &mut random));
+        let put = put.collect::<Result<Vec<_>, _>>()?;
+        self.publish(Changes { put, remove: HashSet::new() });
+        Ok(ids)
+    }
+
     /// Publishes `count` new documents, copies of existing ones under ids and UIDs of their own.
     /// Returns their ids; none in an empty repository.
     pub fn add_documents(&self, count: usize, seed: u64) -> Result<Vec<String>, SandboxError> {
@@ -276,17 +309,13 @@ impl Repository {
 
     /// Unpublishes documents. What linked to them gets broken links, what was a translation of
     /// them loses the entry; their dates stay, as at Prismic. Returns how many were there.
-    pub fn remove_documents(&self, ids: &[&str]) -> Result<usize, SandboxError> {
+    pub fn remove_documents(&self, ids: &[&str]) -> usize {
         let documents = self.documents();
         let remove: HashSet<Box<str>> =
             ids.iter().filter(|id| documents.find(id).is_some()).map(|id| Box::from(*id)).collect();
-        let mut put = Vec::new();
-        for document in documents.iter().filter(|document| !remove.contains(&document.head.id)) {
-            put.extend(super::edit::without_targets(document, &remove)?);
-        }
         let removed = remove.len();
-        self.publish(Changes { put, remove });
-        Ok(removed)
+        self.publish(Changes { put: Vec::new(), remove });
+        removed
     }
 
     /// Adds a release or replaces the one of the same id; its ref changes.
@@ -307,6 +336,21 @@ impl Repository {
         }
         state.refresh();
         Ok(())
+    }
+
+    /// Returns when the next change will happen, which is the date of what it publishes.
+    pub fn next_change(&self) -> Millis {
+        self.read().now + TICK
+    }
+
+    /// Makes what is published next this much later or, as clocks are set, earlier.
+    pub fn shift_clock(&self, by: Millis) {
+        self.write().now += by;
+    }
+
+    /// Changes the languages of the root; documents stay, and so does the ref.
+    pub fn set_languages(&self, languages: Vec<Language>) {
+        Arc::make_mut(&mut self.write().root).languages = languages;
     }
 
     /// Adds an asset, or replaces the one of the same id.
@@ -356,6 +400,26 @@ impl Repository {
             Err(SandboxError::NotFound { what: "custom type", id: id.to_owned() })
         }
     }
+}
+
+/// Returns the documents after a publish, with what their links copy of others brought up to date.
+fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, SandboxError> {
+    let Changes { put, remove } = changes;
+    // What is published at once is seen by each other first.
+    let among = Targets::new(&put, &remove)?;
+    let mut settled = Vec::with_capacity(put.len());
+    for document in &put {
+        settled.push(among.seen_by(document)?.unwrap_or_else(|| Arc::clone(document)));
+    }
+    let targets = Targets::new(&settled, &remove)?;
+    let new: HashSet<&str> = settled.iter().map(|document| &*document.head.id).collect();
+    let mut changed = settled.clone();
+    let is_other =
+        |document: &&Arc<Document>| !new.contains(&*document.head.id) && !remove.contains(&document.head.id);
+    for document in documents.iter().filter(is_other) {
+        changed.extend(targets.seen_by(document)?);
+    }
+    Ok(documents.with_changes(changed, &remove))
 }
 
 impl State {

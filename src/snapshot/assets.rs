@@ -17,7 +17,7 @@ use crate::prismic::{
     Asset, AssetBytes, AssetData, AssetHost, AssetList, AssetRef, ErrorKind as SourceErrorKind, References,
 };
 use crate::progress::{Phase, Problem};
-use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::format::catalog::{AssetNaming, CatalogEntry};
 use crate::vault::format::manifest::Tally;
 use crate::vault::item::{ItemKey, ItemKind};
 use crate::vault::pack::ItemData;
@@ -26,27 +26,48 @@ use crate::vault::writer::{NewItem, StoredItem};
 /// Assets of the media library, to match references against.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
+    /// As the media library has them; ids in paths are looked for where they are these.
     ids: HashSet<String>,
     by_address: HashMap<String, String>,
+    unique_addresses: bool,
 }
 
 impl Listed {
     pub(super) fn new(list: &AssetList) -> Self {
-        let by_address = list
+        let addresses = list
             .assets
             .iter()
-            .filter_map(|asset| Some((comparison_key(asset.url.as_ref()?), asset.id.clone())))
-            .collect();
-        Self { ids: list.assets.iter().map(|asset| asset.id.clone()).collect(), by_address }
+            .filter_map(|asset| Some((comparison_key(asset.url.as_ref()?), asset.id.clone())));
+        let by_address: HashMap<String, String> = addresses.collect();
+        let unique_addresses =
+            by_address.len() == list.assets.iter().filter(|asset| asset.url.is_some()).count();
+        Self { unique_addresses, by_address, ids: list.assets.iter().map(|asset| asset.id.clone()).collect() }
     }
 
     /// Returns the id of a listed asset: by the id that a document gives, by its address, or by
-    /// an id in the address that the library knows.
-    fn find(&self, asset: &AssetRef, address: &str) -> Option<String> {
+    /// an id in the address that the library knows; and which of these it was.
+    fn find(&self, asset: &AssetRef, address: &str) -> Option<(String, AssetNaming)> {
         let known = |id: &String| self.ids.contains(id);
-        let told = asset.id.clone().filter(known);
-        told.or_else(|| self.by_address.get(address).cloned())
-            .or_else(|| possible_asset_id(&asset.url).filter(known))
+        if let Some(told) = asset.id.clone().filter(known) {
+            return Some((told, AssetNaming::Told));
+        }
+        if let Some(listed) = self.by_address.get(address) {
+            let unlisted = asset.id.is_some();
+            return Some((
+                listed.clone(),
+                if unlisted { AssetNaming::Guessed } else { AssetNaming::Address },
+            ));
+        }
+        Some((possible_asset_id(&asset.url).filter(known)?, AssetNaming::Guessed))
+    }
+
+    pub(super) fn lists(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Whether no two assets have one address.
+    pub(super) fn has_every_address_once(&self) -> bool {
+        self.unique_addresses
     }
 }
 
@@ -65,6 +86,16 @@ pub(super) struct AssetWishes {
     renamed: HashMap<String, String>,
     pub(super) external: BTreeSet<String>,
     pub(super) unusable: Vec<Problem>,
+}
+
+/// Assets that one document uses.
+#[derive(Debug, Default)]
+pub(super) struct UsedAssets {
+    /// Ids under which they are stored.
+    pub(super) ids: Vec<String>,
+    /// Keyed names of the addresses of those that are not.
+    pub(super) external: Vec<String>,
+    pub(super) naming: AssetNaming,
 }
 
 #[derive(Debug)]
@@ -86,20 +117,32 @@ impl AssetWishes {
 
     /// Notes what a document refers to; returns the ids under which its assets are stored, less
     /// what [`renamed`](Self::renamed) says at the end.
-    pub(super) fn add(&mut self, run: &Run<'_>, path: &str, references: &References) -> Vec<String> {
+    pub(super) fn add(&mut self, run: &Run<'_>, path: &str, references: &References) -> UsedAssets {
         for unusable in &references.unusable_assets {
             let subject = format!("{path}#{}", unusable.at);
             self.unusable.push(Problem::new("asset-address-unusable", subject, unusable.why.to_string()));
         }
-        let mut ids = Vec::new();
+        let mut used = UsedAssets::default();
         for asset in &references.assets {
             if run.downloader.hosts().classify(&asset.url) == AssetHost::External {
+                used.external.push(run.key().name(asset.url.as_str()));
                 self.external.insert(asset.url.to_string());
                 continue;
             }
-            ids.push(self.name(run.key(), asset));
+            let (id, naming) = self.name(run.key(), asset);
+            used.ids.push(id);
+            used.naming = used.naming.max(naming);
         }
-        ids
+        used
+    }
+
+    /// Whether documents refer to files that the media library does not list.
+    pub(super) fn has_any(&self) -> bool {
+        !self.wishes.is_empty()
+    }
+
+    pub(super) fn listed(&self) -> &Listed {
+        &self.listed
     }
 
     /// Names that changed when a later document told the id of an asset: documents come in any
@@ -108,11 +151,15 @@ impl AssetWishes {
         std::mem::take(&mut self.renamed)
     }
 
-    fn name(&mut self, key: &ItemKey, asset: &AssetRef) -> String {
+    fn name(&mut self, key: &ItemKey, asset: &AssetRef) -> (String, AssetNaming) {
         let address = comparison_key(&asset.url);
         if let Some(listed) = self.listed.find(asset, &address) {
             return listed;
         }
+        (self.wish(key, asset, address), AssetNaming::Guessed)
+    }
+
+    fn wish(&mut self, key: &ItemKey, asset: &AssetRef, address: String) -> String {
         let told = asset.id.clone();
         if let Some(wish) = self.by_address.get(&address).and_then(|at| self.wishes.get_mut(*at)) {
             wish.size = wish.size.or(asset.size);

@@ -16,6 +16,7 @@ use super::known_links::{Known, SameAssets};
 use super::links::Links;
 use super::run::Run;
 use super::{error::Result, names};
+use crate::contentapi::{Millis, format_millis, parse_millis};
 use crate::ids::ItemId;
 use crate::prismic::{Document, PrismicError, References, Release, Root, Search, SearchPage, predicate};
 use crate::progress::{Phase, Problem};
@@ -38,15 +39,30 @@ pub(super) struct Documents {
     pub(super) dangling: Vec<String>,
     /// Id of each document and of its item, to tell what a release changes.
     pub(super) items: HashMap<Box<str>, ItemId>,
+    /// What is taken over beside documents where only changes were read.
+    pub(super) carried: Carried,
+    /// The newest publication date.
+    pub(super) newest: Option<Millis>,
+    /// Whether some document has none.
+    undated: bool,
     /// Targets of links, of the documents that were added last.
-    targets: HashSet<Box<str>>,
+    pub(super) targets: HashSet<Box<str>>,
+}
+
+/// What an incremental read takes over from the snapshot before, beside documents.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    /// Assets that documents use and the media library does not list.
+    pub(super) assets: Vec<CatalogEntry>,
+    /// The list of external files, and how many there are.
+    pub(super) external: Option<(CatalogEntry, u64)>,
 }
 
 /// A document that is stored, and what it refers to.
-struct Stored<'a> {
-    document: Document,
-    id: ItemId,
-    path: String,
+pub(super) struct Stored<'a> {
+    pub(super) document: Document,
+    pub(super) id: ItemId,
+    pub(super) path: String,
     refers: Refers<'a>,
 }
 
@@ -61,25 +77,42 @@ enum Refers<'a> {
 
 /// How documents are asked for, and which of them are stored.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
-    release: Option<&'a str>,
+pub(super) struct Asked<'a> {
+    pub(super) release: Option<&'a str>,
+    pub(super) wanted: &'a (dyn Fn(&Document) -> bool + Sync),
     /// Id of each document at the master ref and of its item, where only others are stored.
-    master: Option<&'a HashMap<Box<str>, ItemId>>,
-    same: &'a SameAssets,
+    pub(super) master: Option<&'a HashMap<Box<str>, ItemId>>,
+    pub(super) same: &'a SameAssets,
 }
 
 /// A page of a search, its documents stored.
-struct Page<'a> {
-    total: u64,
+pub(super) struct Page<'a> {
+    pub(super) total: u64,
     pages: u64,
     /// Ids of all its documents.
-    ids: Vec<String>,
+    pub(super) ids: Vec<String>,
     bytes: u64,
-    stored: Vec<Stored<'a>>,
+    pub(super) stored: Vec<Stored<'a>>,
+}
+
+impl Stored<'_> {
+    /// Targets of its links.
+    pub(super) fn targets(&self) -> Vec<&str> {
+        match &self.refers {
+            Refers::AsBefore(known) => known.links().collect(),
+            Refers::To(references) => references.documents.iter().map(|target| target.id.as_str()).collect(),
+            Refers::Unread => Vec::new(),
+        }
+    }
 }
 
 impl Documents {
-    fn add(&mut self, run: &Run<'_>, stored: &Stored<'_>) {
+    /// Returns none yet, beside a media library that lists these.
+    pub(super) fn beside(listed: Listed) -> Self {
+        Self { wishes: AssetWishes::beside(listed), ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, run: &Run<'_>, stored: &Stored<'_>) {
         let Stored { document, id, path, refers } = stored;
         let size = document.bytes.len() as u64;
         match refers {
@@ -89,7 +122,7 @@ impl Documents {
             }
             Refers::To(references) => {
                 let assets = self.wishes.add(run, path, references);
-                self.links.add(run.key(), path, document, references, assets);
+                self.links.add(run.key(), path, document, references, &assets);
                 self.add_targets(references.documents.iter().map(|target| target.id.as_str()));
             }
             Refers::Unread => self.gaps.push(Problem::new(
@@ -110,7 +143,7 @@ impl Documents {
     }
 
     /// Targets of the links that were added last that are neither among the documents nor `known`.
-    fn missing_targets(&self, known: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(super) fn missing_targets(&self, known: impl Fn(&str) -> bool) -> Vec<String> {
         let is_missing = |target: &&str| !self.items.contains_key(*target) && !known(target);
         let mut missing: Vec<String> =
             self.targets.iter().map(|target| &**target).filter(is_missing).map(str::to_owned).collect();
@@ -132,7 +165,26 @@ impl Documents {
             tally.bytes += document.bytes.len() as u64;
         }
         self.items.insert(document.id.as_str().into(), stored.id);
+        self.note_date(document);
         self.add(run, stored);
+    }
+
+    pub(super) fn note_date(&mut self, document: &Document) {
+        match document.last_publication_date.as_deref().and_then(parse_millis) {
+            Some(date) => self.newest = self.newest.max(Some(date)),
+            None => self.undated = true,
+        }
+    }
+
+    /// The newest publication date as the API writes it, where all documents have one.
+    pub(super) fn newest_publication(&self) -> Option<String> {
+        self.newest.filter(|_| !self.undated).map(format_millis)
+    }
+
+    /// Adds a document that is as it was in the snapshot before.
+    pub(super) fn add_kept(&mut self, entry: &CatalogEntry, known: Known<'_>) {
+        self.links.add_known(&entry.path, known);
+        self.entries.push(entry.clone());
     }
 }
 
@@ -144,9 +196,9 @@ impl Run<'_> {
         listed: Listed,
         same: &SameAssets,
     ) -> Result<Documents> {
-        let mut documents = Documents { wishes: AssetWishes::beside(listed), ..Documents::default() };
+        let mut documents = Documents::beside(listed);
         let search = self.everything(&root.master_ref, root);
-        let asked = Asked { release: None, master: None, same };
+        let asked = Asked { release: None, wanted: &|_| true, master: None, same };
         let total = self
             .read_all(&search, Phase::Documents, asked, |page| {
                 page.stored.iter().for_each(|stored| documents.add_master(self, stored));
@@ -181,7 +233,7 @@ impl Run<'_> {
         let mut seen: HashSet<String> = HashSet::new();
         let mut tally = Tally::default();
         let master = std::mem::take(&mut documents.items);
-        let asked = Asked { release: Some(release), master: None, same };
+        let asked = Asked { release: Some(release), wanted: &|_| true, master: None, same };
         let total = self
             .read_all(&search, Phase::Releases, Asked { master: Some(&master), ..asked }, |page| {
                 // A page may hold a document twice.
@@ -233,20 +285,21 @@ impl Run<'_> {
         search
     }
 
-    /// Stores the documents of every page that are asked for and gives each page to `take`, which returns how many different documents it has by now. Several pages are asked for and
-    /// prepared at once. Returns how many documents the API says there are.
-    async fn read_all(
-        &self,
+    /// Stores the documents of every page that are asked for and gives each page to `take`, which
+    /// returns how many different documents it has by now. Several pages are asked for and prepared
+    /// at once. Returns how many documents the API says there are.
+    pub(super) async fn read_all<'s>(
+        &'s self,
         search: &Search,
         phase: Phase,
         asked: Asked<'_>,
-        mut take: impl FnMut(Page<'_>) -> u64,
+        mut take: impl FnMut(Page<'s>) -> u64,
     ) -> Result<u64> {
         let first = self.stored_page(search.clone(), asked).await?;
         let (total, pages) = (first.total, first.pages);
         self.progress.start(phase, Some(total));
         let mut steady = true;
-        let mut take = |page: Page<'_>| {
+        let mut take = |page: Page<'s>| {
             self.progress.advance(phase, page.ids.len() as u64, page.bytes);
             take(page)
         };
@@ -268,11 +321,11 @@ impl Run<'_> {
     }
 
     /// Reads page by page, each after the last document of the one before.
-    async fn read_after(
-        &self,
+    async fn read_after<'s>(
+        &'s self,
         search: &Search,
         asked: Asked<'_>,
-        mut take: impl FnMut(Page<'_>) -> u64,
+        mut take: impl FnMut(Page<'s>) -> u64,
     ) -> Result<u64> {
         let total = self.page(Search { page_size: 1, ..search.clone() }).await?.total_results_size;
         let mut after: Option<String> = None;
@@ -296,9 +349,10 @@ impl Run<'_> {
         let page = self.page(search).await?;
         let ids = page.documents.iter().map(|document| document.id.clone()).collect();
         let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();
+        let wanted = page.documents.into_iter().filter(|document| (asked.wanted)(document)).collect();
         let documents = match asked.master {
-            Some(master) => self.differing(page.documents, master).await,
-            None => page.documents,
+            Some(master) => self.differing(wanted, master).await,
+            None => wanted,
         };
         let stored = self.store_documents(documents, asked).await?;
         Ok(Page { total: page.total_results_size, pages: page.total_pages, ids, bytes, stored })
@@ -402,7 +456,7 @@ impl Run<'_> {
 
     /// Asks by id for the targets of links that were not among the documents, and stores what the
     /// API has. What it does not have is dangling at the source.
-    async fn found_by_id(
+    pub(super) async fn found_by_id(
         &self,
         everything: &Search,
         missing: &[String],
@@ -415,7 +469,8 @@ impl Run<'_> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         while let Some(page) = answers.next().await {
-            found.extend(page?.documents.into_iter().filter(|document| seen.insert(document.id.clone())));
+            let new = |document: &Document| seen.insert(document.id.clone()) && (asked.wanted)(document);
+            found.extend(page?.documents.into_iter().filter(new));
         }
         drop(answers);
         self.store_documents(found, asked).await

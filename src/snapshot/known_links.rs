@@ -5,7 +5,8 @@
 //!
 //! - Its bytes are the same: the item under its path is.
 //! - The walk that found its links is this one ([`WALK`]) and could name all that it refers to.
-//!   External files and addresses that cannot be used have no id, so their documents are walked.
+//!   Addresses that cannot be used have no name, and those of external files are known by keyed
+//!   names only, so their documents are walked.
 //! - The media library is as it was, as far as it decides under which id an asset is stored:
 //!   everything that it lists now was listed with the same metadata, and lists all assets of the
 //!   document. Without write token there is no such list, and every document is walked.
@@ -14,13 +15,13 @@
 
 use std::collections::HashSet;
 
-use super::links::{Numbers, end_of};
+use super::links::{Interned, Part, Parts};
 use super::names::{self, segment};
 use super::run::Run;
 use crate::ids::ItemId;
 use crate::prismic::{AssetList, WALK};
 use crate::vault::error::Result;
-use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::format::catalog::{AssetNaming, CatalogEntry, LinkEntry};
 use crate::vault::format::manifest::Manifest;
 use crate::vault::item::{ItemKey, ItemKind};
 use crate::vault::reader::Reader;
@@ -35,15 +36,13 @@ pub(super) struct KnownLinks {
     rows: Vec<Row>,
 }
 
-/// Where the links of a document are in the flat list.
+/// The links of a document.
 #[derive(Debug)]
 struct Row {
     /// Place of the document in the catalog.
     entry: u32,
-    start: u32,
-    links: u32,
-    translations: u32,
-    assets: u32,
+    parts: Parts,
+    naming: AssetNaming,
 }
 
 /// What one document refers to, as ids in the paths of the catalog.
@@ -55,20 +54,36 @@ pub(super) struct Known<'a> {
 
 impl<'a> Known<'a> {
     pub(super) fn links(self) -> impl Iterator<Item = &'a str> {
-        self.names(self.row.start, self.row.links)
-    }
-
-    pub(super) fn translations(self) -> impl Iterator<Item = &'a str> {
-        self.names(self.row.links, self.row.translations)
+        self.ids(Part::Links)
     }
 
     pub(super) fn assets(self) -> impl Iterator<Item = &'a str> {
-        self.names(self.row.translations, self.row.assets)
+        self.ids(Part::Assets)
     }
 
-    fn names(self, from: u32, to: u32) -> impl Iterator<Item = &'a str> {
+    pub(super) fn external(self) -> impl Iterator<Item = &'a str> {
+        self.ids(Part::External)
+    }
+
+    pub(super) fn naming(self) -> AssetNaming {
+        self.row.naming
+    }
+
+    pub(super) fn ids(self, part: Part) -> impl Iterator<Item = &'a str> {
         let all = self.all;
-        all.flat[from as usize..to as usize].iter().map(|number| &*all.names[*number as usize])
+        all.flat[self.row.parts.range(part)].iter().map(|number| &*all.names[*number as usize])
+    }
+
+    /// Place of the document in the catalog.
+    pub(super) fn entry(self) -> usize {
+        self.row.entry as usize
+    }
+
+    /// Whether it holds copies of what one of these documents says of itself.
+    fn copies_any(self, changed: &[bool]) -> bool {
+        [Part::Links, Part::Translations, Part::Copies].into_iter().any(|part| {
+            self.all.flat[self.row.parts.range(part)].iter().any(|number| changed[*number as usize])
+        })
     }
 }
 
@@ -89,70 +104,111 @@ impl KnownLinks {
             return Ok(Self::default());
         }
         let mut known = Self::default();
-        let mut numbers = Numbers::default();
+        let mut names = Interned::default();
+        let mut next = 0;
         tree::for_each(reader, &manifest.links, |entry: LinkEntry| {
-            known.add(key, &mut numbers, entries, &entry);
+            // Both are sorted, so the place is the next one but for a few entries without links.
+            while entries.get(next).is_some_and(|known| known.path < entry.path) {
+                next += 1;
+            }
+            if entries.get(next).is_some_and(|known| known.path == entry.path) {
+                known.add(key, &mut names, next, &entry);
+            }
         })
         .await?;
         known.rows.sort_unstable_by_key(|row| row.entry);
-        known.names = numbers.into_names();
+        (known.names, known.flat) = names.into_parts();
         Ok(known)
     }
 
-    fn add(&mut self, key: &ItemKey, numbers: &mut Numbers, entries: &[CatalogEntry], entry: &LinkEntry) {
+    fn add(&mut self, key: &ItemKey, names: &mut Interned, at: usize, entry: &LinkEntry) {
         // A target with a keyed name could not be asked for.
         let is_plain = |id: &str| segment(key, id) == id;
         if entry.walk != WALK || !entry.links.iter().all(|id| is_plain(id)) {
             return;
         }
-        // Both are in the order of paths, so it is mostly the next.
-        let next = self.rows.last().map_or(0, |row| row.entry as usize + 1);
-        let is_next = entries.get(next).is_some_and(|known| known.path == entry.path);
-        let found = match is_next {
-            true => Ok(next),
-            false => entries.binary_search_by(|known| known.path.cmp(&entry.path)),
+        let ids = |part| match part {
+            Part::Links => &entry.links,
+            Part::Translations => &entry.translations,
+            Part::Copies => &entry.copies,
+            Part::Assets => &entry.assets,
+            Part::External => &entry.external,
         };
-        let Ok(at) = found else { return };
-        let mut part = |ids: &[Box<str>]| {
-            self.flat.extend(ids.iter().map(|id| numbers.number(id)));
-            end_of(&self.flat)
-        };
-        let (start, links) = (part(&[]), part(&entry.links));
-        let (translations, assets) = (part(&entry.translations), part(&entry.assets));
-        let entry = u32::try_from(at).expect("four thousand million entries do not fit into memory");
-        self.rows.push(Row { entry, start, links, translations, assets });
+        let parts = names.add(|part| ids(part).iter().map(|id| &**id));
+        let at = u32::try_from(at).expect("four thousand million entries do not fit into memory");
+        self.rows.push(Row { entry: at, parts, naming: entry.naming });
     }
 
-    fn of(&self, entry: usize) -> Option<Known<'_>> {
+    /// Returns what the document at this place of the catalog refers to, if that is known.
+    pub(super) fn of(&self, entry: usize) -> Option<Known<'_>> {
         let entry = u32::try_from(entry).ok()?;
         let at = self.rows.binary_search_by_key(&entry, |row| row.entry).ok()?;
         Some(Known { all: self, row: self.rows.get(at)? })
     }
+
+    /// Returns the documents of which this is known, in the order of the catalog.
+    pub(super) fn all(&self) -> impl Iterator<Item = Known<'_>> {
+        self.rows.iter().map(|row| Known { all: self, row })
+    }
+
+    /// Returns the documents whose bytes may change when those of `changed` (ids in paths) do: they
+    /// link to them, are translations of them, or hold copies of what links to them.
+    pub(super) fn concerned(&self, changed: &HashSet<&str>) -> impl Iterator<Item = Known<'_>> {
+        let changed: Vec<bool> = self.names.iter().map(|name| changed.contains(&**name)).collect();
+        self.all().filter(move |known| known.copies_any(&changed))
+    }
 }
 
-/// Assets that the media library lists as it did at the snapshot before, as ids in paths; none
-/// where it lists anything new.
+/// Assets that the media library lists as it did at the snapshot before.
 #[derive(Debug, Default)]
-pub(super) struct SameAssets(Option<HashSet<String>>);
+pub(super) struct SameAssets {
+    /// As ids in paths.
+    same: HashSet<String>,
+    /// How many it lists; `None` where it cannot be listed.
+    listed: Option<u64>,
+}
+
+impl SameAssets {
+    /// Whether everything that the media library lists now was listed so before.
+    pub(super) fn is_all(&self) -> bool {
+        self.listed == Some(self.same.len() as u64)
+    }
+
+    /// Whether an asset is listed as it was.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.same.contains(id)
+    }
+
+    /// How many assets are listed now.
+    pub(super) fn listed(&self) -> Option<u64> {
+        self.listed
+    }
+}
 
 impl Run<'_> {
     /// Compares the media library with the snapshot before.
     pub(super) fn same_assets(&self, list: Option<&AssetList>) -> SameAssets {
         let (Some(base), Some(list)) = (&self.base, list) else { return SameAssets::default() };
-        let same = |id: &str, bytes: &[u8]| {
+        let is_same = |id: &str, bytes: &[u8]| {
             let known = self.writer.known(ItemKind::AssetMetadata, bytes).map(|stored| stored.id);
             let before = base.find(&names::asset_metadata(self.key(), id)).map(|entry| entry.item);
-            (known.is_some() && known == before).then(|| segment(self.key(), id))
+            known.is_some() && known == before
         };
-        SameAssets(list.assets.iter().map(|asset| same(&asset.id, &asset.bytes)).collect())
+        let same = list.assets.iter().filter(|asset| is_same(&asset.id, &asset.bytes));
+        let same = same.map(|asset| segment(self.key(), &asset.id)).collect();
+        SameAssets { same, listed: Some(list.assets.len() as u64) }
     }
 
     /// Returns what the document that is stored under this path as `item` refers to, if the snapshot
     /// before tells.
     pub(super) fn known_links(&self, path: &str, item: &ItemId, same: &SameAssets) -> Option<Known<'_>> {
-        let (base, same) = (self.base.as_ref()?, same.0.as_ref()?);
+        let base = self.base.as_ref().filter(|_| same.is_all())?;
         let (at, entry) = base.place(path)?;
         let known = base.known_links.of(at).filter(|_| entry.item == *item)?;
-        known.assets().all(|id| same.contains(id)).then_some(known)
+        // Of external files only keyed names are known, and the list needs their addresses.
+        if known.external().next().is_some() {
+            return None;
+        }
+        known.assets().all(|id| same.has(id)).then_some(known)
     }
 }

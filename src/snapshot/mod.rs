@@ -9,8 +9,10 @@
 
 mod accepted;
 mod assets;
+mod base;
 mod documents;
 mod error;
+mod incremental;
 mod known_links;
 mod links;
 mod models;
@@ -18,7 +20,7 @@ mod names;
 mod run;
 
 pub use error::{Result, SnapshotError};
-pub use run::{SnapshotOptions, SnapshotReport, take};
+pub use run::{Read, SnapshotOptions, SnapshotReport, take};
 
 use crate::ids::Name;
 use crate::prismic::Endpoints;

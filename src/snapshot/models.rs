@@ -15,6 +15,12 @@ use crate::vault::item::ItemKind;
 use crate::vault::pack::ItemData;
 use crate::vault::writer::NewItem;
 
+/// Returns a member of the root as it was sent.
+pub(super) fn root_member(root: &Root, member: &str) -> Option<Bytes> {
+    let members: BTreeMap<&str, &RawValue> = serde_json::from_slice(&root.bytes).ok()?;
+    members.get(member).map(|value| Bytes::copy_from_slice(value.get().as_bytes()))
+}
+
 /// Custom types and shared slices by path.
 pub(super) type Models = BTreeMap<String, Bytes>;
 
@@ -63,15 +69,9 @@ impl Run<'_> {
     /// for those who look for them, tags, and the tags of the media library.
     pub(super) async fn repository_files(&self, root: &Root) -> Result<Vec<(String, Bytes)>> {
         let mut files = vec![(names::repository("api.json"), root.bytes.clone())];
-        if let Ok(members) = serde_json::from_slice::<BTreeMap<&str, &RawValue>>(&root.bytes) {
-            for member in ["languages", "forms"] {
-                if let Some(value) = members.get(member) {
-                    files.push((
-                        names::repository(&format!("{member}.json")),
-                        Bytes::copy_from_slice(value.get().as_bytes()),
-                    ));
-                }
-            }
+        for member in ["languages", "forms"] {
+            let value = root_member(root, member);
+            files.extend(value.map(|value| (names::repository(&format!("{member}.json")), value)));
         }
         let tags = self.content.tags(root).await.map_err(|error| self.source_error(error))?;
         files.push((names::repository("tags.json"), tags.bytes));

@@ -6,32 +6,29 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::accepted::{AcceptedFile, accepted_files};
 use super::assets::{Assets, Listed};
+use super::base::{Base, load_base, stored_again};
 use super::documents::{Documents, json_list};
 use super::error::{Result, SnapshotError};
-use super::known_links::{KnownLinks, SameAssets};
+use super::incremental::Changes;
+use super::known_links::SameAssets;
 use super::models::Models;
 use super::{Target, names};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, ItemId, SnapshotId};
 use crate::limits::Limits;
 use crate::prismic::{AssetApi, AssetHosts, AssetList, ContentApi, Downloader, Http, Root, TypesApi};
 use crate::progress::{Phase, Problem, Progress};
 use crate::secret::SafeUrl;
 use crate::vault::commit::{Committed, Draft, LinksPart};
-use crate::vault::error::ErrorKind as VaultErrorKind;
 use crate::vault::format::catalog::CatalogEntry;
-use crate::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
-use crate::vault::index::PackNumber;
+use crate::vault::format::manifest::{Consistency, Counts, HowRead, ReadMode, Source, Tally};
 use crate::vault::item::{ItemKey, ItemKind};
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
-use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
 use crate::vault::snapshots::Snapshots;
 use crate::vault::space::Space;
-use crate::vault::tree;
 use crate::vault::writer::{NewItem, StoredItem, Writer};
 
 /// How a snapshot is taken.
@@ -43,6 +40,25 @@ pub struct SnapshotOptions<'a> {
     pub progress: &'a dyn Progress,
     /// Ends it between two units of work.
     pub cancel: CancellationToken,
+    /// Which documents it reads.
+    pub read: Read,
+}
+
+/// Which documents a run reads. Either way the snapshot holds all of them, and the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Read {
+    /// All, unless the master ref is that of the snapshot before.
+    #[default]
+    Full,
+    /// Those that changed since the snapshot before, and those that copy something of these; all,
+    /// where it cannot be proven that this is the same. The manifest says which it was and why.
+    Incremental {
+        /// All are read when that was not done for this long.
+        full_every: Duration,
+        /// Ids of documents that somebody says have changed, such as a webhook of Prismic. Nothing
+        /// relies on them; those that are gone are found with fewer requests.
+        told: Vec<String>,
+    },
 }
 
 /// What became of a run.
@@ -65,34 +81,6 @@ pub struct SnapshotReport {
     pub took: Duration,
 }
 
-/// The snapshot before, to carry over from.
-#[derive(Debug)]
-pub(super) struct Base {
-    pub(super) manifest: Manifest,
-    entries: Vec<CatalogEntry>,
-    link_pages: Vec<ItemId>,
-    pub(super) known_links: KnownLinks,
-    /// Files to be tried again if nothing else is read.
-    pub(super) accepted: Vec<AcceptedFile>,
-}
-
-impl Base {
-    pub(super) fn find(&self, path: &str) -> Option<&CatalogEntry> {
-        self.place(path).map(|(_, entry)| entry)
-    }
-
-    /// Returns an entry and its place among all.
-    pub(super) fn place(&self, path: &str) -> Option<(usize, &CatalogEntry)> {
-        let at = self.entries.binary_search_by(|entry| (*entry.path).cmp(path)).ok()?;
-        Some((at, self.entries.get(at)?))
-    }
-
-    fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a CatalogEntry> {
-        let from = self.entries.partition_point(|entry| &*entry.path < prefix);
-        self.entries[from..].iter().take_while(move |entry| entry.path.starts_with(prefix))
-    }
-}
-
 /// What all parts of a run share.
 pub(super) struct Run<'a> {
     pub(super) target: &'a Target,
@@ -104,6 +92,8 @@ pub(super) struct Run<'a> {
     pub(super) downloader: Downloader,
     pub(super) progress: &'a dyn Progress,
     pub(super) base: Option<Base>,
+    pub(super) started: Timestamp,
+    pub(super) read: Read,
     cancel: CancellationToken,
     originals: Mutex<HashMap<ItemId, (ItemId, u64)>>,
 }
@@ -120,13 +110,13 @@ struct Reading {
 /// Documents: read, or those of the snapshot before.
 enum Content {
     /// With files that came back, of those that were accepted as lost.
-    Unchanged {
-        back: Vec<CatalogEntry>,
-    },
+    Unchanged { back: Vec<CatalogEntry> },
     Read {
         documents: Box<Documents>,
         releases: BTreeMap<String, Tally>,
         wished: Assets,
+        how: ReadMode,
+        why_full: Option<String>,
     },
 }
 
@@ -181,6 +171,8 @@ pub async fn take(
         ),
         progress,
         base,
+        started,
+        read: options.read,
         cancel: options.cancel.clone(),
         originals: Mutex::default(),
     };
@@ -188,7 +180,7 @@ pub async fn take(
     let read = async {
         let (reading, restarts) = run.read_with_restarts().await?;
         let documents_unchanged = matches!(reading.content, Content::Unchanged { .. });
-        let draft = run.draft(reading, restarts, started, options.trigger, &ledger).await?;
+        let draft = run.draft(reading, restarts, options.trigger, &ledger).await?;
         run.check_cancelled()?;
         Ok((draft, documents_unchanged))
     };
@@ -228,67 +220,6 @@ fn lost(vault: &Vault, target: &Target, snapshots: &Snapshots, ledger: &Ledger) 
         lost.push(Problem::new("ledger-incomplete", path, error.to_string()));
     }
     Ok(lost)
-}
-
-/// Reads the catalog of the snapshot before. One that cannot be read is not carried over from;
-/// the run then reads and stores everything anew, so that the new snapshot stands by itself.
-async fn load_base(
-    vault: &Vault,
-    space: &Space,
-    manifest: Manifest,
-    warnings: &mut Vec<Problem>,
-) -> Result<Option<Base>> {
-    let reader = Reader::new(vault, space);
-    let read = async {
-        let entries = tree::read_all(&reader, &manifest.catalog).await?;
-        let link_pages = tree::all_pages(&reader, &manifest.links).await?;
-        let key = vault.item_key()?;
-        let known_links = KnownLinks::load(&reader, key, &manifest, &entries).await?;
-        let most = vault.limits().accepted_retries;
-        let accepted = accepted_files(&reader, &manifest, vault.now(), most).await?;
-        Ok::<_, crate::vault::error::VaultError>((entries, link_pages, known_links, accepted))
-    };
-    match read.await {
-        Ok((entries, link_pages, known_links, accepted)) => {
-            Ok(Some(Base { manifest, entries, link_pages, known_links, accepted }))
-        }
-        Err(error) if error.kind == VaultErrorKind::Integrity => {
-            let why = format!(
-                "its catalog cannot be read, so nothing is carried over from it: {}",
-                with_causes(&error)
-            );
-            warnings.push(Problem::new("base-unreadable", manifest.key, why));
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Says so when items of the snapshot before are there, but on too few replicas: a replica was
-/// added, or lost content. They are read and stored once more then, which copying would spare.
-fn stored_again(
-    vault: &Vault,
-    space: &Space,
-    base: Option<&Base>,
-    progress: &dyn Progress,
-) -> Option<Problem> {
-    let min_copies = vault.replicas.min_copies;
-    let on_too_few = |entry: &&CatalogEntry| {
-        let copies = |pack: PackNumber| space.copies(pack);
-        !space.index.is_present(&entry.item, |pack| copies(pack) >= min_copies)
-            && space.index.is_present(&entry.item, |pack| copies(pack) > 0)
-    };
-    let base = base?;
-    let count = base.entries.iter().filter(on_too_few).count();
-    if count == 0 {
-        return None;
-    }
-    let what = format!(
-        "{count} items of the snapshot before are on fewer than {min_copies} replicas, so they are stored once more; `prismvault replicate` brings them over without that, if it runs first"
-    );
-    let problem = Problem::new("stored-again", base.manifest.key.clone(), what);
-    progress.problem(&problem);
-    Some(problem)
 }
 
 impl Run<'_> {
@@ -360,11 +291,17 @@ impl Run<'_> {
             return Ok(Reading { root, models, list, content: Content::Unchanged { back }, library });
         }
         let content = async {
-            let listed = list.as_ref().map(Listed::new).unwrap_or_default();
             let same = self.same_assets(list.as_ref());
-            let mut documents = self.read_documents(&root, listed, &same).await?;
+            let listed = || list.as_ref().map(Listed::new).unwrap_or_default();
+            let why_full = match self.read_changes(&root, models.as_ref(), listed(), &same).await? {
+                Changes::Read(documents, releases) => {
+                    return Ok((*documents, releases, ReadMode::Incremental, None));
+                }
+                Changes::Unproven(why) => why,
+            };
+            let mut documents = self.read_documents(&root, listed(), &same).await?;
             let releases = self.read_releases(&root, &mut documents, &same).await?;
-            Ok::<_, SnapshotError>((documents, releases))
+            Ok::<_, SnapshotError>((documents, releases, ReadMode::Full, why_full))
         };
         let library = async {
             match &list {
@@ -372,9 +309,9 @@ impl Run<'_> {
                 None => Ok(Assets::default()),
             }
         };
-        let ((mut documents, releases), library) = futures_util::try_join!(content, library)?;
+        let ((mut documents, releases, how, why_full), library) = futures_util::try_join!(content, library)?;
         let wished = self.read_wishes(&mut documents.wishes).await?;
-        let content = Content::Read { documents: Box::new(documents), releases, wished };
+        let content = Content::Read { documents: Box::new(documents), releases, wished, how, why_full };
         Ok(Reading { root, models, list, content, library })
     }
 
@@ -411,8 +348,47 @@ impl Run<'_> {
             && base.entries.iter().all(|entry| self.writer.holds(&entry.item))
     }
 
-    fn content_address(&self) -> String {
+    pub(super) fn content_address(&self) -> String {
         SafeUrl(self.content.endpoint()).to_string()
+    }
+
+    /// What the manifest says of how documents were read.
+    fn how_read(
+        &self,
+        root: &Root,
+        content: &Content,
+        models: Option<&Models>,
+        list: Option<&AssetList>,
+        consistency: &Consistency,
+    ) -> Option<HowRead> {
+        let before = self.base.as_ref().map(|base| &base.manifest);
+        let known = before.and_then(|before| before.read.as_ref());
+        let published = before.is_some_and(|before| before.source.master_ref != root.master_ref);
+        let models_settled = consistency.changed_during_run.is_empty()
+            && self.same_models(models)
+            && (published || known.is_some_and(|known| known.models_settled));
+        let since = before.map(|before| before.source.master_ref.clone());
+        match content {
+            Content::Unchanged { .. } => {
+                let known = known?;
+                let assets_settled = known.assets_settled && self.same_library(list);
+                let (documents, why_full) = (ReadMode::CarriedOver, None);
+                Some(HowRead { documents, since, why_full, models_settled, assets_settled, ..known.clone() })
+            }
+            Content::Read { documents, how, why_full, .. } => {
+                let last_full = known.filter(|_| *how == ReadMode::Incremental);
+                Some(HowRead {
+                    documents: *how,
+                    since: since.filter(|_| *how == ReadMode::Incremental),
+                    why_full: why_full.clone(),
+                    last_full: last_full
+                        .map_or_else(|| rfc3339(self.started), |known| known.last_full.clone()),
+                    newest_publication: documents.newest_publication(),
+                    models_settled,
+                    assets_settled: true,
+                })
+            }
+        }
     }
 
     async fn read_releases(
@@ -438,7 +414,6 @@ impl Run<'_> {
         &self,
         reading: Reading,
         restarts: u32,
-        started: Timestamp,
         trigger: String,
         ledger: &Ledger,
     ) -> Result<Draft> {
@@ -452,6 +427,7 @@ impl Run<'_> {
         let at_end = self.content.root().await.map_err(|error| self.source_error(error))?;
         consistency.master_ref_moved = at_end.master_ref != root.master_ref;
 
+        let read = self.how_read(&root, &content, models.as_ref(), list.as_ref(), &consistency);
         let mut counts = Counts::default();
         let (mut gaps, mut warnings) =
             (std::mem::take(&mut library.gaps), std::mem::take(&mut library.warnings));
@@ -463,7 +439,7 @@ impl Run<'_> {
                 entries.extend(back);
                 (entries, links)
             }
-            Content::Read { documents, releases, wished } => {
+            Content::Read { documents, releases, wished, .. } => {
                 counts.release_documents = releases;
                 let parts = (*documents, wished.beside(&library));
                 put_documents(self.key(), parts, &mut counts, &mut gaps, &mut warnings, &mut files)
@@ -481,7 +457,8 @@ impl Run<'_> {
         let (stored, tally) = self.store_files(ItemKind::Repository, files).await?;
         counts.repository = add(counts.repository, tally);
         entries.extend(stored);
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // Stable, because that is quick where most are in order already.
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
         entries.dedup_by(|a, b| a.path == b.path);
         // Counted at last: an asset may have been listed twice, before and after a change.
         let originals = entries
@@ -495,8 +472,8 @@ impl Run<'_> {
             gaps.into_iter().partition(|gap: &Problem| accepted.contains_key(gap.subject.as_str()));
         Ok(Draft {
             repository: self.target.name.clone(),
-            snapshot: SnapshotId::new(started),
-            started,
+            snapshot: SnapshotId::new(self.started),
+            started: self.started,
             trigger,
             source: Source {
                 repository: self.target.repository.clone(),
@@ -510,6 +487,7 @@ impl Run<'_> {
             links,
             counts,
             consistency,
+            read,
             gaps: sorted(gaps),
             accepted_gaps: sorted(accepted_gaps),
             warnings: sorted(warnings),
@@ -643,7 +621,14 @@ fn put_documents(
         let external: Vec<_> = documents.wishes.external.into_iter().collect();
         files.push((names::repository("external-assets.json"), json_list(&external)));
     }
+    let carried = documents.carried;
+    if let Some((entry, count)) = carried.external {
+        counts.external_assets = count;
+        counts.repository = add(counts.repository, Tally { reported: Some(1), stored: 1, bytes: entry.size });
+        documents.entries.push(entry);
+    }
     let mut entries = documents.entries;
+    entries.extend(carried.assets);
     entries.extend(wished.entries);
     (entries, LinksPart::New(Box::new(documents.links.into_entries(key, &renamed))))
 }

@@ -9,7 +9,9 @@ use futures_util::future::join_all;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{CatalogEntry, Entry, LinkEntry};
 use super::format::index::PackKind;
-use super::format::manifest::{Added, Consistency, Counts, KIND, Manifest, Source, Status, TreeRoot};
+use super::format::manifest::{
+    Added, Consistency, Counts, HowRead, KIND, Manifest, Source, Status, TreeRoot,
+};
 use super::format::{VERSION, to_json};
 use super::item::{ItemKind, PAGE_PATH};
 use super::layout;
@@ -45,6 +47,8 @@ pub struct Draft {
     pub counts: Counts,
     /// How the parts hang together.
     pub consistency: Consistency,
+    /// How documents were read.
+    pub read: Option<HowRead>,
     /// What is missing.
     pub gaps: Vec<Problem>,
     /// What is missing and was accepted.
@@ -102,8 +106,7 @@ impl Writer {
         let (added_items, added_bytes) = self.added();
         let mut needed: Vec<ItemId> = draft.entries.iter().map(|entry| entry.item).collect();
         let (catalog, links, pages) = {
-            let shared = Arc::clone(&self.shared);
-            let vault = Arc::clone(&self.vault);
+            let (shared, vault) = (Arc::clone(&self.shared), Arc::clone(&self.vault));
             let (entries, links) = (draft.entries, draft.links);
             let built = tokio::task::spawn_blocking(move || {
                 // Packs before catalog packs.
@@ -170,6 +173,7 @@ impl Writer {
                 stored_bytes: uploaded.bytes,
             },
             consistency: draft.consistency,
+            read: draft.read,
             gaps: draft.gaps,
             accepted_gaps: draft.accepted_gaps,
             warnings: draft.warnings,

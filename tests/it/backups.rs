@@ -17,7 +17,7 @@ use prismvault::progress::Silent;
 use prismvault::sandbox::synthetic::{SyntheticOptions, generate};
 use prismvault::sandbox::{Control, Repository, RepositoryOptions, Server, ServerOptions};
 use prismvault::secret::Secret;
-use prismvault::snapshot::{SnapshotError, SnapshotOptions, SnapshotReport, Target, take};
+use prismvault::snapshot::{Read, SnapshotError, SnapshotOptions, SnapshotReport, Target, take};
 use prismvault::vault::abilities::probe_all;
 use prismvault::vault::envelope::Identity;
 use prismvault::vault::init::{NewVault, init};
@@ -333,6 +333,15 @@ impl Backup {
     }
 
     pub(crate) async fn snapshot_of(&self, target: &Target) -> Result<SnapshotReport, SnapshotError> {
+        self.snapshot_reading(target, Read::Full).await
+    }
+
+    /// The same, reading all documents or those that changed.
+    pub(crate) async fn snapshot_reading(
+        &self,
+        target: &Target,
+        read: Read,
+    ) -> Result<SnapshotReport, SnapshotError> {
         self.clock.advance(chrono::TimeDelta::seconds(1));
         let vault = self.open().await?;
         let http = Http::new(self.limits.clone(), Arc::<ManualClock>::clone(&self.clock)).unwrap();
@@ -340,6 +349,7 @@ impl Backup {
             trigger: "test".to_owned(),
             progress: &Silent,
             cancel: CancellationToken::new(),
+            read,
         };
         take(&vault, &http, target, options).await
     }

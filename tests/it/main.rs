@@ -35,6 +35,7 @@ mod forecasts;
 mod golden;
 mod hidden;
 mod iam;
+mod incremental;
 mod keys;
 mod keys_crashes;
 mod known_links;

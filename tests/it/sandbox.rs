@@ -407,7 +407,9 @@ async fn edits_additions_and_removals_show_at_the_next_ref_only() {
         let id = document["id"].as_str().unwrap();
         let earlier = before.iter().find(|other| other["id"] == id).unwrap();
         let changed = edited.iter().any(|other| other == id);
-        assert_eq!(earlier["data"] != document["data"], changed, "{id}");
+        let text = document["data"].to_string();
+        let links = edited.iter().any(|other| text.contains(&format!("\"id\":\"{other}\"")));
+        assert_eq!(earlier["data"] != document["data"], changed || links, "{id}: links copy dates");
         assert_eq!(earlier["last_publication_date"] != document["last_publication_date"], changed, "{id}");
         assert_eq!(earlier["first_publication_date"], document["first_publication_date"]);
     }
@@ -415,7 +417,7 @@ async fn edits_additions_and_removals_show_at_the_next_ref_only() {
 
     // Remove a document that others link to.
     let target = before.iter().find(|document| document["type"] == "author").unwrap()["id"].as_str().unwrap();
-    assert!(bench.repository.remove_documents(&[target, "nobody"]).unwrap() == 1);
+    assert!(bench.repository.remove_documents(&[target, "nobody"]) == 1);
     let left = bench.all(&bench.repository.master_ref()).await;
     assert_eq!(left.len(), 59);
     for document in &left {

@@ -141,6 +141,7 @@ async fn the_links_tree_tells_links_translations_and_assets_of_each_document() {
             translations: boxed(&["MadeByHand000002"]),
             assets: boxed(&pictures),
             walk: WALK,
+            ..LinkEntry::default()
         }
     );
     assert_eq!(
@@ -151,6 +152,7 @@ async fn the_links_tree_tells_links_translations_and_assets_of_each_document() {
             translations: boxed(&["MadeByHand000001"]),
             assets: Vec::new(),
             walk: WALK,
+            ..LinkEntry::default()
         }
     );
     let alone = of("documents/en-us/page/MadeByHand000003.json");
@@ -411,7 +413,7 @@ async fn content_that_does_not_hold_together_is_named_although_every_byte_is_goo
             links: links.iter().map(|id| (*id).into()).collect(),
             translations: Vec::new(),
             assets: assets.iter().map(|id| (*id).into()).collect(),
-            walk: 0,
+            ..LinkEntry::default()
         };
         LinksPart::New(Box::new(std::iter::once(entry)))
     };

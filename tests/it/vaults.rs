@@ -155,6 +155,7 @@ impl TestVault {
                 ..Counts::default()
             },
             consistency: Consistency::default(),
+            read: None,
             gaps: Vec::new(),
             accepted_gaps: Vec::new(),
             warnings: Vec::new(),

@@ -22,7 +22,7 @@ use crate::ids::{Name, VaultId};
 use crate::prismic::Http;
 use crate::sandbox::{Content, Repository, RepositoryOptions, Server, ServerOptions};
 use crate::secret::Secret;
-use crate::snapshot::{SnapshotOptions, SnapshotReport, Target, take};
+use crate::snapshot::{Read, SnapshotOptions, SnapshotReport, Target, take};
 use crate::vault::format::manifest::Manifest;
 use crate::vault::layout;
 use crate::verification::{Damage, DamageKind, Level, Scope, VerifyOptions, VerifyReport, verify};
@@ -180,6 +180,7 @@ impl<'a> VaultPlace<'a> {
             trigger: "demo".to_owned(),
             progress: &*self.context.progress,
             cancel: self.context.cancel.clone(),
+            read: Read::Full,
         };
         let report = take(&session.vault, &http, &self.target()?, options).await?;
         let manifest = &report.committed.manifest;

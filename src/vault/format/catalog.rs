@@ -23,7 +23,7 @@ pub struct CatalogEntry {
 
 /// What a document refers to. Incremental reads need it: the backup host cannot read content
 /// that it stored earlier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkEntry {
     /// Path of the document.
     pub path: Box<str>,
@@ -33,14 +33,44 @@ pub struct LinkEntry {
     /// Ids of documents it is a translation of, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub translations: Vec<Box<str>>,
+    /// Ids of further documents that links in the copies it holds of others lead to, sorted: its
+    /// bytes change when those do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Box<str>>,
     /// Ids of assets it uses, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assets: Vec<Box<str>>,
+    /// Keyed names of the addresses of files that Prismic does not store, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<Box<str>>,
+    /// How the ids of its assets were found.
+    #[serde(default, skip_serializing_if = "AssetNaming::is_told")]
+    pub naming: AssetNaming,
     /// Number of the walk over the document that found this, where it is all that the document
     /// refers to. 0, which is left out, where that is not known, or where there are files besides
-    /// that no asset id names: then whoever needs them has to look into the document.
+    /// whose address cannot be used: then whoever needs them has to look into the document.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub walk: u32,
+}
+
+/// How the ids of the assets of a document were found; the least certain of its ways counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssetNaming {
+    /// The document tells each of them.
+    #[default]
+    Told,
+    /// The media library lists the address, and the document tells no id.
+    Address,
+    /// Otherwise: something that the media library lists later may change them.
+    Guessed,
+}
+
+impl AssetNaming {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    fn is_told(&self) -> bool {
+        *self == Self::Told
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

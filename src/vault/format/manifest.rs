@@ -50,6 +50,10 @@ pub struct Manifest {
     pub added: Added,
     /// How consistent the parts are with each other.
     pub consistency: Consistency,
+    /// How its documents were read, and what an incremental read that follows it needs to know.
+    /// Snapshots of older versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<HowRead>,
     /// What is missing and makes it partial.
     #[serde(default)]
     pub gaps: Vec<Problem>,
@@ -177,4 +181,53 @@ pub struct Consistency {
     /// Paths of models and asset metadata that changed between the start and the end of the run;
     /// these are not versioned by ref. The later state is stored.
     pub changed_during_run: Vec<String>,
+}
+
+/// How documents were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HowRead {
+    /// In full, or as far as they changed.
+    pub documents: ReadMode,
+    /// The master ref since which changes were read, or at which the documents that were carried
+    /// over had been read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Why they were read in full although only changes were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_full: Option<String>,
+    /// When the last run began that read all documents, RFC 3339.
+    pub last_full: String,
+    /// The newest publication date of any document, as the API writes it; `None` where not every
+    /// document has one, so that changes cannot be asked for by date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_publication: Option<String>,
+    /// Whether something was published since the models are as they are here. The API shows
+    /// documents by new models only after the next publish, and all of them then.
+    pub models_settled: bool,
+    /// Whether its assets are those that the media library lists and those that documents refer to
+    /// besides, and no others.
+    pub assets_settled: bool,
+}
+
+/// Which documents were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadMode {
+    /// All.
+    Full,
+    /// Those that changed since the snapshot before, and those that copy something of these.
+    Incremental,
+    /// None: the master ref was that of the snapshot before.
+    CarriedOver,
+}
+
+impl ReadMode {
+    /// Returns the words shown to people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Full => "in full",
+            Self::Incremental => "as far as they changed",
+            Self::CarriedOver => "not again",
+        }
+    }
 }
