@@ -7,6 +7,7 @@
 )]
 
 mod abilities;
+mod access;
 mod audit;
 mod backups;
 mod bad_replicas;
@@ -30,6 +31,7 @@ mod crashes;
 mod damage;
 mod demo;
 mod doctor;
+mod doctor_roles;
 mod first_use;
 mod forecasts;
 mod golden;
