@@ -7,7 +7,7 @@ use crate::restore::tree;
 use crate::workplace::{Run, Workplace};
 
 /// Words of the lists that must be nowhere but in encrypted content and in what people asked for.
-const PERSONAL: [&str; 6] = ["anna", "Anna", "Beck", "zoe", "Zo", "acme.example"];
+const PERSONAL: [&str; 6] = ["anna@", "Anna ", "Beck,", "zoe@", "Zoé", "acme.example"];
 
 const FIRST: &str = "Name;E-Mail;Role\nAnna Beck;anna@acme.example;Owner\nZoé;zoe@acme.example;Writer\n\
                      Max;max@other.example;Administrator\n";
@@ -75,13 +75,11 @@ async fn a_list_is_kept_compared_and_reviewed_and_names_are_nowhere_else() {
         &["audit", "list", "--json"],
         &["verify", "--full", "--json"],
         &["show", "--storage", "--json"],
-        &["find", "anna", "--all", "--json"],
+        &["find", "Anna", "--all", "--text", "--json"],
         &["-vv", "retain", "--dry-run"],
     ] {
         let run = place.workplace.run(arguments);
-        // The term that was looked for is repeated, and nothing found.
-        let text = (run.stdout + &run.stderr).replace("\"term\": \"anna\"", "");
-        said += &text.replace("anna", if arguments[0] == "find" { "" } else { "anna" });
+        said += &(run.stdout + &run.stderr);
     }
     names_nobody("what other commands say", &said);
     for replica in ["first", "second"] {
@@ -145,6 +143,7 @@ async fn a_file_with_a_mistake_is_refused_whole_with_its_line() {
     assert!(run.stderr.contains("line 3: the e-mail address is none"), "{run:?}");
     assert!(run.stderr.contains("nothing was kept"), "{run:?}");
     names_nobody("the error", &run.stderr);
+    assert!(!run.stderr.contains("zoe.acme"), "{run:?}");
     let run = place.expect(2, &["access", "import", "nowhere.csv", "--json"]);
     assert!(run.json()["error"]["message"].as_str().unwrap().contains("cannot read nowhere.csv"));
     assert!(place.objects("first", "snapshots/access").is_empty());
@@ -165,7 +164,7 @@ async fn lists_are_replicated_verified_retained_and_forgotten_with_their_reposit
     }
     // They are no snapshots of a repository: what people type means what it meant.
     assert_eq!(place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len(), 1);
-    assert_eq!(place.expect(0, &["show", "latest", "--json"]).json()["repository"], "acme-blog");
+    assert_eq!(place.expect(0, &["show", "latest", "--json"]).json()["manifest"]["repository"], "acme-blog");
     // Equal lists are one item.
     let listed = place.expect(0, &["list", "access.acme-blog", "--json"]).json();
     let added: Vec<_> = listed["snapshots"]

@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::backups::small;
+use crate::backups::{Source, small};
 use crate::iam::{Place, Role};
 use crate::workplace::Run;
 
@@ -23,12 +23,13 @@ fn expected(misfits: &[(&str, &str)]) -> BTreeMap<String, String> {
     misfits.iter().map(|(ability, verdict)| ((*ability).to_owned(), (*verdict).to_owned())).collect()
 }
 
-async fn place(more: &str) -> Place {
-    let place = Place::new(&small(), more).await;
+async fn backed_up(more: &str) -> (Source, Place) {
+    let source = small();
+    let place = Place::new(&source, more).await;
     for arguments in [&["init"][..], &["snapshot"]] {
         assert_eq!(place.run(None, arguments).code, 0);
     }
-    place
+    (source, place)
 }
 
 /// Moves keys away that the role does not hold.
@@ -41,11 +42,7 @@ fn take_away(place: &Place, keys: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_host_with_its_policy_and_its_keys_fits_and_with_more_does_not() {
-    let source = small();
-    let place = Place::new(&source, "").await;
-    for arguments in [&["init"][..], &["snapshot"]] {
-        assert_eq!(place.run(None, arguments).code, 0);
-    }
+    let (source, place) = backed_up("").await;
     let doctor = ["doctor", "--as", "snapshot", "--replica", "bucket", "--json"];
     let run = place.run(Some(Role::Snapshot), &doctor);
     assert_eq!(run.code, 5, "{run:?}");
@@ -104,7 +101,7 @@ async fn a_backup_host_with_its_policy_and_its_keys_fits_and_with_more_does_not(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_roles_are_held_against_their_own_work() {
-    let place = place("object_lock = { mode = \"governance\", days = 14 }").await;
+    let (_source, place) = backed_up("object_lock = { mode = \"governance\", days = 14 }").await;
     let doctor = |role| ["doctor", "--as", role, "--replica", "bucket", "--offline", "--json"];
     // Whoever keeps the recovery identity restores; the signing key is not his.
     let run = place.run(Some(Role::Restore), &doctor("recover"));
@@ -144,7 +141,7 @@ async fn other_roles_are_held_against_their_own_work() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_is_said_to_be_one_and_what_cannot_be_asked_is_not_called_refused() {
-    let place = place("").await;
+    let (_source, place) = backed_up("").await;
     let run = place.run(
         Some(Role::Snapshot),
         &["doctor", "--as", "snapshot", "--replica", "local", "--offline", "--json"],

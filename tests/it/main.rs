@@ -30,6 +30,7 @@ mod contentapi_answers;
 mod crashes;
 mod damage;
 mod demo;
+mod deploy;
 mod doctor;
 mod doctor_roles;
 mod first_use;

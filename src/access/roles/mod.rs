@@ -295,8 +295,12 @@ pub fn judge(role: Role, proof: Proof) -> Judgement {
     let (verdict, next) = match (wanted, proof.found) {
         (Wanted::Must, Found::Cannot) => (Verdict::TooLittle, proof.ability.missing()),
         (Wanted::MustNot, Found::Can) => (Verdict::TooMuch, proof.ability.surplus()),
-        // Nobody can try it without destroying what is locked.
-        (Wanted::MustNot, Found::NotTold) if proof.ability == Ability::BypassLocks => (Verdict::Fits, ""),
+        // Who writes nothing can try locks only on what others stored, and that is no harmless try.
+        (Wanted::MustNot, Found::NotTold)
+            if matches!(proof.ability, Ability::LockObjects | Ability::BypassLocks) =>
+        {
+            (Verdict::Fits, "")
+        }
         (Wanted::Must | Wanted::MustNot, Found::NotTold) => {
             (Verdict::NotProved, "mend what is in the way, and run this again")
         }

@@ -60,7 +60,9 @@ fn of_lock(probe: &Probe) -> (Found, String) {
     match check.outcome {
         CheckOutcome::Yes => (Found::Can, "a scratch object was locked for a minute".to_owned()),
         CheckOutcome::No | CheckOutcome::Failed => (Found::Cannot, check.detail.clone()),
-        CheckOutcome::NotAsked => (Found::NotTold, check.detail.clone()),
+        CheckOutcome::NotAsked => {
+            (Found::NotTold, format!("{}, and locks are not tried on what others stored", check.detail))
+        }
     }
 }
 
