@@ -202,7 +202,10 @@ fn of_roles(list: &MemberList, limits: &Limits) -> Vec<Remark> {
     if custom > 0 {
         remarks.push(Remark {
             code: "unknown-roles",
-            what: format!("{custom} members have a role that is none of Prismic's own"),
+            what: match custom {
+                1 => "1 member has a role that is none of Prismic's own".to_owned(),
+                several => format!("{several} members have roles that are none of Prismic's own"),
+            },
             next: "look up what these custom roles allow".to_owned(),
         });
     }

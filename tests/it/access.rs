@@ -180,13 +180,19 @@ async fn lists_are_replicated_verified_retained_and_forgotten_with_their_reposit
     assert_eq!(place.objects("second", "snapshots/access.").len(), 6);
     let manifest = place.objects("first", "snapshots/access.").remove(0);
     fs::write(place.workplace.file("first").join(&manifest), "{}").unwrap();
-    let verified = place.expect(4, &["verify", "acme-blog", "--json"]);
+    fs::create_dir(place.workplace.file("schedules")).unwrap();
+    place.workplace.write(
+        "schedules/look.toml",
+        "job = \"verify\"\nrepositories = [\"acme-blog\"]\ncron = \"@daily\"\nlevel = \"bytes\"\n",
+    );
+    let verified = place.expect(4, &["jobs", "run", "look", "--json"]);
     assert!(verified.stdout.contains(&manifest), "{verified:?}");
     place.expect(0, &["repair"]);
-    place.expect(0, &["verify", "acme-blog", "--full"]);
+    place.expect(0, &["jobs", "run", "look"]);
+    place.expect(0, &["verify", "--full"]);
 
     let plan = place.expect(0, &["retain", "--dry-run", "--json"]).json();
-    let repositories: Vec<_> = plan["plan"]["repositories"].as_array().unwrap().iter().collect();
+    let repositories: Vec<_> = plan["repositories"].as_array().unwrap().iter().collect();
     assert_eq!(repositories[1]["repository"], "access.acme-blog");
     place.expect(0, &["retain"]);
     let left = place.expect(0, &["list", "access.acme-blog", "--json"]).json();

@@ -118,3 +118,21 @@ fn a_mistake_is_named_by_its_line_and_repeats_nothing_of_the_file() {
     let limits = Limits { member_list_bytes_max: 10, ..Limits::default() };
     assert!(parse(b"name,email,role", &limits).unwrap_err().to_string().contains("more than 10 bytes"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_file_holds_it_is_read_or_refused(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        text in "(email|name|role|locale|[a-z@., ;:\"\n\t(){}\\[\\]=é\u{feff}]){0,60}",
+        rows in proptest::collection::vec("[a-z]{0,3}@?[a-z.]{0,5}[,;\"\n]?(Owner|Writer|\\(fr-fr\\)|fr:)?", 0..8),
+    ) {
+        let table = format!("email,role\n{}", rows.join("\n"));
+        for file in [&bytes[..], text.as_bytes(), table.as_bytes()] {
+            if let Ok(list) = parse(file, &Limits::default()) {
+                // What is taken is kept and read back as it is.
+                proptest::prop_assert_eq!(&MemberList::from_bytes(&list.to_bytes()).unwrap(), &list);
+                proptest::prop_assert!(list.members().iter().all(|member| !member.roles.is_empty()));
+            }
+        }
+    }
+}
