@@ -179,7 +179,7 @@ async fn lists_are_replicated_verified_retained_and_forgotten_with_their_reposit
     place.expect(0, &["replicate"]);
     assert_eq!(place.objects("second", "snapshots/access.").len(), 6);
     let manifest = place.objects("first", "snapshots/access.").remove(0);
-    fs::write(place.workplace.file("first").join(&manifest), "{}").unwrap();
+    place.workplace.write(&format!("first/{manifest}"), "{}");
     fs::create_dir(place.workplace.file("schedules")).unwrap();
     place.workplace.write(
         "schedules/look.toml",
