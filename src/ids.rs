@@ -309,6 +309,21 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What the names under which lists of members are kept begin with; no repository of a
+    /// configuration is called so.
+    pub const ACCESS: &str = "access.";
+
+    /// Returns the name under which the lists of the members of this repository are kept, beside
+    /// its snapshots; `None` where that would be too long.
+    pub fn access_chain(&self) -> Option<Self> {
+        format!("{}{self}", Self::ACCESS).parse().ok()
+    }
+
+    /// Whether it is such a name. Without case, because names are directories as well.
+    pub fn is_access_chain(&self) -> bool {
+        self.0.get(..Self::ACCESS.len()).is_some_and(|start| start.eq_ignore_ascii_case(Self::ACCESS))
+    }
 }
 
 impl FromStr for Name {

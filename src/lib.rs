@@ -19,9 +19,11 @@
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
 //! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
+//! | 3 | [`access`]: members of a repository over time, and what each role may do with the vault |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -149,6 +149,14 @@ pub struct Limits {
     /// million objects, and an entry is read whole.
     pub audit_subjects_max: usize,
 
+    /// Largest list of members that is imported: ten thousand people need about 1 MB, and it is read
+    /// whole.
+    pub member_list_bytes_max: u64,
+    /// Administrators of a repository above which a review says that they are many.
+    pub administrators_advised: usize,
+    /// Age from which on a list of members is too old to be reviewed: reviews are quarterly.
+    pub member_list_age_advised: Duration,
+
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
     /// Largest secret: a token, or a key file with comments.
@@ -224,6 +232,9 @@ impl Default for Limits {
             index_bytes_max: 1 << 30,
             ledger_names_max: 10_000,
             audit_subjects_max: 200,
+            member_list_bytes_max: 4 << 20,
+            administrators_advised: 3,
+            member_list_age_advised: Duration::from_hours(90 * 24),
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

@@ -121,7 +121,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let mut lost = snapshots.missing(&session.vault)?;
     lost.retain(|problem| args.repository.as_ref().is_none_or(|name| is_about(problem, name)));
-    let all: Vec<&Snapshot> = snapshots.iter().collect();
+    // Lists of members are asked for by their own name.
+    let all: Vec<&Snapshot> = match &args.repository {
+        Some(name) => snapshots.of(name).iter().collect(),
+        None => snapshots.repositories().flat_map(|name| snapshots.of(name)).collect(),
+    };
     let mut verified = last_verified(&session.vault, &all).await;
     let line = |snapshot: &&'_ Snapshot| verified.remove(snapshot.id()).unwrap_or_default();
     let verified: Vec<_> = all.iter().map(line).collect();
@@ -149,7 +153,10 @@ async fn gone<'a>(
     snapshots: &'a Snapshots,
     only: Option<&Name>,
 ) -> Result<Vec<Gone<'a>>, CommandError> {
-    let wanted = |one: &&Snapshot| only.is_none_or(|only| one.manifest.repository == *only);
+    let wanted = |one: &&Snapshot| {
+        let name = &one.manifest.repository;
+        only.map_or(!name.is_access_chain(), |only| name == only)
+    };
     let removed: Vec<&Snapshot> = snapshots.removed().iter().filter(wanted).collect();
     let undelete = deadlines(&session.vault, &removed).await?;
     let line = |(snapshot, undelete): (&'a Snapshot, Undeletable)| {

@@ -41,6 +41,7 @@ mod session;
 mod storage;
 
 pub mod accept;
+pub mod access;
 pub mod audit;
 pub mod cat;
 pub mod completions;
@@ -149,6 +150,8 @@ enum Command {
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
+    /// Members and roles of a repository over time, and the access review
+    Access(access::Args),
     /// Let snapshots go that no rule of [retention] keeps
     Retain(retain::Args),
     /// Keep snapshots until they are released, whatever the rules say
@@ -186,6 +189,7 @@ impl Command {
             Self::Repair(args) => args.effect(),
             Self::Prune(args) => args.effect(),
             Self::Accept(args) => args.effect(),
+            Self::Access(args) => args.effect(),
             Self::Retain(args) => args.effect(),
             Self::Hold(args) => args.effect("hold"),
             Self::Release(args) => args.effect("release"),
@@ -381,6 +385,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,
         Command::Accept(args) => accept::run(args, context).await,
+        Command::Access(args) => access::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Retain(args) => retain::run(args, context).await,
         Command::Hold(args) => hold::hold(args, context).await,

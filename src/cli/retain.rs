@@ -116,6 +116,9 @@ pub(super) async fn retain_all(
     let known: Vec<Name> = config.repositories.iter().map(|repository| repository.name.clone()).collect();
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let snapshots = Snapshots::load(&session.vault, None).await?;
+    // Lists of members are kept as long as the snapshots that they lie beside.
+    let lists: Vec<Policies> = with.iter().filter_map(|policies| policies.of_lists(&snapshots)).collect();
+    let with = [with, lists].concat();
     let plan = plan_retention(&session.vault, &snapshots, &with, session.vault.now()).await?;
     wish.require(&plan)?;
     context.record.about_removals(&plan);

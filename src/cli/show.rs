@@ -108,10 +108,13 @@ fn page(snapshot: &Snapshot, verified: &[LastVerified], session: &Session) -> Pa
             Text::from(format!("{} of {} ", manifest.snapshot, manifest.repository))
                 .and(style, manifest.status.label()),
         )
-        .line(format!(
-            "  read from {} at the ref {}",
-            manifest.source.content_api, manifest.source.master_ref
-        ))
+        .line(match manifest.repository.is_access_chain() {
+            true => format!("  a list of the members of {}, imported", manifest.source.repository),
+            false => {
+                let source = &manifest.source;
+                format!("  read from {} at the ref {}", source.content_api, source.master_ref)
+            }
+        })
         .line(format!("  {} to {}, started by: {}", manifest.started, manifest.finished, manifest.trigger));
     let mut page = decided(places(page, snapshot, verified, session), snapshot);
     let mut table = Table::new(["", "reported", "stored", "size"]).right(&["reported", "stored", "size"]);

@@ -248,7 +248,8 @@ async fn of_repositories(
     let (mut chosen, mut outcome) = (Vec::new(), Outcome::Complete);
     for name in names {
         let own = snapshots.of(name);
-        chosen.extend(own.iter().map(|snapshot| snapshot.id().clone()));
+        let all = own.iter().chain(snapshots.access_lists(name));
+        chosen.extend(all.map(|snapshot| snapshot.id().clone()));
         if own.is_empty() {
             context.output.warning(format!("{name} has no snapshot that could be verified"));
             outcome = Outcome::Partial;

@@ -227,6 +227,12 @@ fn check_spaces(repositories: &[Repository]) -> Result<(), ConfigError> {
 
 fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Repository, ConfigError> {
     let name: Name = name.parse().map_err(|err: crate::ids::InvalidId| value.invalid(err.to_string()))?;
+    if name.is_access_chain() {
+        return Err(value.invalid(format!(
+            "is a name that begins with {:?}, under which lists of members are kept; choose another",
+            Name::ACCESS
+        )));
+    }
     let table = value.table(REPOSITORY_KEYS)?;
     let directory = directory_of(file);
     let token = |value: &Value<'_>| read_token(value, directory);

@@ -113,7 +113,7 @@ pub struct ProbeCheck {
 /// Whether these credentials may do something, tried by itself where a check could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permission {
-    /// What: `write`, `read`, `look up`, `list`, `list versions`, `delete`, `delete a version`.
+    /// What: `write`, `replace`, `read`, `look up`, `list`, `list versions`, `delete`, `delete a version`.
     pub operation: String,
     /// Yes, no (denied), failed (for another reason) or not asked.
     pub outcome: CheckOutcome,

@@ -97,7 +97,8 @@ impl RestoreError {
         }
     }
 
-    pub(super) fn local(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    /// Wraps an error of the local disk.
+    pub(crate) fn local(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Local { what, source }
     }

@@ -142,7 +142,8 @@ fn choose<'a>(snapshots: &'a Snapshots, options: &FindOptions<'_>) -> Result<Vec
     let chosen: Vec<&Snapshot> = match &options.scope {
         Scope::Newest => snapshots.repositories().filter_map(newest).collect(),
         Scope::One(typed) => vec![snapshots.select(typed, options.now)?],
-        Scope::All => snapshots.iter().collect(),
+        // Who is a member is found by `access`, not by whoever looks for a word.
+        Scope::All => snapshots.repositories().flat_map(|name| snapshots.of(name)).collect(),
     };
     if chosen.is_empty() {
         return Err(RestoreError::NotFound {

@@ -45,6 +45,12 @@ impl Policies {
         }
     }
 
+    /// The same policies for the lists of its members, where the vault holds some.
+    pub fn of_lists(&self, snapshots: &Snapshots) -> Option<Self> {
+        let chain = self.repository.access_chain()?;
+        (!snapshots.of(&chain).is_empty()).then(|| Self { repository: chain, ..self.clone() })
+    }
+
     /// Whether nothing is configured.
     pub fn is_empty(&self) -> bool {
         self.base.is_none() && self.own.is_empty()
@@ -114,6 +120,22 @@ pub async fn plan_forget(
         None => "the repository was forgotten".to_owned(),
     };
     let names: Vec<String> = places_of(vault).into_iter().map(|place| place.name).collect();
+    // Who its members were goes with it.
+    let lists = repository.access_chain().filter(|chain| !snapshots.of(chain).is_empty());
+    let parts = std::iter::once(repository).chain(&lists).map(|name| {
+        let refused = refusal(vault, snapshots, &missing, name);
+        forget_part(snapshots, name, &names, &rule, refused)
+    });
+    Ok(RetentionPlan { vault: vault.file.vault, kind: Kind::Forget, repositories: parts.collect() })
+}
+
+fn forget_part(
+    snapshots: &Snapshots,
+    repository: &Name,
+    names: &[String],
+    rule: &str,
+    refused: Option<Refusal>,
+) -> RepositoryPlan {
     let of = snapshots.of(repository);
     let line = |snapshot: &Snapshot| {
         let verdict = match &snapshot.fate.held {
@@ -122,10 +144,10 @@ pub async fn plan_forget(
         };
         let remove = (!verdict.is_keep()).then(|| RemoveFrom {
             replicas: None,
-            names: names.clone(),
-            rule: rule.clone(),
+            names: names.to_vec(),
+            rule: rule.to_owned(),
         });
-        snapshot_plan(snapshot, vec![VerdictOn { replicas: names.clone(), verdict }], remove)
+        snapshot_plan(snapshot, vec![VerdictOn { replicas: names.to_vec(), verdict }], remove)
     };
     let held: Vec<&Snapshot> = of.iter().filter(|snapshot| snapshot.fate.held.is_some()).collect();
     let refused_by_hold = held.first().map(|first| Refusal {
@@ -133,15 +155,14 @@ pub async fn plan_forget(
         why: format!("{} of its snapshots are under hold, {} the first", held.len(), first.id()),
         next_step: format!("`prismvault release {} --reason …` ends a hold", first.id()),
     });
-    let part = RepositoryPlan {
+    RepositoryPlan {
         repository: repository.clone(),
         timezone: Zone::UTC.name(),
         policies: Vec::new(),
-        refused: refusal(vault, snapshots, &missing, repository).or(refused_by_hold),
+        refused: refused.or(refused_by_hold),
         snapshots: of.iter().map(line).collect(),
         state: state_of(snapshots, repository),
-    };
-    Ok(RetentionPlan { vault: vault.file.vault, kind: Kind::Forget, repositories: vec![part] })
+    }
 }
 
 /// Returns every configured replica, those that cannot be reached too.

@@ -53,6 +53,9 @@ pub const NOT_IN_ANY_SNAPSHOT: &[(&str, &str)] = &[
     ("workflow states and schedules of single documents", "they are not in the Content API"),
     ("the migration release", "it has no ref"),
     ("webhooks, previews, access tokens", "only Prismic's own interface shows them"),
-    ("members and roles", "no official API lists them"),
+    (
+        "members and roles",
+        "no official API lists them; `prismvault access import` keeps a list that you copy",
+    ),
     ("catalogs of integration fields", "documents hold copies of values, not the catalog"),
 ];

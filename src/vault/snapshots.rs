@@ -324,9 +324,16 @@ impl Snapshots {
         self.by_repository.values().flatten()
     }
 
-    /// Returns the repositories that have snapshots.
+    /// Returns the repositories that have snapshots. Lists of members are none of theirs: see
+    /// [`access_lists`](Self::access_lists).
     pub fn repositories(&self) -> impl Iterator<Item = &Name> {
-        self.by_repository.keys()
+        self.by_repository.keys().filter(|name| !name.is_access_chain())
+    }
+
+    /// Returns the lists of the members of a repository, oldest first: snapshots under a name of
+    /// their own.
+    pub fn access_lists(&self, repository: &Name) -> &[Snapshot] {
+        repository.access_chain().map(|chain| self.of(&chain)).unwrap_or_default()
     }
 
     /// SHA-256 of the manifests of a repository that no other names: parents of the next one. One
@@ -464,7 +471,7 @@ impl Snapshots {
             return self.at_time(repository, when, now);
         }
         if typed == "latest" {
-            let mut names = self.by_repository.keys();
+            let mut names = self.repositories();
             return match (names.next(), names.next()) {
                 (Some(only), None) => self.at_time(only.as_str(), "latest", now),
                 (None, _) => Err(self.nothing("the vault holds no snapshots")),
@@ -535,7 +542,7 @@ impl Snapshots {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_repository.keys().map(Name::as_str)
+        self.repositories().map(Name::as_str)
     }
 
     fn nothing(&self, what: &str) -> VaultError {

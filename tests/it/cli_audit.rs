@@ -94,6 +94,11 @@ use Leaves::{Begun, Entry, Nothing};
 /// leaves. They run in this order.
 const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["snapshot"], 0, Entry("snapshot")),
+    (&["access", "import", "members.csv", "--dry-run"], 0, Nothing),
+    (&["access", "import", "members.csv"], 0, Entry("access import")),
+    (&["access", "import", "members.csv"], 0, Entry("access import")),
+    (&["access", "diff"], 0, Nothing),
+    (&["access", "review"], 0, Nothing),
     (&["list"], 0, Nothing),
     // What it keeps is below state/, and may be lost at any time.
     (&["doctor"], 0, Nothing),
@@ -181,6 +186,7 @@ async fn every_command_that_writes_leaves_one_entry_and_no_other_changes_the_vau
         let text = format!("job = \"{job}\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n");
         place.workplace.write(&format!("schedules/{name}.toml"), &text);
     }
+    place.workplace.write("members.csv", "name,email,role\nAnna,anna@acme.example,Owner\n");
     let config = place.workplace.read("prismvault.toml");
     let third = url::Url::from_file_path(place.workplace.file("third")).unwrap();
     place

@@ -20,6 +20,10 @@ const COMMANDS: &[&[&str]] = &[
     &["export", "latest", "--to", "out.tar"],
     &["restore", "files", "latest", "--to", "out"],
     &["accept", "acme-blog", "assets/x/original", "--reason", "gone"],
+    &["access", "import", "members.csv"],
+    &["access", "import", "members.csv"],
+    &["access", "diff"],
+    &["access", "review"],
     &["audit", "list"],
     &["audit", "verify"],
     &["jobs", "list"],
@@ -96,6 +100,7 @@ async fn every_command_that_ends_well_says_so() {
         "schedules/nightly.toml",
         "job = 'snapshot'\nrepositories = ['*']\ncron = '15 2 * * *'\ntimezone = 'UTC'\n",
     );
+    place.write("members.csv", "name,email,role\nAnna,anna@acme.example,Owner\n");
     for arguments in COMMANDS {
         let document = json(&place, arguments);
         let code = match arguments[0] {

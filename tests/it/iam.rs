@@ -55,6 +55,10 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Snapshot, &["snapshot"], 3),
     (Snapshot, &["accept", "acme-blog", "GAP", "--reason", "gone"], 0),
     (Snapshot, &["snapshot"], 0),
+    (Snapshot, &["access", "import", "members.csv"], 0),
+    (Snapshot, &["access", "import", "members.csv"], 0),
+    (Restore, &["access", "diff"], 0),
+    (Restore, &["access", "review"], 0),
     (Snapshot, &["list"], 0),
     (Snapshot, &["show", "latest"], 0),
     (Snapshot, &["verify"], 0),
@@ -369,6 +373,7 @@ async fn every_command_gets_by_with_the_policy_of_its_role_and_no_policy_allows_
     fs::create_dir(place.workplace.file("schedules")).unwrap();
     let job = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n";
     place.workplace.write("schedules/take.toml", job);
+    place.workplace.write("members.csv", "name,email,role\nAnna,anna@acme.example,Owner\n");
     for (role, arguments, code) in COMMANDS {
         let removed = if arguments.contains(&"REMOVED") { place.removed() } else { String::new() };
         let word = |word: &&'static str| match *word {

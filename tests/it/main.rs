@@ -7,6 +7,7 @@
 )]
 
 mod abilities;
+mod access;
 mod audit;
 mod backups;
 mod bad_replicas;
@@ -29,7 +30,9 @@ mod contentapi_answers;
 mod crashes;
 mod damage;
 mod demo;
+mod deploy;
 mod doctor;
+mod doctor_roles;
 mod first_use;
 mod forecasts;
 mod golden;

@@ -233,7 +233,7 @@ async fn what_a_crashed_probe_left_is_removed_by_a_later_one_and_nothing_else() 
 #[tokio::test]
 async fn each_operation_that_is_denied_is_named_by_itself() {
     for (operations, denied) in [
-        (&[Operation::Put][..], &["write"][..]),
+        (&[Operation::Put][..], &["write", "replace"][..]),
         (&[Operation::Get, Operation::GetRange], &["read"]),
         (&[Operation::Head], &["look up"]),
         (&[Operation::List], &["list"]),
@@ -242,7 +242,7 @@ async fn each_operation_that_is_denied_is_named_by_itself() {
         (&[Operation::DeleteVersion], &["delete a version"]),
         (
             &[Operation::Put, Operation::Delete, Operation::DeleteVersion],
-            &["write", "delete", "delete a version"],
+            &["write", "replace", "delete", "delete a version"],
         ),
     ] {
         let clock = manual();
@@ -257,7 +257,7 @@ async fn each_operation_that_is_denied_is_named_by_itself() {
             of.map(|permission| permission.operation.as_str()).collect::<Vec<_>>()
         };
         assert_eq!(of(CheckOutcome::No), denied, "{operations:?}: {:#?}", found.permissions);
-        assert_eq!(of(CheckOutcome::Yes).len() + denied.len(), 7, "{:#?}", found.permissions);
+        assert_eq!(of(CheckOutcome::Yes).len() + denied.len(), 8, "{:#?}", found.permissions);
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use self::finding::{Finding, Section};
@@ -15,6 +16,7 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::places::Places;
 use super::session::{IdentityOptions, Session, address_of, open_each};
+use crate::access::roles::Role;
 use crate::config::{Config, ConfigErrorKind};
 use crate::ids::Name;
 use crate::limits::Limits;
@@ -31,6 +33,7 @@ mod keys;
 mod locks;
 mod page;
 mod replicas;
+mod role;
 mod schedules;
 mod sources;
 
@@ -46,8 +49,19 @@ pub struct Args {
     /// Only probe this place, without configuration: a directory or s3://bucket/prefix
     #[arg(long, value_name = "DIR_OR_URL", conflicts_with_all = ["replica", "offline"])]
     to: Option<String>,
+    /// Prove what the keys and credentials that are here can and cannot do, and hold it against
+    /// what this role needs
+    #[arg(long = "as", value_name = "ROLE", value_parser = roles(), conflicts_with = "to")]
+    role: Option<Role>,
     #[command(flatten)]
     identity: IdentityOptions,
+}
+
+fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::name)).map(|name| {
+        let role = Role::ALL.into_iter().find(|role| role.name() == name);
+        role.expect("the parser takes these names only")
+    })
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -63,6 +77,12 @@ struct Report {
 /// A mistake in the configuration, or none and no `--to`; a replica that it does not have. What is
 /// wrong otherwise is a finding.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    if let Some(role) = args.role {
+        return tokio::select! {
+            outcome = role::examine(role, &args, context) => outcome,
+            () = context.cancel.cancelled() => Err(interrupted()),
+        };
+    }
     let examine = async {
         match &args.to {
             Some(to) => examine_place(to, context).await,
@@ -72,13 +92,17 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let report = tokio::select! {
         report = examine => report?,
         () = context.cancel.cancelled() => {
-            return Err(CommandError::new(ErrorKind::Interrupted, "interrupted")
-                .hint("scratch objects that are left go with a later `prismvault doctor`"));
+            return Err(interrupted());
         }
     };
     let outcome = report.findings.iter().map(|finding| finding.outcome).collect();
     context.output.result(outcome, &report, || page::page(&report))?;
     Ok(outcome)
+}
+
+fn interrupted() -> CommandError {
+    CommandError::new(ErrorKind::Interrupted, "interrupted")
+        .hint("scratch objects that are left go with a later `prismvault doctor`")
 }
 
 /// Probes a place that no configuration names.

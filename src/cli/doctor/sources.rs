@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::finding::{Finding, Section};
+use super::finding::{Finding, Level, Section};
 use super::replicas::offset_finding;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
@@ -26,13 +26,7 @@ const SECTION: Section = Section::Tokens;
 ///
 /// When no requests can be made at all.
 pub(super) async fn check(config: &Config, context: &Context) -> Result<Vec<Finding>, CommandError> {
-    let limits = Limits {
-        request_attempts: config.limits.request_attempts.min(config.limits.check_attempts),
-        ..config.limits.clone()
-    };
-    let http = Http::new(limits, Arc::clone(&context.clock))
-        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?
-        .telling(Arc::clone(&context.progress));
+    let http = http_of(config, context)?;
     let now = context.clock.now();
     let asked = stream::iter(&config.repositories).map(|repository| ask(repository, &http, now));
     let found: Vec<Vec<Finding>> = asked.buffered(http.limits().content_concurrency).collect().await;
@@ -41,6 +35,46 @@ pub(super) async fn check(config: &Config, context: &Context) -> Result<Vec<Find
         findings.extend(offset_finding(&host, offset.num_seconds(), false, http.limits()));
     }
     Ok(findings)
+}
+
+fn http_of(config: &Config, context: &Context) -> Result<Http, CommandError> {
+    let limits = Limits {
+        request_attempts: config.limits.request_attempts.min(config.limits.check_attempts),
+        ..config.limits.clone()
+    };
+    let http = Http::new(limits, Arc::clone(&context.clock))
+        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?;
+    Ok(http.telling(Arc::clone(&context.progress)))
+}
+
+/// Asks the Content API of every repository, and returns the first that does not answer, with the
+/// reason.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) async fn unanswered(
+    config: &Config,
+    context: &Context,
+) -> Result<Option<(String, String)>, CommandError> {
+    let http = &http_of(config, context)?;
+    let asked = stream::iter(&config.repositories).map(|repository| async move {
+        let name = repository.name.as_str();
+        let mut findings = Vec::new();
+        match endpoints_of(repository) {
+            Err(error) => findings.push(Finding::error(SECTION, name, error.sentences().join(": "))),
+            Ok(endpoints) => {
+                let token = repository.access_token.as_ref();
+                if let Ok(token) = read(name, "access_token", token, http.limits(), &mut findings).await {
+                    findings.extend(ask_content(name, &endpoints, token.as_ref(), http).await);
+                }
+            }
+        }
+        let failed = findings.into_iter().find(|finding| finding.level == Level::Error);
+        failed.map(|finding| (name.to_owned(), finding.what))
+    });
+    let found: Vec<Option<_>> = asked.buffered(http.limits().content_concurrency).collect().await;
+    Ok(found.into_iter().flatten().next())
 }
 
 async fn ask(repository: &Repository, http: &Http, now: Timestamp) -> Vec<Finding> {

@@ -71,7 +71,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
 }
 
 /// Returns the root key, if it is here.
-fn root_key(config: &Config) -> Result<Option<SigningKey>, CommandError> {
+pub(super) fn root_key(config: &Config) -> Result<Option<SigningKey>, CommandError> {
     match &config.keys.root {
         Some(reference) if reference.absence().is_none() => read_signing_key(reference, config).map(Some),
         _ => Ok(None),

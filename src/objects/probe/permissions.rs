@@ -16,6 +16,7 @@ pub(super) async fn try_each(store: &Arc<dyn ObjectStore>, area: &str) -> Vec<Pe
     let key = format!("{area}.permission");
     let mode = if store.abilities().create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
     let write = judge("write", store.put(&key, Body::bytes("x"), mode).await);
+    let replace = judge("replace", store.put(&key, Body::bytes("y"), PutMode::Overwrite).await);
     let list = judge("list", store.list(&key).await);
     // Whether "denied" could stand for "not there".
     let veiled = write.outcome != CheckOutcome::Yes && list.outcome == CheckOutcome::No;
@@ -37,7 +38,7 @@ pub(super) async fn try_each(store: &Arc<dyn ObjectStore>, area: &str) -> Vec<Pe
     let list_versions = judge("list versions", versions);
     let delete_version = judge("delete a version", store.delete_version(&key, &version).await);
     let delete = judge("delete", store.delete(&key).await);
-    vec![write, read, look_up, list, list_versions, delete, delete_version]
+    vec![write, replace, read, look_up, list, list_versions, delete, delete_version]
 }
 
 fn judge<T>(operation: impl Display, result: Result<T, StoreError>) -> Permission {

@@ -10,6 +10,7 @@ pub mod index;
 pub mod ledger;
 pub mod manifest;
 pub mod mark;
+pub mod members;
 pub mod trust;
 pub mod vault;
 pub mod verified;
