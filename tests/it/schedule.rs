@@ -1,5 +1,6 @@
 //! Schedules: when jobs run, what job files are refused for, and the `jobs` command.
 
+mod agenda;
 mod command;
 mod files;
 mod reference;

@@ -130,11 +130,11 @@ fn a_job_has_the_repositories_that_it_names_in_the_order_of_recovery() {
     let [a, b] = schedules.jobs.as_slice() else { panic!("{:?}", schedules.jobs) };
     assert_eq!((names(a), names(b)), (vec!["shop".to_owned(), "blog".to_owned()], vec!["blog".to_owned()]));
     assert_eq!(
-        (a.work, a.cron.zone()),
+        (a.work, a.cron.as_ref().unwrap().zone()),
         (Work::Verify { level: None, sample: None, max_duration: None }, "UTC")
     );
     assert_eq!(
-        b.cron.local("2026-11-21T19:00:00Z".parse().unwrap()).to_rfc3339(),
+        b.cron.as_ref().unwrap().local("2026-11-21T19:00:00Z".parse().unwrap()).to_rfc3339(),
         "2026-11-22T04:00:00+09:00"
     );
 }
