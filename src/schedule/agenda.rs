@@ -245,8 +245,10 @@ impl Agenda {
             return;
         }
         if how == Ended::Retry && attempt <= entry.job.retries {
-            let wait = self.pace.backoff.saturating_mul(1 << (attempt - 1).min(16)).min(self.pace.backoff_max);
-            entry.phase = Phase::Waiting { planned, begin: later(now, wait), attempt: attempt + 1, missed: 0 };
+            let wait =
+                self.pace.backoff.saturating_mul(1 << (attempt - 1).min(16)).min(self.pace.backoff_max);
+            entry.phase =
+                Phase::Waiting { planned, begin: later(now, wait), attempt: attempt + 1, missed: 0 };
             return;
         }
         entry.phase = Phase::Idle;

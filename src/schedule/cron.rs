@@ -99,7 +99,9 @@ impl Cron {
                 None => span = span * 2,
             }
         };
-        std::iter::successors(Some(first), |found| self.next_after(*found)).take_while(|found| *found <= at).last()
+        std::iter::successors(Some(first), |found| self.next_after(*found))
+            .take_while(|found| *found <= at)
+            .last()
     }
 
     /// Returns a moment as clocks of the time zone show it.

@@ -92,10 +92,12 @@ impl Schedules {
                         .unwrap_or_default();
                     format!("there is no job \"{name}\" that can run{meant}")
                 }
-                None => "the jobs that it comes after come after it: none of them would ever begin".to_owned(),
+                None => {
+                    "the jobs that it comes after come after it: none of them would ever begin".to_owned()
+                }
             };
             let error = ConfigError::new(ConfigErrorKind::UnknownName, &job.defined.file, reason);
-            self.mistakes.push(error.at_line(job.defined.line).at_key("after"));
+            self.mistakes.push(error.at_line(job.after_line).at_key("after"));
         }
         !bad.is_empty()
     }

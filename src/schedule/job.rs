@@ -54,6 +54,8 @@ pub struct Job {
     pub cron: Option<Cron>,
     /// Jobs that it waits for; empty for most.
     pub after: Vec<Name>,
+    /// Line of [`after`](Self::after) in the file; 0 where there is none.
+    pub after_line: usize,
     /// Whether times that nobody ran are made up for, by one run for any number of them.
     pub catch_up: bool,
     /// Longest wait after its time: many clients with one time spread over it.
@@ -142,7 +144,9 @@ impl Job {
             (None, false) => None,
         };
         if let (None, Some(value)) = (cron, root.get("jitter").or(root.get("catch_up"))) {
-            return Err(value.invalid("is for jobs with `cron`; this one runs when those of `after` are done"));
+            return Err(
+                value.invalid("is for jobs with `cron`; this one runs when those of `after` are done")
+            );
         }
         let timeout = root.read("timeout", |value| read_timeout(value, limits))?;
         Ok(Self {
@@ -150,6 +154,7 @@ impl Job {
             repositories,
             cron: cron.map(|value| read_cron(value, &root)).transpose()?,
             defined: place(cron.or(root.get("after")).unwrap_or(root.need("job")?)),
+            after_line: root.get("after").map_or(0, Value::line),
             after,
             catch_up: root.read("catch_up", Value::flag)?.unwrap_or(true),
             jitter: root.read("jitter", read_duration)?.unwrap_or_default(),
@@ -217,8 +222,7 @@ fn read_cron(value: &Value<'_>, root: &Table<'_>) -> Result<Cron, ConfigError> {
 }
 
 fn read_duration(value: &Value<'_>) -> Result<Duration, ConfigError> {
-    parse_duration(value.text()?)
-        .ok_or_else(|| value.invalid("must be a duration such as \"30m\" or \"2h\""))
+    parse_duration(value.text()?).ok_or_else(|| value.invalid("must be a duration such as \"30m\" or \"2h\""))
 }
 
 fn read_timeout(value: &Value<'_>, limits: &Limits) -> Result<Duration, ConfigError> {

@@ -5,12 +5,13 @@
 //! strictly as the configuration, by the same reader.
 //!
 //! When a job runs is a pure function of the expression, the time zone and a point in time:
-//! [`Cron::next_after`]. What is to begin now, after all that happened, is decided by [`Agenda`].
-//! Nothing here reads a clock, sleeps, or starts anything: that is the scheduler's.
+//! [`Cron::next_after`]. What is to begin now, after all that happened, is decided by [`Agenda`];
+//! neither reads a clock or sleeps. [`Scheduler`] is the loop that waits and begins.
 
 mod agenda;
 mod cron;
 mod directory;
+mod engine;
 mod error;
 mod fields;
 mod job;
@@ -19,5 +20,6 @@ pub use crate::config::Zone;
 pub use agenda::{Agenda, Due, Ended, Known, LeftOut, Pace, Reason, Start};
 pub use cron::Cron;
 pub use directory::{Run, Schedules};
+pub use engine::{Event, Hand, Ran, Scheduler, Times};
 pub use error::CronError;
 pub use job::{Job, Selector, Work};

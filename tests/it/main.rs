@@ -28,6 +28,7 @@ mod first_use;
 mod golden;
 mod keys;
 mod keys_crashes;
+mod leases;
 mod objects;
 mod objects_s3;
 mod objects_versions;

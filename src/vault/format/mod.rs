@@ -5,6 +5,8 @@
 
 pub mod catalog;
 pub mod index;
+pub mod job;
+pub mod lease;
 pub mod ledger;
 pub mod manifest;
 pub mod mark;

@@ -1,5 +1,6 @@
 //! What begins when: the rules of the agenda, told as days in the life of a scheduler.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ fn day(clock: &str) -> Timestamp {
 fn job(name: &str, text: &str) -> Arc<Job> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join(format!("{name}.toml"));
-    std::fs::write(&file, format!("job = \"snapshot\"\nrepositories = [\"*\"]\n{text}\n")).unwrap();
+    let text = format!("job = \"snapshot\"\nrepositories = [\"*\"]\n{text}\n");
+    std::fs::File::create(&file).unwrap().write_all(text.as_bytes()).unwrap();
     Arc::new(Job::load(&file, &Limits::default()).unwrap())
 }
 
@@ -85,10 +87,7 @@ fn a_job_that_does_not_catch_up_lets_go_what_is_late() {
     agenda.learn(&hourly.name, Known { covered: day("06:02"), done: Some(true) }, day("09:30"));
     let due = agenda.due(day("09:30"));
     assert_eq!(begun(&due), NONE);
-    assert_eq!(
-        due.left_out,
-        [LeftOut { job: name("hourly"), planned: day("09:00"), why: Reason::TooLate }]
-    );
+    assert_eq!(due.left_out, [LeftOut { job: name("hourly"), planned: day("09:00"), why: Reason::TooLate }]);
     assert_eq!(begun(&agenda.due(day("10:04"))), ["hourly 1 0"], "four minutes are not late");
 }
 
