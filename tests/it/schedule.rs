@@ -2,6 +2,7 @@
 
 mod agenda;
 mod command;
+mod engine;
 mod files;
 mod reference;
 mod times;
