@@ -25,7 +25,7 @@ use super::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
 use crate::ids::Name;
-use crate::schedule::{Job, Schedules, Work};
+use crate::schedule::{Cron, Job, Schedules, Work};
 use crate::verification::Level;
 
 /// Arguments of `jobs`.
@@ -89,8 +89,9 @@ struct JobReport<'a> {
     level: Option<Level>,
     repositories: Vec<&'a str>,
     selected: Vec<&'a Name>,
-    cron: String,
-    timezone: &'static str,
+    cron: Option<String>,
+    timezone: Option<&'static str>,
+    after: &'a [Name],
     next: Option<Moment>,
     file: &'a Path,
 }
@@ -136,8 +137,8 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(job: &Job, at: Timestamp) -> Self {
-        let local = job.cron.local(at);
+    fn of(cron: &Cron, at: Timestamp) -> Self {
+        let local = cron.local(at);
         Self {
             local: local.to_rfc3339(),
             utc: rfc3339(at),
@@ -251,10 +252,11 @@ fn report<'a>(
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
-            cron: job.cron.to_string(),
-            timezone: job.cron.zone(),
-            next: job.cron.next_after(now).map(|at| Moment::of(job, at)),
-            file: &job.cron_defined.file,
+            cron: job.cron.as_ref().map(Cron::to_string),
+            timezone: job.cron.as_ref().map(Cron::zone),
+            after: &job.after,
+            next: job.cron.as_ref().and_then(|cron| Some(Moment::of(cron, cron.next_after(now)?))),
+            file: &job.defined.file,
         })
     };
     Ok(Report {
@@ -278,8 +280,8 @@ fn next(
     let runs = schedules.next_runs(now, count).into_iter().map(|run| RunReport {
         name: &run.job.name,
         job: run.job.work.word(),
-        timezone: run.job.cron.zone(),
-        at: Moment::of(run.job, run.at),
+        timezone: run.cron.zone(),
+        at: Moment::of(run.cron, run.at),
     });
     let report =
         NextReport { directory: &schedules.directory, runs: runs.collect(), mistakes: mistakes(schedules) };
@@ -305,9 +307,9 @@ fn list_page(report: &Report<'_>) -> Page {
             job.name.to_string().into(),
             does(job).into(),
             job.repositories.join(" ").into(),
-            job.cron.clone().into(),
-            job.timezone.into(),
-            job.next.as_ref().map_or("never", |next| &next.shown).into(),
+            job.cron.clone().unwrap_or_default().into(),
+            job.timezone.unwrap_or_default().into(),
+            when(job).into(),
         ]);
     }
     with_mistakes(Page::new().table(table), &report.mistakes)
@@ -321,6 +323,18 @@ fn check_page(report: &Report<'_>) -> Page {
         page = page.line(Text::styled(Style::Green, "good  ").and(Style::Plain, line));
     }
     with_mistakes(page, &report.mistakes)
+}
+
+/// When it runs next, or after what.
+fn when(job: &JobReport<'_>) -> String {
+    let after: Vec<&str> = job.after.iter().map(Name::as_str).collect();
+    let after = if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
+    match &job.next {
+        Some(next) if after.is_empty() => next.shown.clone(),
+        Some(next) => format!("{}, {after}", next.shown),
+        None if job.cron.is_none() => after,
+        None => "never".to_owned(),
+    }
 }
 
 fn does(job: &JobReport<'_>) -> String {

@@ -38,6 +38,7 @@ mod iam;
 mod keys;
 mod keys_crashes;
 mod known_links;
+mod leases;
 mod locks;
 mod objects;
 mod objects_s3;
