@@ -156,6 +156,11 @@ pub struct Limits {
     pub administrators_advised: usize,
     /// Age from which on a list of members is too old to be reviewed: reviews are quarterly.
     pub member_list_age_advised: Duration,
+    /// Time that a lease lasts unless it is renewed, which is done each third of it: so long a job
+    /// of a host that died waits for the next host.
+    pub lease_lasts: Duration,
+    /// How often files of jobs and configuration are looked at for changes.
+    pub files_looked_at: Duration,
 
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
@@ -235,6 +240,8 @@ impl Default for Limits {
             member_list_bytes_max: 4 << 20,
             administrators_advised: 3,
             member_list_age_advised: Duration::from_hours(90 * 24),
+            lease_lasts: Duration::from_mins(10),
+            files_looked_at: Duration::from_secs(10),
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

@@ -14,6 +14,7 @@ use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
+use super::run::RunSettings;
 use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
@@ -21,7 +22,7 @@ use super::value::{
 use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
 
 const ROOT_KEYS: &[&str] =
-    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit"];
+    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit", "run"];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
@@ -91,10 +92,11 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
-    for included in included_files(&root, file)? {
-        let source = Source::read(&included, limits.config_bytes_max)?;
+    let included = included_files(&root, file)?;
+    for included in &included {
+        let source = Source::read(included, limits.config_bytes_max)?;
         let parsed = source.parse()?;
-        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, &included)?;
+        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, included)?;
     }
 
     if let (Some(copies), count @ 1..) = (vault.min_copies, collected.replicas.len())
@@ -105,13 +107,26 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         return Err(error.at_key("vault.min_copies"));
     }
     let Collected { mut repositories, replicas } = collected;
+    let names: Vec<&str> = replicas.iter().map(|replica| replica.name.as_str()).collect();
+    let run = root.read("run", |value| RunSettings::read(value, &names))?.unwrap_or_default();
     check_spaces(&repositories)?;
     retention.check(&repositories, &replicas)?;
     repositories.sort_by(|a, b| {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention, audit })
+    Ok(Config {
+        file: file.to_owned(),
+        included,
+        repositories,
+        vault,
+        keys,
+        limits,
+        replicas,
+        retention,
+        audit,
+        run,
+    })
 }
 
 /// Directory from which relative paths of `file` are meant.

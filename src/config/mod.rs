@@ -27,6 +27,7 @@ pub(crate) mod include;
 mod load;
 pub(crate) mod read;
 mod retention;
+mod run;
 mod secret_ref;
 mod starter;
 mod value;
@@ -34,6 +35,7 @@ mod zone;
 
 pub use error::{ConfigError, ConfigErrorKind};
 pub use retention::{Period, RetentionPolicy};
+pub use run::RunSettings;
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
 pub use starter::{Starter, StarterRepository, pin_lines};
 pub use zone::{InvalidSpan, Span, UnknownZone, Zone};
@@ -46,6 +48,8 @@ pub const FILE_NAME: &str = "prismvault.toml";
 pub struct Config {
     /// The file it was loaded from; included files are named by what they hold.
     pub file: PathBuf,
+    /// The files that it includes.
+    pub included: Vec<PathBuf>,
     /// What is backed up, in the order of recovery: by priority, then by name.
     pub repositories: Vec<Repository>,
     /// What this client trusts and asks of the vault.
@@ -58,6 +62,8 @@ pub struct Config {
     pub replicas: Vec<Replica>,
     /// Who this client is in the audit log.
     pub audit: AuditSettings,
+    /// The scheduler.
+    pub run: RunSettings,
     /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
     retention: retention::RetentionTables,
 }

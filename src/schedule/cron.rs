@@ -23,7 +23,7 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use ::cron::Schedule;
-use chrono::{DateTime, Datelike as _, FixedOffset};
+use chrono::{DateTime, Datelike as _, FixedOffset, TimeDelta};
 
 use super::error::CronError;
 use super::fields::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR};
@@ -83,6 +83,25 @@ impl Cron {
                 return Some(at);
             }
         }
+    }
+
+    /// Returns the last run at or before `at`; `None` when there is none since 1970.
+    ///
+    /// It looks back over spans that double, so it costs a few steps for an expression that comes
+    /// each minute and for one that comes once a year.
+    pub fn last_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut span = TimeDelta::minutes(1);
+        let first = loop {
+            let from = at.checked_sub_signed(span).unwrap_or(DateTime::UNIX_EPOCH);
+            match self.next_after(from).filter(|found| *found <= at) {
+                Some(found) => break found,
+                None if from <= DateTime::UNIX_EPOCH => return None,
+                None => span = span * 2,
+            }
+        };
+        std::iter::successors(Some(first), |found| self.next_after(*found))
+            .take_while(|found| *found <= at)
+            .last()
     }
 
     /// Returns a moment as clocks of the time zone show it.

@@ -4,8 +4,10 @@
 //! of them at once. Only files that end in `.toml` are jobs; whatever else lies there (a README,
 //! what an editor left) is not looked at.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::cron::Cron;
 use super::job::Job;
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
@@ -29,6 +31,8 @@ pub struct Schedules {
 pub struct Run<'a> {
     /// The job.
     pub job: &'a Job,
+    /// Its expression.
+    pub cron: &'a Cron,
     /// When.
     pub at: Timestamp,
 }
@@ -66,7 +70,36 @@ impl Schedules {
                 Err(mistake) => schedules.mistakes.push(mistake),
             }
         }
+        while schedules.take_out_of_order() {}
         Ok(schedules)
+    }
+
+    /// Takes out jobs that come after one that is not there, or after themselves by way of others.
+    /// Returns whether there were any: those after them go next.
+    fn take_out_of_order(&mut self) -> bool {
+        let after: BTreeMap<Name, Vec<Name>> =
+            self.jobs.iter().map(|job| (job.name.clone(), job.after.clone())).collect();
+        let missing = |job: &Job| job.after.iter().find(|name| !after.contains_key(*name)).cloned();
+        let (good, bad): (Vec<Job>, Vec<Job>) = std::mem::take(&mut self.jobs)
+            .into_iter()
+            .partition(|job| missing(job).is_none() && !comes_after_itself(&job.name, &after));
+        self.jobs = good;
+        for job in &bad {
+            let reason = match missing(job) {
+                Some(name) => {
+                    let meant = closest(name.as_str(), after.keys().map(Name::as_str))
+                        .map(|word| format!(", did you mean {word:?}?"))
+                        .unwrap_or_default();
+                    format!("there is no job \"{name}\" that can run{meant}")
+                }
+                None => {
+                    "the jobs that it comes after come after it: none of them would ever begin".to_owned()
+                }
+            };
+            let error = ConfigError::new(ConfigErrorKind::UnknownName, &job.defined.file, reason);
+            self.mistakes.push(error.at_line(job.after_line).at_key("after"));
+        }
+        !bad.is_empty()
     }
 
     /// Loads one job. What is wrong with the others does not matter: a backup is not left out for
@@ -98,8 +131,9 @@ impl Schedules {
     pub fn next_runs(&self, after: Timestamp, count: usize) -> Vec<Run<'_>> {
         let mut runs: Vec<Run<'_>> = Vec::new();
         for job in &self.jobs {
-            let times = std::iter::successors(job.cron.next_after(after), |at| job.cron.next_after(*at));
-            runs.extend(times.take(count).map(|at| Run { job, at }));
+            let Some(cron) = &job.cron else { continue };
+            let times = std::iter::successors(cron.next_after(after), |at| cron.next_after(*at));
+            runs.extend(times.take(count).map(|at| Run { job, cron, at }));
             // Sorting is stable and jobs come by name. Cut each time: memory is bounded by
             // `count`, however many jobs there are.
             runs.sort_by_key(|run| run.at);
@@ -112,13 +146,28 @@ impl Schedules {
 impl Job {
     /// Refuses a job whose last time is over.
     fn will_run(&self, now: Timestamp) -> Result<(), ConfigError> {
-        if self.cron.next_after(now).is_some() {
+        let Some(cron) = self.cron.as_ref().filter(|cron| cron.next_after(now).is_none()) else {
             return Ok(());
-        }
-        let reason = format!("\"{}\" never comes again after {}", self.cron, rfc3339(now));
-        let error = ConfigError::new(ConfigErrorKind::InvalidValue, &self.cron_defined.file, reason);
-        Err(error.at_line(self.cron_defined.line).at_key("cron"))
+        };
+        let reason = format!("\"{cron}\" never comes again after {}", rfc3339(now));
+        let error = ConfigError::new(ConfigErrorKind::InvalidValue, &self.defined.file, reason);
+        Err(error.at_line(self.defined.line).at_key("cron"))
     }
+}
+
+/// Whether `name` is reached again on the way along `after`.
+fn comes_after_itself(name: &Name, after: &BTreeMap<Name, Vec<Name>>) -> bool {
+    let mut open: Vec<&Name> = after.get(name).into_iter().flatten().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(next) = open.pop() {
+        if next == name {
+            return true;
+        }
+        if seen.insert(next) {
+            open.extend(after.get(next).into_iter().flatten());
+        }
+    }
+    false
 }
 
 /// Lists the files of a directory that are jobs, sorted.

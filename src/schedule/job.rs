@@ -9,14 +9,29 @@ use std::time::Duration;
 
 use super::cron::Cron;
 use crate::clock::parse_duration;
-use crate::config::error::{ConfigError, ConfigErrorKind, closest};
+use crate::config::error::{ConfigError, ConfigErrorKind, unknown};
 use crate::config::read::{Source, Table, Value};
 use crate::config::{Config, Place, Repository, Zone};
 use crate::ids::Name;
 use crate::limits::Limits;
 use crate::verification::{Level, Share};
 
-const KEYS: &[&str] = &["job", "repositories", "cron", "timezone", "level", "sample", "max_duration"];
+const KEYS: &[&str] = &[
+    "job",
+    "repositories",
+    "cron",
+    "timezone",
+    "after",
+    "catch_up",
+    "jitter",
+    "timeout",
+    "retries",
+    "level",
+    "sample",
+    "max_duration",
+];
+/// Most retries that a file may ask for: with doubling waits the last one comes after a day.
+const RETRIES_MAX: u64 = 20;
 const KINDS: [&str; 5] = ["snapshot", "replicate", "verify", "retain", "prune"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
@@ -34,10 +49,24 @@ pub struct Job {
     pub work: Work,
     /// For which repositories; never empty.
     pub repositories: Vec<Selector>,
-    /// When, in its time zone.
-    pub cron: Cron,
-    /// File and line of the expression.
-    pub cron_defined: Place,
+    /// When, in its time zone; `None` for a job that runs each time those of
+    /// [`after`](Self::after) are done.
+    pub cron: Option<Cron>,
+    /// Jobs that it waits for; empty for most.
+    pub after: Vec<Name>,
+    /// Line of [`after`](Self::after) in the file; 0 where there is none.
+    pub after_line: usize,
+    /// Whether times that nobody ran are made up for, by one run for any number of them.
+    pub catch_up: bool,
+    /// Longest wait after its time: many clients with one time spread over it.
+    pub jitter: Duration,
+    /// After which time a run is told to stop; never longer than
+    /// [`Limits::max_run`](crate::limits::Limits::max_run).
+    pub timeout: Duration,
+    /// How often a run that failed is tried again.
+    pub retries: u32,
+    /// File and line that say when it runs.
+    pub defined: Place,
 }
 
 /// What a job does.
@@ -108,14 +137,30 @@ impl Job {
                 "what one repository needs no more another may need, so pruning is for all: write [\"*\"]";
             return Err(root.need("repositories")?.invalid(reason));
         }
-        let zone = root.read("timezone", Value::parse)?.unwrap_or(Zone::UTC);
-        let cron = root.need("cron")?;
+        let after = root.read("after", |value| read_names(value, &name))?.unwrap_or_default();
+        let cron = match (root.get("cron"), after.is_empty()) {
+            (Some(value), _) => Some(value),
+            (None, true) => Some(root.need("cron")?),
+            (None, false) => None,
+        };
+        if let (None, Some(value)) = (cron, root.get("jitter").or(root.get("catch_up"))) {
+            return Err(
+                value.invalid("is for jobs with `cron`; this one runs when those of `after` are done")
+            );
+        }
+        let timeout = root.read("timeout", |value| read_timeout(value, limits))?;
         Ok(Self {
-            name,
             work,
             repositories,
-            cron: Cron::parse(cron.text()?, zone).map_err(|error| cron.invalid(error.to_string()))?,
-            cron_defined: place(cron),
+            cron: cron.map(|value| read_cron(value, &root)).transpose()?,
+            defined: place(cron.or(root.get("after")).unwrap_or(root.need("job")?)),
+            after_line: root.get("after").map_or(0, Value::line),
+            after,
+            catch_up: root.read("catch_up", Value::flag)?.unwrap_or(true),
+            jitter: root.read("jitter", read_duration)?.unwrap_or_default(),
+            timeout: timeout.unwrap_or(limits.max_run),
+            retries: root.read("retries", |value| value.integer(0, RETRIES_MAX))?.unwrap_or(0) as u32,
+            name,
         })
     }
 
@@ -165,13 +210,44 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
         "verify" => Ok(Work::Verify {
             level: root.read("level", read_level)?,
             sample: root.read("sample", Value::parse)?,
-            max_duration: root.read("max_duration", |value| {
-                let text = value.text()?;
-                parse_duration(text)
-                    .ok_or_else(|| value.invalid("must be a duration such as \"30m\" or \"2h\""))
-            })?,
+            max_duration: root.read("max_duration", read_duration)?,
         }),
         other => Err(kind.invalid(unknown("job", other, &KINDS))),
+    }
+}
+
+fn read_cron(value: &Value<'_>, root: &Table<'_>) -> Result<Cron, ConfigError> {
+    let zone = root.read("timezone", Value::parse)?.unwrap_or(Zone::UTC);
+    Cron::parse(value.text()?, zone).map_err(|error| value.invalid(error.to_string()))
+}
+
+fn read_duration(value: &Value<'_>) -> Result<Duration, ConfigError> {
+    parse_duration(value.text()?).ok_or_else(|| value.invalid("must be a duration such as \"30m\" or \"2h\""))
+}
+
+fn read_timeout(value: &Value<'_>, limits: &Limits) -> Result<Duration, ConfigError> {
+    let timeout = read_duration(value)?;
+    if timeout.is_zero() {
+        return Err(value.invalid("leaves no time to run"));
+    }
+    if timeout > limits.max_run {
+        let hours = limits.max_run.as_secs() / 3600;
+        return Err(value.invalid(format!("is longer than any run may take ({hours}h)")));
+    }
+    Ok(timeout)
+}
+
+/// Reads the job, or the list of jobs, that this one comes after.
+fn read_names(value: &Value<'_>, own: &Name) -> Result<Vec<Name>, ConfigError> {
+    let items = match value.is_text() {
+        true => vec![value.parse::<Name>()?],
+        false => value.list()?.iter().map(Value::parse::<Name>).collect::<Result<_, _>>()?,
+    };
+    match items.iter().enumerate().find(|(at, name)| *name == own || items[..*at].contains(name)) {
+        Some((_, name)) if name == own => Err(value.invalid("names the job itself")),
+        Some((_, name)) => Err(value.invalid(format!("names \"{name}\" twice"))),
+        None if items.is_empty() => Err(value.invalid("is empty; leave it out")),
+        None => Ok(items),
     }
 }
 
@@ -179,14 +255,6 @@ fn read_level(value: &Value<'_>) -> Result<Level, ConfigError> {
     let text = value.text()?;
     let level = LEVELS.iter().find(|(word, _)| *word == text).map(|(_, level)| *level);
     level.ok_or_else(|| value.invalid(unknown("level", text, &LEVELS.map(|(word, _)| word))))
-}
-
-fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
-    let typed: String = typed.chars().take(40).collect();
-    let meant = closest(&typed, known.iter().copied())
-        .map(|word| format!(", did you mean {word:?}?"))
-        .unwrap_or_default();
-    format!("there is no {what} {typed:?}{meant} (known: {})", known.join(", "))
 }
 
 fn read_selectors(

@@ -5,19 +5,21 @@
 //! strictly as the configuration, by the same reader.
 //!
 //! When a job runs is a pure function of the expression, the time zone and a point in time:
-//! [`Cron::next_after`]. Nothing here reads a clock, sleeps, or remembers what ran before.
-//!
-//! What this does not do: start anything. `prismvault jobs run NAME` runs one job now; whatever
-//! calls it at the right time (cron, a systemd timer) is outside.
+//! [`Cron::next_after`]. What is to begin now, after all that happened, is decided by [`Agenda`];
+//! neither reads a clock or sleeps. [`Scheduler`] is the loop that waits and begins.
 
+mod agenda;
 mod cron;
 mod directory;
+mod engine;
 mod error;
 mod fields;
 mod job;
 
 pub use crate::config::Zone;
+pub use agenda::{Agenda, Due, Ended, Known, LeftOut, Pace, Reason, Start};
 pub use cron::Cron;
 pub use directory::{Run, Schedules};
+pub use engine::{Change, Event, Hand, Ran, Scheduler, Times};
 pub use error::CronError;
 pub use job::{Job, Selector, Work};

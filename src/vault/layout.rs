@@ -81,6 +81,32 @@ pub fn verification(space: &Name) -> String {
     format!("{VERIFICATION}/{space}.json")
 }
 
+/// Below it: leases, a row of numbered files for each.
+pub const LEASES: &str = "state/leases";
+
+/// Prefix of the row of a lease.
+pub fn leases(name: &Name) -> String {
+    format!("{LEASES}/{name}")
+}
+
+/// Key of number `n` of a lease.
+pub fn lease(name: &Name, n: u64) -> String {
+    format!("{LEASES}/{name}/{n}.json")
+}
+
+/// Returns the number from the key of a lease.
+pub fn parse_lease(key: &str) -> Option<u64> {
+    key.strip_prefix(LEASES)?.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// Below it: how the runs of jobs went.
+pub const JOBS: &str = "state/jobs";
+
+/// Key of what is known of a job.
+pub fn job(name: &Name) -> String {
+    format!("{JOBS}/{name}.json")
+}
+
 /// Key under which damaged bytes of an object are kept aside.
 pub fn damaged(key: &str) -> String {
     format!("{DAMAGED}/{key}")

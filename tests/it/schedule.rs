@@ -1,6 +1,8 @@
 //! Schedules: when jobs run, what job files are refused for, and the `jobs` command.
 
+mod agenda;
 mod command;
+mod engine;
 mod files;
 mod reference;
 mod times;

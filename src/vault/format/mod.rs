@@ -7,6 +7,8 @@ pub mod abilities;
 pub mod audit;
 pub mod catalog;
 pub mod index;
+pub mod job;
+pub mod lease;
 pub mod ledger;
 pub mod manifest;
 pub mod mark;

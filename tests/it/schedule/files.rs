@@ -130,11 +130,11 @@ fn a_job_has_the_repositories_that_it_names_in_the_order_of_recovery() {
     let [a, b] = schedules.jobs.as_slice() else { panic!("{:?}", schedules.jobs) };
     assert_eq!((names(a), names(b)), (vec!["shop".to_owned(), "blog".to_owned()], vec!["blog".to_owned()]));
     assert_eq!(
-        (a.work, a.cron.zone()),
+        (a.work, a.cron.as_ref().unwrap().zone()),
         (Work::Verify { level: None, sample: None, max_duration: None }, "UTC")
     );
     assert_eq!(
-        b.cron.local("2026-11-21T19:00:00Z".parse().unwrap()).to_rfc3339(),
+        b.cron.as_ref().unwrap().local("2026-11-21T19:00:00Z".parse().unwrap()).to_rfc3339(),
         "2026-11-22T04:00:00+09:00"
     );
 }
@@ -163,7 +163,20 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
             GOOD.replace("snapshot", "verify") + "max_duration = \"long\"\n",
             "x.toml:4: max_duration: must be a duration such as \"30m\" or \"2h\"",
         ),
-        (job("catch_up = true"), "x.toml:4: catch_up: unknown key"),
+        (job("catchup = true"), "x.toml:4: catchup: unknown key, did you mean \"catch_up\"?"),
+        (job("catch_up = \"yes\""), "x.toml:4: catch_up: must be true or false, not text"),
+        (job("jitter = \"soon\""), "x.toml:4: jitter: must be a duration such as \"30m\" or \"2h\""),
+        (job("timeout = \"0s\""), "x.toml:4: timeout: leaves no time to run"),
+        (job("timeout = \"25h\""), "x.toml:4: timeout: is longer than any run may take (24h)"),
+        (job("retries = 21"), "x.toml:4: retries: must be from 0 to 20"),
+        (job("after = []"), "x.toml:4: after: is empty; leave it out"),
+        (job("after = \"x\""), "x.toml:4: after: names the job itself"),
+        (job("after = [\"a\", \"a\"]"), "x.toml:4: after: names \"a\" twice"),
+        (job("after = \"nightly\""), "x.toml:4: after: there is no job \"nightly\" that can run"),
+        (
+            GOOD.replace("cron = \"@daily\"", "after = \"x2\"\njitter = \"5m\""),
+            "x.toml:4: jitter: is for jobs with `cron`",
+        ),
         (
             GOOD.replace("@daily", "@dayly"),
             "x.toml:3: cron: \"@dayly\" is no short form, did you mean \"@daily\"?",
@@ -213,6 +226,54 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         let expected = format!("schedules/{expected}");
         assert!(mistake.starts_with(&expected), "{text}\n  {mistake}\n  {expected}");
     }
+}
+
+#[test]
+fn jobs_say_how_they_run() {
+    let files = Files::new(&[
+        ("a.toml", GOOD),
+        (
+            "b.toml",
+            &format!(
+                "{GOOD}catch_up = false\njitter = \"5m\"\ntimeout = \"2h\"\nretries = 3\nafter = \"a\"\n"
+            ),
+        ),
+        ("c.toml", "job = \"retain\"\nrepositories = [\"*\"]\nafter = [\"b\", \"a\"]\n"),
+    ]);
+    let schedules = files.load();
+    let [a, b, c] = schedules.jobs.as_slice() else { panic!("{:?}", schedules.mistakes) };
+    let how = |job: &Job| (job.catch_up, job.jitter.as_secs(), job.timeout.as_secs(), job.retries);
+    assert_eq!(how(a), (true, 0, 24 * 3600, 0));
+    assert_eq!(how(b), (false, 300, 7200, 3));
+    assert!(a.after.is_empty() && a.cron.is_some());
+    assert_eq!(b.after, ["a".parse().unwrap()]);
+    assert!(c.cron.is_none() && c.after.len() == 2);
+    assert_eq!(schedules.next_runs(now(), 4).len(), 4, "jobs without a time have no next run of their own");
+}
+
+#[test]
+fn jobs_that_would_wait_for_each_other_for_ever_are_refused() {
+    let after = |name: &str| GOOD.replace("cron = \"@daily\"", &format!("after = \"{name}\""));
+    let files = Files::new(&[
+        ("a.toml", &after("b")),
+        ("b.toml", &after("c")),
+        ("c.toml", &after("a")),
+        ("d.toml", &after("a")),
+        ("e.toml", GOOD),
+        ("f.toml", &after("e")),
+    ]);
+    let names: Vec<_> = files.load().jobs.iter().map(|job| job.name.to_string()).collect();
+    assert_eq!(names, ["e", "f"]);
+    let mistakes = files.mistakes();
+    assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+    assert!(
+        mistakes[..3].iter().all(|mistake| mistake.contains("none of them would ever begin")),
+        "{mistakes:?}"
+    );
+    assert!(
+        mistakes[3].starts_with("schedules/d.toml:3: after: there is no job \"a\" that can run"),
+        "{mistakes:?}"
+    );
 }
 
 #[test]

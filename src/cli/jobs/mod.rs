@@ -3,6 +3,9 @@
 //! `list`, `check` and `next` read files only: neither the vault nor Prismic is asked, so they
 //! work on a laptop and in a review of the files. What is wrong in a file is part of the report
 //! and decides the exit code, also of `list` and `next`: a job that is not shown is not run.
+//! `run` carries one out, as the scheduler of `prismvault run` does.
+
+pub(super) mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -13,20 +16,14 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
-use super::prune::{Args as PruneArgs, prune_and_print};
 use super::record::Effect;
-use super::replicate::{Args as ReplicateArgs, replicate_and_print};
-use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
-use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
 use super::units::counted;
-use super::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
 use crate::ids::Name;
-use crate::schedule::{Job, Schedules, Work};
-use crate::snapshot::Read;
+use crate::schedule::{Cron, Job, Schedules, Work};
 use crate::verification::Level;
 
 /// Arguments of `jobs`.
@@ -72,6 +69,9 @@ struct NextArgs {
 struct RunArgs {
     /// The job: the name of its file without .toml
     name: Name,
+    /// Only if no other host has done it since its last time, for timers and CronJobs on several
+    #[arg(long)]
+    if_due: bool,
     #[command(flatten)]
     identity: IdentityOptions,
 }
@@ -90,8 +90,9 @@ struct JobReport<'a> {
     level: Option<Level>,
     repositories: Vec<&'a str>,
     selected: Vec<&'a Name>,
-    cron: String,
-    timezone: &'static str,
+    cron: Option<String>,
+    timezone: Option<&'static str>,
+    after: &'a [Name],
     next: Option<Moment>,
     file: &'a Path,
 }
@@ -137,8 +138,8 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(job: &Job, at: Timestamp) -> Self {
-        let local = job.cron.local(at);
+    fn of(cron: &Cron, at: Timestamp) -> Self {
+        let local = cron.local(at);
         Self {
             local: local.to_rfc3339(),
             utc: rfc3339(at),
@@ -161,7 +162,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     if let Action::Run(args) = args.action {
         let job = Schedules::load_one(&directory, &args.name, &config).map_err(not_loaded)?;
-        return run_now(&job, config, &args.identity, context).await;
+        return work::run_one(job, args.if_due, config, args.identity, context).await;
     }
     let now = context.clock.now();
     let schedules = Schedules::load(&directory, &config, now).map_err(not_loaded)?;
@@ -198,45 +199,6 @@ fn not_loaded(error: ConfigError) -> CommandError {
     }
 }
 
-/// Does the work of a job, in the same way as the command of that name.
-async fn run_now(
-    job: &Job,
-    config: Config,
-    identity: &IdentityOptions,
-    context: &Context,
-) -> Result<Outcome, CommandError> {
-    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
-    match job.work {
-        Work::Verify { .. } => {}
-        Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => {
-            context.record.writes();
-            context.record.about(format!("job {}", job.name));
-        }
-    }
-    match job.work {
-        Work::Snapshot => take_all(config, &names, job.name.as_str(), Read::Full, context).await,
-        Work::Retain => retain_all(config, &names, Wish::default(), context).await,
-        Work::Replicate => {
-            let names = match job.is_for_all() {
-                true => Vec::new(),
-                false => job.select(&config)?.into_iter().map(|own| own.name.clone()).collect(),
-            };
-            replicate_and_print(config, names, &ReplicateArgs::default(), context).await
-        }
-        Work::Verify { level, sample, max_duration } => {
-            let budget = BudgetOptions::of_job(sample, max_duration);
-            let names: Vec<Name> =
-                job.select(&config)?.into_iter().map(|repository| repository.name.clone()).collect();
-            let which = match job.is_for_all() {
-                true => Which::All(&names),
-                false => Which::Repositories(&names),
-            };
-            verify_and_print(config, level, &budget, which, identity, context).await
-        }
-        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
-    }
-}
-
 fn report<'a>(
     schedules: &'a Schedules,
     config: &'a Config,
@@ -252,10 +214,11 @@ fn report<'a>(
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
-            cron: job.cron.to_string(),
-            timezone: job.cron.zone(),
-            next: job.cron.next_after(now).map(|at| Moment::of(job, at)),
-            file: &job.cron_defined.file,
+            cron: job.cron.as_ref().map(Cron::to_string),
+            timezone: job.cron.as_ref().map(Cron::zone),
+            after: &job.after,
+            next: job.cron.as_ref().and_then(|cron| Some(Moment::of(cron, cron.next_after(now)?))),
+            file: &job.defined.file,
         })
     };
     Ok(Report {
@@ -279,8 +242,8 @@ fn next(
     let runs = schedules.next_runs(now, count).into_iter().map(|run| RunReport {
         name: &run.job.name,
         job: run.job.work.word(),
-        timezone: run.job.cron.zone(),
-        at: Moment::of(run.job, run.at),
+        timezone: run.cron.zone(),
+        at: Moment::of(run.cron, run.at),
     });
     let report =
         NextReport { directory: &schedules.directory, runs: runs.collect(), mistakes: mistakes(schedules) };
@@ -306,9 +269,9 @@ fn list_page(report: &Report<'_>) -> Page {
             job.name.to_string().into(),
             does(job).into(),
             job.repositories.join(" ").into(),
-            job.cron.clone().into(),
-            job.timezone.into(),
-            job.next.as_ref().map_or("never", |next| &next.shown).into(),
+            job.cron.clone().unwrap_or_default().into(),
+            job.timezone.unwrap_or_default().into(),
+            when(job).into(),
         ]);
     }
     with_mistakes(Page::new().table(table), &report.mistakes)
@@ -322,6 +285,18 @@ fn check_page(report: &Report<'_>) -> Page {
         page = page.line(Text::styled(Style::Green, "good  ").and(Style::Plain, line));
     }
     with_mistakes(page, &report.mistakes)
+}
+
+/// When it runs next, or after what.
+fn when(job: &JobReport<'_>) -> String {
+    let after: Vec<&str> = job.after.iter().map(Name::as_str).collect();
+    let after = if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
+    match &job.next {
+        Some(next) if after.is_empty() => next.shown.clone(),
+        Some(next) => format!("{}, {after}", next.shown),
+        None if job.cron.is_none() => after,
+        None => "never".to_owned(),
+    }
 }
 
 fn does(job: &JobReport<'_>) -> String {

@@ -1,0 +1,410 @@
+//! Leases: one run at a time, of several schedulers on one vault.
+//!
+//! A lease is asked on one replica only, the same for everybody: two replicas could give it to
+//! two. It is a row of numbered files (see [`format::lease`](super::format::lease)); the highest
+//! number counts, and a put that creates only decides between two who want the next one.
+//!
+//! **Invariants**
+//! - Whoever was told [`Asked::Granted`] made the highest number, and looked again afterwards: a
+//!   number that was free only because the files above it were cleaned away is not taken.
+//! - Times are those of the store, so the clocks of two hosts need not agree. In a directory,
+//!   which has no clock, they must, by less than the time a lease lasts.
+//! - A file that no trusted key signed, or that lasts longer than any lease may, holds nothing up.
+//! - Only a replica whose store was probed gives leases: one that overwrites instead of refusing
+//!   would give one lease to two.
+//! - A host that dies holds a lease until it ends. A lease that was lost (the host slept) is
+//!   noticed by [`Leases::renew`] and [`Leases::check`], at the latest before the commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::Mutex;
+
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::VERSION;
+use super::format::lease::{KIND, Lease};
+use super::open::Vault;
+use super::replica::Replica;
+use super::{clocks, layout, state};
+use crate::clock::{Timestamp, rfc3339};
+use crate::ids::{Name, hex, random};
+use crate::objects::{ErrorKind as StoreKind, PutMode};
+use crate::progress::Problem;
+
+/// How often the next number is tried for, when others are faster.
+const TRIES: usize = 5;
+
+/// Who asks for leases: one process.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    id: String,
+    host: String,
+}
+
+impl Holder {
+    /// Returns a new holder on the machine of this name.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self { id: hex(&random::<16>()), host: host.into() }
+    }
+}
+
+/// The answer to who asks for a lease.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is his until it ends or is given back.
+    Granted(Lease),
+    /// Another has it.
+    Held {
+        /// Machine of the other.
+        host: String,
+        /// Until when, if it is not renewed; by the clock of the store.
+        until: Timestamp,
+        /// How long that is from now, so that other clocks do not matter.
+        wait: Duration,
+    },
+}
+
+/// The leases of a vault, on the replica that gives them.
+#[derive(Debug, Clone, Copy)]
+pub struct Leases<'a> {
+    vault: &'a Vault,
+    replica: &'a Replica,
+    lasts: Duration,
+}
+
+impl<'a> Leases<'a> {
+    /// Returns the leases of the replica `named`, or of the first that can give them. Each lasts
+    /// `lasts` unless it is renewed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when no replica can: its store overwrites where it should create
+    /// only, or nobody has found out; or when the one that gives them cannot be reached. Then
+    /// nobody can know who runs what.
+    pub fn of(vault: &'a Vault, named: Option<&str>, lasts: Duration) -> Result<Self> {
+        let refused = |why: String| Err(VaultError::new(ErrorKind::Refused, why));
+        let replica = match named {
+            Some(name) => {
+                vault.replicas.require_known(name)?;
+                vault.replicas.named(name)
+            }
+            // Of those that could not be opened one may be the first, which others ask.
+            None if vault.replicas.configured() > vault.replicas.all().len() => {
+                return refused(
+                    "a replica cannot be reached, and the configuration does not name the one that gives leases"
+                        .into(),
+                )
+                .map_err(|error| error.hint("name it: `lease = \"REPLICA\"` in [run]"));
+            }
+            // Also one that failed since: the next one would give the same lease again.
+            None => vault.replicas.all().iter().find(|replica| replica.refuses_second_puts()),
+        };
+        let Some(replica) = replica else {
+            return match named {
+                Some(name) => refused(format!("the replica {name}, which gives leases, cannot be reached")),
+                None => refused(
+                    "no replica can give leases: none is known to refuse the second of two puts of one object"
+                        .into(),
+                )
+                .map_err(ask_doctor),
+            };
+        };
+        if !replica.is_live() {
+            return refused(format!("the replica {}, which gives leases, cannot be reached", replica.name));
+        }
+        if !replica.refuses_second_puts() {
+            let name = &replica.name;
+            return match replica.is_probed() {
+                true => refused(format!(
+                    "{name} cannot give leases: it overwrites where an object is to be created only once"
+                )),
+                false => refused(format!(
+                    "whether {name} can give leases is not known: it may overwrite where an object is to be \
+                     created only once"
+                ))
+                .map_err(ask_doctor),
+            };
+        }
+        Ok(Self { vault, replica, lasts })
+    }
+
+    /// Name of the replica that gives them.
+    pub fn place(&self) -> &'a str {
+        &self.replica.name
+    }
+
+    /// Asks for the lease `name`. Whoever holds it already gets it anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`ErrorKind::Identity`] without a key that may sign.
+    pub async fn acquire(&self, name: &Name, holder: &Holder) -> Result<Asked> {
+        let mut highest = self.highest(name).await?;
+        for _ in 0..TRIES {
+            let now = self.now().await?;
+            if let Some(held) = self.held(name, highest, holder, now).await? {
+                return Ok(held);
+            }
+            let made = self.make(name, highest + 1, holder, later(now, self.lasts)).await?;
+            let seen = self.highest(name).await?;
+            match made {
+                Some(lease) if seen <= lease.n => {
+                    self.clear_below(name, highest).await;
+                    return Ok(Asked::Granted(lease));
+                }
+                _ => highest = seen.max(highest + 1),
+            }
+        }
+        Err(VaultError::new(
+            ErrorKind::Store(StoreKind::Transient),
+            format!("others were faster {TRIES} times in asking {} for the lease {name}", self.replica.name),
+        ))
+    }
+
+    /// Prolongs a lease that is held.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when another has taken it; those of the store, after which it may be
+    /// tried again while the lease lasts.
+    pub async fn renew(&self, lease: &mut Lease) -> Result<()> {
+        self.check(lease).await?;
+        let now = self.now().await?;
+        let holder = Holder { id: lease.holder.clone(), host: lease.host.clone() };
+        let made = self.make(&lease.name, lease.n + 1, &holder, later(now, self.lasts)).await?;
+        let Some(next) = made else { return Err(lost(lease)) };
+        let before = std::mem::replace(lease, next);
+        self.clear_below(&lease.name, before.n).await;
+        self.check(lease).await
+    }
+
+    /// Checks that a lease is still held, now.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when it has ended or another has taken it; those of the store.
+    pub async fn check(&self, lease: &Lease) -> Result<()> {
+        let now = self.now().await?;
+        let lasts = parse(&lease.until).is_some_and(|until| until > now);
+        match lasts && self.highest(&lease.name).await? <= lease.n {
+            true => Ok(()),
+            false => Err(lost(lease)),
+        }
+    }
+
+    /// Gives a lease back, so that nobody waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store: then it ends by itself.
+    pub async fn release(&self, lease: Lease) -> Result<()> {
+        let holder = Holder { id: lease.holder.clone(), host: lease.host.clone() };
+        let now = self.now().await?;
+        if self.make(&lease.name, lease.n + 1, &holder, now).await?.is_some() {
+            self.clear_below(&lease.name, lease.n).await;
+        }
+        Ok(())
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        clocks::of(self.vault, self.replica).await
+    }
+
+    /// Returns the highest number there is, 0 for none.
+    async fn highest(&self, name: &Name) -> Result<u64> {
+        let listed = self.replica.store.list(&layout::leases(name)).await?;
+        Ok(listed.iter().filter_map(|meta| layout::parse_lease(&meta.key)).max().unwrap_or(0))
+    }
+
+    /// Says who holds number `n`, when that is another and it has not ended.
+    async fn held(&self, name: &Name, n: u64, holder: &Holder, now: Timestamp) -> Result<Option<Asked>> {
+        if n == 0 {
+            return Ok(None);
+        }
+        let key = layout::lease(name, n);
+        let lease: Lease = match state::read(self.vault, self.replica, &key, KIND).await {
+            Ok(Some(lease)) => lease,
+            // Cleared since it was listed: there is a higher one.
+            Ok(None) => return Ok(None),
+            Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
+                let detail = format!("it holds nothing up: {error}");
+                self.vault.warn(Problem::new("not-a-lease", key, detail));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let most = later(now, self.lasts.saturating_mul(2));
+        let until = parse(&lease.until).filter(|until| *until > now && *until <= most);
+        Ok(until.filter(|_| lease.holder != holder.id).map(|until| Asked::Held {
+            host: lease.host,
+            until,
+            wait: (until - now).to_std().unwrap_or_default(),
+        }))
+    }
+
+    /// Makes number `n`; `None` when another was faster.
+    async fn make(&self, name: &Name, n: u64, holder: &Holder, until: Timestamp) -> Result<Option<Lease>> {
+        let key = layout::lease(name, n);
+        let lease = Lease {
+            kind: KIND.to_owned(),
+            format: VERSION,
+            vault: self.vault.file.vault,
+            key: key.clone(),
+            name: name.clone(),
+            n,
+            holder: holder.id.clone(),
+            host: holder.host.clone(),
+            until: rfc3339(until),
+        };
+        let body = state::seal(self.vault, &key, &lease)?;
+        match self.replica.store.put(&key, body, PutMode::CreateOnly).await {
+            Ok(_) => Ok(Some(lease)),
+            // A lost answer: the file that is there may be this one.
+            Err(error) if matches!(error.kind, StoreKind::AlreadyExists | StoreKind::Unknown) => {
+                let there = state::read::<Lease>(self.vault, self.replica, &key, KIND).await;
+                match there {
+                    Ok(Some(there)) if there == lease => Ok(Some(lease)),
+                    Err(read) if error.kind == StoreKind::Unknown => Err(read),
+                    Ok(None) => Err(error.into()),
+                    _ => Ok(None),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes what lies below number `n`: it says nothing any more. What stays is removed next
+    /// time.
+    async fn clear_below(&self, name: &Name, n: u64) {
+        let Ok(listed) = self.replica.store.list(&layout::leases(name)).await else { return };
+        for meta in listed {
+            if layout::parse_lease(&meta.key).is_some_and(|number| number < n)
+                && let Err(error) = self.replica.delete_for_good(&meta.key).await
+            {
+                tracing::debug!(key = meta.key, %error, "an old lease stays");
+            }
+        }
+    }
+}
+
+/// A lease that is kept while work goes on, by a vault that was opened for it.
+#[derive(Debug)]
+pub struct Held {
+    vault: Arc<Vault>,
+    place: String,
+    lasts: Duration,
+    lease: Mutex<Lease>,
+}
+
+impl Held {
+    /// Takes over a lease that was [`Asked::Granted`] by these leases of `vault`.
+    pub fn new(vault: &Arc<Vault>, leases: &Leases<'_>, lease: Lease) -> Self {
+        Self {
+            vault: Arc::clone(vault),
+            place: leases.place().to_owned(),
+            lasts: leases.lasts,
+            lease: Mutex::new(lease),
+        }
+    }
+
+    /// Checks that it is still held, now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Leases::check`].
+    pub async fn check(&self) -> Result<()> {
+        self.leases()?.check(&*self.lease.lock().await).await
+    }
+
+    /// Renews it each third of its time, until it is lost; returns how that came. To be dropped
+    /// when the work is done.
+    pub async fn keep(&self) -> VaultError {
+        let mut wait = self.lasts / 3;
+        loop {
+            tokio::time::sleep(wait).await;
+            let renewed = async { self.leases()?.renew(&mut *self.lease.lock().await).await }.await;
+            wait = match renewed {
+                Ok(()) => self.lasts / 3,
+                Err(error) if error.kind == ErrorKind::Refused && self.leases().is_ok() => return error,
+                // The store may be back before the lease ends; until then it is held.
+                Err(error) => match self.has_ended().await {
+                    true => {
+                        let what = format!("the lease ended, because it could not be renewed: {error}");
+                        return VaultError::new(ErrorKind::Refused, what);
+                    }
+                    false => self.lasts / 12,
+                },
+            };
+        }
+    }
+
+    /// Gives it back, so that nobody waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store: then it ends by itself.
+    pub async fn release(&self) -> Result<()> {
+        self.leases()?.release(self.lease.lock().await.clone()).await
+    }
+
+    fn leases(&self) -> Result<Leases<'_>> {
+        Leases::of(&self.vault, Some(&self.place), self.lasts)
+    }
+
+    /// By the clock of this machine, where that of the store cannot be asked.
+    async fn has_ended(&self) -> bool {
+        let until = parse(&self.lease.lock().await.until);
+        until.is_none_or(|until| until <= self.vault.now())
+    }
+}
+
+/// What a run is about to do under its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Commit a snapshot: two of them do no harm.
+    Adds,
+    /// Delete, or decide that something goes.
+    Removes,
+}
+
+impl Vault {
+    /// Checks, where this run was given a lease, that it is still held. The last thing before a
+    /// commit point.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when another has it; for what removes also when that cannot be found
+    /// out.
+    pub(crate) async fn require_lease(&self, step: Step) -> Result<()> {
+        let Some(held) = &self.held else { return Ok(()) };
+        match held.check().await {
+            Err(error) if step == Step::Adds && error.kind != ErrorKind::Refused => {
+                let detail = format!("whether this run still holds it cannot be asked: {error}");
+                self.warn(Problem::new("lease-not-asked", held.place.clone(), detail));
+                Ok(())
+            }
+            checked => checked,
+        }
+    }
+}
+
+fn ask_doctor(error: VaultError) -> VaultError {
+    error.hint("`prismvault doctor` finds out, and remembers it in the vault")
+}
+
+fn lost(lease: &Lease) -> VaultError {
+    VaultError::new(
+        ErrorKind::Refused,
+        format!("the lease {} was lost: it ended, or another host has taken it", lease.name),
+    )
+    .hint("nothing is wrong with the vault; the other host does the work")
+}
+
+fn parse(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    TimeDelta::from_std(by).ok().and_then(|by| at.checked_add_signed(by)).unwrap_or(at)
+}

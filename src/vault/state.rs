@@ -1,0 +1,66 @@
+//! Small signed files below `state/`, the signature inside.
+//!
+//! They are overwritten, and a file and its signature beside it cannot be replaced at one moment:
+//! so the text and its signature are one object. One that cannot be read, or that no trusted key
+//! signed, counts as not there: whoever can write to a bucket could otherwise make a scheduler
+//! believe that everything was done.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Result, VaultError};
+use super::format::to_json;
+use super::format::trust::Role;
+use super::open::Vault;
+use super::replica::Replica;
+use super::signed::check_signed;
+use crate::objects::{Body, ErrorKind as StoreKind};
+
+/// Who may sign state.
+pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance];
+
+/// What lies on the replica.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    /// The signed text: JSON with kind, format, vault and key.
+    signed: String,
+    /// Signature over exactly this text, in minisign's format.
+    signature: String,
+}
+
+/// Returns the bytes of a state file that this vault's host signs.
+///
+/// # Errors
+///
+/// [`ErrorKind::Identity`](super::error::ErrorKind::Identity) without a key that may sign.
+pub(super) fn seal(vault: &Vault, key: &str, value: &impl Serialize) -> Result<Body> {
+    let signed = String::from_utf8(to_json(value)).expect("JSON is text");
+    let signature = vault.signer(ROLES)?.sign(signed.as_bytes(), key);
+    Ok(Body::bytes(to_json(&Sealed { signed, signature })))
+}
+
+/// Reads a state file of one replica; `None` when there is none.
+///
+/// # Errors
+///
+/// Those of the store; [`ErrorKind::Integrity`](super::error::ErrorKind::Integrity) and
+/// [`ErrorKind::NotTrusted`](super::error::ErrorKind::NotTrusted) for one that does not count.
+pub(super) async fn read<T: DeserializeOwned>(
+    vault: &Vault,
+    replica: &Replica,
+    key: &str,
+    kind: &str,
+) -> Result<Option<T>> {
+    let max = vault.limits.small_object_bytes_max;
+    let bytes = match replica.store.get(key, max).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind == StoreKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let place = &replica.store;
+    let damaged = |error: serde_json::Error| VaultError::damaged(key, place, error);
+    let sealed: Sealed = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let (text, signature) = (sealed.signed.as_bytes(), sealed.signature.as_bytes());
+    check_signed(text, signature, &vault.signers(ROLES), kind, &vault.file.vault, key, place)?;
+    serde_json::from_slice(text).map(Some).map_err(damaged)
+}
