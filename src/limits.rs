@@ -139,6 +139,33 @@ pub struct Limits {
     /// million objects, and an entry is read whole.
     pub audit_subjects_max: usize,
 
+    /// Attempts at sending one notification, the first included: more would hold up what comes
+    /// after it, and what was not said is said the next time.
+    pub notice_attempts: u32,
+    /// Time for one attempt, the whole conversation with a mail server included.
+    pub notice_timeout: Duration,
+    /// Time for all messages to one receiver in one round, retries included.
+    pub notice_round: Duration,
+    /// Alarms that one message names; the others it counts. Nobody reads more on a telephone.
+    pub notices_shown: usize,
+    /// Requests to one receiver in one round, where each alarm is one; the others wait for the next.
+    pub notices_sent: usize,
+    /// Time for which an alarm that comes and goes must stay away before it is called over.
+    pub notice_calm: Duration,
+
+    /// Connections at once to the daemon's port; more wait in the system's queue.
+    pub server_connections: usize,
+    /// Time in which a request must be there as a whole, and its answer be taken.
+    pub server_request_timeout: Duration,
+    /// Bytes of the head of a request.
+    pub server_head_bytes_max: usize,
+    /// Bytes of a webhook's body. One that names ten thousand documents takes about 200 KiB.
+    pub webhook_bytes_max: usize,
+    /// Webhook requests a minute and address, before anything is read of them.
+    pub webhook_requests_per_minute: u32,
+    /// Addresses whose requests are counted at once; beyond them all others share one count.
+    pub webhook_addresses: usize,
+
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
     /// Largest secret: a token, or a key file with comments.
@@ -211,6 +238,18 @@ impl Default for Limits {
             index_bytes_max: 1 << 30,
             ledger_names_max: 10_000,
             audit_subjects_max: 200,
+            notice_attempts: 3,
+            notice_timeout: Duration::from_secs(20),
+            notice_round: Duration::from_mins(1),
+            notices_shown: 20,
+            notices_sent: 100,
+            notice_calm: Duration::from_hours(1),
+            server_connections: 64,
+            server_request_timeout: Duration::from_secs(10),
+            server_head_bytes_max: 16 << 10,
+            webhook_bytes_max: 256 << 10,
+            webhook_requests_per_minute: 120,
+            webhook_addresses: 1024,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

@@ -35,6 +35,7 @@ mod confirm;
 mod findings;
 mod keyfiles;
 mod lock_lines;
+mod notify_test;
 mod places;
 mod record;
 mod session;

@@ -19,14 +19,26 @@ use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
 use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
+use super::{notifications, webhook};
 
-const ROOT_KEYS: &[&str] =
-    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit"];
+const ROOT_KEYS: &[&str] = &[
+    "include",
+    "repositories",
+    "vault",
+    "keys",
+    "limits",
+    "replicas",
+    "retention",
+    "audit",
+    "notifications",
+    "webhook",
+];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
     "access_token",
     "write_token",
+    "webhook_secret",
     "groups",
     "space",
     "timezone",
@@ -89,6 +101,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
     root.read("limits", |value| read_limits(value, &mut limits))?;
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
+    let notifications = root.read("notifications", |value| notifications::read(value, file))?;
+    let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     for included in included_files(&root, file)? {
@@ -105,13 +119,32 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         return Err(error.at_key("vault.min_copies"));
     }
     let Collected { mut repositories, replicas } = collected;
+    if let (Some(value), true) =
+        (root.get("webhook"), repositories.iter().all(|r| r.webhook_secret.is_none()))
+    {
+        return Err(value.invalid(
+            "would refuse every request: no repository has a \"webhook_secret\", write \
+             webhook_secret = { env = \"NAME\" } in [repositories.NAME]",
+        ));
+    }
     check_spaces(&repositories)?;
     retention.check(&repositories, &replicas)?;
     repositories.sort_by(|a, b| {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention, audit })
+    Ok(Config {
+        file: file.to_owned(),
+        repositories,
+        vault,
+        keys,
+        limits,
+        replicas,
+        audit,
+        notifications: notifications.unwrap_or_default(),
+        webhook,
+        retention,
+    })
 }
 
 /// Directory from which relative paths of `file` are meant.
@@ -238,6 +271,7 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         access_token_issued: access_token_issued.flatten(),
         write_token,
         write_token_issued: write_token_issued.flatten(),
+        webhook_secret: table.read("webhook_secret", |value| SecretRef::read(value, directory))?,
         groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
         timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),

@@ -12,6 +12,7 @@ pub mod lease;
 pub mod ledger;
 pub mod manifest;
 pub mod mark;
+pub mod told;
 pub mod trust;
 pub mod vault;
 pub mod verified;
