@@ -166,6 +166,12 @@ pub struct Limits {
     /// Addresses whose requests are counted at once; beyond them all others share one count.
     pub webhook_addresses: usize,
 
+    /// Time that a lease lasts unless it is renewed, which is done each third of it: so long a job
+    /// of a host that died waits for the next host.
+    pub lease_lasts: Duration,
+    /// How often files of jobs and configuration are looked at for changes.
+    pub files_looked_at: Duration,
+
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
     /// Largest secret: a token, or a key file with comments.
@@ -250,6 +256,8 @@ impl Default for Limits {
             webhook_bytes_max: 256 << 10,
             webhook_requests_per_minute: 120,
             webhook_addresses: 1024,
+            lease_lasts: Duration::from_mins(10),
+            files_looked_at: Duration::from_secs(10),
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

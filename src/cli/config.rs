@@ -32,6 +32,7 @@ struct Report {
     keys: KeysReport,
     limits: LimitsReport,
     audit: AuditReport,
+    run: RunReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
     notifications: Vec<NotificationReport>,
@@ -64,6 +65,13 @@ struct KeysHere {
     maintenance: Option<bool>,
     recovery: Option<bool>,
     root: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct RunReport {
+    jobs_at_once: usize,
+    lease: Option<String>,
+    finish_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -218,6 +226,11 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             asset_requests: config.limits.asset_requests,
             types_requests: config.limits.types_requests,
             asset_downloads: config.limits.asset_downloads,
+        },
+        run: RunReport {
+            jobs_at_once: config.run.jobs_at_once,
+            lease: config.run.lease.clone(),
+            finish_seconds: config.run.finish.as_secs(),
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
         repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),

@@ -14,6 +14,7 @@ use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
+use super::run::RunSettings;
 use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
@@ -32,6 +33,7 @@ const ROOT_KEYS: &[&str] = &[
     "audit",
     "notifications",
     "webhook",
+    "run",
 ];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
@@ -105,10 +107,11 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
-    for included in included_files(&root, file)? {
-        let source = Source::read(&included, limits.config_bytes_max)?;
+    let included = included_files(&root, file)?;
+    for included in &included {
+        let source = Source::read(included, limits.config_bytes_max)?;
         let parsed = source.parse()?;
-        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, &included)?;
+        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, included)?;
     }
 
     if let (Some(copies), count @ 1..) = (vault.min_copies, collected.replicas.len())
@@ -119,14 +122,9 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         return Err(error.at_key("vault.min_copies"));
     }
     let Collected { mut repositories, replicas } = collected;
-    if let (Some(value), true) =
-        (root.get("webhook"), repositories.iter().all(|r| r.webhook_secret.is_none()))
-    {
-        return Err(value.invalid(
-            "would refuse every request: no repository has a \"webhook_secret\", write \
-             webhook_secret = { env = \"NAME\" } in [repositories.NAME]",
-        ));
-    }
+    check_webhook(&root, &repositories)?;
+    let names: Vec<&str> = replicas.iter().map(|replica| replica.name.as_str()).collect();
+    let run = root.read("run", |value| RunSettings::read(value, &names))?.unwrap_or_default();
     check_spaces(&repositories)?;
     retention.check(&repositories, &replicas)?;
     repositories.sort_by(|a, b| {
@@ -135,12 +133,14 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     });
     Ok(Config {
         file: file.to_owned(),
+        included,
         repositories,
         vault,
         keys,
         limits,
         replicas,
         audit,
+        run,
         notifications: notifications.unwrap_or_default(),
         webhook,
         retention,
@@ -236,6 +236,17 @@ fn duplicate(value: &Value<'_>, what: &str, name: &Name, other: &Name, defined: 
         ),
     };
     value.error(ConfigErrorKind::Duplicate, reason)
+}
+
+/// Refuses to listen for webhooks that could only be refused.
+fn check_webhook(root: &Table<'_>, repositories: &[Repository]) -> Result<(), ConfigError> {
+    match root.get("webhook") {
+        Some(value) if repositories.iter().all(|own| own.webhook_secret.is_none()) => Err(value.invalid(
+            "would refuse every request: no repository has a \"webhook_secret\", write \
+             webhook_secret = { env = \"NAME\" } in [repositories.NAME]",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses spaces that differ only in case: they are directories of the vault as well.

@@ -28,6 +28,7 @@ mod load;
 mod notifications;
 pub(crate) mod read;
 mod retention;
+mod run;
 mod secret_ref;
 mod starter;
 mod template;
@@ -38,6 +39,7 @@ mod zone;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use notifications::{Channel, Email, Hooks, Notification, PLACEHOLDERS, SmtpTls, Target, WebhookBody};
 pub use retention::{Period, RetentionPolicy};
+pub use run::RunSettings;
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
 pub use starter::{Starter, StarterRepository, pin_lines};
 pub use template::{InvalidTemplate, Template};
@@ -52,6 +54,8 @@ pub const FILE_NAME: &str = "prismvault.toml";
 pub struct Config {
     /// The file it was loaded from; included files are named by what they hold.
     pub file: PathBuf,
+    /// The files that it includes.
+    pub included: Vec<PathBuf>,
     /// What is backed up, in the order of recovery: by priority, then by name.
     pub repositories: Vec<Repository>,
     /// What this client trusts and asks of the vault.
@@ -68,6 +72,8 @@ pub struct Config {
     pub notifications: Vec<Notification>,
     /// Where Prismic's webhooks are received.
     pub webhook: Option<WebhookSettings>,
+    /// The scheduler.
+    pub run: RunSettings,
     /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
     retention: retention::RetentionTables,
 }
