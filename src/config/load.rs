@@ -31,9 +31,9 @@ const ROOT_KEYS: &[&str] = &[
     "replicas",
     "retention",
     "audit",
+    "run",
     "notifications",
     "webhook",
-    "run",
 ];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[

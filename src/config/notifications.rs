@@ -9,7 +9,7 @@ use std::time::Duration;
 use lettre::Address;
 
 use super::Place;
-use super::error::{ConfigError, closest};
+use super::error::{ConfigError, unknown};
 use super::read::{Table, Value};
 use super::secret_ref::SecretRef;
 use super::template::Template;
@@ -324,12 +324,4 @@ fn on_error(value: &Value<'_>) -> Result<bool, ConfigError> {
 fn hook_timeout(value: &Value<'_>) -> Result<Duration, ConfigError> {
     let timeout = parse_duration(value.text()?).filter(|time| !time.is_zero() && *time <= HOOK_TIMEOUT_MAX);
     timeout.ok_or_else(|| value.invalid("must be a duration above 0 and at most 6h, such as \"5m\""))
-}
-
-pub(super) fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
-    let typed: String = typed.chars().take(40).collect();
-    let meant = closest(&typed, known.iter().copied())
-        .map(|word| format!(", did you mean {word:?}?"))
-        .unwrap_or_default();
-    format!("there is no {what} {typed:?}{meant} (known: {})", known.join(", "))
 }

@@ -14,7 +14,7 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor};
 
-use super::error::{SendError, SendErrorKind};
+use super::error::{SendError, SendErrorKind, is_of_tls};
 use super::message::Message;
 use crate::clock::Timestamp;
 use crate::config::{Email, SmtpTls};
@@ -107,7 +107,7 @@ fn failure(error: &SmtpError) -> SendError {
     if error.is_timeout() {
         return late();
     }
-    if error.is_tls() {
+    if error.is_tls() || is_of_tls(error) {
         return SendError::new(SendErrorKind::Tls, "no safe connection to the mail server: TLS failed")
             .hint("is its certificate for this host, and from a CA that is believed here (\"ca\")?");
     }

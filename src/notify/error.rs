@@ -59,3 +59,21 @@ impl SendError {
         self.hint.as_deref()
     }
 }
+
+/// Whether TLS is what failed, somewhere below an error: a certificate that nobody vouches for, or
+/// another host's.
+pub(super) fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        // What an I/O error wraps is not its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if wrapped.is_some_and(|wrapped| is_of_tls(wrapped)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

@@ -10,7 +10,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{SendError, SendErrorKind};
+use super::error::{SendError, SendErrorKind, is_of_tls};
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::prismic::{is_plain_loopback, new_client};
@@ -69,6 +69,9 @@ impl Http {
         let response = request.timeout(self.limits.notice_timeout).send().await.map_err(|error| {
             if error.is_timeout() {
                 SendError::new(SendErrorKind::TimedOut, "the receiver did not answer in time")
+            } else if is_of_tls(&error) {
+                SendError::new(SendErrorKind::Tls, "no safe connection to the receiver: TLS failed")
+                    .hint("is its certificate for this host, and from a CA that this machine believes?")
             } else if error.is_connect() {
                 SendError::new(SendErrorKind::Unreachable, "the receiver cannot be reached")
                     .hint("check the host in its address, and that this machine may connect to it")

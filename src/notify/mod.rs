@@ -29,6 +29,6 @@ pub use due::{Pace, Step, due};
 pub use error::{SendError, SendErrorKind};
 pub use message::Message;
 pub use notice::{Change, Notice};
-pub use notifier::{Delivery, Notifier};
+pub use notifier::{Delivery, Memory, Notifier};
 pub use routes::Routes;
 pub use run::{RunEnd, RunFacts, Stopped};

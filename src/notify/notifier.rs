@@ -53,8 +53,13 @@ pub struct Notifier {
     limits: Limits,
     clock: Arc<dyn Clock>,
     http: Http,
-    told: Mutex<Told>,
+    told: Memory,
 }
+
+/// What was said, as far as a process knows; outlives a configuration that is read again. Cheap to
+/// clone: all clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<Told>>);
 
 /// Which changes of a source a receiver wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +83,14 @@ impl Notifier {
             limits: config.limits.clone(),
             http: Http::new(config.limits.clone(), Arc::clone(&clock)),
             clock,
-            told: Mutex::default(),
+            told: Memory::default(),
         }
+    }
+
+    /// Returns the same, which knows what others of this process have said.
+    #[must_use]
+    pub fn remembering(self, memory: Memory) -> Self {
+        Self { told: memory, ..self }
     }
 
     /// Tells of the beginning of a run: calls its pings and runs its `before` hooks, one after the
@@ -242,9 +253,9 @@ impl Notifier {
             return Vec::new();
         }
         // Held while sending: two rounds at once would say the same.
-        let mut told = self.told.lock().await;
+        let mut told = self.told.0.lock().await;
         if let Some(vault) = vault {
-            let kept = told::load(vault).await;
+            let kept = told::load(vault, self.clock.now()).await;
             if kept.at >= told.at {
                 *told = kept;
             }

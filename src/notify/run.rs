@@ -76,7 +76,9 @@ impl RunEnd {
             ),
             Self::Ended(5) => (Severity::Critical, "was refused by a safety rule", again.as_str()),
             Self::Ended(6) => (Severity::Warning, "misses an objective", "prismvault status"),
-            Self::Ended(130) => (Severity::Warning, "was interrupted", again.as_str()),
+            Self::Ended(130) => {
+                (Severity::Critical, "was stopped before its end, because it took too long", again.as_str())
+            }
             Self::Ended(_) => (Severity::Critical, "failed", again.as_str()),
             Self::Stopped(_) => (Severity::Critical, "was not begun, because a hook failed", again.as_str()),
         };

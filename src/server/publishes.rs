@@ -63,11 +63,8 @@ pub async fn trigger(
 ) {
     loop {
         let now = clock.now();
-        let due = debounce.due(now);
-        if !due.is_empty() && triggers.send(due).await.is_err() {
-            return;
-        }
-        let wait = debounce.wakes().map(|at| (at - clock.now()).to_std().unwrap_or_default());
+        let wait = debounce.wakes().map(|at| (at - now).to_std().unwrap_or_default());
+        let is_due = wait.is_some_and(|wait| wait.is_zero());
         tokio::select! {
             () = triggers.closed() => return,
             names = publishes.next() => {
@@ -76,7 +73,11 @@ pub async fn trigger(
                     debounce.publish(name, now);
                 }
             }
-            () = tokio::time::sleep(wait.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)) => {}
+            place = triggers.reserve(), if is_due => match place {
+                Ok(place) => place.send(debounce.due(clock.now())),
+                Err(_) => return,
+            },
+            () = tokio::time::sleep(wait.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)), if !is_due => {}
         }
     }
 }

@@ -239,7 +239,8 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
-/// Returns the route `POST /webhook`.
+/// Returns the route `POST /webhook`. To be served by [`serve`](super::serve()), which says who is at the
+/// other end.
 pub fn webhook_router(webhook: Arc<Webhook>) -> Router {
     Router::new().route("/webhook", post(receive)).with_state(webhook)
 }

@@ -10,13 +10,17 @@ use super::format::VERSION;
 use super::format::told::{KIND, Told, ToldFile};
 use super::open::Vault;
 use super::{layout, state};
+use crate::clock::Timestamp;
 use crate::progress::Problem;
 
-/// Reads what was said; nothing where no live replica knows.
-pub async fn load(vault: &Vault) -> Told {
+/// Reads what was said until `now`; nothing where no live replica knows. A copy from the future
+/// (some clock was wrong) counts as the oldest: else it would never be replaced.
+pub async fn load(vault: &Vault, now: Timestamp) -> Told {
     let copies = vault.replicas.live().map(|replica| async move {
         match state::read::<ToldFile>(vault, replica, layout::NOTIFICATIONS, KIND).await {
-            Ok(found) => found.map(|file| file.told),
+            Ok(found) => {
+                found.map(|ToldFile { told, .. }| Told { at: told.at.filter(|at| *at <= now), ..told })
+            }
             Err(error) => {
                 let detail = format!("what {} says was said is not believed: {error}", replica.name);
                 vault.warn(Problem::new("not-a-notification-record", layout::NOTIFICATIONS, detail));

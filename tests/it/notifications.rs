@@ -1,5 +1,6 @@
 //! Notifications: who is told what, how it arrives, and what it never holds.
 
+mod command;
 mod configured;
 mod emails;
 mod messages;

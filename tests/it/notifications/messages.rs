@@ -190,6 +190,16 @@ async fn no_error_holds_the_address_or_what_was_answered() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_named_and_not_tried_again() {
+    let sink = super::receivers::MailSink::start(super::receivers::MailTls::Implicit, &["250 ok"]).await;
+    let mut site = Site::new("");
+    let url = site.secret("url", &format!("https://127.0.0.1:{}/hunter2", sink.address.port()));
+    site.add(&format!("[notifications.ops]\nkind = \"webhook\"\nurl = {url}"));
+    let tried = site.test().await;
+    assert_eq!(tried[0].result.as_ref().unwrap_err().kind, SendErrorKind::Tls);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_not_here_is_named_by_its_reference() {
     let site =
         Site::new("[notifications.ops]\nkind = \"webhook\"\nurl = { env = \"PRISMVAULT_TEST_NOT_SET\" }");

@@ -144,3 +144,19 @@ async fn nothing_is_written_while_nothing_changes() {
     tell(&site, &site.notifier(), Some(&vault), true, &receiver).await;
     assert_eq!(backup.stores[0].1.get(KEY, 1 << 20).await.unwrap(), before);
 }
+
+#[tokio::test]
+async fn a_copy_from_the_future_does_not_win_for_ever() {
+    let (receiver, backup) = (WebReceiver::good().await, Backup::in_memory(2).await);
+    let site = site(&receiver).await;
+    let vault = backup.open().await.unwrap();
+    site.clock.advance(TimeDelta::days(3650));
+    assert_eq!(tell(&site, &site.notifier(), Some(&vault), true, &receiver).await, said("began"));
+    let ahead = backup.stores[0].1.get(KEY, 1 << 20).await.unwrap();
+    site.clock.advance(TimeDelta::days(-3650));
+    assert_eq!(tell(&site, &site.notifier(), Some(&vault), true, &receiver).await, NOTHING);
+    assert_eq!(tell(&site, &site.notifier(), Some(&vault), false, &receiver).await, said("ended"));
+    // One replica was away meanwhile.
+    backup.stores[0].1.put(KEY, Body::bytes(ahead), PutMode::Overwrite).await.unwrap();
+    assert_eq!(tell(&site, &site.notifier(), Some(&vault), false, &receiver).await, NOTHING);
+}
