@@ -394,15 +394,6 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
             }
         }
     }
-    let mut notifications = Table::new(["notification", "kind", "where"]);
-    for notification in &config.notifications {
-        let place = match (&notification.target, notification.target.secret()) {
-            (_, Some(secret)) => state(Some(secret)),
-            (Target::Hooks(_), None) => Text::styled(Style::Dim, "programs on this machine"),
-            (_, None) => Text::styled(Style::Dim, "needs no secret"),
-        };
-        notifications.row([notification.name.to_string().into(), notification.target.kind().into(), place]);
-    }
     let pinned = match (&report.vault.id, &report.vault.root) {
         (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
         (Some(id), None) => format!("vault {id}, root key not pinned"),
@@ -420,5 +411,18 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .table(retention)
         .line("")
         .table(keys)
-        .table(notifications)
+        .table(notifications_table(config))
+}
+
+fn notifications_table(config: &Config) -> Table {
+    let mut notifications = Table::new(["notification", "kind", "where"]);
+    for notification in &config.notifications {
+        let place = match (&notification.target, notification.target.secret()) {
+            (_, Some(secret)) => state(Some(secret)),
+            (Target::Hooks(_), None) => Text::styled(Style::Dim, "programs on this machine"),
+            (_, None) => Text::styled(Style::Dim, "needs no secret"),
+        };
+        notifications.row([notification.name.to_string().into(), notification.target.kind().into(), place]);
+    }
+    notifications
 }

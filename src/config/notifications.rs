@@ -201,7 +201,7 @@ fn read_target(value: &Value<'_>, directory: &Path) -> Result<Target, ConfigErro
 }
 
 fn message(table: &Table<'_>, channel: Channel) -> Result<Target, ConfigError> {
-    let remind_every = table.read("remind_every", |value| value.parse::<Span>())?;
+    let remind_every = table.read("remind_every", Value::parse::<Span>)?;
     Ok(Target::Message {
         default: table.read("default", Value::flag)?.unwrap_or(false),
         remind_every: remind_every.unwrap_or_else(|| REMIND_HOURS.parse().expect("a valid span")),
