@@ -9,9 +9,14 @@ use crate::workplace::Workplace;
 
 const URL: &str = "url = { env = \"OPS_URL\" }";
 
+#[track_caller]
+fn refused(lines: &str, expected: &str) {
+    let site = Site::new(&format!("[notifications.x]\n{lines}"));
+    assert_eq!(site.try_config().unwrap_err(), expected, "{lines}");
+}
+
 #[test]
 fn mistakes_are_named_with_line_and_suggestion() {
-    let email = "kind = \"email\"\nhost = \"mail.acme.example\"\nfrom = \"a@acme.example\"\nto = [\"b@acme.example\"]";
     for (lines, expected) in [
         (URL.to_owned(), "prismvault.toml:6: notifications.x: the key \"kind\" is missing"),
         (
@@ -51,6 +56,15 @@ fn mistakes_are_named_with_line_and_suggestion() {
             format!("kind = \"ping\"\n{URL}\npreset = \"slack\""),
             "prismvault.toml:9: notifications.x.preset: unknown key (known here: kind, url)",
         ),
+    ] {
+        refused(&lines, expected);
+    }
+}
+
+#[test]
+fn mistakes_of_emails_and_commands_are_named_with_line_and_suggestion() {
+    let email = "kind = \"email\"\nhost = \"mail.acme.example\"\nfrom = \"a@acme.example\"\nto = [\"b@acme.example\"]";
+    for (lines, expected) in [
         (
             format!("{email}\ntls = \"ssl\""),
             "prismvault.toml:11: notifications.x.tls: there is no way \"ssl\" (known: starttls, implicit, none)",
@@ -88,8 +102,7 @@ fn mistakes_are_named_with_line_and_suggestion() {
             "prismvault.toml:9: notifications.x.timeout: must be a duration above 0 and at most 6h, such as \"5m\"",
         ),
     ] {
-        let site = Site::new(&format!("[notifications.x]\n{lines}"));
-        assert_eq!(site.try_config().unwrap_err(), expected, "{lines}");
+        refused(&lines, expected);
     }
 }
 
