@@ -47,7 +47,7 @@ impl Site {
 
     /// Writes a secret to a file, and returns the reference to it.
     pub(crate) fn secret(&self, name: &str, value: &str) -> String {
-        std::fs::write(self.path(name), value).unwrap();
+        write_file(&self.path(name), value);
         format!("{{ file = \"{name}\" }}")
     }
 
@@ -62,7 +62,7 @@ impl Site {
     }
 
     pub(crate) fn try_config(&self) -> Result<Config, String> {
-        std::fs::write(self.path("prismvault.toml"), &self.text).unwrap();
+        write_file(&self.path("prismvault.toml"), &self.text);
         let directory = format!("{}/", self.dir.path().display());
         let mut config = Config::load(&self.path("prismvault.toml"))
             .map_err(|error| error.to_string().replace(&directory, ""))?;
@@ -82,7 +82,7 @@ impl Site {
     pub(crate) fn try_job(&self, notify: &str) -> Result<Job, String> {
         let text =
             format!("job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n[notify]\n{notify}\n");
-        std::fs::write(self.path("schedules/nightly.toml"), text).unwrap();
+        write_file(&self.path("schedules/nightly.toml"), &text);
         let directory = format!("{}/", self.dir.path().display());
         Schedules::load_one(&self.path("schedules"), &name("nightly"), &self.config())
             .map_err(|error| error.to_string().replace(&directory, ""))
@@ -101,6 +101,12 @@ impl Site {
     pub(crate) async fn test(&self) -> Vec<Delivery> {
         self.notifier().test(&[]).await
     }
+}
+
+/// Writes a file.
+pub(crate) fn write_file(path: &std::path::Path, text: &str) {
+    let mut file = std::fs::File::create(path).unwrap();
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
 }
 
 pub(crate) fn now() -> Timestamp {

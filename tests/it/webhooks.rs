@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::notifications::write_file;
 use prismvault::clock::{Clock, Timestamp};
 use prismvault::config::Config;
 use prismvault::ids::Name;
@@ -37,7 +38,7 @@ fn configuration(more: &str) -> Result<(Config, tempfile::TempDir), String> {
     for (file, secret) in
         [("blog", "secret-of-blog"), ("shop", "secret-of-shop"), ("header", "secret-header")]
     {
-        std::fs::write(dir.path().join(file), secret).unwrap();
+        write_file(&dir.path().join(file), secret);
     }
     let file = dir.path().join("prismvault.toml");
     let text = format!(
@@ -45,7 +46,7 @@ fn configuration(more: &str) -> Result<(Config, tempfile::TempDir), String> {
          [repositories.shop]\nrepository = \"acme-shop\"\nwebhook_secret = {{ file = \"shop\" }}\n\
          [repositories.open]\nrepository = \"acme-open\"\n{more}\n"
     );
-    std::fs::write(&file, text).unwrap();
+    write_file(&file, &text);
     let directory = format!("{}/", dir.path().display());
     let config = Config::load(&file).map_err(|error| error.to_string().replace(&directory, ""))?;
     Ok((config, dir))
@@ -366,8 +367,7 @@ fn mistakes_in_the_table_are_named() {
     }
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("prismvault.toml");
-    std::fs::write(&file, "[repositories.a]\nrepository = \"acme-a\"\n[webhook]\nlisten = \"127.0.0.1:1\"\n")
-        .unwrap();
+    write_file(&file, "[repositories.a]\nrepository = \"acme-a\"\n[webhook]\nlisten = \"127.0.0.1:1\"\n");
     let error = Config::load(&file).unwrap_err().to_string();
     assert!(
         error.contains(":3: webhook: would refuse every request: no repository has a \"webhook_secret\""),
@@ -408,7 +408,7 @@ async fn a_burst_of_replays_triggers_one_snapshot_for_each_repository() {
         publishes.announce(&blog);
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
-    assert_eq!(triggers.recv().await.unwrap(), [blog.clone()]);
+    assert_eq!(triggers.recv().await.unwrap(), std::slice::from_ref(&blog));
     assert_eq!(triggers.recv().await.unwrap(), [blog]);
     assert!(tokio::time::timeout(Duration::from_hours(24), triggers.recv()).await.is_err());
     drop(triggers);

@@ -49,7 +49,7 @@ impl Place {
 
     fn run(&self, code: i32) -> (Run, Vec<Value>, Vec<String>) {
         let run = self.place.expect(code, &["jobs", "run", "nightly"]);
-        let said = self.chat.take().iter().map(|request| request.json()).collect();
+        let said = self.chat.take().iter().map(super::receivers::Request::json).collect();
         (run, said, self.ping.take().into_iter().map(|request| request.path).collect())
     }
 }

@@ -218,7 +218,7 @@ mod hooks {
     async fn no_shell_reads_the_arguments_and_programs_are_found_beside_the_configuration() {
         use std::os::unix::fs::PermissionsExt as _;
         let site = hooked("before = [\"./hook\", \"$(touch pwned); `id`\", \"*\"]");
-        std::fs::write(site.path("hook"), "#!/bin/sh\nprintf '%s|' \"$@\" > log\n").unwrap();
+        crate::notifications::write_file(&site.path("hook"), "#!/bin/sh\nprintf '%s|' \"$@\" > log\n");
         std::fs::set_permissions(site.path("hook"), std::fs::Permissions::from_mode(0o755)).unwrap();
         let job = site.job("hooks = [\"h\"]");
         assert_eq!(site.notifier().before(&site.facts(&job)).await, Ok(Vec::new()));
