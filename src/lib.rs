@@ -20,7 +20,10 @@
 //! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
 //! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
 //! | 3 | [`access`]: members of a repository over time, and what each role may do with the vault |
+//! | 3 | [`status`]: what is wrong now |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
+//! | 5 | [`notify`]: tells people and programs what is wrong, once, again, and when it is over |
+//! | 6 | [`server`]: the port of the daemon: Prismic's webhooks, health, metrics |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod access;
@@ -32,6 +35,7 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 pub mod locks;
+pub mod notify;
 pub mod objects;
 pub mod prismic;
 pub mod progress;
@@ -43,6 +47,8 @@ pub mod retry;
 pub mod sandbox;
 pub mod schedule;
 pub mod secret;
+pub mod server;
 pub mod snapshot;
+pub mod status;
 pub mod vault;
 pub mod verification;

@@ -156,6 +156,33 @@ pub struct Limits {
     pub administrators_advised: usize,
     /// Age from which on a list of members is too old to be reviewed: reviews are quarterly.
     pub member_list_age_advised: Duration,
+    /// Attempts at sending one notification, the first included: more would hold up what comes
+    /// after it, and what was not said is said the next time.
+    pub notice_attempts: u32,
+    /// Time for one attempt, the whole conversation with a mail server included.
+    pub notice_timeout: Duration,
+    /// Time for all messages to one receiver in one round, retries included.
+    pub notice_round: Duration,
+    /// Alarms that one message names; the others it counts. Nobody reads more on a telephone.
+    pub notices_shown: usize,
+    /// Requests to one receiver in one round, where each alarm is one; the others wait for the next.
+    pub notices_sent: usize,
+    /// Time for which an alarm that comes and goes must stay away before it is called over.
+    pub notice_calm: Duration,
+
+    /// Connections at once to the daemon's port; more wait in the system's queue.
+    pub server_connections: usize,
+    /// Time in which a request must be there as a whole, and its answer be taken.
+    pub server_request_timeout: Duration,
+    /// Bytes of the head of a request.
+    pub server_head_bytes_max: usize,
+    /// Bytes of a webhook's body. One that names ten thousand documents takes about 200 KiB.
+    pub webhook_bytes_max: usize,
+    /// Webhook requests a minute and address, before anything is read of them.
+    pub webhook_requests_per_minute: u32,
+    /// Addresses whose requests are counted at once; beyond them all others share one count.
+    pub webhook_addresses: usize,
+
     /// Time that a lease lasts unless it is renewed, which is done each third of it: so long a job
     /// of a host that died waits for the next host.
     pub lease_lasts: Duration,
@@ -240,6 +267,18 @@ impl Default for Limits {
             member_list_bytes_max: 4 << 20,
             administrators_advised: 3,
             member_list_age_advised: Duration::from_hours(90 * 24),
+            notice_attempts: 3,
+            notice_timeout: Duration::from_secs(20),
+            notice_round: Duration::from_mins(1),
+            notices_shown: 20,
+            notices_sent: 100,
+            notice_calm: Duration::from_hours(1),
+            server_connections: 64,
+            server_request_timeout: Duration::from_secs(10),
+            server_head_bytes_max: 16 << 10,
+            webhook_bytes_max: 256 << 10,
+            webhook_requests_per_minute: 120,
+            webhook_addresses: 1024,
             lease_lasts: Duration::from_mins(10),
             files_looked_at: Duration::from_secs(10),
             config_bytes_max: 4 << 20,

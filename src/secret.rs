@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
-/// A token, password or private key. Comparing, printing and serialising are left out on purpose.
+/// A token, password or private key. Comparing two, printing and serialising are left out on
+/// purpose.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -15,6 +17,13 @@ impl Secret {
     /// Wraps a secret text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// Whether somebody else's text is the same. Takes as long for a wrong text as for the right
+    /// one, and does not depend on where they differ: their digests are compared, to the end.
+    pub fn matches(&self, other: &[u8]) -> bool {
+        let (own, other) = (Sha256::digest(self.0.as_bytes()), Sha256::digest(other));
+        own.iter().zip(other.iter()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
     }
 
     /// Returns the text, for the one place that sends or uses it.
@@ -64,6 +73,14 @@ mod tests {
     fn a_secret_shows_nothing() {
         let secret = Secret::new("tok-123");
         assert!(!format!("{secret} {secret:?} {:?}", Some(&secret)).contains("123"));
+    }
+
+    #[test]
+    fn a_secret_matches_the_same_bytes_only() {
+        let secret = Secret::new("tok-123");
+        for (other, expected) in [("tok-123", true), ("tok-124", false), ("tok-12", false), ("", false)] {
+            assert_eq!(secret.matches(other.as_bytes()), expected, "{other}");
+        }
     }
 
     #[test]

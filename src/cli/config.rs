@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::config::{Config, Replica, Repository, RetentionPolicy, SecretRef};
+use crate::config::{
+    Config, Network, Notification, Replica, Repository, RetentionPolicy, SecretRef, Target, WebhookSettings,
+};
 use crate::objects::LockMode;
 use crate::objects::s3::ServerEncryption;
 use crate::secret::SafeUrl;
@@ -33,6 +35,8 @@ struct Report {
     run: RunReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
+    notifications: Vec<NotificationReport>,
+    webhook: Option<WebhookReport>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +90,35 @@ struct AuditReport {
 }
 
 #[derive(Serialize)]
+struct NotificationReport {
+    name: String,
+    kind: &'static str,
+    /// Whether it is told of everything, and how often it is reminded, where it gets messages.
+    default: Option<bool>,
+    remind_every: Option<String>,
+    secret: Option<String>,
+    secret_here: Option<bool>,
+    defined: String,
+}
+
+#[derive(Serialize)]
+struct WebhookReport {
+    listen: String,
+    allow: Vec<String>,
+    trusted_proxies: Vec<String>,
+    header: Option<HeaderReport>,
+    quiet_seconds: f64,
+    longest_wait_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct HeaderReport {
+    name: String,
+    value: String,
+    value_here: Option<bool>,
+}
+
+#[derive(Serialize)]
 struct RepositoryReport {
     name: String,
     repository: String,
@@ -93,6 +126,8 @@ struct RepositoryReport {
     write_token: Option<String>,
     access_token_here: Option<bool>,
     write_token_here: Option<bool>,
+    webhook_secret: Option<String>,
+    webhook_secret_here: Option<bool>,
     groups: Vec<String>,
     space: String,
     timezone: &'static str,
@@ -204,6 +239,41 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             .iter()
             .map(|replica| replica_report(config, repositories, replica))
             .collect(),
+        notifications: config.notifications.iter().map(notification_report).collect(),
+        webhook: config.webhook.as_ref().map(webhook_report),
+    }
+}
+
+fn notification_report(notification: &Notification) -> NotificationReport {
+    let (default, remind_every) = match &notification.target {
+        Target::Message { default, remind_every, .. } => (Some(*default), Some(remind_every.to_string())),
+        Target::Ping(_) | Target::Hooks(_) => (None, None),
+    };
+    let secret = notification.target.secret();
+    NotificationReport {
+        name: notification.name.to_string(),
+        kind: notification.target.kind(),
+        default,
+        remind_every,
+        secret: secret.map(ToString::to_string),
+        secret_here: here(secret),
+        defined: notification.defined.to_string(),
+    }
+}
+
+fn webhook_report(webhook: &WebhookSettings) -> WebhookReport {
+    let networks = |networks: &[Network]| networks.iter().map(ToString::to_string).collect();
+    WebhookReport {
+        listen: webhook.listen.to_string(),
+        allow: networks(&webhook.allow),
+        trusted_proxies: networks(&webhook.trusted_proxies),
+        header: webhook.header.as_ref().map(|header| HeaderReport {
+            name: header.name.clone(),
+            value: header.value.to_string(),
+            value_here: here(Some(&header.value)),
+        }),
+        quiet_seconds: webhook.quiet.as_secs_f64(),
+        longest_wait_seconds: webhook.longest_wait.as_secs_f64(),
     }
 }
 
@@ -219,6 +289,8 @@ fn repository_report(config: &Config, repository: &Repository) -> RepositoryRepo
         write_token: repository.write_token.as_ref().map(ToString::to_string),
         access_token_here: here(repository.access_token.as_ref()),
         write_token_here: here(repository.write_token.as_ref()),
+        webhook_secret: repository.webhook_secret.as_ref().map(ToString::to_string),
+        webhook_secret_here: here(repository.webhook_secret.as_ref()),
         groups: repository.groups.iter().map(ToString::to_string).collect(),
         space: repository.space.to_string(),
         timezone: repository.timezone.name(),
@@ -279,6 +351,9 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         {
             tokens.row([name.into(), repository.name.to_string().into(), state(token.as_ref())]);
         }
+        if let Some(secret) = &repository.webhook_secret {
+            tokens.row(["webhook_secret".into(), repository.name.to_string().into(), state(Some(secret))]);
+        }
     }
     let mut replicas = Table::new(["replica", "address", "defined"]);
     for replica in &report.replicas {
@@ -336,4 +411,18 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .table(retention)
         .line("")
         .table(keys)
+        .table(notifications_table(config))
+}
+
+fn notifications_table(config: &Config) -> Table {
+    let mut notifications = Table::new(["notification", "kind", "where"]);
+    for notification in &config.notifications {
+        let place = match (&notification.target, notification.target.secret()) {
+            (_, Some(secret)) => state(Some(secret)),
+            (Target::Hooks(_), None) => Text::styled(Style::Dim, "programs on this machine"),
+            (_, None) => Text::styled(Style::Dim, "needs no secret"),
+        };
+        notifications.row([notification.name.to_string().into(), notification.target.kind().into(), place]);
+    }
+    notifications
 }

@@ -23,6 +23,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::ids::{hex, random};
 use crate::limits::Limits;
+use crate::notify::Memory;
 use crate::prismic::Http;
 use crate::progress::{Progress, Silent};
 use crate::vault::lease::Held;
@@ -40,10 +41,12 @@ mod confirm;
 mod findings;
 mod keyfiles;
 mod lock_lines;
+mod notify_test;
 mod places;
 mod record;
 mod session;
 mod storage;
+mod telling;
 
 pub mod accept;
 pub mod access;
@@ -252,6 +255,8 @@ pub struct Context {
     pub http: Arc<OnceLock<Http>>,
     /// Notified by SIGHUP, for the command that does not end by it.
     pub hang_up: Arc<Notify>,
+    /// What was said by notifications, as far as this process knows.
+    pub said: Memory,
     /// The lease under which it runs, where it has one.
     pub held: Option<Arc<Held>>,
 }
@@ -375,6 +380,7 @@ fn execute(
         run: new_run(),
         http: Arc::default(),
         hang_up: Arc::default(),
+        said: Memory::default(),
         held: None,
     };
     let reloads = matches!(command, Command::Run(_)).then(|| Arc::clone(&context.hang_up));

@@ -20,14 +20,27 @@ use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
 use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
+use super::{notifications, webhook};
 
-const ROOT_KEYS: &[&str] =
-    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit", "run"];
+const ROOT_KEYS: &[&str] = &[
+    "include",
+    "repositories",
+    "vault",
+    "keys",
+    "limits",
+    "replicas",
+    "retention",
+    "audit",
+    "run",
+    "notifications",
+    "webhook",
+];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
     "access_token",
     "write_token",
+    "webhook_secret",
     "groups",
     "space",
     "timezone",
@@ -90,6 +103,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
     root.read("limits", |value| read_limits(value, &mut limits))?;
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
+    let notifications = root.read("notifications", |value| notifications::read(value, file))?;
+    let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     let included = included_files(&root, file)?;
@@ -107,6 +122,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         return Err(error.at_key("vault.min_copies"));
     }
     let Collected { mut repositories, replicas } = collected;
+    check_webhook(&root, &repositories)?;
     let names: Vec<&str> = replicas.iter().map(|replica| replica.name.as_str()).collect();
     let run = root.read("run", |value| RunSettings::read(value, &names))?.unwrap_or_default();
     check_spaces(&repositories)?;
@@ -123,9 +139,11 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         keys,
         limits,
         replicas,
-        retention,
         audit,
         run,
+        notifications: notifications.unwrap_or_default(),
+        webhook,
+        retention,
     })
 }
 
@@ -220,6 +238,17 @@ fn duplicate(value: &Value<'_>, what: &str, name: &Name, other: &Name, defined: 
     value.error(ConfigErrorKind::Duplicate, reason)
 }
 
+/// Refuses to listen for webhooks that could only be refused.
+fn check_webhook(root: &Table<'_>, repositories: &[Repository]) -> Result<(), ConfigError> {
+    match root.get("webhook") {
+        Some(value) if repositories.iter().all(|own| own.webhook_secret.is_none()) => Err(value.invalid(
+            "would refuse every request: no repository has a \"webhook_secret\", write \
+             webhook_secret = { env = \"NAME\" } in [repositories.NAME]",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses spaces that differ only in case: they are directories of the vault as well.
 fn check_spaces(repositories: &[Repository]) -> Result<(), ConfigError> {
     for (index, repository) in repositories.iter().enumerate() {
@@ -259,6 +288,7 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         access_token_issued: access_token_issued.flatten(),
         write_token,
         write_token_issued: write_token_issued.flatten(),
+        webhook_secret: table.read("webhook_secret", |value| SecretRef::read(value, directory))?,
         groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
         timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),

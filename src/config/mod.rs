@@ -25,19 +25,25 @@ use crate::objects::s3::ServerEncryption;
 pub(crate) mod error;
 pub(crate) mod include;
 mod load;
+mod notifications;
 pub(crate) mod read;
 mod retention;
 mod run;
 mod secret_ref;
 mod starter;
+mod template;
 mod value;
+mod webhook;
 mod zone;
 
 pub use error::{ConfigError, ConfigErrorKind};
+pub use notifications::{Channel, Email, Hooks, Notification, PLACEHOLDERS, SmtpTls, Target, WebhookBody};
 pub use retention::{Period, RetentionPolicy};
 pub use run::RunSettings;
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
 pub use starter::{Starter, StarterRepository, pin_lines};
+pub use template::{InvalidTemplate, Template};
+pub use webhook::{InvalidNetwork, Network, WebhookHeader, WebhookSettings};
 pub use zone::{InvalidSpan, Span, UnknownZone, Zone};
 
 /// Name of the configuration file in the working directory.
@@ -62,6 +68,10 @@ pub struct Config {
     pub replicas: Vec<Replica>,
     /// Who this client is in the audit log.
     pub audit: AuditSettings,
+    /// Who is told when something is wrong, in the order of the file.
+    pub notifications: Vec<Notification>,
+    /// Where Prismic's webhooks are received.
+    pub webhook: Option<WebhookSettings>,
     /// The scheduler.
     pub run: RunSettings,
     /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
@@ -83,6 +93,8 @@ pub struct Repository {
     pub write_token: Option<SecretRef>,
     /// Day on which that was issued, as the file says.
     pub write_token_issued: Option<NaiveDate>,
+    /// What Prismic's webhooks of this repository carry to prove where they come from.
+    pub webhook_secret: Option<SecretRef>,
     /// Groups it belongs to, selected as `@group`.
     pub groups: Vec<Name>,
     /// The space whose items it shares; its own name by default.
@@ -252,6 +264,18 @@ impl Config {
     pub fn replica(&self, name: &str) -> Result<&Replica, ConfigError> {
         self.replicas.iter().find(|replica| replica.name.as_str() == name).ok_or_else(|| {
             self.unknown("replica", name, self.replicas.iter().map(|r| r.name.to_string()).collect())
+        })
+    }
+
+    /// Returns one notification by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    pub fn notification(&self, name: &str) -> Result<&Notification, ConfigError> {
+        self.notifications.iter().find(|known| known.name.as_str() == name).ok_or_else(|| {
+            let known = self.notifications.iter().map(|known| known.name.to_string()).collect();
+            self.unknown("notification", name, known)
         })
     }
 

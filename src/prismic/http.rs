@@ -145,8 +145,6 @@ impl Http {
     /// [`ErrorKind::Local`] when this machine refuses the set-up. Certificates are first needed by
     /// requests, which report their absence.
     pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
-        // An error means that the process has a provider already, which serves as well.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
         let inner = Inner {
             downloads: Arc::new(Semaphore::new(limits.asset_downloads.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
@@ -404,18 +402,7 @@ impl Http {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let limits = self.limits();
-        let mut builder = Client::builder()
-            .user_agent(concat!("prismvault/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .gzip(route.decode)
-            .connect_timeout(limits.connect_timeout)
-            .read_timeout(limits.read_timeout);
-        if route.loopback {
-            builder = builder.no_proxy().tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|error| {
+        let client = new_client(self.limits(), route.loopback, route.decode).map_err(|error| {
             let why = "cannot be reached: this machine has no usable TLS set-up (CA certificates?)";
             PrismicError::new(ErrorKind::Local, subject, why).with_source(error.without_url())
         })?;
@@ -432,6 +419,24 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("requests", &self.request_counts()).finish_non_exhaustive()
     }
+}
+
+/// Makes a client as everything here uses it: no redirects, no referrer, and without proxy and the
+/// system's certificates for plain HTTP on this machine.
+pub(crate) fn new_client(limits: &Limits, loopback: bool, decode: bool) -> reqwest::Result<Client> {
+    // An error means that the process has a provider already, which serves as well.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("prismvault/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .gzip(decode)
+        .connect_timeout(limits.connect_timeout)
+        .read_timeout(limits.read_timeout);
+    if loopback {
+        builder = builder.no_proxy().tls_certs_only([]);
+    }
+    builder.build()
 }
 
 /// Says that the runtime ended while an answer was being read.
@@ -486,7 +491,8 @@ fn header(text: &str, subject: &str) -> Result<HeaderValue> {
     Ok(value)
 }
 
-fn is_plain_loopback(url: &Url) -> bool {
+/// Whether an address is plain HTTP on this machine.
+pub(crate) fn is_plain_loopback(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

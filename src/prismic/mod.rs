@@ -40,6 +40,7 @@ pub use download::{AssetBytes, AssetData, AssetReader, Downloader};
 pub use endpoints::Endpoints;
 pub use error::{ErrorKind, PrismicError, Result};
 pub use http::{Api, Http};
+pub(crate) use http::{is_plain_loopback, new_client};
 pub use references::{AssetRef, DocumentRef, References, UnusableAsset, WALK};
 pub use root::{Language, Release, Root};
 pub use search::{IdBatch, Search, SearchPage, predicate};

@@ -52,6 +52,7 @@ impl Schedules {
         for file in files(directory)? {
             let checked = Job::load(&file, &config.limits).and_then(|job| {
                 job.select(config)?;
+                job.notify.check(config)?;
                 job.will_run(now)?;
                 // On some file systems both are one file, so the directory could not be moved.
                 match seen.iter().find(|other| other.as_str().eq_ignore_ascii_case(job.name.as_str())) {
@@ -123,6 +124,7 @@ impl Schedules {
         };
         let job = Job::load(file, &config.limits)?;
         job.select(config)?;
+        job.notify.check(config)?;
         Ok(job)
     }
 

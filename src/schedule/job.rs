@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::cron::Cron;
+use super::notify::JobNotify;
 use crate::clock::parse_duration;
 use crate::config::error::{ConfigError, ConfigErrorKind, unknown};
 use crate::config::read::{Source, Table, Value};
@@ -29,6 +30,7 @@ const KEYS: &[&str] = &[
     "level",
     "sample",
     "max_duration",
+    "notify",
 ];
 /// Most retries that a file may ask for: with doubling waits the last one comes after a day.
 const RETRIES_MAX: u64 = 20;
@@ -65,6 +67,8 @@ pub struct Job {
     pub timeout: Duration,
     /// How often a run that failed is tried again.
     pub retries: u32,
+    /// Who is told of its runs, and what runs around them.
+    pub notify: JobNotify,
     /// File and line that say when it runs.
     pub defined: Place,
 }
@@ -159,6 +163,7 @@ impl Job {
             catch_up: root.read("catch_up", Value::flag)?.unwrap_or(true),
             jitter: root.read("jitter", read_duration)?.unwrap_or_default(),
             timeout: timeout.unwrap_or(limits.max_run),
+            notify: root.read("notify", |value| JobNotify::read(value, file))?.unwrap_or_default(),
             retries: root.read("retries", |value| value.integer(0, RETRIES_MAX))?.unwrap_or(0) as u32,
             name,
         })

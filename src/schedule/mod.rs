@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod fields;
 mod job;
+mod notify;
 
 pub use crate::config::Zone;
 pub use agenda::{Agenda, Due, Ended, Known, LeftOut, Pace, Reason, Start};
@@ -23,3 +24,4 @@ pub use directory::{Run, Schedules};
 pub use engine::{Change, Event, Hand, Ran, Scheduler, Times};
 pub use error::CronError;
 pub use job::{Job, Selector, Work};
+pub use notify::{JobNotify, Receiver};

@@ -15,7 +15,6 @@ use super::open::Vault;
 use super::{layout, state};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
-use crate::objects::PutMode;
 use crate::progress::Problem;
 
 impl JobRecord {
@@ -91,24 +90,5 @@ pub async fn load_all(vault: &Vault, jobs: &[Name]) -> Vec<Option<JobRecord>> {
 ///
 /// When no replica took it; one that did not is warned of.
 pub async fn store(vault: &Vault, record: &JobRecord) -> Result<()> {
-    let body = state::seal(vault, &record.key, record)?;
-    let puts = vault.replicas.live().map(|replica| {
-        let body = body.clone();
-        async move { (replica, replica.store.put(&record.key, body, PutMode::Overwrite).await) }
-    });
-    let (mut stored, mut failure) = (false, None);
-    for (replica, result) in join_all(puts).await {
-        match result {
-            Ok(_) => stored = true,
-            Err(error) => {
-                let detail = format!("{} did not take it: {error}", replica.name);
-                vault.warn(Problem::new("job-record-not-stored", record.key.clone(), detail));
-                failure = Some(error);
-            }
-        }
-    }
-    match failure {
-        Some(error) if !stored => Err(error.into()),
-        _ => Ok(()),
-    }
+    state::store_everywhere(vault, &record.key, record, "job-record-not-stored").await
 }

@@ -99,6 +99,9 @@ pub fn parse_lease(key: &str) -> Option<u64> {
     key.strip_prefix(LEASES)?.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
 
+/// What was said to whom.
+pub const NOTIFICATIONS: &str = "state/notifications.json";
+
 /// Below it: how the runs of jobs went.
 pub const JOBS: &str = "state/jobs";
 

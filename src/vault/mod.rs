@@ -41,6 +41,7 @@ pub mod space;
 mod standing;
 mod state;
 pub mod stretch;
+pub mod told;
 pub mod tree;
 mod trust;
 pub mod verified;

@@ -5,6 +5,7 @@
 //! signed, counts as not there: whoever can write to a bucket could otherwise make a scheduler
 //! believe that everything was done.
 
+use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use super::format::trust::Role;
 use super::open::Vault;
 use super::replica::Replica;
 use super::signed::check_signed;
-use crate::objects::{Body, ErrorKind as StoreKind};
+use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
+use crate::progress::Problem;
 
 /// Who may sign state.
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance];
@@ -63,4 +65,37 @@ pub(super) async fn read<T: DeserializeOwned>(
     let (text, signature) = (sealed.signed.as_bytes(), sealed.signature.as_bytes());
     check_signed(text, signature, &vault.signers(ROLES), kind, &vault.file.vault, key, place)?;
     serde_json::from_slice(text).map(Some).map_err(damaged)
+}
+
+/// Writes a state file to every live replica, over what is there.
+///
+/// # Errors
+///
+/// When no replica took it; one that did not is warned of as a problem of this `code`.
+pub(super) async fn store_everywhere(
+    vault: &Vault,
+    key: &str,
+    value: &impl Serialize,
+    code: &str,
+) -> Result<()> {
+    let body = seal(vault, key, value)?;
+    let puts = vault.replicas.live().map(|replica| {
+        let body = body.clone();
+        async move { (replica, replica.store.put(key, body, PutMode::Overwrite).await) }
+    });
+    let (mut stored, mut failure) = (false, None);
+    for (replica, result) in join_all(puts).await {
+        match result {
+            Ok(_) => stored = true,
+            Err(error) => {
+                let detail = format!("{} did not take it: {error}", replica.name);
+                vault.warn(Problem::new(code, key, detail));
+                failure = Some(error);
+            }
+        }
+    }
+    match failure {
+        Some(error) if !stored => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -141,6 +141,7 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["jobs", "list"], 0, Nothing),
     (&["jobs", "check"], 0, Nothing),
     (&["jobs", "next"], 0, Nothing),
+    (&["jobs", "notify-test"], 2, Nothing),
     (&["jobs", "run", "take"], 0, Entry("jobs run")),
     (&["jobs", "run", "look"], 0, Nothing),
     (&["jobs", "run", "free"], 0, Entry("jobs run")),

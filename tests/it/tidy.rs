@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 7] = [
         "status",
     ],
     &["drill"],
-    &["schedule"],
+    &["schedule", "notify"],
     &["cli", "server"],
 ];
 
@@ -42,7 +42,10 @@ const PLACES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["src/cli"]),
     ("indicatif", &["src/cli"]),
     ("tracing_subscriber", &["src/cli"]),
-    ("reqwest", &["src/prismic"]),
+    ("hyper", &["src/server"]),
+    ("hyper_util", &["src/server"]),
+    ("lettre", &["src/config/notifications.rs", "src/notify"]),
+    ("reqwest", &["src/prismic", "src/notify/http.rs"]),
 ];
 
 /// Beginnings of object keys, which are spelled in `vault/layout.rs` and nowhere else.

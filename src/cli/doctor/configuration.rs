@@ -89,11 +89,22 @@ fn device_of(_path: &Path) -> Option<u64> {
 pub(super) fn secrets(config: &Config) -> Vec<(String, &SecretRef)> {
     let keys = keys(config).into_iter().map(|(name, secret)| (format!("{name} in [keys]"), secret));
     let tokens = config.repositories.iter().flat_map(|repository| {
-        [("access_token", &repository.access_token), ("write_token", &repository.write_token)]
-            .into_iter()
-            .filter_map(|(key, token)| Some((format!("{key} of {}", repository.name), token.as_ref()?)))
+        [
+            ("access_token", &repository.access_token),
+            ("write_token", &repository.write_token),
+            ("webhook_secret", &repository.webhook_secret),
+        ]
+        .into_iter()
+        .filter_map(|(key, token)| Some((format!("{key} of {}", repository.name), token.as_ref()?)))
     });
-    keys.chain(tokens).collect()
+    let notifications = config.notifications.iter().filter_map(|notification| {
+        Some((format!("secret of the notification {}", notification.name), notification.target.secret()?))
+    });
+    let header = config
+        .webhook
+        .iter()
+        .filter_map(|webhook| Some(("header in [webhook]".to_owned(), &webhook.header.as_ref()?.value)));
+    keys.chain(tokens).chain(notifications).chain(header).collect()
 }
 
 /// The keys of the configuration.

@@ -41,7 +41,7 @@ impl Args {
     pub(super) fn effect(&self) -> Effect {
         match self.action {
             Action::Run(_) => Effect::MayWrite("jobs run"),
-            Action::List | Action::Check | Action::Next(_) => Effect::Reads,
+            Action::List | Action::Check | Action::Next(_) | Action::NotifyTest(_) => Effect::Reads,
         }
     }
 }
@@ -56,6 +56,8 @@ enum Action {
     Next(NextArgs),
     /// Run a job now
     Run(RunArgs),
+    /// Send a test message to each notification, and say what came of it
+    NotifyTest(super::notify_test::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -156,6 +158,9 @@ impl Moment {
 /// and whatever keeps its work from beginning.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let config = context.load_config()?;
+    if let Action::NotifyTest(args) = args.action {
+        return super::notify_test::run(args, &config, context).await;
+    }
     let directory = match args.schedules {
         Some(directory) => directory,
         None => directory_of(&config),
@@ -176,7 +181,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             let report = report(&schedules, &config, now)?;
             context.output.report(outcome, &report, || check_page(&report))?;
         }
-        Action::List | Action::Run(_) => {
+        Action::List | Action::Run(_) | Action::NotifyTest(_) => {
             let report = report(&schedules, &config, now)?;
             context.output.report(outcome, &report, || list_page(&report))?;
         }

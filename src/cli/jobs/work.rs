@@ -22,6 +22,7 @@ use crate::cli::replicate::{Args as ReplicateArgs, replicate_and_print};
 use crate::cli::retain::{Wish, retain_all};
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::snapshot::take_all;
+use crate::cli::telling::Telling;
 use crate::cli::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
@@ -43,6 +44,8 @@ pub(in crate::cli) struct Order {
     pub(in crate::cli) planned: Timestamp,
     /// Number of the try.
     pub(in crate::cli) attempt: u32,
+    /// Whether a run that failed is tried again as often as the job says.
+    pub(in crate::cli) is_retried: bool,
     /// Not when another has done it since `planned`.
     pub(in crate::cli) if_due: bool,
     /// Who asks.
@@ -84,8 +87,15 @@ pub(super) async fn run_one(
     let name = job.name.clone();
     let planned = last.filter(|_| if_due).unwrap_or(now);
     let if_due = if_due && last.is_some();
-    let order =
-        Order { job: Arc::new(job), planned, attempt: 1, if_due, holder: Holder::new(host()), identity };
+    let order = Order {
+        job: Arc::new(job),
+        planned,
+        attempt: 1,
+        is_retried: false,
+        if_due,
+        holder: Holder::new(host()),
+        identity,
+    };
     match carry_out(&order, config, context).await {
         Carried::Ran(result) => result,
         Carried::Covered(_) => {
@@ -105,8 +115,17 @@ pub(in crate::cli) fn host() -> String {
     host_name().unwrap_or_else(|| "a machine without name".to_owned())
 }
 
-/// Carries out an order.
+/// Carries out an order, and tells whom it concerns.
 pub(in crate::cli) async fn carry_out(order: &Order, config: Config, context: &Context) -> Carried {
+    let telling = Telling::of(order, &config, context);
+    let carried = carry_out_told(order, config, &telling, context).await;
+    if let Carried::Ran(result) = &carried {
+        telling.ended(result).await;
+    }
+    carried
+}
+
+async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, context: &Context) -> Carried {
     let session = Session::open_with(context, config.clone(), &order.identity).await;
     let vault = match session {
         Ok(session) => session.vault,
@@ -138,7 +157,15 @@ pub(in crate::cli) async fn carry_out(order: &Order, config: Config, context: &C
         return Carried::Covered(known);
     }
     let started = context.clock.now();
-    let result = work_under(held.clone(), order, config, context).await;
+    let result = match telling.before().await {
+        Ok(()) => work_under(held.clone(), order, config, context).await,
+        Err(stopped) => Err(CommandError::because(
+            ErrorKind::Refused,
+            format!("the job {} was not begun", order.job.name),
+            stopped,
+        )
+        .hint("run the hook by hand, as this user, to see what it says")),
+    };
     note(order, &vault, started, &result, context).await;
     give_back(held.as_deref()).await;
     Carried::Ran(result)

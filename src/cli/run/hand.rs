@@ -97,6 +97,7 @@ impl Shared {
             job: Arc::clone(&start.job),
             planned: start.planned,
             attempt: start.attempt,
+            is_retried: true,
             if_due: true,
             holder: self.holder.clone(),
             identity: self.identity.clone(),

@@ -1,0 +1,164 @@
+//! From publishes to snapshots: waits until editors pause, but not for ever.
+//!
+//! Pure: it is told the time. It holds one entry a repository, however often something is
+//! published.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::clock::Timestamp;
+use crate::ids::Name;
+
+/// Turns publishes into triggers; see the module.
+#[derive(Debug, Clone)]
+pub struct Debounce {
+    quiet: TimeDelta,
+    longest: TimeDelta,
+    pending: BTreeMap<Name, Pending>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Debounce {
+    /// Returns one that triggers when nothing was published for `quiet`, and `longest` after the
+    /// first publish at the latest.
+    pub fn new(quiet: Duration, longest: Duration) -> Self {
+        let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        Self { quiet: delta(quiet), longest: delta(longest), pending: BTreeMap::new() }
+    }
+
+    /// Takes note of a publish.
+    pub fn publish(&mut self, repository: Name, now: Timestamp) {
+        let pending = self.pending.entry(repository).or_insert(Pending { first: now, last: now });
+        pending.last = now;
+    }
+
+    /// Returns the repositories whose time has come, each of which begins anew.
+    pub fn due(&mut self, now: Timestamp) -> Vec<Name> {
+        for pending in self.pending.values_mut() {
+            // After a clock was set back nothing waits longer than from now.
+            pending.first = pending.first.min(now);
+            pending.last = pending.last.min(now);
+        }
+        let due = self.pending.iter().filter(|(_, pending)| self.at(pending) <= now);
+        let due: Vec<Name> = due.map(|(name, _)| name.clone()).collect();
+        for name in &due {
+            self.pending.remove(name);
+        }
+        due
+    }
+
+    /// Returns when [`due`](Self::due) has something to say, unless something is published.
+    pub fn wakes(&self) -> Option<Timestamp> {
+        self.pending.values().map(|pending| self.at(pending)).min()
+    }
+
+    fn at(&self, pending: &Pending) -> Timestamp {
+        let after = |at: Timestamp, by| at.checked_add_signed(by).unwrap_or(Timestamp::MAX_UTC);
+        after(pending.last, self.quiet).min(after(pending.first, self.longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn debounce() -> Debounce {
+        Debounce::new(Duration::from_secs(10), Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_burst_is_one_trigger_after_the_quiet() {
+        let mut debounce = debounce();
+        for second in 0..5 {
+            debounce.publish(name("blog"), at(second));
+            assert_eq!(debounce.due(at(second)), []);
+        }
+        assert_eq!(debounce.wakes(), Some(at(14)));
+        assert_eq!(debounce.due(at(13)), []);
+        assert_eq!(debounce.due(at(14)), [name("blog")]);
+        assert_eq!((debounce.due(at(500)), debounce.wakes()), (Vec::new(), None));
+    }
+
+    #[test]
+    fn endless_publishing_triggers_at_the_longest_wait() {
+        let mut debounce = debounce();
+        let mut triggers = Vec::new();
+        for second in 0..200 {
+            debounce.publish(name("blog"), at(second));
+            triggers.extend(debounce.due(at(second)).iter().map(|_| second));
+        }
+        assert_eq!(triggers, [60, 121, 182]);
+    }
+
+    #[test]
+    fn repositories_wait_for_themselves_only() {
+        let mut debounce = debounce();
+        debounce.publish(name("blog"), at(0));
+        debounce.publish(name("shop"), at(8));
+        assert_eq!(debounce.due(at(10)), [name("blog")]);
+        assert_eq!(debounce.due(at(18)), [name("shop")]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_delays_by_the_quiet_at_most() {
+        let mut debounce = debounce();
+        debounce.publish(name("blog"), at(1_000_000));
+        assert_eq!(debounce.due(at(0)), []);
+        assert_eq!(debounce.due(at(10)), [name("blog")]);
+    }
+
+    #[test]
+    fn a_flood_costs_one_entry_a_repository() {
+        let mut debounce = debounce();
+        for _ in 0..100_000 {
+            debounce.publish(name("blog"), at(0));
+        }
+        assert_eq!(debounce.pending.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn every_publish_is_followed_by_a_trigger_in_time_and_triggers_keep_apart(
+            pauses in proptest::collection::vec(0..40_i64, 1..60)
+        ) {
+            let mut debounce = debounce();
+            let mut publishes = Vec::new();
+            let mut second = 0;
+            for pause in pauses {
+                second += pause;
+                publishes.push(second);
+            }
+            let mut triggers = Vec::new();
+            for second in 0..=second + 61 {
+                for _ in publishes.iter().filter(|at| **at == second) {
+                    debounce.publish(name("blog"), at(second));
+                }
+                triggers.extend(debounce.due(at(second)).iter().map(|_| second));
+            }
+            for publish in &publishes {
+                let after = triggers.iter().find(|trigger| *trigger >= publish);
+                prop_assert!(after.is_some_and(|trigger| trigger - publish <= 60), "{publish} {triggers:?}");
+            }
+            for pair in triggers.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= 10, "{triggers:?}");
+            }
+        }
+    }
+}
