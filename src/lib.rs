@@ -19,6 +19,7 @@
 //! | 3 | [`verification`]: is what the manifests promise really there, on every replica |
 //! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
 //! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
+//! | 3 | [`status`]: each repository against its objectives, alarms, numbers for Prometheus |
 //! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
@@ -42,5 +43,6 @@ pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod snapshot;
+pub mod status;
 pub mod vault;
 pub mod verification;

@@ -139,6 +139,20 @@ pub struct Limits {
     /// million objects, and an entry is read whole.
     pub audit_subjects_max: usize,
 
+    /// Time over which `status` says for how much of it an objective was not met: a month, as
+    /// reports to customers have it.
+    pub burn_window: Duration,
+    /// How late a job may begin before the scheduler counts as silent; its jitter and twice the time
+    /// that its last run took come on top. Shorter than the shortest objective that anybody checks by
+    /// hand, longer than a restart of a host.
+    pub scheduler_silence: Duration,
+    /// Time after which what pruning marked should be gone, beyond the grace and the longest lock:
+    /// a weekly job, and one that failed once.
+    pub deletion_slack: Duration,
+    /// Locks of each replica that `status` reads: each is a request, and it is asked every few
+    /// minutes. Other ones each day.
+    pub status_locks: usize,
+
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
     /// Largest secret: a token, or a key file with comments.
@@ -211,6 +225,10 @@ impl Default for Limits {
             index_bytes_max: 1 << 30,
             ledger_names_max: 10_000,
             audit_subjects_max: 200,
+            burn_window: Duration::from_hours(30 * 24),
+            scheduler_silence: Duration::from_hours(1),
+            deletion_slack: Duration::from_hours(14 * 24),
+            status_locks: 50,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

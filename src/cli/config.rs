@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::config::{Config, Replica, Repository, RetentionPolicy, SecretRef};
+use crate::config::{Config, Objectives, Replica, Repository, RetentionPolicy, SecretRef};
 use crate::objects::LockMode;
 use crate::objects::s3::ServerEncryption;
 use crate::secret::SafeUrl;
@@ -30,6 +30,7 @@ struct Report {
     keys: KeysReport,
     limits: LimitsReport,
     audit: AuditReport,
+    metrics: MetricsReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
 }
@@ -77,6 +78,12 @@ struct AuditReport {
     host: Option<String>,
 }
 
+/// Where numbers for monitoring go.
+#[derive(Serialize)]
+struct MetricsReport {
+    textfile: Option<PathBuf>,
+}
+
 #[derive(Serialize)]
 struct RepositoryReport {
     name: String,
@@ -89,6 +96,7 @@ struct RepositoryReport {
     space: String,
     timezone: &'static str,
     retention: Option<RetentionPolicy>,
+    objectives: Objectives,
     priority: Option<u32>,
     asset_hosts: Vec<String>,
     content_api: Option<String>,
@@ -185,6 +193,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             asset_downloads: config.limits.asset_downloads,
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
+        metrics: MetricsReport { textfile: config.metrics.textfile.clone() },
         repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
         replicas: config
             .replicas
@@ -210,6 +219,7 @@ fn repository_report(config: &Config, repository: &Repository) -> RepositoryRepo
         space: repository.space.to_string(),
         timezone: repository.timezone.name(),
         retention: config.retention_of(repository),
+        objectives: config.objectives_of(repository),
         priority: repository.priority,
         asset_hosts: repository.asset_hosts.clone(),
         content_api: address(repository.content_api.as_ref()),
@@ -306,6 +316,7 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
             }
         }
     }
+    let promised = objectives_table(report);
     let pinned = match (&report.vault.id, &report.vault.root) {
         (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
         (Some(id), None) => format!("vault {id}, root key not pinned"),
@@ -321,6 +332,26 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .line("")
         .table(replicas)
         .table(retention)
+        .table(promised)
         .line("")
         .table(keys)
+}
+
+fn objectives_table(report: &Report) -> Table {
+    let mut table = Table::new(["repository", "rpo", "rto", "verified within", "rehearsed within", "copies"]);
+    for repository in &report.repositories {
+        let Objectives { rpo, rto, verified_within, drilled_within, copies } = &repository.objectives;
+        let span = |within: &Option<crate::config::Within>| -> Text {
+            within.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string).into()
+        };
+        table.row([
+            repository.name.clone().into(),
+            span(rpo),
+            span(rto),
+            span(verified_within),
+            span(drilled_within),
+            copies.map_or_else(|| "-".to_owned(), |copies| copies.to_string()).into(),
+        ]);
+    }
+    table
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::metrics::MetricsOptions;
 use super::output::Page;
 use super::prune::{Args as PruneArgs, prune_and_print};
 use super::record::Effect;
@@ -46,6 +47,14 @@ impl Args {
             Action::List | Action::Check | Action::Next(_) => Effect::Reads,
         }
     }
+
+    /// Where a job that runs is told to write metrics.
+    pub(super) fn metrics(&self) -> Option<MetricsOptions> {
+        match &self.action {
+            Action::Run(args) => Some(args.metrics.clone()),
+            Action::List | Action::Check | Action::Next(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +82,8 @@ struct RunArgs {
     name: Name,
     #[command(flatten)]
     identity: IdentityOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
 }
 
 #[derive(Serialize)]

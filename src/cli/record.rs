@@ -87,6 +87,11 @@ impl Record {
         self.lock().vault = Some((Arc::clone(vault), who.clone()));
     }
 
+    /// The vault that was opened last.
+    pub(super) fn vault(&self) -> Option<Arc<Vault>> {
+        self.lock().vault.as_ref().map(|(vault, _)| Arc::clone(vault))
+    }
+
     /// Lets go of the vault of a session, for a command that changes what the vault is; the record
     /// has it back when what is returned is dropped, however the command ends.
     pub(super) fn lend(&self, session: Session) -> Lent<'_> {

@@ -8,6 +8,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::init::{NewRepository, first_run};
+use super::metrics::MetricsOptions;
 use super::output::Page;
 use super::session::{IdentityOptions, Session, address_of};
 use super::text::{Style, Text};
@@ -40,6 +41,8 @@ pub struct Args {
     /// Types API of the first try
     #[arg(long, value_name = "URL", requires = "to")]
     types_api: Option<url::Url>,
+    #[command(flatten)]
+    pub(super) metrics: MetricsOptions,
 }
 
 #[derive(Serialize)]
@@ -102,6 +105,8 @@ pub(super) async fn take_all(
             cancel: context.cancel.clone(),
         };
         let taken = take(&session.vault, &http, target, options).await;
+        let requests = http.request_counts().into_iter().map(|(api, count)| (api.label(), count));
+        context.counted.note_requests(requests.collect());
         if taken.is_err() {
             context.record.about(target.name.as_str());
         }

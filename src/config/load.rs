@@ -12,16 +12,27 @@ use crate::objects::{LockMode, LockRule};
 
 use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
+use super::objectives::ObjectivesTable;
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
 use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
-use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
+use super::{AuditSettings, Config, Keys, MetricsSettings, Place, Replica, Repository, VaultSettings, Zone};
 
-const ROOT_KEYS: &[&str] =
-    &["include", "repositories", "vault", "keys", "limits", "replicas", "retention", "audit"];
+const ROOT_KEYS: &[&str] = &[
+    "include",
+    "repositories",
+    "vault",
+    "keys",
+    "limits",
+    "replicas",
+    "retention",
+    "audit",
+    "objectives",
+    "metrics",
+];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
     "repository",
@@ -31,6 +42,7 @@ const REPOSITORY_KEYS: &[&str] = &[
     "space",
     "timezone",
     "retention",
+    "objectives",
     "priority",
     "asset_hosts",
     "content_api",
@@ -40,6 +52,7 @@ const REPOSITORY_KEYS: &[&str] = &[
 ];
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
+const METRICS_KEYS: &[&str] = &["textfile"];
 const AUDIT_KEYS: &[&str] = &["principal", "host"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
 const REPLICA_KEYS: &[&str] = &[
@@ -89,6 +102,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let keys = root.read("keys", |value| read_keys(value, directory_of(file)))?.unwrap_or_default();
     root.read("limits", |value| read_limits(value, &mut limits))?;
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
+    let objectives = root.read("objectives", ObjectivesTable::read)?.unwrap_or_default();
+    let metrics = root.read("metrics", |value| read_metrics(value, directory_of(file)))?.unwrap_or_default();
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     for included in included_files(&root, file)? {
@@ -111,7 +126,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Config { file: file.to_owned(), repositories, vault, keys, limits, replicas, retention, audit })
+    let file = file.to_owned();
+    Ok(Config { file, repositories, vault, keys, limits, replicas, retention, audit, objectives, metrics })
 }
 
 /// Directory from which relative paths of `file` are meant.
@@ -242,6 +258,7 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
         timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),
         retention: table.read("retention", |value| RetentionTable::read(value, file))?,
+        objectives: table.read("objectives", ObjectivesTable::read)?.unwrap_or_default(),
         priority: table.read("priority", |value| value.integer(0, u64::from(u32::MAX)))?.map(|n| n as u32),
         asset_hosts: table.read("asset_hosts", |value| each(value, host))?.unwrap_or_default(),
         content_api: table.read("content_api", api_address)?,
@@ -299,6 +316,17 @@ fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
 fn read_audit(value: &Value<'_>) -> Result<AuditSettings, ConfigError> {
     let table = value.table(AUDIT_KEYS)?;
     Ok(AuditSettings { principal: table.read("principal", label)?, host: table.read("host", label)? })
+}
+
+fn read_metrics(value: &Value<'_>, directory: &Path) -> Result<MetricsSettings, ConfigError> {
+    let table = value.table(METRICS_KEYS)?;
+    let textfile = table.read("textfile", |value| Ok(directory.join(value.text()?)))?;
+    if let (Some(file), Some(value)) = (&textfile, table.get("textfile"))
+        && file.extension().is_none_or(|extension| extension != "prom")
+    {
+        return Err(value.invalid("must end in .prom, or node_exporter does not read it"));
+    }
+    Ok(MetricsSettings { textfile })
 }
 
 fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError> {
