@@ -296,7 +296,8 @@ fn jobs(page: &mut Page, facts: &Facts) {
     let mut of = |name: &str, help: &str, value: &dyn Fn(&JobFacts) -> Option<f64>| {
         page.gauge(name, help, |add| {
             for own in &facts.jobs {
-                add(&[("job", own.job.as_str()), ("does", &own.does)], value(own));
+                // Not `job`: Prometheus itself gives that label to what it scrapes.
+                add(&[("job_name", own.job.as_str()), ("does", &own.does)], value(own));
             }
         });
     };

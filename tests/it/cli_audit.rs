@@ -95,6 +95,7 @@ use Leaves::{Begun, Entry, Nothing};
 const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["snapshot"], 0, Entry("snapshot")),
     (&["list"], 0, Nothing),
+    (&["status"], 0, Nothing),
     // What it keeps is below state/, and may be lost at any time.
     (&["doctor"], 0, Nothing),
     (&["show", "latest"], 0, Nothing),

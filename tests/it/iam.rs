@@ -56,6 +56,7 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Snapshot, &["accept", "acme-blog", "GAP", "--reason", "gone"], 0),
     (Snapshot, &["snapshot"], 0),
     (Snapshot, &["list"], 0),
+    (Snapshot, &["status"], 0),
     (Snapshot, &["show", "latest"], 0),
     (Snapshot, &["verify"], 0),
     (Snapshot, &["jobs", "run", "take"], 0),
