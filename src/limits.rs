@@ -152,6 +152,11 @@ pub struct Limits {
     /// Locks of each replica that `status` reads: each is a request, and it is asked every few
     /// minutes. Other ones each day.
     pub status_locks: usize,
+    /// Time that a lease lasts unless it is renewed, which is done each third of it: so long a job
+    /// of a host that died waits for the next host.
+    pub lease_lasts: Duration,
+    /// How often files of jobs and configuration are looked at for changes.
+    pub files_looked_at: Duration,
 
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
@@ -229,6 +234,8 @@ impl Default for Limits {
             scheduler_silence: Duration::from_hours(1),
             deletion_slack: Duration::from_hours(14 * 24),
             status_locks: 50,
+            lease_lasts: Duration::from_mins(10),
+            files_looked_at: Duration::from_secs(10),
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

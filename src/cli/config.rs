@@ -31,6 +31,7 @@ struct Report {
     limits: LimitsReport,
     audit: AuditReport,
     metrics: MetricsReport,
+    run: RunReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
 }
@@ -61,6 +62,13 @@ struct KeysHere {
     maintenance: Option<bool>,
     recovery: Option<bool>,
     root: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct RunReport {
+    jobs_at_once: usize,
+    lease: Option<String>,
+    finish_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -191,6 +199,11 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             asset_requests: config.limits.asset_requests,
             types_requests: config.limits.types_requests,
             asset_downloads: config.limits.asset_downloads,
+        },
+        run: RunReport {
+            jobs_at_once: config.run.jobs_at_once,
+            lease: config.run.lease.clone(),
+            finish_seconds: config.run.finish.as_secs(),
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
         metrics: MetricsReport { textfile: config.metrics.textfile.clone() },

@@ -4,11 +4,10 @@
 //! it is replaced at one moment, by renaming. A command that could not open the vault leaves the old
 //! file: its age, `prismvault_status_timestamp_seconds`, is what tells.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use super::Context;
 use super::error::{CommandError, ErrorKind};
@@ -39,20 +38,9 @@ impl MetricsOptions {
 #[derive(Debug, Default)]
 pub struct Counted {
     retries: AtomicU64,
-    requests: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counted {
-    /// Takes note of all that was asked of Prismic so far, by the name of the API.
-    pub fn note_requests(&self, requests: BTreeMap<&'static str, u64>) {
-        *self.requests.lock().expect("no holder of this lock can panic") = requests;
-    }
-
-    /// What was asked of Prismic so far.
-    pub fn requests(&self) -> BTreeMap<&'static str, u64> {
-        self.requests.lock().expect("no holder of this lock can panic").clone()
-    }
-
     /// How often anybody was asked again after a failure.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)

@@ -12,15 +12,20 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::Parser as _;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::ids::{hex, random};
+use crate::limits::Limits;
+use crate::prismic::Http;
 use crate::progress::{Progress, Silent};
+use crate::vault::lease::Held;
 
 pub mod error;
 pub mod exit;
@@ -63,6 +68,7 @@ pub mod repair;
 pub mod replicate;
 pub mod restore;
 pub mod retain;
+pub mod run;
 pub mod sandbox;
 pub mod show;
 pub mod snapshot;
@@ -170,6 +176,8 @@ enum Command {
     Audit(audit::Args),
     /// Jobs, one file a job: check them, see when each runs, run one now
     Jobs(jobs::Args),
+    /// Run the jobs at their times, until it is asked to end
+    Run(run::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
     Sandbox(sandbox::Args),
     /// Check the configuration and show what it means
@@ -209,6 +217,8 @@ impl Command {
             | Self::Export(_)
             | Self::Restore(_)
             | Self::Audit(_)
+            // Each run of a job leaves its own.
+            | Self::Run(_)
             // Its vault is its own.
             | Self::Demo(_)
             | Self::Sandbox(_)
@@ -231,6 +241,7 @@ impl Command {
 }
 
 /// What every command is handed.
+#[derive(Clone)]
 pub struct Context {
     /// The configuration file that was named, by option or environment.
     pub config: Option<PathBuf>,
@@ -247,7 +258,15 @@ pub struct Context {
     /// Whether `-v` was given: lists are shown whole.
     pub verbose: bool,
     /// What its entry in the audit log will say.
-    pub record: Record,
+    pub record: Arc<Record>,
+    /// Random id of this run: in its logs, in the manifests that it writes and in its audit entry.
+    pub run: String,
+    /// The client for Prismic that all runs of this process share the rates of, once there is one.
+    pub http: Arc<OnceLock<Http>>,
+    /// Notified by SIGHUP, for the command that does not end by it.
+    pub hang_up: Arc<Notify>,
+    /// The lease under which it runs, where it has one.
+    pub held: Option<Arc<Held>>,
     /// What is counted for metrics.
     pub counted: Arc<Counted>,
 }
@@ -271,6 +290,21 @@ impl Context {
     /// When there is none, or it has a mistake.
     pub fn load_config(&self) -> Result<Config, CommandError> {
         Ok(Config::load(&self.config_file()?)?)
+    }
+
+    /// Returns a client for Prismic that counts its requests for itself and keeps the rates together
+    /// with all others of this process.
+    ///
+    /// # Errors
+    ///
+    /// When this machine refuses the set-up.
+    pub fn http(&self, limits: &Limits) -> Result<Http, CommandError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http.beside().telling(Arc::clone(&self.progress)));
+        }
+        let http = Http::new(limits.clone(), Arc::clone(&self.clock))
+            .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?;
+        Ok(self.http.get_or_init(|| http).beside().telling(Arc::clone(&self.progress)))
     }
 }
 
@@ -354,13 +388,18 @@ fn execute(
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
         verbose: global.verbose > 0,
-        record: Record::of(command.effect()),
+        record: Arc::new(Record::of(command.effect())),
+        run: new_run(),
+        http: Arc::default(),
+        hang_up: Arc::default(),
+        held: None,
         counted,
     };
     let measured = command.metrics();
+    let reloads = matches!(command, Command::Run(_)).then(|| Arc::clone(&context.hang_up));
     let result = runtime.block_on(async {
         let mut tasks = JoinSet::new();
-        signals::watch(&mut tasks, context.cancel.clone(), Arc::clone(output))
+        signals::watch(&mut tasks, context.cancel.clone(), reloads, Arc::clone(output))
             .map_err(failed("cannot listen for signals"))?;
         let mut result = dispatch(command, &context).await;
         if let Some(options) = measured {
@@ -371,6 +410,11 @@ fn execute(
     // What a command left behind must not keep the process: it is cancelled or of no use.
     runtime.shutdown_background();
     result
+}
+
+/// Returns a new id of a run: 64 random bits.
+fn new_run() -> String {
+    hex(&random::<8>())
 }
 
 /// Returns the file that the environment names. An empty variable is an unset one, as for most
@@ -415,6 +459,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Undelete(args) => undelete::run(args, context).await,
         Command::Forget(args) => forget::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
+        Command::Run(args) => run::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,

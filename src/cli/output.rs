@@ -356,6 +356,38 @@ fn not_json(error: serde_json::Error) -> CommandError {
     CommandError::because(ErrorKind::Failed, "cannot write the report as JSON", error)
 }
 
+/// Writes whole lines, each behind the same words: who says so.
+pub(super) struct Prefixed<W> {
+    prefix: String,
+    inner: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Prefixed<W> {
+    /// Returns a writer that puts `prefix` before each line.
+    pub(super) fn new(prefix: String, inner: W) -> Self {
+        Self { prefix, inner, line: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for Prefixed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                // One write a line, so that lines of several runs do not mix.
+                let line = [self.prefix.as_bytes(), &std::mem::take(&mut self.line)].concat();
+                self.inner.write_all(&line)?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// What a command shows to people: lines and tables in order.
 #[derive(Debug, Default)]
 pub struct Page(Vec<Part>);

@@ -254,7 +254,7 @@ fn user_number() -> Option<String> {
 }
 
 /// The name of this machine as the system tells it in a file or in the environment.
-fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let told = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
     let set = ["HOSTNAME", "COMPUTERNAME"].iter().filter_map(|name| std::env::var(name).ok());

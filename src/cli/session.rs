@@ -93,7 +93,10 @@ impl Session {
             state: Some(places.state),
             spool: places.spool,
         };
-        let vault = Arc::new(Vault::open(replicas, options).await?);
+        let mut vault = Vault::open(replicas, options).await?;
+        vault.run = Some(context.run.clone());
+        vault.held.clone_from(&context.held);
+        let vault = Arc::new(vault);
         context.record.opened(&vault, &config.audit);
         Ok(Self { config, vault })
     }

@@ -7,19 +7,26 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Outcome;
 use super::output::Output;
 
-/// Listens for signals in a task of `tasks`, from when this returns.
+/// Listens for signals in a task of `tasks`, from when this returns. SIGHUP ends as the others do,
+/// unless there is something that it notifies.
 ///
 /// # Errors
 ///
 /// When the system does not let the process listen.
-pub fn watch(tasks: &mut JoinSet<()>, cancel: CancellationToken, output: Arc<Output>) -> io::Result<()> {
-    let mut signals = Signals::listen()?;
+pub fn watch(
+    tasks: &mut JoinSet<()>,
+    cancel: CancellationToken,
+    hang_up: Option<Arc<Notify>>,
+    output: Arc<Output>,
+) -> io::Result<()> {
+    let mut signals = Signals::listen(hang_up)?;
     tasks.spawn(async move {
         signals.next().await;
         // Said first: what is cancelled may end at once.
@@ -42,25 +49,33 @@ struct Signals {
     terminate: tokio::signal::unix::Signal,
     /// `None` where whoever started this wants it to outlive the terminal (`nohup`).
     hang_up: Option<tokio::signal::unix::Signal>,
+    notify: Option<Arc<Notify>>,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    fn listen(notify: Option<Arc<Notify>>) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hang_up =
+            if ignores_hang_up() && notify.is_none() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up,
+            notify,
         })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = hung_up(self.hang_up.as_mut()) => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                () = hung_up(self.hang_up.as_mut()) => match &self.notify {
+                    Some(notify) => notify.notify_one(),
+                    None => return,
+                },
+            }
         }
     }
 }
@@ -91,7 +106,7 @@ struct Signals(tokio::signal::windows::CtrlC);
 
 #[cfg(windows)]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    fn listen(_notify: Option<Arc<Notify>>) -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 

@@ -1,7 +1,5 @@
 //! `prismvault snapshot`: takes a snapshot now.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::Context;
@@ -14,7 +12,7 @@ use super::session::{IdentityOptions, Session, address_of};
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes, human_duration};
 use crate::config::{Config, ConfigErrorKind, Repository};
-use crate::prismic::{Endpoints, Http};
+use crate::prismic::Endpoints;
 use crate::progress::Problem;
 use crate::snapshot::{SnapshotOptions, SnapshotReport, Target, take};
 use crate::vault::format::manifest::Manifest;
@@ -93,9 +91,7 @@ pub(super) async fn take_all(
     let targets =
         repositories.iter().map(|repository| target(repository, &config)).collect::<Result<Vec<_>, _>>()?;
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
-    let http = Http::new(session.config.limits.clone(), Arc::clone(&context.clock))
-        .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot make requests", error))?
-        .telling(Arc::clone(&context.progress));
+    let http = context.http(&session.config.limits)?;
     let only = targets.len() == 1;
     let mut outcome = Outcome::Complete;
     for target in &targets {
@@ -105,8 +101,6 @@ pub(super) async fn take_all(
             cancel: context.cancel.clone(),
         };
         let taken = take(&session.vault, &http, target, options).await;
-        let requests = http.request_counts().into_iter().map(|(api, count)| (api.label(), count));
-        context.counted.note_requests(requests.collect());
         if taken.is_err() {
             context.record.about(target.name.as_str());
         }

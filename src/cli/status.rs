@@ -16,6 +16,7 @@ use super::units::{counted, human_duration};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigErrorKind, Objectives};
 use crate::ids::Name;
+use crate::prismic::Http;
 use crate::schedule::{Job, Schedules};
 use crate::status::{
     Alarm, Asked, Assessment, Facts, JobFacts, Objective, Pending, Plan, ReplicaFacts, RepositoryFacts,
@@ -111,10 +112,11 @@ fn outcome(facts: &Facts, assessment: &Assessment) -> Outcome {
 /// What is asked of the vault: the repositories, with the jobs that are here. Mistakes in their files
 /// are said; `jobs check` names them all.
 pub(super) fn asked_of(config: &Config, names: &[Name], context: &Context) -> Asked {
+    let requests = context.http.get().map(Http::request_counts).into_iter().flatten();
     Asked {
         repositories: names.to_vec(),
         jobs: scheduled(config, context),
-        requests: context.counted.requests(),
+        requests: requests.map(|(api, count)| (api.label(), count)).collect(),
         retries: context.counted.retries(),
         cancel: context.cancel.clone(),
     }

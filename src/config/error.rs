@@ -125,6 +125,15 @@ pub(crate) fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, word)| word)
 }
 
+/// Returns the sentence for a word that is none of `known`.
+pub(crate) fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
+    let typed: String = typed.chars().take(40).collect();
+    let meant = closest(&typed, known.iter().copied())
+        .map(|word| format!(", did you mean {word:?}?"))
+        .unwrap_or_default();
+    format!("there is no {what} {typed:?}{meant} (known: {})", known.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ use super::include::{PatternError, expand};
 use super::objectives::ObjectivesTable;
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
+use super::run::RunSettings;
 use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
@@ -32,6 +33,7 @@ const ROOT_KEYS: &[&str] = &[
     "audit",
     "objectives",
     "metrics",
+    "run",
 ];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
@@ -106,10 +108,11 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let metrics = root.read("metrics", |value| read_metrics(value, directory_of(file)))?.unwrap_or_default();
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
-    for included in included_files(&root, file)? {
-        let source = Source::read(&included, limits.config_bytes_max)?;
+    let included = included_files(&root, file)?;
+    for included in &included {
+        let source = Source::read(included, limits.config_bytes_max)?;
         let parsed = source.parse()?;
-        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, &included)?;
+        collected.add(&Table::root(&source, &parsed, INCLUDED_KEYS)?, included)?;
     }
 
     if let (Some(copies), count @ 1..) = (vault.min_copies, collected.replicas.len())
@@ -120,14 +123,28 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         return Err(error.at_key("vault.min_copies"));
     }
     let Collected { mut repositories, replicas } = collected;
+    let names: Vec<&str> = replicas.iter().map(|replica| replica.name.as_str()).collect();
+    let run = root.read("run", |value| RunSettings::read(value, &names))?.unwrap_or_default();
     check_spaces(&repositories)?;
     retention.check(&repositories, &replicas)?;
     repositories.sort_by(|a, b| {
         let order = |r: &Repository| (r.priority.is_none(), r.priority);
         order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name))
     });
-    let file = file.to_owned();
-    Ok(Config { file, repositories, vault, keys, limits, replicas, retention, audit, objectives, metrics })
+    Ok(Config {
+        file: file.to_owned(),
+        included,
+        repositories,
+        vault,
+        keys,
+        limits,
+        replicas,
+        retention,
+        audit,
+        run,
+        objectives,
+        metrics,
+    })
 }
 
 /// Directory from which relative paths of `file` are meant.

@@ -28,6 +28,7 @@ mod load;
 mod objectives;
 pub(crate) mod read;
 mod retention;
+mod run;
 mod secret_ref;
 mod starter;
 mod value;
@@ -36,6 +37,7 @@ mod zone;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use objectives::{InvalidWithin, Objectives, Within};
 pub use retention::{Period, RetentionPolicy};
+pub use run::RunSettings;
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
 pub use starter::{Starter, StarterRepository, pin_lines};
 pub use zone::{InvalidSpan, Span, UnknownZone, Zone};
@@ -48,6 +50,8 @@ pub const FILE_NAME: &str = "prismvault.toml";
 pub struct Config {
     /// The file it was loaded from; included files are named by what they hold.
     pub file: PathBuf,
+    /// The files that it includes.
+    pub included: Vec<PathBuf>,
     /// What is backed up, in the order of recovery: by priority, then by name.
     pub repositories: Vec<Repository>,
     /// What this client trusts and asks of the vault.
@@ -62,6 +66,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Where numbers for monitoring go.
     pub metrics: MetricsSettings,
+    /// The scheduler.
+    pub run: RunSettings,
     /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
     retention: retention::RetentionTables,
     /// What is promised of all repositories; asked by [`objectives_of`](Self::objectives_of).

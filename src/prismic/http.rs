@@ -98,9 +98,9 @@ pub struct Http {
 struct Inner {
     limits: Limits,
     clock: Arc<dyn Clock>,
-    pacers: Mutex<BTreeMap<(Api, String), Arc<Pacer>>>,
+    pacers: Arc<Mutex<BTreeMap<(Api, String), Arc<Pacer>>>>,
     counts: [AtomicU64; 4],
-    downloads: Semaphore,
+    downloads: Arc<Semaphore>,
     /// By [`Route`]; made at first use, because reading the system's certificates takes time and
     /// fails where there are none.
     clients: [OnceLock<Client>; 4],
@@ -148,10 +148,10 @@ impl Http {
         // An error means that the process has a provider already, which serves as well.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let inner = Inner {
-            downloads: Semaphore::new(limits.asset_downloads.clamp(1, Semaphore::MAX_PERMITS)),
+            downloads: Arc::new(Semaphore::new(limits.asset_downloads.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
             clock,
-            pacers: Mutex::default(),
+            pacers: Arc::default(),
             counts: Default::default(),
             clients: Default::default(),
             clock_offsets: Mutex::default(),
@@ -159,6 +159,22 @@ impl Http {
         let http = Self { inner: Arc::new(inner), progress: Arc::new(Silent) };
         http.client(Route { loopback: true, decode: true }, "the HTTP client")?;
         Ok(http)
+    }
+
+    /// Returns a client for other work of the same process: it keeps the same rates together with
+    /// this one, and counts its requests for itself.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let inner = Inner {
+            limits: self.inner.limits.clone(),
+            clock: Arc::clone(&self.inner.clock),
+            pacers: Arc::clone(&self.inner.pacers),
+            counts: Default::default(),
+            downloads: Arc::clone(&self.inner.downloads),
+            clients: self.inner.clients.clone(),
+            clock_offsets: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner), progress: Arc::clone(&self.progress) }
     }
 
     /// Returns the same client, which tells `progress` what it waits for.

@@ -23,6 +23,7 @@ use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::index::PackRecord;
 use crate::vault::format::{self, mark};
 use crate::vault::index::Headers;
+use crate::vault::lease::Step;
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::space::read_index;
@@ -132,6 +133,7 @@ pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) 
             state.ledger.bring_up_to_date(vault).await;
         }
         require_live(vault)?;
+        vault.require_lease(Step::Removes).await?;
     }
     if plan.marks() {
         mark_all(vault, plan, &survey, options, &mut report).await?;
@@ -355,6 +357,7 @@ async fn delete_on(
         if kind == Kind::Mark && left(report) > left_before {
             break;
         }
+        vault.require_lease(Step::Removes).await?;
         let mut results = stream::iter(deletions)
             .map(|deletion| async move {
                 let may = check_cancelled(options).and_then(|()| require_recent(vault, look));

@@ -12,6 +12,8 @@
 //!   scheduler of the vault reads. A job without a record begins with the moment it is first seen.
 //! - A run that failed and may be tried again waits as [`Pace::backoff`] says, `retries` times;
 //!   then its time counts as covered, and the next one is the next chance.
+//! - A job that something [triggers](Agenda::trigger) runs at once; one that is running runs once
+//!   more, however often it was triggered meanwhile.
 //! - No job runs twice at once, and never more than [`Pace::at_once`] jobs.
 //! - A job `after` others waits while one of them runs or is about to. When the last run of one of
 //!   them failed, it is left out, and that is said.
@@ -119,6 +121,8 @@ struct Entry {
     next: Option<Timestamp>,
     /// No longer among the jobs: goes when its run ends.
     gone: bool,
+    /// When it was triggered last while a run was under way.
+    again: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -167,6 +171,7 @@ impl Agenda {
                         phase: Phase::Idle,
                         next: None,
                         gone: false,
+                        again: None,
                     };
                     entry.plan();
                     self.entries.insert(name, entry);
@@ -193,6 +198,17 @@ impl Agenda {
             entry.phase = Phase::Idle;
         }
         entry.plan();
+    }
+
+    /// Asks for a run of a job as soon as may be. What a run that is under way does not see any
+    /// more, one more run sees.
+    pub fn trigger(&mut self, job: &Name, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(job).filter(|entry| !entry.gone) else { return };
+        match entry.phase {
+            Phase::Running { .. } => entry.again = Some(now),
+            Phase::Waiting { .. } => {}
+            Phase::Idle => entry.phase = Phase::Waiting { planned: now, begin: now, attempt: 1, missed: 0 },
+        }
     }
 
     /// Returns what begins at `now`, soonest planned first.
@@ -257,6 +273,9 @@ impl Agenda {
         if how == Ended::Done {
             entry.done_at = Some(entry.covered);
         }
+        if let Some(planned) = entry.again.take() {
+            entry.phase = Phase::Waiting { planned, begin: now, attempt: 1, missed: 0 };
+        }
         entry.plan();
     }
 
@@ -265,6 +284,7 @@ impl Agenda {
     pub fn elsewhere(&mut self, job: &Name, again: Timestamp) {
         let Some(entry) = self.entries.get_mut(job) else { return };
         if let Phase::Running { planned, attempt, .. } = entry.phase {
+            let planned = entry.again.take().unwrap_or(planned);
             entry.phase = Phase::Waiting { planned, begin: again, attempt, missed: 0 };
         }
         if entry.gone {
@@ -386,6 +406,7 @@ impl Entry {
 
     fn begin(&mut self, now: Timestamp) -> Option<Start> {
         let Phase::Waiting { planned, attempt, missed, .. } = self.phase else { return None };
+        self.again = None;
         self.phase = Phase::Running { planned, began: now, attempt };
         Some(Start { job: Arc::clone(&self.job), planned, attempt, missed })
     }

@@ -32,8 +32,8 @@ pub trait Hand: Send + Sync + 'static {
     /// everything valid and returns soon.
     async fn run(&self, start: &Start, cancel: CancellationToken) -> Ran;
 
-    /// Says what is known of these jobs, as far as it can be found out now.
-    async fn recall(&self, jobs: &[Arc<Job>]) -> Vec<(Name, Known)>;
+    /// Says what is known of these jobs; `None` when that cannot be found out now.
+    async fn recall(&self, jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>>;
 
     /// Is told what happens.
     fn tell(&self, event: Event<'_>);
@@ -67,11 +67,22 @@ pub enum Event<'a> {
     Stopping(usize),
 }
 
+/// What a scheduler is told while it runs.
+#[derive(Debug)]
+pub enum Change {
+    /// These are the jobs from now on.
+    Jobs(Vec<Arc<Job>>),
+    /// A job is to run as soon as may be.
+    Trigger(Name),
+}
+
 /// Times that the loop keeps to.
 #[derive(Debug, Clone)]
 pub struct Times {
     /// Longest wait before the clock is looked at again.
     pub look_again: Duration,
+    /// Wait before it is asked again what is known of the jobs, when that could not be found out.
+    pub recall_again: Duration,
     /// How long runs may go on after the scheduler is told to stop, before they are told as well.
     pub finish: Duration,
     /// How long a run may take to stop once it was told to, before it is aborted.
@@ -86,6 +97,8 @@ pub struct Scheduler {
     times: Times,
     tasks: JoinSet<(Start, Ran, Duration)>,
     runs: HashMap<Id, (Name, CancellationToken)>,
+    /// Jobs of which it is not known what was missed, and when that is asked again.
+    unknown: Option<(Vec<Arc<Job>>, Instant)>,
 }
 
 impl std::fmt::Debug for Scheduler {
@@ -97,26 +110,32 @@ impl std::fmt::Debug for Scheduler {
 impl Scheduler {
     /// Returns a scheduler that has not begun.
     pub fn new(agenda: Agenda, hand: Arc<dyn Hand>, clock: Arc<dyn Clock>, times: Times) -> Self {
-        Self { agenda, hand, clock, times, tasks: JoinSet::new(), runs: HashMap::new() }
+        Self { agenda, hand, clock, times, tasks: JoinSet::new(), runs: HashMap::new(), unknown: None }
     }
 
-    /// Runs `jobs`, and whatever `changes` brings in their place, until `stop` is cancelled.
+    /// Runs `jobs`, and whatever `changes` brings, until `stop` is cancelled.
     pub async fn run(
         mut self,
         jobs: Vec<Arc<Job>>,
-        mut changes: mpsc::Receiver<Vec<Arc<Job>>>,
+        mut changes: mpsc::Receiver<Change>,
         stop: CancellationToken,
     ) {
-        self.take(jobs).await;
+        self.take(jobs);
         let mut more = true;
         while !stop.is_cancelled() {
+            // The vault may be slow to answer; to stop is not.
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.recall() => {}
+            }
             self.begin_what_is_due();
             let wakes = self.wakes();
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.note(ended),
                 changed = changes.recv(), if more => match changed {
-                    Some(jobs) => self.take(jobs).await,
+                    Some(Change::Jobs(jobs)) => self.take(jobs),
+                    Some(Change::Trigger(job)) => self.agenda.trigger(&job, self.clock.now()),
                     None => more = false,
                 },
                 () = sleep_until(wakes) => {}
@@ -125,19 +144,34 @@ impl Scheduler {
         self.stop().await;
     }
 
-    async fn take(&mut self, jobs: Vec<Arc<Job>>) {
-        let known = self.hand.recall(&jobs).await;
+    fn take(&mut self, jobs: Vec<Arc<Job>>) {
+        self.agenda.set_jobs(jobs.iter().cloned(), self.clock.now());
+        self.unknown = Some((jobs, Instant::now()));
+    }
+
+    /// Asks what the vault knows of new jobs, before any of them begins; later again where that
+    /// cannot be found out.
+    async fn recall(&mut self) {
+        let Some((jobs, _)) = self.unknown.as_ref().filter(|(_, at)| *at <= Instant::now()) else { return };
+        let known = self.hand.recall(jobs).await;
         let now = self.clock.now();
-        self.agenda.set_jobs(jobs, now);
-        for (job, known) in known {
-            self.agenda.learn(&job, known, now);
+        match known {
+            Some(known) => {
+                self.unknown = None;
+                known.into_iter().for_each(|(job, known)| self.agenda.learn(&job, known, now));
+            }
+            None => {
+                let at = Instant::now() + self.times.recall_again;
+                self.unknown = self.unknown.take().map(|(jobs, _)| (jobs, at));
+            }
         }
     }
 
     fn wakes(&self) -> Instant {
         let now = self.clock.now();
         let wait = self.agenda.wakes().map(|at| until(now, at));
-        Instant::now() + wait.unwrap_or(self.times.look_again).min(self.times.look_again)
+        let wakes = Instant::now() + wait.unwrap_or(self.times.look_again).min(self.times.look_again);
+        self.unknown.as_ref().map_or(wakes, |(_, at)| wakes.min(*at))
     }
 
     fn begin_what_is_due(&mut self) {

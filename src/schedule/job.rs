@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::cron::Cron;
 use crate::clock::parse_duration;
-use crate::config::error::{ConfigError, ConfigErrorKind, closest};
+use crate::config::error::{ConfigError, ConfigErrorKind, unknown};
 use crate::config::read::{Source, Table, Value};
 use crate::config::{Config, Place, Repository, Zone};
 use crate::ids::Name;
@@ -255,14 +255,6 @@ fn read_level(value: &Value<'_>) -> Result<Level, ConfigError> {
     let text = value.text()?;
     let level = LEVELS.iter().find(|(word, _)| *word == text).map(|(_, level)| *level);
     level.ok_or_else(|| value.invalid(unknown("level", text, &LEVELS.map(|(word, _)| word))))
-}
-
-fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
-    let typed: String = typed.chars().take(40).collect();
-    let meant = closest(&typed, known.iter().copied())
-        .map(|word| format!(", did you mean {word:?}?"))
-        .unwrap_or_default();
-    format!("there is no {what} {typed:?}{meant} (known: {})", known.join(", "))
 }
 
 fn read_selectors(

@@ -20,6 +20,6 @@ pub use crate::config::Zone;
 pub use agenda::{Agenda, Due, Ended, Known, LeftOut, Pace, Reason, Start};
 pub use cron::Cron;
 pub use directory::{Run, Schedules};
-pub use engine::{Event, Hand, Ran, Scheduler, Times};
+pub use engine::{Change, Event, Hand, Ran, Scheduler, Times};
 pub use error::CronError;
 pub use job::{Job, Selector, Work};

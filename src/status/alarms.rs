@@ -254,19 +254,18 @@ fn of_token(token: &TokenFacts, limits: &Limits, now: Timestamp) -> Option<Alarm
 /// enough time has passed since.
 fn overdue(job: &JobFacts, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
     let record = job.record.as_ref()?;
-    let covered = record.covered();
-    let promised = record.next.as_ref().and_then(|next| next.parse::<Timestamp>().ok());
+    let time = |text: &String| text.parse::<Timestamp>().ok();
+    // Whether it went well is another matter: who ran it is not silent.
+    let began = record.last.as_ref().and_then(|run| time(&run.started)).max(time(&record.known_since));
+    let promised = record.next.as_ref().and_then(time);
     let planned = job.plan.as_ref().and_then(|plan| plan.last_due);
-    let expected = [promised, planned]
-        .into_iter()
-        .flatten()
-        .filter(|at| covered.is_none_or(|covered| *at > covered))
-        .min()?;
+    let is_open = |at: &Timestamp| began.is_none_or(|began| *at > began);
+    let expected = [promised, planned].into_iter().flatten().filter(is_open).min()?;
     // A run is recorded when it ends, and may take longer than the last one.
-    let last = record.last.as_ref().and_then(|run| {
-        let time = |text: &str| text.parse::<Timestamp>().ok();
-        Some(time(&run.ended)?.signed_duration_since(time(&run.started)?))
-    });
+    let last = record
+        .last
+        .as_ref()
+        .and_then(|run| Some(time(&run.ended)?.signed_duration_since(time(&run.started)?)));
     let patience = TimeDelta::from_std(limits.scheduler_silence).unwrap_or(TimeDelta::MAX);
     let jitter = job.plan.as_ref().and_then(|plan| plan.jitter).unwrap_or_default();
     let over = expected.checked_add_signed(patience + jitter + last.unwrap_or_default() * 2)?;

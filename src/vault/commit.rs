@@ -13,6 +13,7 @@ use super::format::manifest::{Added, Consistency, Counts, KIND, Manifest, Source
 use super::format::{VERSION, to_json};
 use super::item::{ItemKind, PAGE_PATH};
 use super::layout;
+use super::lease::Step;
 use super::ledger::Ledger;
 use super::pack::ItemData;
 use super::replica::{Replica, with_causes};
@@ -176,6 +177,7 @@ impl Writer {
             ledger: ledger.heads(),
             trust: vault.trust.n,
             audit: vault.audit_head(),
+            run: vault.run.clone(),
             tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         self.write_manifest(manifest, holders, behind, ledger).await
@@ -299,6 +301,7 @@ impl Writer {
         ledger: &Ledger,
     ) -> Result<Committed> {
         let vault = &self.vault;
+        vault.require_lease(Step::Adds).await?;
         let bytes = to_json(&manifest);
         let signature = vault.signing_key()?.sign(&bytes, &manifest.key);
         let signature_key = layout::signature(&manifest.key);

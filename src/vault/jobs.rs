@@ -48,16 +48,17 @@ impl JobRecord {
     }
 
     /// Times up to here need no run any more: those before the job was known, and before the last
-    /// run began.
+    /// run that ended well began.
     pub fn covered(&self) -> Option<Timestamp> {
         let since = self.known_since.parse().ok();
-        let began = self.last.as_ref().and_then(|run| run.started.parse::<Timestamp>().ok());
+        let began = self.last_success.as_ref().and_then(|run| run.started.parse::<Timestamp>().ok());
         since.max(began)
     }
 
     /// Orders copies: the one that knows of the latest run.
     fn age(&self) -> (Option<Timestamp>, Option<Timestamp>) {
-        (self.covered(), self.last.as_ref().and_then(|run| run.ended.parse().ok()))
+        let ended = |run: &RunRecord| run.ended.parse().ok();
+        (self.last.as_ref().and_then(ended), self.covered())
     }
 }
 

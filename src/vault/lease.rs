@@ -10,12 +10,16 @@
 //! - Times are those of the store, so the clocks of two hosts need not agree. In a directory,
 //!   which has no clock, they must, by less than the time a lease lasts.
 //! - A file that no trusted key signed, or that lasts longer than any lease may, holds nothing up.
+//! - Only a replica whose store was probed gives leases: one that overwrites instead of refusing
+//!   would give one lease to two.
 //! - A host that dies holds a lease until it ends. A lease that was lost (the host slept) is
 //!   noticed by [`Leases::renew`] and [`Leases::check`], at the latest before the commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::sync::Mutex;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::VERSION;
@@ -76,32 +80,51 @@ impl<'a> Leases<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::Refused`] when no replica can: its store overwrites where it should create
-    /// only; [`ErrorKind::Store`] when the one that gives them cannot be reached. Then nobody can
-    /// know who runs what.
+    /// only, or nobody has found out; or when the one that gives them cannot be reached. Then
+    /// nobody can know who runs what.
     pub fn of(vault: &'a Vault, named: Option<&str>, lasts: Duration) -> Result<Self> {
+        let refused = |why: String| Err(VaultError::new(ErrorKind::Refused, why));
         let replica = match named {
             Some(name) => {
                 vault.replicas.require_known(name)?;
                 vault.replicas.named(name)
             }
-            // Also one that cannot be reached: the next one would give the same lease again.
-            None => vault.replicas.all().iter().find(|replica| replica.store.abilities().create_only),
+            // Of those that could not be opened one may be the first, which others ask.
+            None if vault.replicas.configured() > vault.replicas.all().len() => {
+                return refused(
+                    "a replica cannot be reached, and the configuration does not name the one that gives leases"
+                        .into(),
+                )
+                .map_err(|error| error.hint("name it: `lease = \"REPLICA\"` in [run]"));
+            }
+            // Also one that failed since: the next one would give the same lease again.
+            None => vault.replicas.all().iter().find(|replica| replica.refuses_second_puts()),
         };
-        let Some(replica) = replica.filter(|replica| replica.is_live()) else {
-            let missing = match named {
-                Some(name) => format!("the replica {name}, which gives leases, cannot be reached"),
-                None => "no replica can give leases: none creates an object only where there is none".into(),
+        let Some(replica) = replica else {
+            return match named {
+                Some(name) => refused(format!("the replica {name}, which gives leases, cannot be reached")),
+                None => refused(
+                    "no replica can give leases: none is known to refuse the second of two puts of one object"
+                        .into(),
+                )
+                .map_err(ask_doctor),
             };
-            return Err(VaultError::new(ErrorKind::Refused, missing));
         };
-        if !replica.store.abilities().create_only {
-            return Err(VaultError::new(
-                ErrorKind::Refused,
-                format!(
-                    "{} cannot give leases: it overwrites where an object is to be created only once",
-                    replica.name
-                ),
-            ));
+        if !replica.is_live() {
+            return refused(format!("the replica {}, which gives leases, cannot be reached", replica.name));
+        }
+        if !replica.refuses_second_puts() {
+            let name = &replica.name;
+            return match replica.is_probed() {
+                true => refused(format!(
+                    "{name} cannot give leases: it overwrites where an object is to be created only once"
+                )),
+                false => refused(format!(
+                    "whether {name} can give leases is not known: it may overwrite where an object is to be \
+                     created only once"
+                ))
+                .map_err(ask_doctor),
+            };
         }
         Ok(Self { vault, replica, lasts })
     }
@@ -257,12 +280,117 @@ impl<'a> Leases<'a> {
         let Ok(listed) = self.replica.store.list(&layout::leases(name)).await else { return };
         for meta in listed {
             if layout::parse_lease(&meta.key).is_some_and(|number| number < n)
-                && let Err(error) = self.replica.store.delete(&meta.key).await
+                && let Err(error) = self.replica.delete_for_good(&meta.key).await
             {
                 tracing::debug!(key = meta.key, %error, "an old lease stays");
             }
         }
     }
+}
+
+/// A lease that is kept while work goes on, by a vault that was opened for it.
+#[derive(Debug)]
+pub struct Held {
+    vault: Arc<Vault>,
+    place: String,
+    lasts: Duration,
+    lease: Mutex<Lease>,
+}
+
+impl Held {
+    /// Takes over a lease that was [`Asked::Granted`] by these leases of `vault`.
+    pub fn new(vault: &Arc<Vault>, leases: &Leases<'_>, lease: Lease) -> Self {
+        Self {
+            vault: Arc::clone(vault),
+            place: leases.place().to_owned(),
+            lasts: leases.lasts,
+            lease: Mutex::new(lease),
+        }
+    }
+
+    /// Checks that it is still held, now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Leases::check`].
+    pub async fn check(&self) -> Result<()> {
+        self.leases()?.check(&*self.lease.lock().await).await
+    }
+
+    /// Renews it each third of its time, until it is lost; returns how that came. To be dropped
+    /// when the work is done.
+    pub async fn keep(&self) -> VaultError {
+        let mut wait = self.lasts / 3;
+        loop {
+            tokio::time::sleep(wait).await;
+            let renewed = async { self.leases()?.renew(&mut *self.lease.lock().await).await }.await;
+            wait = match renewed {
+                Ok(()) => self.lasts / 3,
+                Err(error) if error.kind == ErrorKind::Refused && self.leases().is_ok() => return error,
+                // The store may be back before the lease ends; until then it is held.
+                Err(error) => match self.has_ended().await {
+                    true => {
+                        let what = format!("the lease ended, because it could not be renewed: {error}");
+                        return VaultError::new(ErrorKind::Refused, what);
+                    }
+                    false => self.lasts / 12,
+                },
+            };
+        }
+    }
+
+    /// Gives it back, so that nobody waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store: then it ends by itself.
+    pub async fn release(&self) -> Result<()> {
+        self.leases()?.release(self.lease.lock().await.clone()).await
+    }
+
+    fn leases(&self) -> Result<Leases<'_>> {
+        Leases::of(&self.vault, Some(&self.place), self.lasts)
+    }
+
+    /// By the clock of this machine, where that of the store cannot be asked.
+    async fn has_ended(&self) -> bool {
+        let until = parse(&self.lease.lock().await.until);
+        until.is_none_or(|until| until <= self.vault.now())
+    }
+}
+
+/// What a run is about to do under its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Commit a snapshot: two of them do no harm.
+    Adds,
+    /// Delete, or decide that something goes.
+    Removes,
+}
+
+impl Vault {
+    /// Checks, where this run was given a lease, that it is still held. The last thing before a
+    /// commit point.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when another has it; for what removes also when that cannot be found
+    /// out.
+    pub(crate) async fn require_lease(&self, step: Step) -> Result<()> {
+        let Some(held) = &self.held else { return Ok(()) };
+        match held.check().await {
+            Err(error) if step == Step::Adds && error.kind != ErrorKind::Refused => {
+                let detail = format!("whether this run still holds it cannot be asked: {error}");
+                self.warn(Problem::new("lease-not-asked", held.place.clone(), detail));
+                Ok(())
+            }
+            checked => checked,
+        }
+    }
+}
+
+fn ask_doctor(error: VaultError) -> VaultError {
+    error.hint("`prismvault doctor` finds out, and remembers it in the vault")
 }
 
 fn lost(lease: &Lease) -> VaultError {

@@ -14,6 +14,7 @@ use super::format::ledger::{Decision, KIND, LedgerEntry};
 use super::format::{self, trust::Role};
 use super::index::Headers;
 use super::layout;
+use super::lease::Step;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
 use super::signed::Candidate;
@@ -280,6 +281,7 @@ impl Ledger {
         signer: &SigningKey,
     ) -> Result<LedgerEntry> {
         vault.require_may_write().await?;
+        vault.require_lease(Step::Removes).await?;
         let id = SnapshotId::new(vault.clock.now());
         let entry = LedgerEntry {
             kind: KIND.to_owned(),

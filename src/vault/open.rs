@@ -19,6 +19,7 @@ use super::format::vault::{Encryption, VAULT_KIND, VaultFile};
 use super::format::{VERSION, unknown_version};
 use super::item::ItemKey;
 use super::layout;
+use super::lease::Held;
 use super::memory::{Memory, RememberedLocks};
 use super::replica::{Replica, Replicas, with_causes};
 use super::signing::{SigningKey, VerifyingKey};
@@ -104,6 +105,10 @@ pub struct Vault {
     /// SHA-256 of files by retired keys that were found to count.
     pub(super) counted: Mutex<HashSet<Digest>>,
     warnings: Mutex<Vec<Problem>>,
+    /// Random id of the run that opened it, as in its logs; in what it writes.
+    pub run: Option<String>,
+    /// The lease that this run was given, where it was.
+    pub held: Option<Arc<Held>>,
 }
 
 /// Features that this program knows; a vault that lists another is refused.
@@ -177,6 +182,8 @@ impl Vault {
             trust_records,
             counted: Mutex::default(),
             warnings: Mutex::new(warnings),
+            run: None,
+            held: None,
         };
         vault.believe_probes().await;
         Ok(vault)

@@ -23,6 +23,12 @@ async fn ask(vault: &Vault, holder: &Holder) -> Asked {
     Leases::of(vault, None, LASTS).unwrap().acquire(&nightly(), holder).await.unwrap()
 }
 
+async fn probed(replicas: usize) -> TestVault {
+    let test = TestVault::new(replicas, true).await;
+    test.backup.probe().await;
+    test
+}
+
 fn granted(asked: Asked) -> Lease {
     match asked {
         Asked::Granted(lease) => lease,
@@ -36,7 +42,7 @@ fn is_held_by(asked: &Asked, name: &str) -> bool {
 
 #[tokio::test]
 async fn one_of_two_gets_it_and_the_other_when_it_is_given_back() {
-    let test = TestVault::new(2, true).await;
+    let test = probed(2).await;
     let (one, two) = (test.reopen().await, test.reopen().await);
     let (a, b) = (Holder::new("a"), Holder::new("b"));
     let lease = granted(ask(&one, &a).await);
@@ -50,7 +56,7 @@ async fn one_of_two_gets_it_and_the_other_when_it_is_given_back() {
 
 #[tokio::test]
 async fn of_many_who_ask_at_once_one_gets_it() {
-    let test = TestVault::new(1, true).await;
+    let test = probed(1).await;
     for _ in 0..20 {
         let vault = test.reopen().await;
         let holders: Vec<Holder> = (0..8).map(|n| Holder::new(format!("host-{n}"))).collect();
@@ -64,7 +70,7 @@ async fn of_many_who_ask_at_once_one_gets_it() {
 
 #[tokio::test]
 async fn a_host_that_died_holds_it_until_it_ends_and_then_notices() {
-    let test = TestVault::new(1, true).await;
+    let test = probed(1).await;
     let vault = test.reopen().await;
     let (a, b) = (Holder::new("a"), Holder::new("b"));
     let mut lease = granted(ask(&vault, &a).await);
@@ -83,7 +89,7 @@ async fn a_host_that_died_holds_it_until_it_ends_and_then_notices() {
 
 #[tokio::test]
 async fn a_lease_that_is_renewed_goes_on() {
-    let test = TestVault::new(1, true).await;
+    let test = probed(1).await;
     let vault = test.reopen().await;
     let leases = Leases::of(&vault, None, LASTS).unwrap();
     let mut lease = granted(ask(&vault, &Holder::new("a")).await);
@@ -97,7 +103,7 @@ async fn a_lease_that_is_renewed_goes_on() {
 
 #[tokio::test]
 async fn a_file_of_somebody_without_a_key_holds_nothing_up() {
-    let test = TestVault::new(1, true).await;
+    let test = probed(1).await;
     let vault = test.reopen().await;
     let lease = granted(ask(&vault, &Holder::new("a")).await);
     Leases::of(&vault, None, LASTS).unwrap().release(lease).await.unwrap();
@@ -120,7 +126,7 @@ async fn stored(store: &MemoryStore, key: &str) -> Body {
 
 #[tokio::test]
 async fn leases_come_from_one_replica_and_are_refused_without_it() {
-    let test = TestVault::new(2, true).await;
+    let test = probed(2).await;
     let vault = test.reopen().await;
     assert_eq!(Leases::of(&vault, Some("replica-1"), LASTS).unwrap().place(), "replica-1");
     assert_eq!(Leases::of(&vault, Some("replica-7"), LASTS).unwrap_err().kind, ErrorKind::NotFound);

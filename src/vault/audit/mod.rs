@@ -170,6 +170,7 @@ fn entry_of(vault: &Vault, place: &Place, event: Event, live: &[&Replica]) -> Au
         result: event.result,
         exit_code: event.exit_code,
         begun: event.begun,
+        run: vault.run.clone(),
         replicas: live.iter().filter_map(|replica| replica.id()).collect(),
         tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
     }

@@ -56,6 +56,9 @@ pub struct AuditEntry {
     /// Key of the entry that said that this command began, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<String>,
+    /// Random id of the run, as in its logs and in the manifest of a snapshot that it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// Replicas that took part at the end and so were sent this entry.
     #[serde(default)]
     pub replicas: Vec<ReplicaId>,

@@ -69,6 +69,9 @@ pub struct Manifest {
     /// covers the whole chain up to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditHead>,
+    /// Random id of the run that took it, as in its logs and its audit entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// Version of the program.
     pub tool: String,
 }

@@ -10,7 +10,9 @@ use chrono::TimeDelta;
 use prismvault::clock::{Clock, Timestamp};
 use prismvault::ids::Name;
 use prismvault::limits::Limits;
-use prismvault::schedule::{Agenda, Ended, Event, Hand, Job, Known, Pace, Ran, Scheduler, Start, Times};
+use prismvault::schedule::{
+    Agenda, Change, Ended, Event, Hand, Job, Known, Pace, Ran, Scheduler, Start, Times,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +52,8 @@ struct Plan {
 struct FakeHand {
     clock: Arc<PausedClock>,
     plans: BTreeMap<&'static str, Plan>,
-    known: Mutex<Vec<(Name, Known)>>,
+    /// What the vault knows; `None` while it cannot be asked.
+    known: Mutex<Option<Vec<(Name, Known)>>>,
     told: Mutex<Vec<String>>,
 }
 
@@ -59,7 +62,7 @@ impl FakeHand {
         Arc::new(Self {
             clock: Arc::clone(clock),
             plans: plans.iter().cloned().collect(),
-            known: Mutex::default(),
+            known: Mutex::new(Some(Vec::new())),
             told: Mutex::default(),
         })
     }
@@ -79,7 +82,7 @@ impl Hand for FakeHand {
         }
     }
 
-    async fn recall(&self, _jobs: &[Arc<Job>]) -> Vec<(Name, Known)> {
+    async fn recall(&self, _jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
         self.known.lock().unwrap().clone()
     }
 
@@ -116,7 +119,7 @@ fn job(name: &str, text: &str) -> Arc<Job> {
 struct Live {
     clock: Arc<PausedClock>,
     hand: Arc<FakeHand>,
-    changes: mpsc::Sender<Vec<Arc<Job>>>,
+    changes: mpsc::Sender<Change>,
     stop: CancellationToken,
     task: tokio::task::JoinSet<()>,
 }
@@ -132,6 +135,7 @@ impl Live {
         };
         let times = Times {
             look_again: Duration::from_secs(30),
+            recall_again: Duration::from_mins(5),
             finish: Duration::from_secs(60),
             abandon: Duration::from_secs(20),
         };
@@ -284,7 +288,7 @@ async fn new_jobs_are_taken_while_others_run() {
     let hand = FakeHand::new(&clock, &[("a", plan(600, DONE)), ("b", plan(1, DONE))]);
     let live = Live::begin(&clock, &hand, vec![job("a", "cron = \"1 2 * * *\"")]);
     live.pass(120).await;
-    live.changes.send(vec![job("b", "cron = \"5 2 * * *\"")]).await.unwrap();
+    live.changes.send(Change::Jobs(vec![job("b", "cron = \"5 2 * * *\"")])).await.unwrap();
     let told = live.pass(600).await;
     assert_eq!(
         told,
@@ -298,9 +302,49 @@ async fn what_the_vault_knows_decides_what_was_missed() {
     let clock = PausedClock::at("2026-11-21T09:30:00Z");
     let hand = FakeHand::new(&clock, &[("hourly", plan(1, DONE))]);
     let known = Known { covered: "2026-11-21T06:00:05Z".parse().unwrap(), done: Some(true) };
-    hand.known.lock().unwrap().push(("hourly".parse().unwrap(), known));
+    hand.known.lock().unwrap().as_mut().unwrap().push(("hourly".parse().unwrap(), known));
     let live = Live::begin(&clock, &hand, vec![job("hourly", "cron = \"0 * * * *\"")]);
     let told = live.pass(5).await;
     assert_eq!(told, ["09:30:00 hourly begins (1, 2 missed)", "09:30:01 hourly Done after 1s"]);
+    live.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_cannot_be_asked_is_asked_again() {
+    let clock = PausedClock::at("2026-11-21T09:30:00Z");
+    let hand = FakeHand::new(&clock, &[("daily", plan(1, DONE))]);
+    *hand.known.lock().unwrap() = None;
+    let live = Live::begin(&clock, &hand, vec![job("daily", "cron = \"0 2 * * *\"")]);
+    assert_eq!(live.pass(299).await, NONE, "nobody knows whether anything was missed");
+    let known = Known { covered: "2026-11-20T02:00:00Z".parse().unwrap(), done: Some(true) };
+    *hand.known.lock().unwrap() = Some(vec![("daily".parse().unwrap(), known)]);
+    let told = live.pass(5).await;
+    assert_eq!(told, ["09:35:00 daily begins (1, 0 missed)", "09:35:01 daily Done after 1s"]);
+    live.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_triggered_job_runs_at_once_and_once_more_when_it_was_running() {
+    let clock = PausedClock::at("2026-11-21T09:30:00Z");
+    let hand = FakeHand::new(&clock, &[("live", plan(60, DONE))]);
+    let live = Live::begin(&clock, &hand, vec![job("live", "cron = \"0 2 * * *\"")]);
+    let trigger = async || live.changes.send(Change::Trigger("live".parse().unwrap())).await.unwrap();
+    trigger().await;
+    assert_eq!(live.pass(10).await, ["09:30:00 live begins (1, 0 missed)"]);
+    for _ in 0..100 {
+        trigger().await;
+    }
+    let told = live.pass(300).await;
+    assert_eq!(
+        told,
+        [
+            "09:31:00 live Done after 60s",
+            "09:31:00 live begins (1, 0 missed)",
+            "09:32:00 live Done after 60s"
+        ]
+    );
+    // A job that is not there is nobody's.
+    live.changes.send(Change::Trigger("gone".parse().unwrap())).await.unwrap();
+    assert_eq!(live.pass(300).await, NONE);
     live.end().await;
 }

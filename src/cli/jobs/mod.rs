@@ -3,6 +3,9 @@
 //! `list`, `check` and `next` read files only: neither the vault nor Prismic is asked, so they
 //! work on a laptop and in a review of the files. What is wrong in a file is part of the report
 //! and decides the exit code, also of `list` and `next`: a job that is not shown is not run.
+//! `run` carries one out, as the scheduler of `prismvault run` does.
+
+pub(super) mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -14,15 +17,10 @@ use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::metrics::MetricsOptions;
 use super::output::Page;
-use super::prune::{Args as PruneArgs, prune_and_print};
 use super::record::Effect;
-use super::replicate::{Args as ReplicateArgs, replicate_and_print};
-use super::retain::{Wish, retain_all};
 use super::session::IdentityOptions;
-use super::snapshot::take_all;
 use super::text::{Style, Table, Text};
 use super::units::counted;
-use super::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigError, ConfigErrorKind};
 use crate::ids::Name;
@@ -80,6 +78,9 @@ struct NextArgs {
 struct RunArgs {
     /// The job: the name of its file without .toml
     name: Name,
+    /// Only if no other host has done it since its last time, for timers and CronJobs on several
+    #[arg(long)]
+    if_due: bool,
     #[command(flatten)]
     identity: IdentityOptions,
     #[command(flatten)]
@@ -172,7 +173,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     if let Action::Run(args) = args.action {
         let job = Schedules::load_one(&directory, &args.name, &config).map_err(not_loaded)?;
-        return run_now(&job, config, &args.identity, context).await;
+        return work::run_one(job, args.if_due, config, args.identity, context).await;
     }
     let now = context.clock.now();
     let schedules = Schedules::load(&directory, &config, now).map_err(not_loaded)?;
@@ -206,45 +207,6 @@ fn not_loaded(error: ConfigError) -> CommandError {
             "a job is a file such as nightly.toml: job = \"snapshot\", repositories = [\"*\"], cron = \"15 2 * * *\"",
         ),
         _ => error.into(),
-    }
-}
-
-/// Does the work of a job, in the same way as the command of that name.
-async fn run_now(
-    job: &Job,
-    config: Config,
-    identity: &IdentityOptions,
-    context: &Context,
-) -> Result<Outcome, CommandError> {
-    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
-    match job.work {
-        Work::Verify { .. } => {}
-        Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => {
-            context.record.writes();
-            context.record.about(format!("job {}", job.name));
-        }
-    }
-    match job.work {
-        Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
-        Work::Retain => retain_all(config, &names, Wish::default(), context).await,
-        Work::Replicate => {
-            let names = match job.is_for_all() {
-                true => Vec::new(),
-                false => job.select(&config)?.into_iter().map(|own| own.name.clone()).collect(),
-            };
-            replicate_and_print(config, names, &ReplicateArgs::default(), context).await
-        }
-        Work::Verify { level, sample, max_duration } => {
-            let budget = BudgetOptions::of_job(sample, max_duration);
-            let names: Vec<Name> =
-                job.select(&config)?.into_iter().map(|repository| repository.name.clone()).collect();
-            let which = match job.is_for_all() {
-                true => Which::All(&names),
-                false => Which::Repositories(&names),
-            };
-            verify_and_print(config, level, &budget, which, identity, context).await
-        }
-        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
     }
 }
 

@@ -1,0 +1,298 @@
+//! Carrying out a job: under a lease, and on record in the vault.
+//!
+//! However many schedulers, timers and people there are, a job runs once at a time: whoever carries
+//! it out asks for its lease, and checks it again before each commit. How it went is recorded in
+//! the vault, so that any host knows what was missed.
+//!
+//! Where leases cannot be asked, what only adds runs all the same: two snapshots are harmless, none
+//! is not. What removes does not.
+//!
+//! **A crash** leaves the lease until it ends, and no record of the run: the next host makes up
+//! for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::exit::Outcome;
+use crate::cli::prune::{Args as PruneArgs, prune_and_print};
+use crate::cli::record::host_name;
+use crate::cli::replicate::{Args as ReplicateArgs, replicate_and_print};
+use crate::cli::retain::{Wish, retain_all};
+use crate::cli::session::{IdentityOptions, Session};
+use crate::cli::snapshot::take_all;
+use crate::cli::verify::{BudgetOptions, Which, verify_and_print};
+use crate::clock::{Timestamp, rfc3339};
+use crate::config::Config;
+use crate::ids::Name;
+use crate::schedule::{Cron, Job, Known, Work};
+use crate::vault::error::VaultError;
+use crate::vault::format::job::{JobRecord, RunRecord};
+use crate::vault::jobs as records;
+use crate::vault::lease::{Asked, Held, Holder, Leases};
+use crate::vault::open::Vault;
+use crate::vault::replica::with_causes;
+
+/// What is to be carried out.
+pub(in crate::cli) struct Order {
+    /// The job.
+    pub(in crate::cli) job: Arc<Job>,
+    /// The time that it is for.
+    pub(in crate::cli) planned: Timestamp,
+    /// Number of the try.
+    pub(in crate::cli) attempt: u32,
+    /// Not when another has done it since `planned`.
+    pub(in crate::cli) if_due: bool,
+    /// Who asks.
+    pub(in crate::cli) holder: Holder,
+    /// Identities besides those of the configuration.
+    pub(in crate::cli) identity: IdentityOptions,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(in crate::cli) enum Carried {
+    /// It ran here.
+    Ran(Result<Outcome, CommandError>),
+    /// Another holds the lease.
+    Elsewhere {
+        /// Machine of the other.
+        host: String,
+        /// After this time it ends, unless it is renewed.
+        wait: Duration,
+    },
+    /// Another has done it.
+    Covered(Known),
+}
+
+/// Runs one job on request, as `jobs run` does.
+///
+/// # Errors
+///
+/// When another holds the lease; whatever keeps the work from beginning.
+pub(super) async fn run_one(
+    job: Job,
+    if_due: bool,
+    config: Config,
+    identity: IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let now = context.clock.now();
+    let last = job.cron.as_ref().and_then(|cron| cron.last_until(now));
+    let name = job.name.clone();
+    let planned = last.filter(|_| if_due).unwrap_or(now);
+    let if_due = if_due && last.is_some();
+    let order =
+        Order { job: Arc::new(job), planned, attempt: 1, if_due, holder: Holder::new(host()), identity };
+    match carry_out(&order, config, context).await {
+        Carried::Ran(result) => result,
+        Carried::Covered(_) => {
+            context.output.message(format!("{name} was done since {}; nothing to do", rfc3339(planned)));
+            Ok(Outcome::Complete)
+        }
+        Carried::Elsewhere { host, wait } => Err(CommandError::new(
+            ErrorKind::Refused,
+            format!("the job {name} is running on {host}, which holds its lease"),
+        )
+        .hint(format!("if that machine is dead, the lease ends in {} seconds", wait.as_secs().max(1)))),
+    }
+}
+
+/// Name of this machine, for people.
+pub(in crate::cli) fn host() -> String {
+    host_name().unwrap_or_else(|| "a machine without name".to_owned())
+}
+
+/// Carries out an order.
+pub(in crate::cli) async fn carry_out(order: &Order, config: Config, context: &Context) -> Carried {
+    let session = Session::open_with(context, config.clone(), &order.identity).await;
+    let vault = match session {
+        Ok(session) => session.vault,
+        Err(error) => return Carried::Ran(Err(error)),
+    };
+    if let Some(known) = covered(order, &vault).await {
+        return Carried::Covered(known);
+    }
+    let held = match take_lease(order, &vault, &config).await {
+        Ok(Leased::Held(held)) => Some(Arc::new(held)),
+        Ok(Leased::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
+        Err(error) if removes(order.job.work) => {
+            let job = &order.job.name;
+            return Carried::Ran(Err(CommandError::from(error)
+                .within(format!("{job} did not run: nothing is removed by two hosts at once"))));
+        }
+        Err(error) => {
+            context.output.warning(format!(
+                "another host may run {} as well, which does no harm: {}",
+                order.job.name,
+                with_causes(&error)
+            ));
+            None
+        }
+    };
+    // The other may have finished just before it gave the lease back.
+    if let Some(known) = covered(order, &vault).await {
+        give_back(held.as_deref()).await;
+        return Carried::Covered(known);
+    }
+    let started = context.clock.now();
+    let result = work_under(held.clone(), order, config, context).await;
+    note(order, &vault, started, &result, context).await;
+    give_back(held.as_deref()).await;
+    Carried::Ran(result)
+}
+
+/// Whether two of them at once could remove more than each alone.
+fn removes(work: Work) -> bool {
+    match work {
+        Work::Retain | Work::Prune => true,
+        Work::Snapshot | Work::Replicate | Work::Verify { .. } => false,
+    }
+}
+
+enum Leased {
+    Held(Held),
+    Elsewhere { host: String, wait: Duration },
+}
+
+async fn take_lease(order: &Order, vault: &Arc<Vault>, config: &Config) -> Result<Leased, VaultError> {
+    let leases = Leases::of(vault, config.run.lease.as_deref(), config.limits.lease_lasts)?;
+    Ok(match leases.acquire(&order.job.name, &order.holder).await? {
+        Asked::Granted(lease) => Leased::Held(Held::new(vault, &leases, lease)),
+        Asked::Held { host, wait, .. } => Leased::Elsewhere { host, wait },
+    })
+}
+
+async fn give_back(held: Option<&Held>) {
+    if let Some(held) = held
+        && let Err(error) = held.release().await
+    {
+        tracing::debug!(%error, "a lease was not given back; it ends by itself");
+    }
+}
+
+async fn covered(order: &Order, vault: &Vault) -> Option<Known> {
+    if !order.if_due {
+        return None;
+    }
+    let known = known(&records::load(vault, &order.job.name).await?)?;
+    (known.covered >= order.planned).then_some(known)
+}
+
+/// What a scheduler needs to know of a record.
+pub(in crate::cli) fn known(record: &JobRecord) -> Option<Known> {
+    let done = record.last.as_ref().map(|last| record.last_success.as_ref() == Some(last));
+    Some(Known { covered: record.covered()?, done })
+}
+
+/// Does the work, and stops it when its lease is lost.
+async fn work_under(
+    held: Option<Arc<Held>>,
+    order: &Order,
+    config: Config,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let cancel = context.cancel.child_token();
+    let own = Context { held: held.clone(), cancel: cancel.clone(), ..context.clone() };
+    let work = run_now(&order.job, config, &order.identity, &own);
+    let Some(held) = held else { return work.await };
+    tokio::pin!(work);
+    tokio::select! {
+        result = &mut work => result,
+        lost = held.keep() => {
+            cancel.cancel();
+            // It may be done by now: what it committed, it committed while the lease was held.
+            work.await.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))
+        }
+    }
+}
+
+/// Records how a run ended. One that was interrupted is not on record: it is made up for.
+async fn note(
+    order: &Order,
+    vault: &Vault,
+    started: Timestamp,
+    result: &Result<Outcome, CommandError>,
+    context: &Context,
+) {
+    let outcome = match result {
+        Ok(outcome) => *outcome,
+        Err(error) => error.kind.outcome(),
+    };
+    if outcome == Outcome::Interrupted {
+        return;
+    }
+    let now = context.clock.now();
+    let job = &order.job;
+    let mut record = records::load(vault, &job.name)
+        .await
+        .unwrap_or_else(|| JobRecord::first_seen(vault, &job.name, job.work.word(), started));
+    let run = RunRecord {
+        run: context.run.clone(),
+        planned: rfc3339(order.planned),
+        started: rfc3339(started),
+        ended: rfc3339(now),
+        exit_code: outcome.code(),
+        attempts: order.attempt,
+        host: host(),
+    };
+    record.ended(run, is_done(outcome));
+    record.next = next(job, now);
+    if let Err(error) = records::store(vault, &record).await {
+        context.output.warning(format!(
+            "the vault does not know that {} ran: {}",
+            job.name,
+            with_causes(&error)
+        ));
+    }
+}
+
+/// Whether a run that ended so did its work, perhaps with gaps: trying again would not help.
+pub(in crate::cli) fn is_done(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Complete | Outcome::Partial | Outcome::ObjectiveMissed)
+}
+
+/// When a job runs next, as its record says it.
+pub(in crate::cli) fn next(job: &Job, now: Timestamp) -> Option<String> {
+    job.cron.as_ref().and_then(|cron: &Cron| cron.next_after(now)).map(rfc3339)
+}
+
+/// Does the work of a job, in the same way as the command of that name.
+async fn run_now(
+    job: &Job,
+    config: Config,
+    identity: &IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
+    match job.work {
+        Work::Verify { .. } => {}
+        Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => {
+            context.record.writes();
+            context.record.about(format!("job {}", job.name));
+        }
+    }
+    match job.work {
+        Work::Snapshot => take_all(config, &names, job.name.as_str(), context).await,
+        Work::Retain => retain_all(config, &names, Wish::default(), context).await,
+        Work::Replicate => {
+            let names = match job.is_for_all() {
+                true => Vec::new(),
+                false => job.select(&config)?.into_iter().map(|own| own.name.clone()).collect(),
+            };
+            replicate_and_print(config, names, &ReplicateArgs::default(), context).await
+        }
+        Work::Verify { level, sample, max_duration } => {
+            let budget = BudgetOptions::of_job(sample, max_duration);
+            let names: Vec<Name> =
+                job.select(&config)?.into_iter().map(|repository| repository.name.clone()).collect();
+            let which = match job.is_for_all() {
+                true => Which::All(&names),
+                false => Which::Repositories(&names),
+            };
+            verify_and_print(config, level, &budget, which, identity, context).await
+        }
+        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
+    }
+}
