@@ -4,16 +4,18 @@
 //! it is replaced at one moment, by renaming. A command that could not open the vault leaves the old
 //! file: its age, `prismvault_status_timestamp_seconds`, is what tells.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::status::{asked_of, objectives_of};
 use crate::config::Config;
+use crate::prismic::Api;
 use crate::progress::{Phase, Problem, Progress, Wait};
 use crate::status::{assess, collect, metrics};
 use crate::vault::open::Vault;
@@ -38,9 +40,24 @@ impl MetricsOptions {
 #[derive(Debug, Default)]
 pub struct Counted {
     retries: AtomicU64,
+    requests: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counted {
+    /// Adds what a client asked of Prismic between two looks at its counts.
+    pub(super) fn add_requests(&self, now: &BTreeMap<Api, u64>, before: &BTreeMap<Api, u64>) {
+        let mut requests = self.requests.lock().expect("no holder of this lock can panic");
+        for (api, count) in now {
+            let known = before.get(api).copied().unwrap_or_default();
+            *requests.entry(api.label()).or_default() += count.saturating_sub(known);
+        }
+    }
+
+    /// What was asked of Prismic so far, by the name of the API.
+    pub fn requests(&self) -> BTreeMap<&'static str, u64> {
+        self.requests.lock().expect("no holder of this lock can panic").clone()
+    }
+
     /// How often anybody was asked again after a failure.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
@@ -111,7 +128,7 @@ async fn gather_and_write(
     context: &Context,
 ) -> Result<(), CommandError> {
     let facts = collect(vault, config, &asked_of(config, &[], context)).await?;
-    let assessment = assess(&facts, &objectives_of(config), vault.limits(), vault.now());
+    let assessment = assess(&facts, &objectives_of(config), vault.limits(), facts.at);
     write(file, &metrics::render(&facts, &assessment))
 }
 

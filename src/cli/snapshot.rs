@@ -100,7 +100,9 @@ pub(super) async fn take_all(
             progress: &*context.progress,
             cancel: context.cancel.clone(),
         };
+        let before = http.request_counts();
         let taken = take(&session.vault, &http, target, options).await;
+        context.counted.add_requests(&http.request_counts(), &before);
         if taken.is_err() {
             context.record.about(target.name.as_str());
         }

@@ -16,7 +16,6 @@ use super::units::{counted, human_duration};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigErrorKind, Objectives};
 use crate::ids::Name;
-use crate::prismic::Http;
 use crate::schedule::{Job, Schedules};
 use crate::status::{
     Alarm, Asked, Assessment, Facts, JobFacts, Objective, Pending, Plan, ReplicaFacts, RepositoryFacts,
@@ -30,7 +29,7 @@ const OBJECTIVES_SHOWN: usize = 5;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this repository, or group (@clients); may be given several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "metrics_file")]
     repository: Vec<String>,
     /// Show only what is not as promised
     #[arg(long)]
@@ -81,18 +80,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
     let (vault, config) = (&session.vault, &session.config);
     let facts = collect(vault, config, &asked_of(config, &names, context)).await?;
-    let assessment = assess(&facts, &objectives_of(config), vault.limits(), vault.now());
+    let assessment = assess(&facts, &objectives_of(config), vault.limits(), facts.at);
+    // Half of the vault would look like a fall to whoever draws it.
+    if let Some(file) = args.metrics.file(config).filter(|_| names.is_empty()) {
+        metrics_file::write(&file, &metrics::render(&facts, &assessment))?;
+    }
     let outcome = outcome(&facts, &assessment);
     let report = report(&facts, &assessment, args.problems);
     context.output.report(outcome, &report, || page(&report, args.problems))?;
     session.warn(context);
-    if let Some(file) = args.metrics.file(config) {
-        // Half of the vault would look like a fall to whoever draws it.
-        match names.is_empty() {
-            true => metrics_file::write(&file, &metrics::render(&facts, &assessment))?,
-            false => context.output.message("metrics are written for all repositories only; none were"),
-        }
-    }
     Ok(outcome)
 }
 
@@ -112,11 +108,10 @@ fn outcome(facts: &Facts, assessment: &Assessment) -> Outcome {
 /// What is asked of the vault: the repositories, with the jobs that are here. Mistakes in their files
 /// are said; `jobs check` names them all.
 pub(super) fn asked_of(config: &Config, names: &[Name], context: &Context) -> Asked {
-    let requests = context.http.get().map(Http::request_counts).into_iter().flatten();
     Asked {
         repositories: names.to_vec(),
         jobs: scheduled(config, context),
-        requests: requests.map(|(api, count)| (api.label(), count)).collect(),
+        requests: context.counted.requests(),
         retries: context.counted.retries(),
         cancel: context.cancel.clone(),
     }

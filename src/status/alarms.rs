@@ -113,10 +113,10 @@ fn of_objective(repository: &Name, judged: &Judged) -> Option<Alarm> {
     };
     let Judged { promised, found, .. } = judged;
     let mut what = match judged.objective {
-        Objective::Rpo => format!("newest complete snapshot: {found}, at most {promised} is promised"),
-        Objective::Rto => format!("time to recover: {found}, {promised} is promised"),
-        Objective::VerifiedWithin => format!("last verified: {found}, every {promised} is promised"),
-        Objective::DrilledWithin => format!("last rehearsal: {found}, every {promised} is promised"),
+        Objective::Rpo => format!("newest complete snapshot: {found}; {promised} is promised"),
+        Objective::Rto => format!("time to recover: {found}; {promised} is promised"),
+        Objective::VerifiedWithin => format!("last verified: {found}; {promised} is promised"),
+        Objective::DrilledWithin => format!("last rehearsal: {found}; {promised} is promised"),
         Objective::Copies => format!("copies of the newest complete snapshot: {found}"),
     };
     if !judged.why.is_empty() {
@@ -155,6 +155,15 @@ fn of_repository(own: &RepositoryFacts, is_some_away: bool) -> Vec<Alarm> {
             false => (Severity::Critical, format!("prismvault list {name}; prismvault repair")),
         };
         alarms.push(Alarm::new(format!("history-lost:{name}"), severity, what, next).of(name));
+    }
+    if let Some(first) = own.removed_against_rules.first() {
+        let count = own.removed_against_rules.len();
+        let what =
+            format!("{count} removed snapshots would be kept by [retention] as it is, the oldest is {first}");
+        let next = format!(
+            "while pruning has not deleted them: prismvault list --removed {name}; prismvault undelete {first} --reason …"
+        );
+        alarms.push(Alarm::new(format!("history-short:{name}"), Severity::Critical, what, next).of(name));
     }
     if let Some(shrink) = &own.shrink {
         let next = format!(

@@ -292,13 +292,13 @@ fn judge_rto(own: &RepositoryFacts, rto: &Within) -> Judged {
 
 fn judge_verified(facts: &Facts, own: &RepositoryFacts, within: &Within, now: Timestamp) -> Judged {
     let why = |deadline| risk(facts, &own.repository, "verify", within, deadline, now);
-    judge_age(Objective::VerifiedWithin, within, own.verified, "never verified", why, now)
+    judge_age(Objective::VerifiedWithin, within, own.verified, "never", why, now)
 }
 
 fn judge_drilled(facts: &Facts, own: &RepositoryFacts, within: &Within, now: Timestamp) -> Judged {
     let last = own.drill.as_ref().map(|drill| drill.ended);
     let why = |deadline| risk(facts, &own.repository, "drill", within, deadline, now);
-    judge_age(Objective::DrilledWithin, within, last, "never rehearsed", why, now)
+    judge_age(Objective::DrilledWithin, within, last, "never", why, now)
 }
 
 fn judge_copies(facts: &Facts, own: &RepositoryFacts, wanted: usize) -> Judged {

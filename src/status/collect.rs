@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::locks::{LockReport, ReplicaLocks, SurveyOptions, survey};
 use crate::objects::operation::Operation;
 use crate::prismic::TokenDates;
-use crate::retention::{is_of_partial, shrink_of};
+use crate::retention::{Candidate, evaluate, is_of_partial, shrink_of};
 use crate::vault::error::Result;
 use crate::vault::format::ledger::Decision;
 use crate::vault::jobs;
@@ -170,8 +170,35 @@ fn repository(
         partial_since: partial.last().map(|snapshot| taken(snapshot)),
         shrink: shrink_of(snapshots, name, max_shrink, at),
         lost: snapshots.lost(name).len() as u64,
+        removed_against_rules: removed_against_rules(own, config, snapshots, at),
         unreadable: snapshots.unreadable.iter().filter(|problem| is_about(problem, name)).count() as u64,
     }
+}
+
+/// Returns removed snapshots that the rules of today would keep: somebody removed them by other rules,
+/// or the rules keep more since. Those that pruning has deleted are not among them.
+fn removed_against_rules(
+    own: &Repository,
+    config: &Config,
+    snapshots: &Snapshots,
+    at: Timestamp,
+) -> Vec<SnapshotId> {
+    let removed = snapshots.removed().iter().filter(|one| one.manifest.repository == own.name);
+    let removed: BTreeSet<&SnapshotId> =
+        removed.filter(|one| one.is_complete()).map(|one| one.id()).collect();
+    let Some(policy) = config.retention_of(own).filter(|_| !removed.is_empty()) else { return Vec::new() };
+    let there = snapshots.of(&own.name).iter().filter(|one| one.is_complete()).map(|one| one.id());
+    let all: BTreeSet<&SnapshotId> = there.chain(removed.iter().copied()).collect();
+    let candidates: Vec<Candidate> = all
+        .into_iter()
+        .map(|id| Candidate { id: id.clone(), complete: true, kept_for: Vec::new() })
+        .collect();
+    let verdicts = evaluate(&policy, own.timezone, &candidates, at);
+    let kept = candidates
+        .iter()
+        .zip(verdicts)
+        .filter(|(one, verdict)| verdict.is_keep() && removed.contains(&one.id));
+    kept.map(|(one, _)| one.id.clone()).collect()
 }
 
 fn facts_of(snapshot: &Snapshot) -> SnapshotFacts {
@@ -362,11 +389,24 @@ fn tokens(own: &Repository, limits: &Limits) -> Vec<TokenFacts> {
     facts.collect()
 }
 
+/// The request that an operation is, in one word.
+fn word(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Put => "put",
+        Operation::Get | Operation::GetRange | Operation::GetVersion | Operation::GetRangeVersion => "get",
+        Operation::Head | Operation::HeadVersion => "head",
+        Operation::List | Operation::ListVersions => "list",
+        Operation::Delete | Operation::DeleteVersion => "delete",
+        Operation::LockOf | Operation::ExtendLock => "lock",
+        Operation::ServerTime | Operation::PlaceFacts => "other",
+    }
+}
+
 /// What this process asked of APIs and replicas, without what it never asked.
 fn requests(vault: &Vault, asked: &Asked) -> Vec<RequestCount> {
     let apis = asked.requests.iter().map(|(api, count)| RequestCount {
         of: (*api).to_owned(),
-        operation: "GET".to_owned(),
+        operation: "get".to_owned(),
         count: *count,
     });
     let mut counts: Vec<RequestCount> = apis.collect();
@@ -374,7 +414,7 @@ fn requests(vault: &Vault, asked: &Asked) -> Vec<RequestCount> {
         let own = replica.counts();
         let mut verbs: BTreeMap<&str, u64> = BTreeMap::new();
         for operation in Operation::ALL {
-            *verbs.entry(operation.verb()).or_default() += own.of(operation);
+            *verbs.entry(word(operation)).or_default() += own.of(operation);
         }
         counts.extend(verbs.into_iter().map(|(verb, count)| RequestCount {
             of: format!("replica {}", replica.name),

@@ -62,6 +62,8 @@ pub struct RepositoryFacts {
     pub lost: u64,
     /// Manifests of which no replica has a good copy.
     pub unreadable: u64,
+    /// Removed snapshots that `[retention]` as it is now would keep, and that can still be taken back.
+    pub removed_against_rules: Vec<SnapshotId>,
 }
 
 /// One snapshot.
@@ -215,7 +217,7 @@ pub enum PendingKind {
 pub struct RequestCount {
     /// Of whom: an API of Prismic, or `replica NAME`.
     pub of: String,
-    /// What: the verb of HTTP, or of S3's requests.
+    /// What: `put`, `get`, `head`, `list`, `delete`, `lock` or `other`.
     pub operation: String,
     /// How often.
     pub count: u64,

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use prismvault::clock::rfc3339;
+use prismvault::ids::SnapshotId;
 use prismvault::retention::{Fall, Shrink};
 use prismvault::status::{Alarm, Facts, Pending, PendingKind, Severity, State};
 use prismvault::vault::format::manifest::Status;
@@ -68,6 +69,12 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
     ),
     ("history-lost:blog", Critical, |facts| facts.repositories[0].lost = 1, |_| {}),
     ("history-lost:blog", Critical, |facts| facts.repositories[0].unreadable = 1, |_| {}),
+    (
+        "history-short:blog",
+        Critical,
+        |facts| facts.repositories[0].removed_against_rules.push(SnapshotId::new(now())),
+        |_| {},
+    ),
     (
         "shrink:blog",
         Critical,

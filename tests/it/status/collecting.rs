@@ -16,11 +16,11 @@ use prismvault::vault::format::job::JobRecord;
 use prismvault::vault::item::ItemKind;
 use prismvault::vault::jobs;
 use prismvault::vault::open::Vault;
-use prismvault::verification::Level;
+use prismvault::verification::{Level, Scope, VerifyOptions, verify};
 use tokio_util::sync::CancellationToken;
 
 use super::known::{days, hours, name, run};
-use crate::backups::Backup;
+use crate::backups::{Backup, verify_options};
 use crate::hidden::RULE;
 use crate::retention::history::{History, everywhere, last};
 use crate::vaults::TestVault;
@@ -29,6 +29,11 @@ const ITEM: &[(&str, ItemKind, &[u8])] = &[("documents/en-us/page/X.json", ItemK
 
 /// A configuration of these repositories, and replicas as tests name them.
 fn config(repositories: &[&str], replicas: usize) -> Config {
+    config_with("", repositories, replicas)
+}
+
+/// The same, with further tables.
+fn config_with(further: &str, repositories: &[&str], replicas: usize) -> Config {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("prismvault.toml");
     let tables = repositories.iter().map(|name| {
@@ -36,7 +41,8 @@ fn config(repositories: &[&str], replicas: usize) -> Config {
     });
     let places = (0..replicas)
         .map(|n| format!("[[replicas]]\nname = \"replica-{n}\"\nurl = \"file:///nowhere/replica-{n}\"\n"));
-    std::fs::write(&file, tables.chain(places).collect::<String>()).unwrap();
+    let text: String = tables.chain(places).chain([further.to_owned()]).collect();
+    std::fs::write(&file, text).unwrap();
     Config::load(&file).unwrap()
 }
 
@@ -57,7 +63,9 @@ async fn snapshots_copies_and_what_was_verified_are_told() {
 
     let first = test.snapshot("blog", ITEM).await;
     test.backup.clock.advance(hours(1));
-    test.backup.verified(Level::Bytes).await;
+    let scope = Scope { remember: true, ..Scope::default() };
+    let vault = test.backup.open().await.unwrap();
+    verify(&vault, &VerifyOptions { scope, ..verify_options(Level::Bytes) }).await.unwrap();
     let verified = test.backup.clock.now();
     test.backup.clock.advance(hours(5));
     let second = test.snapshot("blog", ITEM).await;
@@ -79,7 +87,7 @@ async fn snapshots_copies_and_what_was_verified_are_told() {
     }));
     // The token is not here, its day is in the configuration.
     assert_eq!(facts.tokens[0].issued.map(rfc3339).as_deref(), Some("2026-08-01T00:00:00Z"));
-    assert!(facts.requests.iter().any(|count| count.of == "replica replica-0" && count.operation == "LIST"));
+    assert!(facts.requests.iter().any(|count| count.of == "replica replica-0" && count.operation == "list"));
 }
 
 #[tokio::test]
@@ -175,6 +183,24 @@ async fn what_retention_let_go_was_there_in_its_time() {
     let after = of_backup(&history.vault.backup).await;
     assert_eq!((after.repositories[0].lost, share(&after)), (0, 0.0));
     assert_eq!(after.repositories[0].points.len(), 12);
+}
+
+#[tokio::test]
+async fn what_was_removed_by_other_rules_than_those_of_today_is_told_while_it_can_be_taken_back() {
+    let (history, manifests) = History::of_nights(1, 6).await;
+    history.retain(&[everywhere("blog", last(2))]).await;
+    let against = async |rule: &str| {
+        let vault = history.open().await;
+        let config = config_with(&format!("[retention]\n{rule}\n"), &["blog"], 1);
+        gathered(&vault, &config).await.repositories.remove(0).removed_against_rules
+    };
+    assert_eq!(against("keep_last = 2").await, []);
+    let expected: Vec<_> = manifests[1..4].iter().map(|manifest| manifest.snapshot.clone()).collect();
+    assert_eq!(against("keep_daily = 5").await, expected);
+    for manifest in &manifests[..4] {
+        history.lose(&manifest.key).await;
+    }
+    assert_eq!(against("keep_daily = 5").await, []);
 }
 
 #[tokio::test]

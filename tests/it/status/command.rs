@@ -36,8 +36,8 @@ impl Place {
 
 const PROMISED: &str = "[objectives]\nrpo = \"24h\"\nverified_within = \"7d\"\ncopies = 2\n";
 
-#[test]
-fn a_missed_objective_ends_with_6_and_says_what_to_do() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missed_objective_ends_with_6_and_says_what_to_do() {
     let own = Place::new();
     let place = &own.place;
     // Nothing is promised, nothing is judged, and that is said.
@@ -46,14 +46,20 @@ fn a_missed_objective_ends_with_6_and_says_what_to_do() {
 
     own.with(PROMISED);
     let run = place.expect(6, &["status"]);
-    for said in
-        ["missed", "no snapshot yet", "next: prismvault snapshot acme-blog", "1 repository: 0 ok, 1 missed"]
-    {
+    for said in [
+        "missed",
+        "newest complete snapshot: no snapshot yet; 24h is promised",
+        "next: prismvault snapshot acme-blog",
+        "1 repository: 0 ok, 1 missed",
+    ] {
         assert!(run.stdout.contains(said), "{said}: {run:?}");
     }
     place.expect(0, &["snapshot"]);
     let run = place.expect(6, &["status"]);
-    assert!(run.stdout.contains("never verified") && !run.stdout.contains("no snapshot yet"), "{run:?}");
+    assert!(
+        run.stdout.contains("last verified: never;") && !run.stdout.contains("no snapshot yet"),
+        "{run:?}"
+    );
     place.expect(0, &["verify", "--level", "bytes"]);
     let run = place.expect(0, &["status"]);
     assert!(run.stdout.contains("1 ok") && run.stdout.contains("2/2"), "{run:?}");
@@ -63,8 +69,8 @@ fn a_missed_objective_ends_with_6_and_says_what_to_do() {
     place.expect(0, &["status", "--repository", "acme-blog"]);
 }
 
-#[test]
-fn the_json_has_the_facts_what_they_mean_and_the_exit_code() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_has_the_facts_what_they_mean_and_the_exit_code() {
     let own = Place::new();
     own.with(&format!("{PROMISED}drilled_within = \"400d\"\nrto = \"4h\"\n"));
     own.place.expect(0, &["snapshot"]);
@@ -95,8 +101,8 @@ fn the_json_has_the_facts_what_they_mean_and_the_exit_code() {
     assert_eq!(json["replicas"][0]["replica"], "one");
 }
 
-#[test]
-fn a_replica_that_is_not_there_is_told_and_ends_with_3() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_not_there_is_told_and_ends_with_3() {
     let own = Place::new();
     own.with(PROMISED);
     own.place.expect(0, &["snapshot"]);
@@ -115,8 +121,8 @@ fn a_replica_that_is_not_there_is_told_and_ends_with_3() {
     own.place.expect(0, &["status"]);
 }
 
-#[test]
-fn metrics_are_written_whole_by_every_command_that_should() {
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_written_whole_by_every_command_that_should() {
     let own = Place::new();
     let place = &own.place;
     own.with(PROMISED);
@@ -148,20 +154,24 @@ fn metrics_are_written_whole_by_every_command_that_should() {
     let mode = std::fs::metadata(place.file("job.prom")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
     // Half of the vault would look like a fall.
-    place.expect(6, &["status", "--repository", "acme-blog", "--metrics-file", "half.prom"]);
-    assert!(!place.file("half.prom").exists());
+    place.expect(2, &["status", "--repository", "acme-blog", "--metrics-file", "half.prom"]);
+    std::fs::remove_file(place.file("metrics/prismvault.prom")).unwrap();
+    place.expect(6, &["status", "--repository", "acme-blog"]);
+    assert!(!place.file("metrics/prismvault.prom").exists());
+    place.expect(6, &["status"]);
+    assert!(place.file("metrics/prismvault.prom").exists());
 }
 
-#[test]
-fn metrics_that_cannot_be_written_do_not_undo_a_snapshot_but_are_told() {
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_that_cannot_be_written_do_not_undo_a_snapshot_but_are_told() {
     let own = Place::new();
     let run = own.place.expect(3, &["snapshot", "--metrics-file", "nowhere/now.prom"]);
     assert!(run.stderr.contains("nowhere/now.prom") && run.stdout.contains("is complete"), "{run:?}");
     own.place.expect(1, &["status", "--metrics-file", "nowhere/now.prom"]);
 }
 
-#[test]
-fn objectives_are_read_strictly_and_shown() {
+#[tokio::test(flavor = "multi_thread")]
+async fn objectives_are_read_strictly_and_shown() {
     let own = Place::new();
     let place = &own.place;
     own.with("[objectives]\nrpo = \"24h\"\n[repositories.acme-blog.objectives]\nrpo = \"15m\"\ncopies = 1\n");

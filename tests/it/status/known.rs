@@ -89,6 +89,7 @@ pub(crate) fn repository(repository: &str) -> RepositoryFacts {
         shrink: None,
         lost: 0,
         unreadable: 0,
+        removed_against_rules: Vec::new(),
     }
 }
 
@@ -160,7 +161,7 @@ pub(crate) fn good() -> Facts {
         pending: Vec::new(),
         requests: vec![RequestCount {
             of: "replica office".to_owned(),
-            operation: "LIST".to_owned(),
+            operation: "list".to_owned(),
             count: 12,
         }],
         retries: 3,
