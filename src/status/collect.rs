@@ -184,10 +184,9 @@ fn removed_against_rules(
     at: Timestamp,
 ) -> Vec<SnapshotId> {
     let removed = snapshots.removed().iter().filter(|one| one.manifest.repository == own.name);
-    let removed: BTreeSet<&SnapshotId> =
-        removed.filter(|one| one.is_complete()).map(|one| one.id()).collect();
+    let removed: BTreeSet<&SnapshotId> = removed.filter(|one| one.is_complete()).map(Snapshot::id).collect();
     let Some(policy) = config.retention_of(own).filter(|_| !removed.is_empty()) else { return Vec::new() };
-    let there = snapshots.of(&own.name).iter().filter(|one| one.is_complete()).map(|one| one.id());
+    let there = snapshots.of(&own.name).iter().filter(|one| one.is_complete()).map(Snapshot::id);
     let all: BTreeSet<&SnapshotId> = there.chain(removed.iter().copied()).collect();
     let candidates: Vec<Candidate> = all
         .into_iter()
