@@ -141,6 +141,8 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["jobs", "run", "look"], 0, Nothing),
     (&["jobs", "run", "free"], 0, Entry("jobs run")),
     (&["jobs", "run", "copy"], 0, Entry("jobs run")),
+    // It runs until it is told to stop; what its runs leave is in cli_run.
+    (&["run", "--help"], 0, Nothing),
     (&["retain", "--dry-run"], 0, Nothing),
     (&["retain"], 0, Entry("retain")),
     (&["undelete", "REMOVED", "--reason", "needed", "--dry-run"], 0, Nothing),

@@ -1,0 +1,202 @@
+//! `prismvault run`: the scheduler as service managers and people run it.
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use prismvault::sandbox::Faults;
+use serde_json::Value;
+
+use crate::backups::{Source, first_try, small, words};
+use crate::workplace::{Run, Workplace};
+
+const SECONDLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"* * * * * *\"\n";
+const YEARLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n";
+
+/// Longest wait for something that should happen at once; the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A place in which a first snapshot was taken, with these jobs.
+fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
+    let place = Workplace::new();
+    place.expect(0, &words(&first_try(source)));
+    std::fs::create_dir_all(place.path().join("schedules")).unwrap();
+    for (name, text) in jobs {
+        place.write(&format!("schedules/{name}.toml"), text);
+    }
+    place
+}
+
+/// A scheduler under way.
+struct Live {
+    child: Child,
+    events: mpsc::Receiver<String>,
+}
+
+impl Live {
+    fn begin(place: &Workplace) -> Self {
+        let mut command = place.command(&["run", "--json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, events) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, events }
+    }
+
+    /// Waits for an event, of this job where one is named.
+    #[track_caller]
+    fn expect(&self, event: &str, job: Option<&str>) -> Value {
+        let mut seen = Vec::new();
+        loop {
+            let Ok(line) = self.events.recv_timeout(PATIENCE) else { panic!("no {event} in {seen:#?}") };
+            let value: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert_eq!(value["schema"], 1, "{line}");
+            if value["event"] == event && job.is_none_or(|job| value["job"] == job) {
+                return value;
+            }
+            seen.push(line);
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    fn end(self) -> Run {
+        self.signal("TERM");
+        Run::from(self.child.wait_with_output().unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_run_at_their_time_and_their_id_is_in_log_manifest_audit_and_record() {
+    let source = small();
+    let place = place_with(&source, &[("often", SECONDLY), ("yearly", YEARLY)]);
+    let live = Live::begin(&place);
+    assert!(live.expect("will-run", Some("yearly"))["planned"].as_str().unwrap().contains("-01-01T00:00:00"));
+    let begun = live.expect("begun", Some("often"));
+    assert_eq!((&begun["attempt"], &begun["missed"]), (&1.into(), &0.into()));
+    let ended = live.expect("ended", Some("often"));
+    assert_eq!(ended["result"], 0, "{ended}");
+    let run = ended["run"].as_str().unwrap().to_owned();
+    let end = live.end();
+    assert_eq!(end.code, 0, "being asked to end is how it ends: {end:?}");
+    assert!(!end.stderr.contains("error"), "{end:?}");
+
+    let listed = place.expect(0, &["list", "--json"]).json();
+    let id =
+        listed["snapshots"][1]["snapshot"].as_str().expect("one by hand, then those of the job").to_owned();
+    let shown = place.expect(0, &["show", &format!("acme-blog/{id}"), "--json"]).json();
+    let manifest = &shown["manifest"];
+    assert_eq!((&manifest["run"], &manifest["trigger"]), (&run.as_str().into(), &"often".into()));
+    let audit = place.expect(0, &["audit", "list", "--json"]).json();
+    let entries = audit["entries"].as_array().unwrap();
+    let entry =
+        entries.iter().find(|entry| entry["run"] == run.as_str()).expect("the run is in the audit log");
+    assert_eq!((&entry["command"], &entry["result"]), (&"run".into(), &"complete".into()));
+    let record = place.read("vault/state/jobs/often.json");
+    assert!(record.contains("last_success") && record.contains("\\\"exit_code\\\":0"), "{record}");
+    place.expect(0, &["verify", "--full", "--identity", "keys/recovery.txt"]);
+}
+
+#[test]
+fn nothing_runs_before_every_file_is_right() {
+    let place = Workplace::new();
+    place.write("prismvault.toml", "[repositories.acme-blog]\nrepository = \"acme-blog\"\n");
+    std::fs::create_dir(place.path().join("schedules")).unwrap();
+    place.write("schedules/good.toml", SECONDLY);
+    place.write("schedules/bad.toml", &SECONDLY.replace("cron = \"* * * * * *\"", "cron = \"0 0 30 2 *\""));
+    place.write("schedules/typo.toml", &SECONDLY.replace("[\"*\"]", "[\"acme-blgo\"]"));
+    let run = place.expect(2, &["run"]);
+    for said in ["bad.toml:3", "never comes", "typo.toml:2", "did you mean", "jobs check"] {
+        assert!(run.stderr.contains(said), "{said}: {run:?}");
+    }
+    assert_eq!(run.stdout, "");
+    for file in ["good", "bad", "typo"] {
+        std::fs::remove_file(place.file(&format!("schedules/{file}.toml"))).unwrap();
+    }
+    let run = place.expect(2, &["run"]);
+    assert!(run.stderr.contains("holds no job"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_taken_over_when_they_change_and_refused_when_they_are_wrong() {
+    let source = small();
+    let place = place_with(&source, &[("yearly", YEARLY)]);
+    let live = Live::begin(&place);
+    live.expect("will-run", Some("yearly"));
+    // Noticed by itself.
+    place.write("schedules/broken.toml", "job = \"snapshto\"\n");
+    live.expect("refused", None);
+    let error = live.events.recv_timeout(PATIENCE).unwrap();
+    for said in ["did you mean \\\"snapshot\\\"?", "the jobs as they were go on"] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    // Asked for: the mistake is still there, and told again.
+    live.signal("HUP");
+    live.expect("refused", None);
+    std::fs::rename(place.file("schedules/broken.toml"), place.file("schedules/often.toml")).unwrap();
+    place.write("schedules/often.toml", SECONDLY);
+    live.signal("HUP");
+    live.expect("reloaded", None);
+    assert_eq!(live.expect("ended", Some("often"))["result"], 0);
+    let end = live.end();
+    assert_eq!(end.code, 0, "{end:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_runs_elsewhere_is_left_alone_and_not_done_twice() {
+    let source = small();
+    let place = place_with(&source, &[("yearly", YEARLY)]);
+    source.control().set_faults(Faults { latency: Duration::from_millis(300), ..Faults::default() });
+    source.repository.edit(0.5, 3).unwrap();
+    source.control().reset_counters();
+    let first =
+        place.command(&["jobs", "run", "yearly"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let mut first = first.unwrap();
+    // By its first request it has the lease.
+    while source.control().request_count() == 0 {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before it asked for anything");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let second = place.run(&["jobs", "run", "yearly", "--json"]);
+    assert_eq!(second.code, 5, "{second:?}");
+    let error = second.json();
+    assert!(error.to_string().contains("which holds its lease"), "{error}");
+    assert!(first.wait().unwrap().success());
+    source.control().set_faults(Faults::default());
+    let before = place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
+    let late = place.expect(0, &["jobs", "run", "yearly", "--if-due"]);
+    assert!(late.stderr.contains("nothing to do"), "{late:?}");
+    let after = place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
+    assert_eq!(after, before);
+    place.expect(0, &["jobs", "run", "yearly"]);
+    let asked = place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
+    assert_eq!(asked, before + 1, "a person who asks for it gets it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_leases_snapshots_run_and_what_removes_does_not() {
+    let source = small();
+    let prune = "job = \"prune\"\nrepositories = [\"*\"]\ncron = \"@weekly\"\n";
+    let place = place_with(&source, &[("yearly", YEARLY), ("prune", prune)]);
+    // What a probe found is not there: nobody knows what the store does.
+    let vault = place.file("vault/state");
+    for entry in std::fs::read_dir(vault).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("abilities") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let run = place.expect(0, &["jobs", "run", "yearly"]);
+    assert!(run.stderr.contains("another host may run yearly as well, which does no harm"), "{run:?}");
+    let run = place.expect(5, &["jobs", "run", "prune"]);
+    for said in ["prune did not run", "prismvault doctor"] {
+        assert!(run.stderr.contains(said), "{said}: {run:?}");
+    }
+    // The way out that it names.
+    place.run(&["doctor"]);
+    place.expect(0, &["jobs", "run", "prune"]);
+}
