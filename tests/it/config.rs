@@ -174,8 +174,8 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[repositories.blog]\nrepository = 'acme-blog'\nacces_token = { env = 'T' }",
             UnknownKey,
             "prismvault.toml:3: repositories.blog.acces_token: unknown key, did you mean \"access_token\"? (known \
-             here: repository, access_token, write_token, groups, space, timezone, retention, priority, \
-             asset_hosts, content_api, asset_api, types_api, migration_api)",
+             here: repository, access_token, write_token, groups, space, timezone, retention, objectives, \
+             priority, asset_hosts, content_api, asset_api, types_api, migration_api)",
         ),
         (
             "[vault]\nmin-copies = 2",
@@ -193,13 +193,13 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[retentoin]\nkeep_daily = 14",
             UnknownKey,
             "prismvault.toml:1: retentoin: unknown key, did you mean \"retention\"? (known here: include, \
-             repositories, vault, keys, limits, replicas, retention, audit)",
+             repositories, vault, keys, limits, replicas, retention, audit, objectives, metrics, run)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas, retention, audit)",
+             limits, replicas, retention, audit, objectives, metrics, run)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",
