@@ -106,6 +106,19 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (seconds <= YEAR).then(|| Duration::from_secs_f64(seconds))
 }
 
+/// Writes a duration with its two largest units: `0.3 s`, `42 s`, `3 min 05 s`, `2 h 10 min`,
+/// `3 d 4 h`.
+pub fn human_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

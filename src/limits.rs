@@ -183,6 +183,19 @@ pub struct Limits {
     /// Addresses whose requests are counted at once; beyond them all others share one count.
     pub webhook_addresses: usize,
 
+    /// Time over which `status` says for how much of it an objective was not met: a month, as
+    /// reports to customers have it.
+    pub burn_window: Duration,
+    /// How late a job may begin before the scheduler counts as silent; its jitter and twice the time
+    /// that its last run took come on top. Shorter than the shortest objective that anybody checks by
+    /// hand, longer than a restart of a host.
+    pub scheduler_silence: Duration,
+    /// Time after which what pruning marked should be gone, beyond the grace and the longest lock:
+    /// a weekly job, and one that failed once.
+    pub deletion_slack: Duration,
+    /// Locks of each replica that `status` reads: each is a request, and it is asked every few
+    /// minutes. Other ones each day.
+    pub status_locks: usize,
     /// Time that a lease lasts unless it is renewed, which is done each third of it: so long a job
     /// of a host that died waits for the next host.
     pub lease_lasts: Duration,
@@ -279,6 +292,10 @@ impl Default for Limits {
             webhook_bytes_max: 256 << 10,
             webhook_requests_per_minute: 120,
             webhook_addresses: 1024,
+            burn_window: Duration::from_hours(30 * 24),
+            scheduler_silence: Duration::from_hours(1),
+            deletion_slack: Duration::from_hours(14 * 24),
+            status_locks: 50,
             lease_lasts: Duration::from_mins(10),
             files_looked_at: Duration::from_secs(10),
             config_bytes_max: 4 << 20,

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::{
-    Config, Network, Notification, Replica, Repository, RetentionPolicy, SecretRef, Target, WebhookSettings,
+    Config, Network, Notification, Objectives, Replica, Repository, RetentionPolicy, SecretRef, Target,
+    WebhookSettings,
 };
 use crate::objects::LockMode;
 use crate::objects::s3::ServerEncryption;
@@ -32,6 +33,7 @@ struct Report {
     keys: KeysReport,
     limits: LimitsReport,
     audit: AuditReport,
+    metrics: MetricsReport,
     run: RunReport,
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
@@ -89,6 +91,12 @@ struct AuditReport {
     host: Option<String>,
 }
 
+/// Where numbers for monitoring go.
+#[derive(Serialize)]
+struct MetricsReport {
+    textfile: Option<PathBuf>,
+}
+
 #[derive(Serialize)]
 struct NotificationReport {
     name: String,
@@ -132,6 +140,7 @@ struct RepositoryReport {
     space: String,
     timezone: &'static str,
     retention: Option<RetentionPolicy>,
+    objectives: Objectives,
     priority: Option<u32>,
     asset_hosts: Vec<String>,
     content_api: Option<String>,
@@ -233,6 +242,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             finish_seconds: config.run.finish.as_secs(),
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
+        metrics: MetricsReport { textfile: config.metrics.textfile.clone() },
         repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
         replicas: config
             .replicas
@@ -295,6 +305,7 @@ fn repository_report(config: &Config, repository: &Repository) -> RepositoryRepo
         space: repository.space.to_string(),
         timezone: repository.timezone.name(),
         retention: config.retention_of(repository),
+        objectives: config.objectives_of(repository),
         priority: repository.priority,
         asset_hosts: repository.asset_hosts.clone(),
         content_api: address(repository.content_api.as_ref()),
@@ -394,6 +405,7 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
             }
         }
     }
+    let promised = objectives_table(report);
     let pinned = match (&report.vault.id, &report.vault.root) {
         (Some(id), Some(_)) => format!("vault {id}, pinned with its root key"),
         (Some(id), None) => format!("vault {id}, root key not pinned"),
@@ -409,6 +421,7 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .line("")
         .table(replicas)
         .table(retention)
+        .table(promised)
         .line("")
         .table(keys)
         .table(notifications_table(config))
@@ -425,4 +438,23 @@ fn notifications_table(config: &Config) -> Table {
         notifications.row([notification.name.to_string().into(), notification.target.kind().into(), place]);
     }
     notifications
+}
+
+fn objectives_table(report: &Report) -> Table {
+    let mut table = Table::new(["repository", "rpo", "rto", "verified within", "rehearsed within", "copies"]);
+    for repository in &report.repositories {
+        let Objectives { rpo, rto, verified_within, drilled_within, copies } = &repository.objectives;
+        let span = |within: &Option<crate::config::Within>| -> Text {
+            within.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string).into()
+        };
+        table.row([
+            repository.name.clone().into(),
+            span(rpo),
+            span(rto),
+            span(verified_within),
+            span(drilled_within),
+            copies.map_or_else(|| "-".to_owned(), |copies| copies.to_string()).into(),
+        ]);
+    }
+    table
 }

@@ -72,7 +72,6 @@ impl<'a> Line<'a> {
     fn of(snapshot: &'a Snapshot, verified: Vec<LastVerified>) -> Self {
         let manifest = &snapshot.manifest;
         let counts = &manifest.counts;
-        let releases: u64 = counts.release_documents.values().map(|tally| tally.bytes).sum();
         Self {
             id: manifest.snapshot.as_str(),
             repository: &manifest.repository,
@@ -80,11 +79,7 @@ impl<'a> Line<'a> {
             started: &manifest.started,
             documents: counts.documents.stored,
             assets: counts.assets.stored,
-            bytes: counts.documents.bytes
-                + releases
-                + counts.models.bytes
-                + counts.assets.bytes
-                + counts.repository.bytes,
+            bytes: counts.bytes(),
             added_bytes: manifest.added.stored_bytes,
             gaps: manifest.gaps.len(),
             replicas: &snapshot.on,

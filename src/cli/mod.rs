@@ -41,6 +41,7 @@ mod confirm;
 mod findings;
 mod keyfiles;
 mod lock_lines;
+pub mod metrics;
 mod notify_test;
 mod places;
 mod record;
@@ -75,6 +76,7 @@ pub mod run;
 pub mod sandbox;
 pub mod show;
 pub mod snapshot;
+pub mod status;
 pub mod undelete;
 pub mod verify;
 
@@ -85,6 +87,7 @@ pub use record::Record;
 pub use session::{IdentityOptions, Session};
 
 use logging::{LogFormat, LogOptions};
+use metrics::{Counted, CountingRetries, MetricsOptions};
 use output::{OutputOptions, Screen};
 use record::Effect;
 
@@ -137,6 +140,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Take a snapshot now
     Snapshot(snapshot::Args),
+    /// Each repository against its objectives, and what somebody should know
+    Status(status::Args),
     /// List snapshots, newest last
     List(list::Args),
     /// Show one snapshot: counts, status, replicas, what was new, what no API gives
@@ -208,7 +213,8 @@ impl Command {
             Self::Forget(args) => args.effect(),
             Self::Keys(args) => args.effect(),
             Self::Jobs(args) => args.effect(),
-            Self::List(_)
+            Self::Status(_)
+            | Self::List(_)
             | Self::Show(_)
             // What these two remember, below state/, may be lost at any time.
             | Self::Verify(_)
@@ -226,6 +232,17 @@ impl Command {
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Manual(_) => Effect::Reads,
+        }
+    }
+}
+
+impl Command {
+    /// Where a command that leaves metrics behind is told to write them; `status` does it itself.
+    fn metrics(&self) -> Option<MetricsOptions> {
+        match self {
+            Self::Snapshot(args) => Some(args.metrics.clone()),
+            Self::Jobs(args) => args.metrics(),
+            _ => None,
         }
     }
 }
@@ -259,6 +276,8 @@ pub struct Context {
     pub said: Memory,
     /// The lease under which it runs, where it has one.
     pub held: Option<Arc<Held>>,
+    /// What is counted for metrics.
+    pub counted: Arc<Counted>,
 }
 
 impl Context {
@@ -368,10 +387,12 @@ fn execute(
         .enable_all()
         .build()
         .map_err(failed("cannot start the runtime"))?;
+    let counted = Arc::new(Counted::default());
+    let shown = progress_for(global, screen, output);
     let context = Context {
         config: global.config.clone().or_else(config_of_environment),
         output: Arc::clone(output),
-        progress: progress_for(global, screen, output),
+        progress: Arc::new(CountingRetries { counted: Arc::clone(&counted), inner: shown }),
         cancel: CancellationToken::new(),
         clock: Arc::new(SystemClock),
         cache: !global.no_cache,
@@ -382,13 +403,18 @@ fn execute(
         hang_up: Arc::default(),
         said: Memory::default(),
         held: None,
+        counted,
     };
+    let measured = command.metrics();
     let reloads = matches!(command, Command::Run(_)).then(|| Arc::clone(&context.hang_up));
     let result = runtime.block_on(async {
         let mut tasks = JoinSet::new();
         signals::watch(&mut tasks, context.cancel.clone(), reloads, Arc::clone(output))
             .map_err(failed("cannot listen for signals"))?;
-        let result = dispatch(command, &context).await;
+        let mut result = dispatch(command, &context).await;
+        if let Some(options) = measured {
+            result = metrics::write_after(&options, result, &context).await;
+        }
         context.record.end(result, output).await
     });
     // What a command left behind must not keep the process: it is cancelled or of no use.
@@ -424,6 +450,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Init(args) => init::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Snapshot(args) => snapshot::run(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,

@@ -8,6 +8,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::init::{NewRepository, first_run};
+use super::metrics::MetricsOptions;
 use super::output::Page;
 use super::session::{IdentityOptions, Session, address_of};
 use super::text::{Style, Text};
@@ -43,6 +44,8 @@ pub struct Args {
     types_api: Option<url::Url>,
     #[command(flatten)]
     read: ReadOptions,
+    #[command(flatten)]
+    pub(super) metrics: MetricsOptions,
 }
 
 /// Which documents are read.
@@ -127,7 +130,9 @@ pub(super) async fn take_all(
             cancel: context.cancel.clone(),
             read: read.clone(),
         };
+        let before = http.request_counts();
         let taken = take(&session.vault, &http, target, options).await;
+        context.counted.add_requests(&http.request_counts(), &before);
         if taken.is_err() {
             context.record.about(target.name.as_str());
         }

@@ -1,6 +1,6 @@
 //! Sizes and durations as people read them.
 
-use std::time::Duration;
+pub use crate::clock::human_duration;
 
 /// Writes a number with its noun in the right number: `1 gap`, `2 gaps`, `0 repositories`. `noun`
 /// is the singular; one that ends with a consonant and y is bent as English does.
@@ -29,21 +29,10 @@ pub fn human_bytes(bytes: u64) -> String {
     format!("{size:.1} {}", UNITS[unit])
 }
 
-/// Writes a duration with its two largest units: `0.3 s`, `42 s`, `3 min 05 s`, `2 h 10 min`,
-/// `3 d 4 h`.
-pub fn human_duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..10 => format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0),
-        10..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

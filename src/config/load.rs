@@ -12,6 +12,7 @@ use crate::objects::{LockMode, LockRule};
 
 use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
+use super::objectives::ObjectivesTable;
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
 use super::run::RunSettings;
@@ -19,7 +20,7 @@ use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
-use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
+use super::{AuditSettings, Config, Keys, MetricsSettings, Place, Replica, Repository, VaultSettings, Zone};
 use super::{notifications, webhook};
 
 const ROOT_KEYS: &[&str] = &[
@@ -31,6 +32,8 @@ const ROOT_KEYS: &[&str] = &[
     "replicas",
     "retention",
     "audit",
+    "objectives",
+    "metrics",
     "run",
     "notifications",
     "webhook",
@@ -45,6 +48,7 @@ const REPOSITORY_KEYS: &[&str] = &[
     "space",
     "timezone",
     "retention",
+    "objectives",
     "priority",
     "asset_hosts",
     "content_api",
@@ -54,6 +58,7 @@ const REPOSITORY_KEYS: &[&str] = &[
 ];
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
+const METRICS_KEYS: &[&str] = &["textfile"];
 const AUDIT_KEYS: &[&str] = &["principal", "host"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
 const REPLICA_KEYS: &[&str] = &[
@@ -105,6 +110,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
     let notifications = root.read("notifications", |value| notifications::read(value, file))?;
     let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
+    let objectives = root.read("objectives", ObjectivesTable::read)?.unwrap_or_default();
+    let metrics = root.read("metrics", |value| read_metrics(value, directory_of(file)))?.unwrap_or_default();
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     let included = included_files(&root, file)?;
@@ -144,6 +151,8 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         notifications: notifications.unwrap_or_default(),
         webhook,
         retention,
+        objectives,
+        metrics,
     })
 }
 
@@ -293,6 +302,7 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
         timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),
         retention: table.read("retention", |value| RetentionTable::read(value, file))?,
+        objectives: table.read("objectives", ObjectivesTable::read)?.unwrap_or_default(),
         priority: table.read("priority", |value| value.integer(0, u64::from(u32::MAX)))?.map(|n| n as u32),
         asset_hosts: table.read("asset_hosts", |value| each(value, host))?.unwrap_or_default(),
         content_api: table.read("content_api", api_address)?,
@@ -350,6 +360,17 @@ fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
 fn read_audit(value: &Value<'_>) -> Result<AuditSettings, ConfigError> {
     let table = value.table(AUDIT_KEYS)?;
     Ok(AuditSettings { principal: table.read("principal", label)?, host: table.read("host", label)? })
+}
+
+fn read_metrics(value: &Value<'_>, directory: &Path) -> Result<MetricsSettings, ConfigError> {
+    let table = value.table(METRICS_KEYS)?;
+    let textfile = table.read("textfile", |value| Ok(directory.join(value.text()?)))?;
+    if let (Some(file), Some(value)) = (&textfile, table.get("textfile"))
+        && file.extension().is_none_or(|extension| extension != "prom")
+    {
+        return Err(value.invalid("must end in .prom, or node_exporter does not read it"));
+    }
+    Ok(MetricsSettings { textfile })
 }
 
 fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError> {

@@ -26,6 +26,7 @@ pub(crate) mod error;
 pub(crate) mod include;
 mod load;
 mod notifications;
+mod objectives;
 pub(crate) mod read;
 mod retention;
 mod run;
@@ -38,6 +39,7 @@ mod zone;
 
 pub use error::{ConfigError, ConfigErrorKind};
 pub use notifications::{Channel, Email, Hooks, Notification, PLACEHOLDERS, SmtpTls, Target, WebhookBody};
+pub use objectives::{InvalidWithin, Objectives, Within};
 pub use retention::{Period, RetentionPolicy};
 pub use run::RunSettings;
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
@@ -72,10 +74,14 @@ pub struct Config {
     pub notifications: Vec<Notification>,
     /// Where Prismic's webhooks are received.
     pub webhook: Option<WebhookSettings>,
+    /// Where numbers for monitoring go.
+    pub metrics: MetricsSettings,
     /// The scheduler.
     pub run: RunSettings,
     /// How long snapshots are kept; asked by [`retention_of`](Self::retention_of).
     retention: retention::RetentionTables,
+    /// What is promised of all repositories; asked by [`objectives_of`](Self::objectives_of).
+    objectives: objectives::ObjectivesTable,
 }
 
 /// One `[repositories.NAME]`.
@@ -103,6 +109,8 @@ pub struct Repository {
     pub timezone: Zone,
     /// How long its snapshots are kept, where that differs.
     retention: Option<retention::RetentionTable>,
+    /// What is promised of it, where that differs.
+    objectives: objectives::ObjectivesTable,
     /// Place in the order of recovery, smallest first; those without one come last.
     pub priority: Option<u32>,
     /// Further hosts that assets may come from, in lower case, without port.
@@ -154,6 +162,14 @@ pub struct AuditSettings {
     pub principal: Option<String>,
     /// The machine; by default its own name.
     pub host: Option<String>,
+}
+
+/// `[metrics]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// File that `status`, `snapshot` and `jobs run` write their numbers into when they end, for
+    /// the textfile collector of Prometheus' node_exporter.
+    pub textfile: Option<PathBuf>,
 }
 
 /// One `[[replicas]]`.
@@ -293,6 +309,11 @@ impl Config {
     /// Returns how long they are kept on a replica that has rules of its own; `None` for others.
     pub fn retention_on(&self, repository: &Repository, replica: &Replica) -> Option<RetentionPolicy> {
         self.retention.policy_on(repository, replica).expect("checked when the file was loaded")
+    }
+
+    /// Returns what is promised of a repository.
+    pub fn objectives_of(&self, repository: &Repository) -> Objectives {
+        repository.objectives.over(&self.objectives)
     }
 
     fn unknown_name(&self, name: &str) -> ConfigError {

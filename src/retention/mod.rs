@@ -32,6 +32,6 @@ pub use holds::{HoldStep, hold, plan_hold, plan_release, release};
 pub use lost::{acknowledge_lost, plan_lost};
 pub use plan::{Kind, PolicyOn, Refusal, RemoveFrom, RepositoryPlan, RetentionPlan, SnapshotPlan, VerdictOn};
 pub use planning::{Policies, plan_forget, plan_retention};
-pub use policy::{Candidate, Verdict, evaluate};
+pub use policy::{Candidate, Verdict, evaluate, is_of_partial};
 pub use shrink::{Fall, Shrink, accept_shrink, plan_accept_shrink, shrink_of};
 pub use undelete::{Undeletable, deadlines, plan_undelete, undelete};

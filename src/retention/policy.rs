@@ -19,6 +19,15 @@ use crate::clock::Timestamp;
 use crate::config::{Period, RetentionPolicy, Zone};
 use crate::ids::SnapshotId;
 
+/// How the rule begins by which partial snapshots go.
+const OF_PARTIAL: &str = "partial, older than";
+
+/// Whether a snapshot went by the rule for partial ones: the ledger keeps the rule when the manifest
+/// is long gone.
+pub fn is_of_partial(rule: &str) -> bool {
+    rule.starts_with(OF_PARTIAL)
+}
+
 /// A snapshot as far as a policy looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -175,7 +184,7 @@ impl Sheet<'_> {
                     Verdict::Keep(vec![format!("partial, younger than {}", policy.keep_partial)])
                 }
                 (false, true) => Verdict::Remove(format!(
-                    "partial, older than {}, and a complete one is later",
+                    "{OF_PARTIAL} {}, and a complete one is later",
                     policy.keep_partial
                 )),
             });

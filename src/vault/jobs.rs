@@ -4,6 +4,8 @@
 //! replica, knows what was missed. The newest of them counts. What cannot be read counts as not
 //! there: the worst that comes of it is a run too many.
 
+use std::collections::BTreeSet;
+
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -76,6 +78,21 @@ pub async fn load(vault: &Vault, job: &Name) -> Option<JobRecord> {
         }
     });
     join_all(copies).await.into_iter().flatten().max_by_key(JobRecord::age)
+}
+
+/// Returns the jobs that any live replica has a record of; a replica that cannot be listed leaves the
+/// run.
+pub async fn recorded(vault: &Vault) -> BTreeSet<Name> {
+    let listed =
+        vault.replicas.live().map(|replica| async move { (replica, replica.store.list(layout::JOBS).await) });
+    let mut names = BTreeSet::new();
+    for (replica, listed) in join_all(listed).await {
+        match listed {
+            Ok(objects) => names.extend(objects.iter().filter_map(|object| layout::parse_job(&object.key))),
+            Err(error) => replica.fail(error),
+        }
+    }
+    names
 }
 
 /// Reads what is known of several jobs.

@@ -110,6 +110,11 @@ pub fn job(name: &Name) -> String {
     format!("{JOBS}/{name}.json")
 }
 
+/// Returns the job from the key of what is known of it.
+pub fn parse_job(key: &str) -> Option<Name> {
+    key.strip_prefix(JOBS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
+}
+
 /// Key under which damaged bytes of an object are kept aside.
 pub fn damaged(key: &str) -> String {
     format!("{DAMAGED}/{key}")

@@ -5,7 +5,6 @@
 //! chain needs no lock. It is whole when every named parent is there. Cutting off its newest end
 //! everywhere is noticed by whoever remembers a later head: see [`super::memory`].
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::chain::{self, Link};
@@ -201,11 +200,14 @@ impl Snapshots {
     }
 
     async fn load_ledgers(&mut self, vault: &Vault, spaces: BTreeSet<Name>) -> Result<()> {
-        for space in spaces {
-            if let Entry::Vacant(vacant) = self.ledgers.entry(space) {
-                let ledger = Ledger::load(vault, vacant.key()).await?;
-                vacant.insert(ledger);
-            }
+        let new = spaces.into_iter().filter(|space| !self.ledgers.contains_key(space));
+        let new: Vec<Name> = new.collect();
+        let loaded = in_parallel(new, vault.limits.store_concurrency, |space| async move {
+            (Ledger::load(vault, &space).await, space)
+        })
+        .await;
+        for (ledger, space) in loaded {
+            self.ledgers.insert(space, ledger?);
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt as _, stream};
+
 use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name, SnapshotId};
@@ -195,18 +197,26 @@ pub async fn last_verified(
     let spaces: BTreeSet<&Name> = snapshots.iter().map(|snapshot| &snapshot.manifest.space).collect();
     let now = vault.now();
     let mut found: BTreeMap<SnapshotId, Vec<LastVerified>> = BTreeMap::new();
-    for space in spaces {
-        for replica in vault.replicas.live() {
-            let Some(verified) = verified::load(vault, replica, space).await else { continue };
-            let own = snapshots.iter().filter(|snapshot| snapshot.manifest.space == *space);
-            for snapshot in own.filter(|snapshot| snapshot.on.contains(&replica.name)) {
-                let times = verified.snapshots.get(snapshot.id()).cloned().unwrap_or_default();
-                found.entry(snapshot.id().clone()).or_default().push(LastVerified {
-                    replica: replica.name.clone(),
-                    bytes: times.at(Level::Bytes, now).map(rfc3339),
-                    content: times.at(Level::Content, now).map(rfc3339),
-                });
-            }
+    let places =
+        spaces.into_iter().flat_map(|space| vault.replicas.live().map(move |replica| (space, replica)));
+    let loaded = stream::iter(places)
+        .map(|(space, replica)| async move { (space, replica, verified::load(vault, replica, space).await) })
+        .buffered(vault.limits().store_concurrency);
+    let loaded: Vec<_> = loaded.collect().await;
+    let mut by_space: BTreeMap<&Name, Vec<&Snapshot>> = BTreeMap::new();
+    for snapshot in snapshots {
+        by_space.entry(&snapshot.manifest.space).or_default().push(snapshot);
+    }
+    for (space, replica, verified) in loaded {
+        let Some(verified) = verified else { continue };
+        let own = by_space.get(space).into_iter().flatten();
+        for snapshot in own.filter(|snapshot| snapshot.on.contains(&replica.name)) {
+            let times = verified.snapshots.get(snapshot.id()).cloned().unwrap_or_default();
+            found.entry(snapshot.id().clone()).or_default().push(LastVerified {
+                replica: replica.name.clone(),
+                bytes: times.at(Level::Bytes, now).map(rfc3339),
+                content: times.at(Level::Content, now).map(rfc3339),
+            });
         }
     }
     found

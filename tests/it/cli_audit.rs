@@ -100,6 +100,7 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["access", "diff"], 0, Nothing),
     (&["access", "review"], 0, Nothing),
     (&["list"], 0, Nothing),
+    (&["status"], 0, Nothing),
     // What it keeps is below state/, and may be lost at any time.
     (&["doctor"], 0, Nothing),
     (&["show", "latest"], 0, Nothing),

@@ -11,6 +11,7 @@ const COMMANDS: &[&[&str]] = &[
     &["init"],
     &["doctor"],
     &["snapshot"],
+    &["status"],
     &["list"],
     &["show", "latest"],
     &["verify"],

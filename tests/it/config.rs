@@ -175,7 +175,8 @@ fn unknown_keys_are_named_with_what_was_meant() {
             UnknownKey,
             "prismvault.toml:3: repositories.blog.acces_token: unknown key, did you mean \"access_token\"? (known \
              here: repository, access_token, write_token, webhook_secret, groups, space, timezone, \
-             retention, priority, asset_hosts, content_api, asset_api, types_api, migration_api)",
+             retention, objectives, priority, asset_hosts, content_api, asset_api, types_api, \
+             migration_api)",
         ),
         (
             "[vault]\nmin-copies = 2",
@@ -193,13 +194,14 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[retentoin]\nkeep_daily = 14",
             UnknownKey,
             "prismvault.toml:1: retentoin: unknown key, did you mean \"retention\"? (known here: include, \
-             repositories, vault, keys, limits, replicas, retention, audit, run, notifications, webhook)",
+             repositories, vault, keys, limits, replicas, retention, audit, objectives, metrics, run, \
+             notifications, webhook)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas, retention, audit, run, notifications, webhook)",
+             limits, replicas, retention, audit, objectives, metrics, run, notifications, webhook)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",

@@ -60,6 +60,7 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Restore, &["access", "diff"], 0),
     (Restore, &["access", "review"], 0),
     (Snapshot, &["list"], 0),
+    (Snapshot, &["status"], 0),
     (Snapshot, &["show", "latest"], 0),
     (Snapshot, &["verify"], 0),
     (Snapshot, &["jobs", "run", "take"], 0),

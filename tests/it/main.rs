@@ -75,6 +75,7 @@ mod snapshot;
 mod snapshot_assets;
 mod snapshot_content;
 mod snapshot_gaps;
+mod status;
 mod tidy;
 mod vault_rules;
 mod vaults;

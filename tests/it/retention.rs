@@ -2,7 +2,7 @@
 
 mod command;
 mod config;
-mod history;
+pub(crate) mod history;
 mod lost;
 mod plans;
 mod policy;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::metrics::MetricsOptions;
 use super::output::Page;
 use super::record::Effect;
 use super::session::IdentityOptions;
@@ -42,6 +43,14 @@ impl Args {
         match self.action {
             Action::Run(_) => Effect::MayWrite("jobs run"),
             Action::List | Action::Check | Action::Next(_) | Action::NotifyTest(_) => Effect::Reads,
+        }
+    }
+
+    /// Where a job that runs is told to write metrics.
+    pub(super) fn metrics(&self) -> Option<MetricsOptions> {
+        match &self.action {
+            Action::Run(args) => Some(args.metrics.clone()),
+            Action::List | Action::Check | Action::Next(_) => None,
         }
     }
 }
@@ -76,6 +85,8 @@ struct RunArgs {
     if_due: bool,
     #[command(flatten)]
     identity: IdentityOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
 }
 
 #[derive(Serialize)]

@@ -149,6 +149,14 @@ pub struct Counts {
     pub external_assets: u64,
 }
 
+impl Counts {
+    /// Bytes of everything, before compression.
+    pub fn bytes(&self) -> u64 {
+        let releases: u64 = self.release_documents.values().map(|tally| tally.bytes).sum();
+        self.documents.bytes + releases + self.models.bytes + self.assets.bytes + self.repository.bytes
+    }
+}
+
 /// How many there should be and how many there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {

@@ -18,12 +18,12 @@ use prismvault::vault::snapshots::{Snapshot, Snapshots};
 
 use crate::vaults::TestVault;
 
-pub(super) fn blog() -> Name {
+pub(crate) fn blog() -> Name {
     "blog".parse().unwrap()
 }
 
 /// A policy that keeps the newest ones.
-pub(super) fn last(count: u32) -> RetentionPolicy {
+pub(crate) fn last(count: u32) -> RetentionPolicy {
     RetentionPolicy {
         keep_last: count,
         keep: BTreeMap::new(),
@@ -36,7 +36,7 @@ pub(super) fn last(count: u32) -> RetentionPolicy {
 }
 
 /// One policy for every replica.
-pub(super) fn everywhere(repository: &str, policy: RetentionPolicy) -> Policies {
+pub(crate) fn everywhere(repository: &str, policy: RetentionPolicy) -> Policies {
     Policies {
         repository: repository.parse().unwrap(),
         zone: Zone::UTC,
@@ -46,18 +46,18 @@ pub(super) fn everywhere(repository: &str, policy: RetentionPolicy) -> Policies 
 }
 
 /// A vault, and the manifests made in it.
-pub(super) struct History {
-    pub(super) vault: TestVault,
+pub(crate) struct History {
+    pub(crate) vault: TestVault,
 }
 
 impl History {
-    pub(super) async fn new(replicas: usize) -> Self {
+    pub(crate) async fn new(replicas: usize) -> Self {
         let begin: Timestamp = "2026-11-01T02:00:00Z".parse().unwrap();
         Self { vault: TestVault::starting(begin, replicas, true).await }
     }
 
     /// A vault with complete snapshots of as many nights.
-    pub(super) async fn of_nights(replicas: usize, nights: usize) -> (Self, Vec<Manifest>) {
+    pub(crate) async fn of_nights(replicas: usize, nights: usize) -> (Self, Vec<Manifest>) {
         let history = Self::new(replicas).await;
         let mut manifests = Vec::new();
         for _ in 0..nights {
@@ -66,21 +66,21 @@ impl History {
         (history, manifests)
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.vault.backup.clock.now()
     }
 
-    pub(super) fn advance(&self, by: TimeDelta) {
+    pub(crate) fn advance(&self, by: TimeDelta) {
         self.vault.backup.clock.advance(by);
     }
 
     /// Takes a snapshot the next night, with as many documents by its own account.
-    pub(super) async fn night(&self, repository: &str, documents: u64) -> Manifest {
+    pub(crate) async fn night(&self, repository: &str, documents: u64) -> Manifest {
         self.take(repository, documents, false).await
     }
 
     /// The same, with something missing.
-    pub(super) async fn partial_night(&self, repository: &str) -> Manifest {
+    pub(crate) async fn partial_night(&self, repository: &str) -> Manifest {
         self.take(repository, 100, true).await
     }
 
@@ -100,44 +100,44 @@ impl History {
             .await
     }
 
-    pub(super) async fn open(&self) -> Arc<Vault> {
+    pub(crate) async fn open(&self) -> Arc<Vault> {
         self.vault.backup.open().await.unwrap()
     }
 
-    pub(super) async fn snapshots(&self) -> Snapshots {
+    pub(crate) async fn snapshots(&self) -> Snapshots {
         Snapshots::load(&*self.open().await, None).await.unwrap()
     }
 
     /// Ids of the blog's snapshots that are left.
-    pub(super) async fn left(&self) -> Vec<String> {
+    pub(crate) async fn left(&self) -> Vec<String> {
         self.snapshots().await.of(&blog()).iter().map(|one| one.id().to_string()).collect()
     }
 
-    pub(super) async fn plan(&self, policies: &[Policies]) -> RetentionPlan {
+    pub(crate) async fn plan(&self, policies: &[Policies]) -> RetentionPlan {
         self.try_plan(policies).await.unwrap()
     }
 
-    pub(super) async fn try_plan(&self, policies: &[Policies]) -> Result<RetentionPlan> {
+    pub(crate) async fn try_plan(&self, policies: &[Policies]) -> Result<RetentionPlan> {
         let vault = self.open().await;
         let snapshots = Snapshots::load(&vault, None).await?;
         plan_retention(&vault, &snapshots, policies, self.now()).await
     }
 
     /// Plans and applies.
-    pub(super) async fn retain(&self, policies: &[Policies]) -> Applied {
+    pub(crate) async fn retain(&self, policies: &[Policies]) -> Applied {
         let plan = self.plan(policies).await;
         apply(&*self.open().await, &plan).await.unwrap()
     }
 
     /// Keys of the ledger of a space on the first replica, signatures left out.
-    pub(super) async fn entries(&self) -> Vec<String> {
+    pub(crate) async fn entries(&self) -> Vec<String> {
         let mut keys = self.vault.keys("ledger").await;
         keys.retain(|key| key.ends_with(".json"));
         keys
     }
 
     /// Loses a file and its signature on every replica.
-    pub(super) async fn lose(&self, key: &str) {
+    pub(crate) async fn lose(&self, key: &str) {
         for store in &self.vault.stores {
             for key in [key.to_owned(), format!("{key}.minisig")] {
                 store.delete(&key).await.unwrap();
@@ -147,20 +147,20 @@ impl History {
 }
 
 /// Ids of what a plan removes.
-pub(super) fn going(plan: &RetentionPlan) -> Vec<String> {
+pub(crate) fn going(plan: &RetentionPlan) -> Vec<String> {
     plan.removals().map(|(_, line, _)| line.snapshot.to_string()).collect()
 }
 
-pub(super) fn ids(manifests: &[Manifest]) -> Vec<String> {
+pub(crate) fn ids(manifests: &[Manifest]) -> Vec<String> {
     manifests.iter().map(|manifest| manifest.snapshot.to_string()).collect()
 }
 
 /// SHA-256 of the manifest of a snapshot that is there.
-pub(super) fn digest_of(snapshots: &Snapshots, manifest: &Manifest) -> Digest {
+pub(crate) fn digest_of(snapshots: &Snapshots, manifest: &Manifest) -> Digest {
     find(snapshots, manifest).digest
 }
 
-pub(super) fn find<'a>(snapshots: &'a Snapshots, manifest: &Manifest) -> &'a Snapshot {
+pub(crate) fn find<'a>(snapshots: &'a Snapshots, manifest: &Manifest) -> &'a Snapshot {
     let all = snapshots.iter().chain(snapshots.removed());
     all.into_iter().find(|one| *one.id() == manifest.snapshot).expect("the manifest is somewhere")
 }

@@ -1,0 +1,8 @@
+//! Objectives, alarms and metrics: what is judged, what is gathered, and the command.
+
+mod alarms;
+mod collecting;
+mod command;
+mod format;
+mod judging;
+mod known;

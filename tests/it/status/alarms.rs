@@ -1,0 +1,331 @@
+//! Every alarm comes with its cause and goes with it.
+
+use chrono::TimeDelta;
+use prismvault::clock::rfc3339;
+use prismvault::ids::SnapshotId;
+use prismvault::retention::{Fall, Shrink};
+use prismvault::status::{Alarm, Facts, Pending, PendingKind, Severity, State};
+use prismvault::vault::format::manifest::Status;
+
+use super::known::{days, good, hours, job, judge, name, now, run, snapshot};
+
+use Severity::{Critical, Warning};
+
+/// What makes facts worse.
+type Cause = fn(&mut Facts);
+
+fn pending(kind: PendingKind, due: TimeDelta) -> Pending {
+    Pending {
+        kind,
+        replica: "office".to_owned(),
+        subject: "blog".to_owned(),
+        since: now() - days(40),
+        due: now() - due,
+    }
+}
+
+/// The alarm, its cause, and what is just not one.
+const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
+    ("rpo:blog", Critical, |facts| blog_is(facts, hours(25)), |facts| blog_is(facts, hours(10))),
+    (
+        // The next run comes after the time is over.
+        "rpo:blog",
+        Warning,
+        |facts| blog_is(facts, hours(11)),
+        |facts| blog_is(facts, hours(9)),
+    ),
+    (
+        "rto:blog",
+        Critical,
+        |facts| facts.repositories[0].drill.as_mut().unwrap().recovery = Some(hours(5)),
+        |facts| facts.repositories[0].drill.as_mut().unwrap().recovery = Some(hours(4)),
+    ),
+    ("rto:blog", Warning, |facts| facts.repositories[0].drill.as_mut().unwrap().recovery = None, |_| {}),
+    (
+        "verified_within:blog",
+        Critical,
+        |facts| facts.repositories[0].verified = Some(now() - days(8)),
+        |facts| facts.repositories[0].verified = Some(now() - days(6)),
+    ),
+    ("verified_within:blog", Critical, |facts| facts.repositories[0].verified = None, |_| {}),
+    (
+        "drilled_within:blog",
+        Critical,
+        |facts| facts.repositories[0].drill.as_mut().unwrap().ended = now() - days(401),
+        |facts| facts.repositories[0].drill.as_mut().unwrap().ended = now() - days(350),
+    ),
+    (
+        // No job does it, and the time is nearly over.
+        "drilled_within:blog",
+        Warning,
+        |facts| facts.repositories[0].drill.as_mut().unwrap().ended = now() - days(390),
+        |_| {},
+    ),
+    (
+        "copies:blog",
+        Critical,
+        |facts| facts.repositories[0].last_complete.as_mut().unwrap().on.truncate(1),
+        |facts| facts.repositories[0].last_complete.as_mut().unwrap().on.push("third".to_owned()),
+    ),
+    ("history-lost:blog", Critical, |facts| facts.repositories[0].lost = 1, |_| {}),
+    ("history-lost:blog", Critical, |facts| facts.repositories[0].unreadable = 1, |_| {}),
+    (
+        "history-short:blog",
+        Critical,
+        |facts| facts.repositories[0].removed_against_rules.push(SnapshotId::new(now())),
+        |_| {},
+    ),
+    (
+        "shrink:blog",
+        Critical,
+        |facts| {
+            let newest = snapshot(now(), Status::Complete).snapshot;
+            facts.repositories[0].shrink = Some(Shrink {
+                snapshot: newest.clone(),
+                against: newest,
+                falls: vec![Fall { what: "documents".to_owned(), from: 1000, to: 10 }],
+            });
+        },
+        |_| {},
+    ),
+    (
+        "replica-behind:office",
+        Warning,
+        |facts| {
+            facts.replicas[1].missing = 2;
+            facts.replicas[1].missing_since = Some(now() - days(2));
+        },
+        |_| {},
+    ),
+    (
+        "replica-away:office",
+        Critical,
+        |facts| facts.replicas[1].failure = Some("connection refused".to_owned()),
+        |_| {},
+    ),
+    (
+        // One night without renewal is not noticed, the second is.
+        "locks:office",
+        Warning,
+        |facts| facts.replicas[1].locks.as_mut().unwrap().days_left = Some(5),
+        |facts| facts.replicas[1].locks.as_mut().unwrap().days_left = Some(6),
+    ),
+    (
+        "locks:office",
+        Critical,
+        |facts| facts.replicas[1].locks.as_mut().unwrap().days_left = Some(3),
+        |facts| facts.replicas[1].locks.as_mut().unwrap().days_left = None,
+    ),
+    (
+        "locks:office",
+        Warning,
+        |facts| facts.replicas[1].locks.as_mut().unwrap().failure = Some("no key".to_owned()),
+        |_| {},
+    ),
+    (
+        "clock:office",
+        Warning,
+        |facts| facts.replicas[1].clock_offset_seconds = Some(-31),
+        |facts| facts.replicas[1].clock_offset_seconds = Some(-30),
+    ),
+    (
+        "clock:office",
+        Critical,
+        |facts| facts.replicas[1].clock_offset_seconds = Some(301),
+        |facts| facts.replicas[1].clock_offset_seconds = None,
+    ),
+    (
+        "token:blog:write_token",
+        Warning,
+        |facts| facts.tokens[0].issued = Some(now() - days(91)),
+        |facts| facts.tokens[0].issued = Some(now() - days(90)),
+    ),
+    (
+        "token:blog:write_token",
+        Warning,
+        |facts| facts.tokens[0].ends = Some(now() + days(14)),
+        |facts| facts.tokens[0].ends = Some(now() + days(15)),
+    ),
+    (
+        "token:blog:write_token",
+        Critical,
+        |facts| facts.tokens[0].ends = Some(now()),
+        |facts| facts.tokens[0].ends = None,
+    ),
+    (
+        "job-failing:nightly-copy",
+        Critical,
+        |facts| failed(facts, 1),
+        |facts| facts.jobs.push(job("nightly-copy", "replicate")),
+    ),
+    ("job-failing:nightly-copy", Warning, |facts| failed(facts, 3), |_| {}),
+    (
+        "job-never-ran:monthly",
+        Warning,
+        |facts| {
+            facts.jobs.push(job("monthly", "prune"));
+            facts.jobs[2].record = None;
+        },
+        |facts| facts.jobs.push(job("monthly", "prune")),
+    ),
+    (
+        // A scheduler knows it, and its time went by.
+        "job-never-ran:monthly",
+        Critical,
+        |facts| never_ran(facts, hours(2)),
+        |facts| never_ran(facts, TimeDelta::minutes(50)),
+    ),
+    (
+        "job-overdue:nightly",
+        Critical,
+        |facts| facts.jobs[0].plan.as_mut().unwrap().last_due = Some(now() - hours(2)),
+        // A run that takes long, with jitter, is no late one.
+        |facts| {
+            let plan = facts.jobs[0].plan.as_mut().unwrap();
+            plan.last_due = Some(now() - hours(2));
+            plan.jitter = Some(hours(1));
+        },
+    ),
+    (
+        "scheduler-silent:vault",
+        Critical,
+        |facts| next_of_all(facts, hours(2)),
+        |facts| next_of_all(facts, TimeDelta::minutes(50)),
+    ),
+    (
+        // Seen from a host that has no schedules.
+        "scheduler-silent:vault",
+        Critical,
+        |facts| {
+            next_of_all(facts, hours(30));
+            for job in &mut facts.jobs {
+                job.plan = None;
+                job.record.as_mut().unwrap().last = Some(run(hours(54), 0));
+            }
+        },
+        |facts| facts.jobs.iter_mut().for_each(|job| job.plan = None),
+    ),
+    (
+        "scheduler-silent:vault",
+        Warning,
+        |facts| facts.jobs.iter_mut().for_each(|job| job.record = None),
+        |facts| facts.jobs.clear(),
+    ),
+    (
+        "deletion-pending:office:blog",
+        Critical,
+        |facts| facts.pending.push(pending(PendingKind::Deletion, hours(1))),
+        |facts| facts.pending.push(pending(PendingKind::Deletion, hours(0))),
+    ),
+    (
+        "erasure-pending:office:blog",
+        Critical,
+        |facts| facts.pending.push(pending(PendingKind::Erasure, hours(1))),
+        |facts| facts.pending.push(pending(PendingKind::Erasure, hours(-100))),
+    ),
+];
+
+fn blog_is(facts: &mut Facts, old: TimeDelta) {
+    facts.repositories[0].last_complete.as_mut().unwrap().taken = now() - old;
+}
+
+fn failed(facts: &mut Facts, exit_code: u8) {
+    facts.jobs.push(job("nightly-copy", "replicate"));
+    let record = facts.jobs[2].record.as_mut().unwrap();
+    record.failures = 2;
+    record.last = Some(run(hours(10), exit_code));
+    record.last_success = None;
+}
+
+fn never_ran(facts: &mut Facts, late: TimeDelta) {
+    facts.jobs.push(job("monthly", "prune"));
+    let monthly = &mut facts.jobs[2];
+    monthly.plan = None;
+    let record = monthly.record.as_mut().unwrap();
+    record.next = Some(rfc3339(now() - late));
+    (record.last, record.last_success) = (None, None);
+}
+
+fn next_of_all(facts: &mut Facts, late: TimeDelta) {
+    for job in &mut facts.jobs {
+        job.record.as_mut().unwrap().next = Some(rfc3339(now() - late));
+    }
+}
+
+fn keys(alarms: &[Alarm]) -> Vec<(&str, Severity)> {
+    alarms.iter().map(|alarm| (alarm.key.as_str(), alarm.severity)).collect()
+}
+
+#[test]
+fn every_alarm_comes_with_its_cause_and_goes_with_it() {
+    assert_eq!(keys(&judge(&good()).alarms), []);
+    for (key, severity, cause, just_not) in ALARMS {
+        let mut facts = good();
+        cause(&mut facts);
+        let assessment = judge(&facts);
+        // What a replica that is away takes with it is said besides.
+        let found = keys(&assessment.alarms);
+        assert_eq!(found, [(*key, *severity)], "{:?}", assessment.alarms);
+        let alarm = &assessment.alarms[0];
+        assert!(!alarm.next.is_empty() && !alarm.what.is_empty(), "{alarm:?}");
+        assert_eq!(alarm.repository.is_some(), key.contains("blog") && !key.contains("pending"), "{alarm:?}");
+        assert!(alarm.since.is_none_or(|since| since <= now()), "{alarm:?}");
+        let mut facts = good();
+        just_not(&mut facts);
+        assert_eq!(keys(&judge(&facts).alarms), [], "{key}");
+    }
+}
+
+#[test]
+fn partial_snapshots_in_a_row_are_an_alarm_and_one_puts_the_objective_at_risk() {
+    let mut facts = good();
+    facts.repositories[0].partial_in_a_row = 1;
+    facts.repositories[0].partial_since = Some(now() - hours(2));
+    assert_eq!(keys(&judge(&facts).alarms), [("rpo:blog", Warning)]);
+    facts.repositories[0].partial_in_a_row = 3;
+    let assessment = judge(&facts);
+    assert_eq!(keys(&assessment.alarms), [("partial:blog", Warning), ("rpo:blog", Warning)]);
+    assert_eq!(assessment.alarms[0].since, Some(now() - hours(2)));
+    assert!(assessment.alarms[1].what.contains("the newest 3 snapshots are partial"), "{assessment:?}");
+}
+
+#[test]
+fn a_job_that_fails_puts_what_it_does_at_risk() {
+    let mut facts = good();
+    facts.jobs[0].record.as_mut().unwrap().failures = 1;
+    let found = judge(&facts);
+    assert_eq!(keys(&found.alarms), [("job-failing:nightly", Critical), ("rpo:blog", Warning)]);
+    assert_eq!(found.repositories[0].state, State::AtRisk);
+}
+
+#[test]
+fn what_may_be_on_a_replica_that_is_away_is_no_loss_yet() {
+    let mut facts = good();
+    facts.repositories[0].lost = 2;
+    facts.replicas[1].failure = Some("connection refused".to_owned());
+    let found = judge(&facts);
+    assert_eq!(keys(&found.alarms), [("replica-away:office", Critical), ("history-lost:blog", Warning)]);
+}
+
+#[test]
+fn many_marks_of_one_space_are_one_alarm_of_the_oldest() {
+    let mut facts = good();
+    facts.pending = vec![pending(PendingKind::Deletion, hours(1)), pending(PendingKind::Deletion, hours(9))];
+    facts.pending[1].since = now() - days(90);
+    let alarms = judge(&facts).alarms;
+    assert_eq!(keys(&alarms), [("deletion-pending:office:blog", Critical)]);
+    assert_eq!(alarms[0].since, Some(now() - days(90)));
+}
+
+#[test]
+fn alarms_keep_their_keys_while_their_words_change() {
+    let mut facts = good();
+    blog_is(&mut facts, hours(25));
+    let first = judge(&facts).alarms;
+    blog_is(&mut facts, hours(50));
+    let second = judge(&facts).alarms;
+    assert_eq!(first[0].key, second[0].key);
+    assert_ne!(first[0].what, second[0].what);
+    assert_eq!(first[0].since, Some(now() - hours(1)));
+    assert_eq!(first[0].repository, Some(name("blog")));
+}
