@@ -219,6 +219,7 @@ impl Limits {
 }
 
 impl Default for Limits {
+    #[expect(clippy::too_many_lines, reason = "one line a bound")]
     fn default() -> Self {
         Self {
             content_requests: 150.0,

@@ -91,6 +91,7 @@ pub async fn import(vault: &Arc<Vault>, target: &ImportTarget, list: &MemberList
             ..Counts::default()
         },
         consistency: Consistency::default(),
+        read: None,
         gaps: Vec::new(),
         accepted_gaps: Vec::new(),
         warnings: Vec::new(),

@@ -374,18 +374,6 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
             replica.defined.clone().into(),
         ]);
     }
-    let mut keys = Table::new(["key", "where"]);
-    for (name, key) in [
-        ("operator", &config.keys.operator),
-        ("signing", &config.keys.signing),
-        ("maintenance", &config.keys.maintenance),
-        ("recovery", &config.keys.recovery),
-        ("root", &config.keys.root),
-    ] {
-        let elsewhere = matches!(name, "recovery" | "root") && here(key.as_ref()) == Some(false);
-        let note = if elsewhere { " (it belongs elsewhere)" } else { "" };
-        keys.row([name.into(), state(key.as_ref()).and(Style::Dim, note)]);
-    }
     let mut retention = Table::new(["repository", "on", "keeps", "time zone"]);
     for repository in &report.repositories {
         let keeps =
@@ -423,8 +411,24 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .table(retention)
         .table(promised)
         .line("")
-        .table(keys)
+        .table(keys_table(config))
         .table(notifications_table(config))
+}
+
+fn keys_table(config: &Config) -> Table {
+    let mut keys = Table::new(["key", "where"]);
+    for (name, key) in [
+        ("operator", &config.keys.operator),
+        ("signing", &config.keys.signing),
+        ("maintenance", &config.keys.maintenance),
+        ("recovery", &config.keys.recovery),
+        ("root", &config.keys.root),
+    ] {
+        let elsewhere = matches!(name, "recovery" | "root") && here(key.as_ref()) == Some(false);
+        let note = if elsewhere { " (it belongs elsewhere)" } else { "" };
+        keys.row([name.into(), state(key.as_ref()).and(Style::Dim, note)]);
+    }
+    keys
 }
 
 fn notifications_table(config: &Config) -> Table {

@@ -95,10 +95,13 @@ pub struct Http {
     progress: Arc<dyn Progress>,
 }
 
+/// By API and host.
+type Pacers = BTreeMap<(Api, String), Arc<Pacer>>;
+
 struct Inner {
     limits: Limits,
     clock: Arc<dyn Clock>,
-    pacers: Arc<Mutex<BTreeMap<(Api, String), Arc<Pacer>>>>,
+    pacers: Arc<Mutex<Pacers>>,
     counts: [AtomicU64; 4],
     downloads: Arc<Semaphore>,
     /// By [`Route`]; made at first use, because reading the system's certificates takes time and
@@ -410,7 +413,7 @@ impl Http {
         Ok(slot.get_or_init(|| client))
     }
 
-    fn pacers(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Api, String), Arc<Pacer>>> {
+    fn pacers(&self) -> std::sync::MutexGuard<'_, Pacers> {
         self.inner.pacers.lock().expect("no holder of this lock can panic")
     }
 }

@@ -149,12 +149,11 @@ impl Writer {
         let holders: Vec<&Replica> = holders.into_iter().filter(|replica| replica.is_live()).collect();
         self.require_copies(holders.len(), &behind)?;
 
-        let key = layout::manifest(&draft.repository, &draft.snapshot);
         let manifest = Manifest {
             kind: KIND.to_owned(),
             format: VERSION,
             vault: vault.file.vault,
-            key: key.clone(),
+            key: layout::manifest(&draft.repository, &draft.snapshot),
             space: self.space_name(),
             parents: snapshots.parents_of_next(&draft.repository),
             repository: draft.repository,

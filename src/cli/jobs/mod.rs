@@ -50,7 +50,7 @@ impl Args {
     pub(super) fn metrics(&self) -> Option<MetricsOptions> {
         match &self.action {
             Action::Run(args) => Some(args.metrics.clone()),
-            Action::List | Action::Check | Action::Next(_) => None,
+            Action::List | Action::Check | Action::Next(_) | Action::NotifyTest(_) => None,
         }
     }
 }

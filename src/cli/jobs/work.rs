@@ -135,7 +135,7 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         return Carried::Covered(known);
     }
     let held = match take_lease(order, &vault, &config).await {
-        Ok(Leased::Held(held)) => Some(Arc::new(held)),
+        Ok(Leased::Held(held)) => Some(held),
         Ok(Leased::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
         Err(error) if removes(order.job.work) => {
             let job = &order.job.name;
@@ -180,14 +180,14 @@ fn removes(work: Work) -> bool {
 }
 
 enum Leased {
-    Held(Held),
+    Held(Arc<Held>),
     Elsewhere { host: String, wait: Duration },
 }
 
 async fn take_lease(order: &Order, vault: &Arc<Vault>, config: &Config) -> Result<Leased, VaultError> {
     let leases = Leases::of(vault, config.run.lease.as_deref(), config.limits.lease_lasts)?;
     Ok(match leases.acquire(&order.job.name, &order.holder).await? {
-        Asked::Granted(lease) => Leased::Held(Held::new(vault, &leases, lease)),
+        Asked::Granted(lease) => Leased::Held(Arc::new(Held::new(vault, &leases, lease))),
         Asked::Held { host, wait, .. } => Leased::Elsewhere { host, wait },
     })
 }

@@ -143,7 +143,7 @@ fn a_job_has_the_repositories_that_it_names_in_the_order_of_recovery() {
 fn every_mistake_names_file_line_and_what_was_probably_meant() {
     let job =
         |line: &str| format!("job = \"snapshot\"\nrepositories = [\"blog\"]\ncron = \"@daily\"\n{line}\n");
-    for (text, expected) in [
+    expect_mistakes([
         (
             job("timezon = \"UTC\""),
             "x.toml:4: timezon: unknown key, did you mean \"timezone\"? (known here: ",
@@ -173,6 +173,12 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         (job("after = \"x\""), "x.toml:4: after: names the job itself"),
         (job("after = [\"a\", \"a\"]"), "x.toml:4: after: names \"a\" twice"),
         (job("after = \"nightly\""), "x.toml:4: after: there is no job \"nightly\" that can run"),
+    ]);
+}
+
+#[test]
+fn mistakes_of_time_and_choice_are_named_the_same_way() {
+    expect_mistakes([
         (
             GOOD.replace("cron = \"@daily\"", "after = \"x2\"\njitter = \"5m\""),
             "x.toml:4: jitter: is for jobs with `cron`",
@@ -220,7 +226,11 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
             format!("job = \"verify\"\nlevel = \"byte\"\n{}", &GOOD[17..]),
             "x.toml:2: level: there is no level \"byte\", did you mean \"bytes\"? (known: presence, stored, bytes, content)",
         ),
-    ] {
+    ]);
+}
+
+fn expect_mistakes<const N: usize>(mistakes: [(String, &str); N]) {
+    for (text, expected) in mistakes {
         let mistakes = Files::new(&[("x.toml", &text)]).mistakes();
         let [mistake] = mistakes.as_slice() else { panic!("{text}: {mistakes:?}") };
         let expected = format!("schedules/{expected}");

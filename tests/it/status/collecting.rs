@@ -42,7 +42,7 @@ fn config_with(further: &str, repositories: &[&str], replicas: usize) -> Config 
     let places = (0..replicas)
         .map(|n| format!("[[replicas]]\nname = \"replica-{n}\"\nurl = \"file:///nowhere/replica-{n}\"\n"));
     let text: String = tables.chain(places).chain([further.to_owned()]).collect();
-    std::fs::write(&file, text).unwrap();
+    std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), text.as_bytes()).unwrap();
     Config::load(&file).unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn gathered(vault: &Vault, config: &Config) -> Facts {
 }
 
 async fn of_backup(backup: &Backup) -> Facts {
-    gathered(&*backup.open().await.unwrap(), &config(&["blog"], backup.stores.len())).await
+    gathered(&backup.open().await.unwrap(), &config(&["blog"], backup.stores.len())).await
 }
 
 #[tokio::test]
