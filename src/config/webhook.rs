@@ -59,6 +59,11 @@ pub struct Network {
 #[error("is no network, write an address, or one and the bits that count: \"192.0.2.0/24\"")]
 pub struct InvalidNetwork;
 
+impl WebhookSettings {
+    /// [`quiet`](Self::quiet) and [`longest_wait`](Self::longest_wait) where a file says nothing.
+    pub const WAITS: (Duration, Duration) = (QUIET, LONGEST_WAIT);
+}
+
 impl Network {
     /// Whether an address is in it. An IPv4 address that came over IPv6 counts as what it is.
     pub fn contains(&self, address: IpAddr) -> bool {

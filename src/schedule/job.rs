@@ -27,6 +27,10 @@ const KEYS: &[&str] = &[
     "jitter",
     "timeout",
     "retries",
+    "read",
+    "full_every",
+    "on_publish",
+    "poll",
     "level",
     "sample",
     "max_duration",
@@ -34,6 +38,10 @@ const KEYS: &[&str] = &[
 ];
 /// Most retries that a file may ask for: with doubling waits the last one comes after a day.
 const RETRIES_MAX: u64 = 20;
+/// How often everything is read all the same, where a file does not say so.
+const FULL_EVERY: Duration = Duration::from_hours(7 * 24);
+/// How often is asked whether something was published, where a file does not say so, and at most.
+const POLL: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(5));
 const KINDS: [&str; 5] = ["snapshot", "replicate", "verify", "retain", "prune"];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
@@ -52,8 +60,11 @@ pub struct Job {
     /// For which repositories; never empty.
     pub repositories: Vec<Selector>,
     /// When, in its time zone; `None` for a job that runs each time those of
-    /// [`after`](Self::after) are done.
+    /// [`after`](Self::after) are done, or [when something was published](Self::on_publish).
     pub cron: Option<Cron>,
+    /// How often its repositories are asked whether something was published, for a job that runs
+    /// when something was; `None` for others.
+    pub on_publish: Option<Duration>,
     /// Jobs that it waits for; empty for most.
     pub after: Vec<Name>,
     /// Line of [`after`](Self::after) in the file; 0 where there is none.
@@ -77,7 +88,11 @@ pub struct Job {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// Takes a snapshot of each repository.
-    Snapshot,
+    Snapshot {
+        /// Read only what changed, and everything when that was not done for so long; `None`: always
+        /// everything.
+        full_every: Option<Duration>,
+    },
     /// Gives every replica what it is to hold of the repositories.
     Replicate,
     /// Verifies the snapshots of the repositories.
@@ -100,7 +115,7 @@ impl Work {
     /// The word for it in a job file.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Snapshot => "snapshot",
+            Self::Snapshot { .. } => "snapshot",
             Self::Replicate => "replicate",
             Self::Verify { .. } => "verify",
             Self::Retain => "retain",
@@ -142,22 +157,24 @@ impl Job {
             return Err(root.need("repositories")?.invalid(reason));
         }
         let after = root.read("after", |value| read_names(value, &name))?.unwrap_or_default();
-        let cron = match (root.get("cron"), after.is_empty()) {
+        let on_publish = read_on_publish(&root, work)?;
+        let cron = match (root.get("cron"), after.is_empty() && on_publish.is_none()) {
             (Some(value), _) => Some(value),
             (None, true) => Some(root.need("cron")?),
             (None, false) => None,
         };
         if let (None, Some(value)) = (cron, root.get("jitter").or(root.get("catch_up"))) {
-            return Err(
-                value.invalid("is for jobs with `cron`; this one runs when those of `after` are done")
-            );
+            return Err(value.invalid("is for jobs with `cron`; this one runs when something else happens"));
         }
         let timeout = root.read("timeout", |value| read_timeout(value, limits))?;
         Ok(Self {
             work,
             repositories,
             cron: cron.map(|value| read_cron(value, &root)).transpose()?,
-            defined: place(cron.or(root.get("after")).unwrap_or(root.need("job")?)),
+            defined: place(
+                cron.or(root.get("after")).or(root.get("on_publish")).unwrap_or(root.need("job")?),
+            ),
+            on_publish,
             after_line: root.get("after").map_or(0, Value::line),
             after,
             catch_up: root.read("catch_up", Value::flag)?.unwrap_or(true),
@@ -199,6 +216,10 @@ impl Job {
 fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
     let kind = root.need("job")?;
     let text = kind.text()?;
+    let of_snapshot = ["read", "full_every"];
+    if let Some(value) = of_snapshot.iter().find_map(|key| root.get(key)).filter(|_| text != "snapshot") {
+        return Err(value.invalid("is for snapshot jobs only"));
+    }
     let of_verify = ["level", "sample", "max_duration"];
     if let Some(value) = of_verify
         .iter()
@@ -208,7 +229,7 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
         return Err(value.invalid("is for verify jobs only"));
     }
     match text {
-        "snapshot" => Ok(Work::Snapshot),
+        "snapshot" => Ok(Work::Snapshot { full_every: read_full_every(root)? }),
         "replicate" => Ok(Work::Replicate),
         "retain" => Ok(Work::Retain),
         "prune" => Ok(Work::Prune),
@@ -218,6 +239,36 @@ fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
             max_duration: root.read("max_duration", read_duration)?,
         }),
         other => Err(kind.invalid(unknown("job", other, &KINDS))),
+    }
+}
+
+/// Reads which documents a snapshot reads.
+fn read_full_every(root: &Table<'_>) -> Result<Option<Duration>, ConfigError> {
+    let incremental = root.read("read", |value| match value.text()? {
+        "full" => Ok(false),
+        "incremental" => Ok(true),
+        other => Err(value.invalid(unknown("way to read", other, &["full", "incremental"]))),
+    })?;
+    let full_every = root.read("full_every", read_duration)?;
+    match (incremental.unwrap_or(false), root.get("full_every")) {
+        (false, Some(value)) => Err(value.invalid("is used only with read = \"incremental\"")),
+        (false, None) => Ok(None),
+        (true, _) => Ok(Some(full_every.unwrap_or(FULL_EVERY))),
+    }
+}
+
+/// Reads how often publishes are looked for.
+fn read_on_publish(root: &Table<'_>, work: Work) -> Result<Option<Duration>, ConfigError> {
+    let wanted = root.read("on_publish", Value::flag)?.unwrap_or(false);
+    let poll = root.read("poll", read_duration)?.unwrap_or(POLL.0);
+    match (wanted, root.get("on_publish"), root.get("poll")) {
+        (true, Some(value), _) if !matches!(work, Work::Snapshot { .. }) => {
+            Err(value.invalid("is for snapshot jobs only"))
+        }
+        (false, _, Some(value)) => Err(value.invalid("is used only with on_publish = true")),
+        (true, _, Some(value)) if poll < POLL.1 => Err(value.invalid("is too short: at least \"5s\"")),
+        (true, ..) => Ok(Some(poll)),
+        (false, ..) => Ok(None),
     }
 }
 

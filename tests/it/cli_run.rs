@@ -87,8 +87,7 @@ async fn jobs_run_at_their_time_and_their_id_is_in_log_manifest_audit_and_record
     assert!(!end.stderr.contains("error"), "{end:?}");
 
     let listed = place.expect(0, &["list", "--json"]).json();
-    let id =
-        listed["snapshots"][1]["snapshot"].as_str().expect("one by hand, then those of the job").to_owned();
+    let id = listed["snapshots"][1]["id"].as_str().expect("one by hand, then those of the job").to_owned();
     let shown = place.expect(0, &["show", &format!("acme-blog/{id}"), "--json"]).json();
     let manifest = &shown["manifest"];
     assert_eq!((&manifest["run"], &manifest["trigger"]), (&run.as_str().into(), &"often".into()));
@@ -176,6 +175,57 @@ async fn a_job_that_runs_elsewhere_is_left_alone_and_not_done_twice() {
     place.expect(0, &["jobs", "run", "yearly"]);
     let asked = place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
     assert_eq!(asked, before + 1, "a person who asks for it gets it");
+}
+
+/// Posts what Prismic would; returns the status line.
+fn post(port: u16, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let head = format!(
+        "POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_is_followed_by_one_snapshot_whether_a_webhook_tells_of_it_or_nobody_does() {
+    let source = small();
+    let live = "job = \"snapshot\"\nrepositories = [\"*\"]\non_publish = true\npoll = \"5s\"\nread = \"incremental\"\n";
+    let place = place_with(&source, &[("live", live)]);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    place.write("secret.txt", "a-long-secret-of-a-webhook");
+    let config = place.read("prismvault.toml");
+    let config = config.replacen(
+        "repository = \"acme-blog\"\n",
+        "repository = \"acme-blog\"\nwebhook_secret = { file = \"secret.txt\" }\n",
+        1,
+    );
+    let webhook = format!("\n[webhook]\nlisten = \"127.0.0.1:{port}\"\nquiet = \"1s\"\n");
+    place.write("prismvault.toml", &(config + &webhook));
+    let live = Live::begin(&place);
+    // Nobody knows what happened before.
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    let count = || place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
+    assert_eq!(count(), 2);
+    let body = |secret: &str| {
+        format!("{{\"type\":\"api-update\",\"domain\":\"acme-blog\",\"secret\":\"{secret}\"}}")
+    };
+    assert!(post(port, &body("wrong")).contains(" 401 "));
+    source.repository.edit(0.05, 11).unwrap();
+    for _ in 0..5 {
+        assert!(post(port, &body("a-long-secret-of-a-webhook")).contains(" 200 "));
+    }
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    // A publish of which nobody tells is found by asking.
+    source.repository.edit(0.05, 12).unwrap();
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    assert_eq!(live.end().code, 0);
+    assert!((4..=5).contains(&count()), "one for each publish, however often it was told: {}", count());
+    place.expect(0, &["verify", "--full", "--identity", "keys/recovery.txt"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ fn not_covered(config: &Config, jobs: &[Job]) -> Vec<Finding> {
             job.select(config).is_ok_and(|selected| selected.iter().any(|one| one.name == repository.name))
         };
         let name = repository.name.as_str();
-        if !of(|work| matches!(work, Work::Snapshot)).any(covers) {
+        if !of(|work| matches!(work, Work::Snapshot { .. })).any(covers) {
             findings.push(
                 Finding::warning(SECTION, name, "no job takes snapshots of it")
                     .then("add it to `repositories` of a snapshot job, or write [\"*\"] there"),

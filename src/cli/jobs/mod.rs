@@ -106,6 +106,7 @@ struct JobReport<'a> {
     cron: Option<String>,
     timezone: Option<&'static str>,
     after: &'a [Name],
+    on_publish: bool,
     next: Option<Moment>,
     file: &'a Path,
 }
@@ -226,13 +227,14 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level, .. } => level,
-                Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => None,
+                Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
             cron: job.cron.as_ref().map(Cron::to_string),
             timezone: job.cron.as_ref().map(Cron::zone),
             after: &job.after,
+            on_publish: job.on_publish.is_some(),
             next: job.cron.as_ref().and_then(|cron| Some(Moment::of(cron, cron.next_after(now)?))),
             file: &job.defined.file,
         })
@@ -306,6 +308,9 @@ fn check_page(report: &Report<'_>) -> Page {
 /// When it runs next, or after what.
 fn when(job: &JobReport<'_>) -> String {
     let after: Vec<&str> = job.after.iter().map(Name::as_str).collect();
+    if job.on_publish {
+        return "when something is published".to_owned();
+    }
     let after = if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
     match &job.next {
         Some(next) if after.is_empty() => next.shown.clone(),

@@ -48,6 +48,8 @@ pub(in crate::cli) struct Order {
     pub(in crate::cli) is_retried: bool,
     /// Not when another has done it since `planned`.
     pub(in crate::cli) if_due: bool,
+    /// Only these of its repositories: those that were published; all where it is `None`.
+    pub(in crate::cli) only: Option<Vec<Name>>,
     /// Who asks.
     pub(in crate::cli) holder: Holder,
     /// Identities besides those of the configuration.
@@ -93,6 +95,7 @@ pub(super) async fn run_one(
         attempt: 1,
         is_retried: false,
         if_due,
+        only: None,
         holder: Holder::new(host()),
         identity,
     };
@@ -175,7 +178,7 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
 fn removes(work: Work) -> bool {
     match work {
         Work::Retain | Work::Prune => true,
-        Work::Snapshot | Work::Replicate | Work::Verify { .. } => false,
+        Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } => false,
     }
 }
 
@@ -223,7 +226,7 @@ async fn work_under(
 ) -> Result<Outcome, CommandError> {
     let cancel = context.cancel.child_token();
     let own = Context { held: held.clone(), cancel: cancel.clone(), ..context.clone() };
-    let work = run_now(&order.job, config, &order.identity, &own);
+    let work = run_now(&order.job, order.only.as_deref(), config, &order.identity, &own);
     let Some(held) = held else { return work.await };
     tokio::pin!(work);
     tokio::select! {
@@ -289,20 +292,28 @@ pub(in crate::cli) fn next(job: &Job, now: Timestamp) -> Option<String> {
 /// Does the work of a job, in the same way as the command of that name.
 async fn run_now(
     job: &Job,
+    only: Option<&[Name]>,
     config: Config,
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let names: Vec<String> = job.repositories.iter().map(|selector| selector.text.clone()).collect();
+    let names: Vec<String> = match only {
+        Some(only) => only.iter().map(Name::to_string).collect(),
+        None => job.repositories.iter().map(|selector| selector.text.clone()).collect(),
+    };
     match job.work {
         Work::Verify { .. } => {}
-        Work::Snapshot | Work::Retain | Work::Replicate | Work::Prune => {
+        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune => {
             context.record.writes();
             context.record.about(format!("job {}", job.name));
         }
     }
     match job.work {
-        Work::Snapshot => take_all(config, &names, job.name.as_str(), Read::Full, context).await,
+        Work::Snapshot { full_every } => {
+            let read = full_every
+                .map_or(Read::Full, |full_every| Read::Incremental { full_every, told: Vec::new() });
+            take_all(config, &names, job.name.as_str(), read, context).await
+        }
         Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Replicate => {
             let names = match job.is_for_all() {

@@ -50,7 +50,10 @@ impl Event {
     pub(super) fn will_run(job: &Job, now: Timestamp) -> Self {
         let next = job.cron.as_ref().and_then(|cron| Some(cron.local(cron.next_after(now)?)));
         let after: Vec<&str> = job.after.iter().map(Name::as_str).collect();
-        let after = (!after.is_empty()).then(|| format!("after {}", after.join(", ")));
+        let after = match job.on_publish {
+            Some(_) => Some("when something is published".to_owned()),
+            None => (!after.is_empty()).then(|| format!("after {}", after.join(", "))),
+        };
         Self { planned: next.map(|at| at.to_rfc3339()), detail: after, ..Self::of("will-run", &job.name) }
     }
 

@@ -1,6 +1,6 @@
 //! What a run of the scheduler does: the same as `prismvault jobs run`, in a context of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -11,16 +11,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::events::{Event as Line, Events};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
 use crate::cli::jobs::work::{Carried, Order, carry_out, host, is_done, known, next};
+use crate::cli::metrics::{self as metrics_file, CountingRetries};
 use crate::cli::output::{Output, OutputOptions, Prefixed, Screen};
 use crate::cli::record::{Effect, Record};
 use crate::cli::session::{IdentityOptions, Session};
+use crate::cli::status::{asked_of, objectives_of};
 use crate::cli::{Context, new_run};
 use crate::config::Config;
 use crate::ids::Name;
+use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
+use crate::status::{assess, collect, metrics};
 use crate::vault::format::job::JobRecord;
 use crate::vault::jobs as records;
 use crate::vault::lease::Holder;
@@ -40,6 +45,9 @@ struct Shared {
     identity: IdentityOptions,
     holder: Holder,
     events: Arc<Events>,
+    jobs: RwLock<Vec<Arc<Job>>>,
+    /// Which of their repositories were published, by job.
+    published: Mutex<BTreeMap<Name, BTreeSet<Name>>>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
 }
@@ -48,6 +56,7 @@ impl Worker {
     pub(super) fn new(
         context: &Context,
         config: &Arc<Config>,
+        jobs: Vec<Arc<Job>>,
         identity: IdentityOptions,
         events: Arc<Events>,
     ) -> Self {
@@ -57,12 +66,15 @@ impl Worker {
             identity,
             holder: Holder::new(host()),
             events,
+            jobs: RwLock::new(jobs),
+            published: Mutex::default(),
             elsewhere: Mutex::default(),
         }))
     }
 
-    /// Takes another configuration for the runs to come.
-    pub(super) fn configure(&self, config: Arc<Config>) {
+    /// Takes another configuration and other jobs for the runs to come.
+    pub(super) fn configure(&self, config: Arc<Config>, jobs: Vec<Arc<Job>>) {
+        *self.0.jobs.write().expect("no holder of this lock can panic") = jobs;
         *self.0.config.write().expect("no holder of this lock can panic") = config;
     }
 
@@ -70,11 +82,46 @@ impl Worker {
     pub(super) fn config(&self) -> Arc<Config> {
         self.0.config()
     }
+
+    /// Looks at everything once: tells of alarms that are new or over, and writes the metrics.
+    pub(super) async fn look(&self) {
+        let shared = Arc::clone(&self.0);
+        on_own_thread(move || async move { shared.look().await }).await;
+    }
+
+    /// The jobs that run when something is published.
+    pub(super) fn listening(&self) -> Vec<Arc<Job>> {
+        let jobs = self.0.jobs.read().expect("no holder of this lock can panic");
+        jobs.iter().filter(|job| job.on_publish.is_some()).map(Arc::clone).collect()
+    }
+
+    /// Takes note of publishes; returns the jobs that they concern.
+    pub(super) fn publish(&self, repositories: &[Name]) -> Vec<Name> {
+        let config = self.config();
+        let mut concerned = Vec::new();
+        for job in self.listening() {
+            let own = job.select(&config).unwrap_or_default();
+            let names = own.into_iter().map(|own| &own.name).filter(|name| repositories.contains(name));
+            let names: Vec<Name> = names.cloned().collect();
+            if !names.is_empty() {
+                let mut published = self.0.published.lock().expect("no holder of this lock can panic");
+                published.entry(job.name.clone()).or_default().extend(names);
+                concerned.push(job.name.clone());
+            }
+        }
+        concerned
+    }
 }
 
 impl Shared {
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read().expect("no holder of this lock can panic"))
+    }
+
+    /// Takes which repositories of a job were published; `None` when it runs for another reason.
+    fn published(&self, job: &Name) -> Option<Vec<Name>> {
+        let mut published = self.published.lock().expect("no holder of this lock can panic");
+        published.remove(job).map(|names| names.into_iter().collect())
     }
 
     /// The context of one run: its own record, its own id, silent unless something is wrong.
@@ -84,7 +131,10 @@ impl Shared {
         let options = OutputOptions { quiet: true, ..OutputOptions::default() };
         Context {
             output: Arc::new(Output::to(options, Screen::default(), prefixed(), prefixed())),
-            progress: Arc::new(Silent),
+            progress: Arc::new(CountingRetries {
+                counted: Arc::clone(&self.context.counted),
+                inner: Arc::new(Silent),
+            }),
             cancel,
             record: Arc::new(Record::of(Effect::MayWrite("run"))),
             run: new_run(),
@@ -99,10 +149,15 @@ impl Shared {
             attempt: start.attempt,
             is_retried: true,
             if_due: true,
+            only: self.published(&start.job.name),
             holder: self.holder.clone(),
             identity: self.identity.clone(),
         };
         let name = &start.job.name;
+        let give_back = || {
+            let mut published = self.published.lock().expect("no holder of this lock can panic");
+            published.entry(name.clone()).or_default().extend(order.only.iter().flatten().cloned());
+        };
         let began = self.context.clock.now();
         let result = match carry_out(&order, Config::clone(&self.config()), context).await {
             Carried::Ran(result) => context.record.end(result, &context.output).await,
@@ -114,6 +169,9 @@ impl Shared {
             Carried::Elsewhere { host, wait } => {
                 if self.elsewhere().insert(name.clone(), host.clone()).as_ref() != Some(&host) {
                     self.events.tell(&Line::elsewhere(name, format!("{host} is at it")));
+                }
+                if order.only.is_some() {
+                    give_back();
                 }
                 return Ran::Elsewhere(wait.clamp(Duration::from_secs(1), LOOK_ELSEWHERE));
             }
@@ -134,7 +192,12 @@ impl Shared {
         self.events.tell(&Line::ended(name, &context.run, outcome, took));
         Ran::Here(match outcome {
             outcome if is_done(outcome) => Ended::Done,
-            Outcome::Failed => Ended::Retry,
+            Outcome::Failed => {
+                if order.only.is_some() {
+                    give_back();
+                }
+                Ended::Retry
+            }
             _ => Ended::Failed,
         })
     }
@@ -143,13 +206,43 @@ impl Shared {
         self.elsewhere.lock().expect("no holder of this lock can panic")
     }
 
-    /// Reads what the vault knows of the jobs, and tells it of those that it does not know.
-    async fn recall(&self, jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
-        let context = Context {
+    async fn look(&self) {
+        let (context, config) = (self.reading(), self.config());
+        let seen = async {
+            let session = Session::open_with(&context, Config::clone(&config), &self.identity).await?;
+            let facts = collect(&session.vault, &config, &asked_of(&config, &[], &context)).await?;
+            let assessment = assess(&facts, &objectives_of(&config), session.vault.limits(), facts.at);
+            if let Some(file) = &config.metrics.textfile {
+                metrics_file::write(file, &metrics::render(&facts, &assessment))?;
+            }
+            Ok::<_, CommandError>((session.vault, assessment.alarms))
+        };
+        let (vault, alarms) = match seen.await {
+            Ok(seen) => seen,
+            // What was said stays said: nothing is over because nobody could look.
+            Err(error) => return self.context.output.error(&error.within("nobody could look for alarms")),
+        };
+        let jobs = self.jobs.read().expect("no holder of this lock can panic").clone();
+        let routes = Routes::of(&config, jobs.iter().map(|job| &**job));
+        let notifier =
+            Notifier::new(&config, Arc::clone(&self.context.clock)).remembering(self.context.said.clone());
+        for problem in notifier.alarms(Some(&vault), &routes, &alarms).await {
+            self.context.output.warning(format!("{}: {}", problem.subject, problem.detail));
+        }
+    }
+
+    /// A context that leaves no trace in the audit log.
+    fn reading(&self) -> Context {
+        Context {
             record: Arc::new(Record::of(Effect::Reads)),
             progress: Arc::new(Silent),
             ..self.context.clone()
-        };
+        }
+    }
+
+    /// Reads what the vault knows of the jobs, and tells it of those that it does not know.
+    async fn recall(&self, jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
+        let context = self.reading();
         let session = Session::open_with(&context, Config::clone(&self.config()), &self.identity).await;
         let vault = match session {
             Ok(session) => session.vault,

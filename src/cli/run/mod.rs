@@ -14,6 +14,7 @@
 mod events;
 mod files;
 mod hand;
+mod publishes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,11 @@ const RECALL_AGAIN: Duration = Duration::from_mins(1);
 /// How long a run may take to stop once it was told to.
 const ABANDON: Duration = Duration::from_secs(20);
 
+/// When everything is looked at for alarms and metrics: first when jobs that were missed had a moment
+/// to begin, then so often.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_mins(5);
+
 /// Configuration and jobs, as they were read together.
 struct Plan {
     config: Arc<Config>,
@@ -82,7 +88,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         finish: settings.finish,
         abandon: ABANDON,
     };
-    let worker = Arc::new(Worker::new(context, &plan.config, args.identity, Arc::clone(&events)));
+    let worker =
+        Arc::new(Worker::new(context, &plan.config, plan.jobs.clone(), args.identity, Arc::clone(&events)));
     let hand: Arc<dyn Hand> = Arc::<Worker>::clone(&worker);
     let scheduler = Scheduler::new(Agenda::new(pace), hand, Arc::clone(&context.clock), times);
     context.output.message(format!(
@@ -93,9 +100,19 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     for job in &plan.jobs {
         events.tell(&Event::will_run(job, context.clock.now()));
     }
+    let looker = Worker::clone(&worker);
     let (sender, changes) = mpsc::channel(16);
     let mut tasks = JoinSet::new();
+    publishes::listen(&mut tasks, &worker, context, sender.clone()).await?;
     tasks.spawn(watch_files(watched, context.clone(), Arc::clone(&worker), events, sender));
+    tasks.spawn(async move {
+        let mut wait = FIRST_LOOK;
+        loop {
+            tokio::time::sleep(wait).await;
+            looker.look().await;
+            wait = LOOK;
+        }
+    });
     scheduler.run(plan.jobs, changes, context.cancel.clone()).await;
     tasks.shutdown().await;
     Ok(Outcome::Complete)
@@ -120,7 +137,7 @@ async fn watch_files(
         match watched.reload(&context) {
             Ok(plan) => {
                 events.tell(&Event::reloaded(plan.jobs.len()));
-                worker.configure(plan.config);
+                worker.configure(plan.config, plan.jobs.clone());
                 if changes.send(Change::Jobs(plan.jobs)).await.is_err() {
                     return;
                 }

@@ -72,6 +72,7 @@ fn the_examples_of_the_repository_are_good() {
     assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
     let found: Vec<_> = schedules.jobs.iter().map(|job| (job.name.as_str(), job.work)).collect();
     let verify = Work::Verify { level: Some(Level::Bytes), sample: None, max_duration: None };
+    let full = Work::Verify { level: Some(Level::Content), sample: None, max_duration: None };
     let sample = Work::Verify {
         level: Some(Level::Bytes),
         sample: Some("5%".parse().unwrap()),
@@ -80,9 +81,11 @@ fn the_examples_of_the_repository_are_good() {
     assert_eq!(
         found,
         [
+            ("continuous", Work::Snapshot { full_every: Some(std::time::Duration::from_hours(168)) }),
+            ("monthly-full-verify", full),
             ("nightly-replicate", Work::Replicate),
             ("nightly-verify", sample),
-            ("nightly", Work::Snapshot),
+            ("nightly", Work::Snapshot { full_every: None }),
             ("retain", Work::Retain),
             ("weekly-prune", Work::Prune),
             ("weekly-verify", verify)
@@ -95,6 +98,15 @@ fn the_examples_of_the_repository_are_good() {
         "repositories",
         "cron",
         "timezone",
+        "after",
+        "catch_up",
+        "jitter",
+        "timeout",
+        "retries",
+        "read",
+        "full_every",
+        "on_publish",
+        "poll",
         "level",
         "sample",
         "max_duration",
@@ -155,6 +167,18 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         (job("timezone = 1"), "x.toml:4: timezone: must be text in quotes, not a number"),
         (job("level = \"bytes\""), "x.toml:4: level: is for verify jobs only"),
         (job("sample = \"5%\""), "x.toml:4: sample: is for verify jobs only"),
+        (job("read = \"incremental \""), "x.toml:4: read: there is no way to read"),
+        (job("full_every = \"7d\""), "x.toml:4: full_every: is used only with read = \"incremental\""),
+        (job("poll = \"1m\""), "x.toml:4: poll: is used only with on_publish = true"),
+        (job("on_publish = true\npoll = \"1s\""), "x.toml:5: poll: is too short: at least \"5s\""),
+        (
+            GOOD.replace("snapshot", "retain") + "on_publish = true\n",
+            "x.toml:4: on_publish: is for snapshot jobs only",
+        ),
+        (
+            GOOD.replace("snapshot", "prune") + "read = \"full\"\n",
+            "x.toml:4: read: is for snapshot jobs only",
+        ),
         (
             GOOD.replace("snapshot", "verify") + "sample = \"5\"\n",
             "x.toml:4: sample: \"5\" is not a share; write 5% or 0.5%, at most 100%",

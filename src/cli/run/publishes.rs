@@ -1,0 +1,132 @@
+//! Hears of publishes: by webhooks, and by asking.
+//!
+//! Webhooks get lost, so every repository of a job with `on_publish` is asked for its master ref as
+//! well. A ref that is not known yet counts as a publish: what happened while nobody listened is
+//! caught up with by the first snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::hand::Worker;
+use crate::cli::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::snapshot::target;
+use crate::config::{Config, WebhookSettings};
+use crate::ids::Name;
+use crate::prismic::ContentApi;
+use crate::schedule::Change;
+use crate::server::{Debounce, Publishes, Webhook, serve, trigger, webhook_router};
+
+/// Begins to listen, in tasks of `tasks`: what is published triggers the jobs that wait for it.
+///
+/// # Errors
+///
+/// When the port cannot be listened on, or a secret of a webhook cannot be had.
+pub(super) async fn listen(
+    tasks: &mut JoinSet<()>,
+    worker: &Worker,
+    context: &Context,
+    changes: mpsc::Sender<Change>,
+) -> Result<(), CommandError> {
+    let config = worker.config();
+    let publishes = Publishes::new();
+    if let Some(settings) = &config.webhook {
+        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+            let what = format!("cannot listen for webhooks on {}", settings.listen);
+            CommandError::because(ErrorKind::Configuration, what, error)
+                .hint("is another scheduler running here? `listen` in [webhook] says where")
+        })?;
+        let webhook = webhook_of(&config, settings, &publishes).await?;
+        let place = listener.local_addr().map_or(settings.listen, |address| address);
+        context.output.message(format!("listening for webhooks on http://{place}/webhook"));
+        let (limits, cancel) = (config.limits.clone(), context.cancel.clone());
+        let router = webhook_router(Arc::new(webhook));
+        tasks.spawn(async move { serve(listener, router, &limits, cancel).await });
+    }
+    let (quiet, longest) = config
+        .webhook
+        .as_ref()
+        .map_or(WebhookSettings::WAITS, |settings| (settings.quiet, settings.longest_wait));
+    let (sender, mut triggers) = mpsc::channel::<Vec<Name>>(1);
+    let debounce = Debounce::new(quiet, longest);
+    tasks.spawn(trigger(publishes.clone(), debounce, Arc::clone(&context.clock), sender));
+    let of_triggers = worker.clone();
+    tasks.spawn(async move {
+        while let Some(names) = triggers.recv().await {
+            for job in of_triggers.publish(&names) {
+                if changes.send(Change::Trigger(job)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    tasks.spawn(poll(worker.clone(), context.clone(), publishes));
+    Ok(())
+}
+
+async fn webhook_of(
+    config: &Arc<Config>,
+    settings: &WebhookSettings,
+    publishes: &Publishes,
+) -> Result<Webhook, CommandError> {
+    let (config, settings, publishes) = (Arc::clone(config), settings.clone(), publishes.clone());
+    // A secret may be what a command prints.
+    let made = tokio::task::spawn_blocking(move || Webhook::new(&config, &settings, publishes));
+    Ok(made.await.expect("reading secrets does not panic")?)
+}
+
+/// How often it is looked whose turn it is.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Asks every repository of the jobs that wait for publishes for its ref, as often as they say.
+async fn poll(worker: Worker, context: Context, publishes: Publishes) {
+    let mut seen: BTreeMap<Name, String> = BTreeMap::new();
+    let mut asked = BTreeMap::new();
+    loop {
+        let config = worker.config();
+        let now = tokio::time::Instant::now();
+        let jobs = worker.listening();
+        for job in &jobs {
+            let every = job.on_publish.unwrap_or(TICK);
+            for repository in job.select(&config).unwrap_or_default() {
+                if asked.get(&repository.name).is_some_and(|at| now < *at + every) {
+                    continue;
+                }
+                asked.insert(repository.name.clone(), now);
+                let reference = match ask(repository, &config, &context).await {
+                    Ok(reference) => reference,
+                    Err(error) => {
+                        // A snapshot that cannot be taken says so; here it is the next poll's.
+                        tracing::info!(repository = repository.name.as_str(), %error, "not asked for its ref");
+                        continue;
+                    }
+                };
+                if seen.get(&repository.name) != Some(&reference) {
+                    seen.insert(repository.name.clone(), reference);
+                    publishes.announce(&repository.name);
+                }
+            }
+        }
+        // Without such jobs there is nothing to be in time for.
+        tokio::time::sleep(if jobs.is_empty() { TICK * 30 } else { TICK }).await;
+    }
+}
+
+async fn ask(
+    repository: &crate::config::Repository,
+    config: &Config,
+    context: &Context,
+) -> Result<String, CommandError> {
+    let target = target(repository, config)?;
+    let http = context.http(&config.limits)?;
+    let api = ContentApi::new(http, target.endpoints.content_api.clone(), target.access_token);
+    let root = api.root().await.map_err(|error| {
+        CommandError::because(ErrorKind::Failed, format!("{} does not answer", repository.name), error)
+    })?;
+    Ok(root.master_ref)
+}
