@@ -2,7 +2,7 @@
 //!
 //! It checks every job before it starts, says what it will run and when, and begins jobs at their
 //! time until it is asked to end (SIGTERM, Ctrl-C). What runs next is decided by
-//! [`Agenda`](crate::schedule::Agenda); what a run does is the same as `prismvault jobs run`.
+//! [`Agenda`]; what a run does is the same as `prismvault jobs run`.
 //!
 //! Files are read again on SIGHUP and when they change. A mistake in one of them is told, and the
 //! jobs as they were go on.
