@@ -1,6 +1,7 @@
 //! `prismvault status`: each repository against its objectives, and what somebody should know.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -108,9 +109,15 @@ fn outcome(facts: &Facts, assessment: &Assessment) -> Outcome {
 /// What is asked of the vault: the repositories, with the jobs that are here. Mistakes in their files
 /// are said; `jobs check` names them all.
 pub(super) fn asked_of(config: &Config, names: &[Name], context: &Context) -> Asked {
+    asked_of_jobs(&scheduled(config, context), config, names, context)
+}
+
+/// The same with jobs that were read before.
+pub(super) fn asked_of_jobs(jobs: &[Arc<Job>], config: &Config, names: &[Name], context: &Context) -> Asked {
+    let now = context.clock.now();
     Asked {
         repositories: names.to_vec(),
-        jobs: scheduled(config, context),
+        jobs: jobs.iter().map(|job| planned(job, config, now)).collect(),
         requests: context.counted.requests(),
         retries: context.counted.retries(),
         cancel: context.cancel.clone(),
@@ -122,7 +129,7 @@ pub(super) fn objectives_of(config: &Config) -> BTreeMap<Name, Objectives> {
     config.repositories.iter().map(|own| (own.name.clone(), config.objectives_of(own))).collect()
 }
 
-fn scheduled(config: &Config, context: &Context) -> Vec<ScheduledJob> {
+fn scheduled(config: &Config, context: &Context) -> Vec<Arc<Job>> {
     let now = context.clock.now();
     let schedules = match Schedules::load(&directory_of(config), config, now) {
         Ok(schedules) => schedules,
@@ -136,7 +143,7 @@ fn scheduled(config: &Config, context: &Context) -> Vec<ScheduledJob> {
     for mistake in &schedules.mistakes {
         context.output.warning(mistake.to_string());
     }
-    schedules.jobs.iter().map(|job| planned(job, config, now)).collect()
+    schedules.jobs.into_iter().map(Arc::new).collect()
 }
 
 fn planned(job: &Job, config: &Config, now: Timestamp) -> ScheduledJob {

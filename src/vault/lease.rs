@@ -379,7 +379,9 @@ impl Vault {
     pub(crate) async fn require_lease(&self, step: Step) -> Result<()> {
         let Some(held) = &self.held else { return Ok(()) };
         match held.check().await {
-            Err(error) if step == Step::Adds && error.kind != ErrorKind::Refused => {
+            Err(error)
+                if step == Step::Adds && (error.kind != ErrorKind::Refused || held.leases().is_err()) =>
+            {
                 let detail = format!("whether this run still holds it cannot be asked: {error}");
                 self.warn(Problem::new("lease-not-asked", held.place.clone(), detail));
                 Ok(())

@@ -57,11 +57,17 @@ impl Watched {
     /// As [`load`](Self::load).
     pub(super) fn reload(&mut self, context: &Context) -> Result<Plan, CommandError> {
         // Taken first: what changes while it is read is read again.
-        self.state = self.look();
+        let before = self.look();
+        self.state.clone_from(&before);
         let config = Config::load(&self.config)?;
         self.directory = self.named.clone().unwrap_or_else(|| directory_of(&config));
         self.included.clone_from(&config.included);
-        self.state = self.look();
+        let now = self.look().into_iter();
+        let as_first_seen = |(file, state): (PathBuf, _)| {
+            let state = before.get(&file).copied().unwrap_or(state);
+            (file, state)
+        };
+        self.state = now.map(as_first_seen).collect();
         let schedules = Schedules::load(&self.directory, &config, context.clock.now()).map_err(not_loaded)?;
         match mistakes_of(schedules.mistakes) {
             Some(error) => Err(error),

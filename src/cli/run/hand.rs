@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use crate::cli::metrics::{self as metrics_file, CountingRetries};
 use crate::cli::output::{Output, OutputOptions, Prefixed, Screen};
 use crate::cli::record::{Effect, Record};
 use crate::cli::session::{IdentityOptions, Session};
-use crate::cli::status::{asked_of, objectives_of};
+use crate::cli::status::{asked_of_jobs, objectives_of};
 use crate::cli::{Context, new_run};
 use crate::config::Config;
 use crate::ids::Name;
@@ -48,6 +48,8 @@ struct Shared {
     jobs: RwLock<Vec<Arc<Job>>>,
     /// Which of their repositories were published, by job.
     published: Mutex<BTreeMap<Name, BTreeSet<Name>>>,
+    /// The ref at which each repository was last seen, and is stored or about to be.
+    refs: Mutex<BTreeMap<Name, String>>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
 }
@@ -68,6 +70,7 @@ impl Worker {
             events,
             jobs: RwLock::new(jobs),
             published: Mutex::default(),
+            refs: Mutex::default(),
             elsewhere: Mutex::default(),
         }))
     }
@@ -95,6 +98,12 @@ impl Worker {
         jobs.iter().filter(|job| job.on_publish.is_some()).map(Arc::clone).collect()
     }
 
+    /// Takes note of the ref of a repository; whether it is another than before.
+    pub(super) fn is_new(&self, repository: &Name, reference: String) -> bool {
+        let before = self.0.refs().insert(repository.clone(), reference.clone());
+        before.is_none_or(|before| before != reference)
+    }
+
     /// Takes note of publishes; returns the jobs that they concern.
     pub(super) fn publish(&self, repositories: &[Name]) -> Vec<Name> {
         let config = self.config();
@@ -104,8 +113,7 @@ impl Worker {
             let names = own.into_iter().map(|own| &own.name).filter(|name| repositories.contains(name));
             let names: Vec<Name> = names.cloned().collect();
             if !names.is_empty() {
-                let mut published = self.0.published.lock().expect("no holder of this lock can panic");
-                published.entry(job.name.clone()).or_default().extend(names);
+                self.0.published().entry(job.name.clone()).or_default().extend(names);
                 concerned.push(job.name.clone());
             }
         }
@@ -118,10 +126,18 @@ impl Shared {
         Arc::clone(&self.config.read().expect("no holder of this lock can panic"))
     }
 
-    /// Takes which repositories of a job were published; `None` when it runs for another reason.
-    fn published(&self, job: &Name) -> Option<Vec<Name>> {
-        let mut published = self.published.lock().expect("no holder of this lock can panic");
-        published.remove(job).map(|names| names.into_iter().collect())
+    /// Takes which repositories of a job were published; none when it runs for another reason.
+    fn take_published(&self, job: &Name) -> Taken<'_> {
+        let names = self.published().remove(job).map(|names| names.into_iter().collect());
+        Taken { shared: self, job: job.clone(), names, is_done: false }
+    }
+
+    fn published(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<Name>>> {
+        self.published.lock().expect("no holder of this lock can panic")
+    }
+
+    fn refs(&self) -> MutexGuard<'_, BTreeMap<Name, String>> {
+        self.refs.lock().expect("no holder of this lock can panic")
     }
 
     /// The context of one run: its own record, its own id, silent unless something is wrong.
@@ -143,21 +159,20 @@ impl Shared {
     }
 
     async fn run_here(&self, start: &Start, context: &Context) -> Ran {
+        let mut published = self.take_published(&start.job.name);
         let order = Order {
             job: Arc::clone(&start.job),
             planned: start.planned,
             attempt: start.attempt,
             is_retried: true,
-            if_due: true,
-            only: self.published(&start.job.name),
+            // What another host did for other repositories, or before this publish by a clock that
+            // is ahead, does not stand for it; one snapshot too many does no harm.
+            if_due: published.names.is_none(),
+            only: published.names.clone(),
             holder: self.holder.clone(),
             identity: self.identity.clone(),
         };
         let name = &start.job.name;
-        let give_back = || {
-            let mut published = self.published.lock().expect("no holder of this lock can panic");
-            published.entry(name.clone()).or_default().extend(order.only.iter().flatten().cloned());
-        };
         let began = self.context.clock.now();
         let result = match carry_out(&order, Config::clone(&self.config()), context).await {
             Carried::Ran(result) => context.record.end(result, &context.output).await,
@@ -169,9 +184,6 @@ impl Shared {
             Carried::Elsewhere { host, wait } => {
                 if self.elsewhere().insert(name.clone(), host.clone()).as_ref() != Some(&host) {
                     self.events.tell(&Line::elsewhere(name, format!("{host} is at it")));
-                }
-                if order.only.is_some() {
-                    give_back();
                 }
                 return Ran::Elsewhere(wait.clamp(Duration::from_secs(1), LOOK_ELSEWHERE));
             }
@@ -190,27 +202,26 @@ impl Shared {
         }
         let took = (self.context.clock.now() - began).to_std().unwrap_or_default();
         self.events.tell(&Line::ended(name, &context.run, outcome, took));
+        // A snapshot that found older ones damaged was taken.
+        published.is_done = is_done(outcome) || outcome == Outcome::Integrity;
         Ran::Here(match outcome {
             outcome if is_done(outcome) => Ended::Done,
-            Outcome::Failed => {
-                if order.only.is_some() {
-                    give_back();
-                }
-                Ended::Retry
-            }
+            Outcome::Failed => Ended::Retry,
             _ => Ended::Failed,
         })
     }
 
-    fn elsewhere(&self) -> std::sync::MutexGuard<'_, BTreeMap<Name, String>> {
+    fn elsewhere(&self) -> MutexGuard<'_, BTreeMap<Name, String>> {
         self.elsewhere.lock().expect("no holder of this lock can panic")
     }
 
     async fn look(&self) {
         let (context, config) = (self.reading(), self.config());
+        let jobs = self.jobs.read().expect("no holder of this lock can panic").clone();
         let seen = async {
             let session = Session::open_with(&context, Config::clone(&config), &self.identity).await?;
-            let facts = collect(&session.vault, &config, &asked_of(&config, &[], &context)).await?;
+            let facts =
+                collect(&session.vault, &config, &asked_of_jobs(&jobs, &config, &[], &context)).await?;
             let assessment = assess(&facts, &objectives_of(&config), session.vault.limits(), facts.at);
             if let Some(file) = &config.metrics.textfile {
                 metrics_file::write(file, &metrics::render(&facts, &assessment))?;
@@ -222,7 +233,6 @@ impl Shared {
             // What was said stays said: nothing is over because nobody could look.
             Err(error) => return self.context.output.error(&error.within("nobody could look for alarms")),
         };
-        let jobs = self.jobs.read().expect("no holder of this lock can panic").clone();
         let routes = Routes::of(&config, jobs.iter().map(|job| &**job));
         let notifier =
             Notifier::new(&config, Arc::clone(&self.context.clock)).remembering(self.context.said.clone());
@@ -274,6 +284,24 @@ impl Shared {
             }
         }
         Some(known_jobs)
+    }
+}
+
+/// Publishes that a run is to store. However it ends, also by being dropped: what it did not store is
+/// taken by the next run, and the next poll finds it anew.
+struct Taken<'a> {
+    shared: &'a Shared,
+    job: Name,
+    names: Option<Vec<Name>>,
+    is_done: bool,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Some(names) = self.names.take().filter(|_| !self.is_done) else { return };
+        let mut refs = self.shared.refs();
+        names.iter().for_each(|name| drop(refs.remove(name)));
+        self.shared.published().entry(self.job.clone()).or_default().extend(names);
     }
 }
 

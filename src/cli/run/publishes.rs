@@ -4,22 +4,25 @@
 //! well. A ref that is not known yet counts as a publish: what happened while nobody listened is
 //! caught up with by the first snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::hand::Worker;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::snapshot::target;
-use crate::config::{Config, WebhookSettings};
+use crate::config::{Config, Repository, WebhookSettings};
 use crate::ids::Name;
 use crate::prismic::ContentApi;
-use crate::schedule::Change;
+use crate::schedule::{Change, Job};
 use crate::server::{Debounce, Publishes, Webhook, serve, trigger, webhook_router};
 
 /// Begins to listen, in tasks of `tasks`: what is published triggers the jobs that wait for it.
@@ -85,43 +88,66 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Asks every repository of the jobs that wait for publishes for its ref, as often as they say.
 async fn poll(worker: Worker, context: Context, publishes: Publishes) {
-    let mut seen: BTreeMap<Name, String> = BTreeMap::new();
     let mut asked = BTreeMap::new();
+    let mut silent = BTreeSet::new();
     loop {
         let config = worker.config();
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         let jobs = worker.listening();
-        for job in &jobs {
-            let every = job.on_publish.unwrap_or(TICK);
-            for repository in job.select(&config).unwrap_or_default() {
-                if asked.get(&repository.name).is_some_and(|at| now < *at + every) {
-                    continue;
-                }
-                asked.insert(repository.name.clone(), now);
-                let reference = match ask(repository, &config, &context).await {
-                    Ok(reference) => reference,
-                    Err(error) => {
-                        // A snapshot that cannot be taken says so; here it is the next poll's.
-                        tracing::info!(repository = repository.name.as_str(), %error, "not asked for its ref");
-                        continue;
+        let due = due(&jobs, &config, &mut asked, now);
+        let (of_config, of_context) = (&config, &context);
+        let answers = due.into_iter().map(|own| async move {
+            let answer = ask(&own, of_config, of_context).await;
+            (own.name, answer)
+        });
+        let mut answers = stream::iter(answers).buffer_unordered(config.limits.content_concurrency);
+        while let Some((name, answer)) = answers.next().await {
+            match answer {
+                Ok(reference) => {
+                    if silent.remove(&name) {
+                        context.output.message(format!("{name} says again whether something was published"));
                     }
-                };
-                if seen.get(&repository.name) != Some(&reference) {
-                    seen.insert(repository.name.clone(), reference);
-                    publishes.announce(&repository.name);
+                    if worker.is_new(&name, reference) {
+                        publishes.announce(&name);
+                    }
+                }
+                Err(error) => {
+                    if silent.insert(name) {
+                        context.output.warning(format!(
+                            "nobody knows whether something was published: {}",
+                            error.sentences().join(": ")
+                        ));
+                    }
                 }
             }
         }
+        drop(answers);
         // Without such jobs there is nothing to be in time for.
-        tokio::time::sleep(if jobs.is_empty() { TICK * 30 } else { TICK }).await;
+        sleep(if jobs.is_empty() { TICK * 30 } else { TICK }).await;
     }
 }
 
-async fn ask(
-    repository: &crate::config::Repository,
+/// Returns the repositories whose turn it is, each once.
+fn due(
+    jobs: &[Arc<Job>],
     config: &Config,
-    context: &Context,
-) -> Result<String, CommandError> {
+    asked: &mut BTreeMap<Name, Instant>,
+    now: Instant,
+) -> Vec<Repository> {
+    let mut due = Vec::new();
+    for job in jobs {
+        let every = job.on_publish.unwrap_or(TICK);
+        for repository in job.select(config).unwrap_or_default() {
+            if asked.get(&repository.name).is_none_or(|at| now >= *at + every) {
+                asked.insert(repository.name.clone(), now);
+                due.push(repository.clone());
+            }
+        }
+    }
+    due
+}
+
+async fn ask(repository: &Repository, config: &Config, context: &Context) -> Result<String, CommandError> {
     let target = target(repository, config)?;
     let http = context.http(&config.limits)?;
     let api = ContentApi::new(http, target.endpoints.content_api.clone(), target.access_token);
