@@ -63,8 +63,16 @@ pub struct Limits {
     /// Requests for documents by id that an incremental read may make in any case; beyond that it
     /// may make as many as a full read has pages, and reads in full when that is not enough.
     pub incremental_id_requests: usize,
+    /// Documents of which somebody may say that they changed, as webhooks do; more than so many are
+    /// found without. Anybody who knows a webhook's secret can name documents that did not change,
+    /// and each hundred of them costs a request or two.
+    pub told_documents: usize,
     /// Times a run starts again at a new ref when the pinned one is refused.
     pub ref_restarts: u32,
+    /// Repositories of which snapshots are taken at once. Each holds its catalog (about 200 bytes a
+    /// document and asset), a few pages of documents, and spools its packs to disk; most of the time
+    /// it waits for Prismic, which counts requests by repository.
+    pub repositories_at_once: usize,
 
     /// Size at which a pack of documents or assets is closed.
     pub pack_bytes: u64,
@@ -245,7 +253,9 @@ impl Default for Limits {
             accepted_retries: 4,
             publication_margin: Duration::from_secs(3600),
             incremental_id_requests: 8,
+            told_documents: 200,
             ref_restarts: 3,
+            repositories_at_once: 4,
             pack_bytes: 32 << 20,
             packs_in_flight: 2,
             frame_bytes: 1 << 20,

@@ -26,6 +26,7 @@ use crate::limits::Limits;
 use crate::notify::Memory;
 use crate::prismic::Http;
 use crate::progress::{Progress, Silent};
+use crate::server::StoredRefs;
 use crate::vault::lease::Held;
 
 pub mod error;
@@ -77,6 +78,8 @@ pub mod sandbox;
 pub mod show;
 pub mod snapshot;
 pub mod status;
+mod take;
+mod together;
 pub mod undelete;
 pub mod verify;
 
@@ -278,6 +281,8 @@ pub struct Context {
     pub held: Option<Arc<Held>>,
     /// What is counted for metrics.
     pub counted: Arc<Counted>,
+    /// Which refs of repositories snapshots of this process stored, and of which they are being taken.
+    pub stored_refs: StoredRefs,
 }
 
 impl Context {
@@ -404,6 +409,7 @@ fn execute(
         said: Memory::default(),
         held: None,
         counted,
+        stored_refs: StoredRefs::default(),
     };
     let measured = command.metrics();
     let reloads = matches!(command, Command::Run(_)).then(|| Arc::clone(&context.hang_up));

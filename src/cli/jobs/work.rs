@@ -10,6 +10,7 @@
 //! **A crash** leaves the lease until it ends, and no record of the run: the next host makes up
 //! for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +22,14 @@ use crate::cli::record::host_name;
 use crate::cli::replicate::{Args as ReplicateArgs, replicate_and_print};
 use crate::cli::retain::{Wish, retain_all};
 use crate::cli::session::{IdentityOptions, Session};
-use crate::cli::snapshot::take_all;
+use crate::cli::take::{Taking, take_all};
 use crate::cli::telling::Telling;
 use crate::cli::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
 use crate::ids::Name;
 use crate::schedule::{Cron, Job, Known, Work};
+use crate::server::Publish;
 use crate::snapshot::Read;
 use crate::vault::error::VaultError;
 use crate::vault::format::job::{JobRecord, RunRecord};
@@ -48,8 +50,9 @@ pub(in crate::cli) struct Order {
     pub(in crate::cli) is_retried: bool,
     /// Not when another has done it since `planned`.
     pub(in crate::cli) if_due: bool,
-    /// Only these of its repositories: those that were published; all where it is `None`.
-    pub(in crate::cli) only: Option<Vec<Name>>,
+    /// Only these of its repositories: those that were published, with what was heard of it; all
+    /// where it is `None`.
+    pub(in crate::cli) only: Option<BTreeMap<Name, Publish>>,
     /// Who asks.
     pub(in crate::cli) holder: Holder,
     /// Identities besides those of the configuration.
@@ -226,7 +229,7 @@ async fn work_under(
 ) -> Result<Outcome, CommandError> {
     let cancel = context.cancel.child_token();
     let own = Context { held: held.clone(), cancel: cancel.clone(), ..context.clone() };
-    let work = run_now(&order.job, order.only.as_deref(), config, &order.identity, &own);
+    let work = run_now(&order.job, order.only.as_ref(), config, &order.identity, &own);
     let Some(held) = held else { return work.await };
     tokio::pin!(work);
     tokio::select! {
@@ -292,13 +295,13 @@ pub(in crate::cli) fn next(job: &Job, now: Timestamp) -> Option<String> {
 /// Does the work of a job, in the same way as the command of that name.
 async fn run_now(
     job: &Job,
-    only: Option<&[Name]>,
+    only: Option<&BTreeMap<Name, Publish>>,
     config: Config,
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let names: Vec<String> = match only {
-        Some(only) => only.iter().map(Name::to_string).collect(),
+        Some(only) => only.keys().map(Name::to_string).collect(),
         None => job.repositories.iter().map(|selector| selector.text.clone()).collect(),
     };
     match job.work {
@@ -312,7 +315,11 @@ async fn run_now(
         Work::Snapshot { full_every } => {
             let read = full_every
                 .map_or(Read::Full, |full_every| Read::Incremental { full_every, told: Vec::new() });
-            take_all(config, &names, job.name.as_str(), read, context).await
+            let documents =
+                |publish: &Publish| publish.documents().map(str::to_owned).collect::<Vec<String>>();
+            let told = only.into_iter().flatten();
+            let told = told.map(|(name, publish)| (name.clone(), documents(publish))).collect();
+            take_all(config, &names, Taking { trigger: job.name.as_str(), read, told }, context).await
         }
         Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Replicate => {

@@ -1,6 +1,6 @@
 //! What a run of the scheduler does: the same as `prismvault jobs run`, in a context of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
@@ -25,11 +25,13 @@ use crate::ids::Name;
 use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
+use crate::server::{AtWork, Publish, StoredRefs, add};
 use crate::status::{assess, collect, metrics};
 use crate::vault::format::job::JobRecord;
 use crate::vault::jobs as records;
 use crate::vault::lease::Holder;
 use crate::vault::replica::with_causes;
+use crate::vault::snapshots::Snapshots;
 
 /// Longest wait before a job that runs elsewhere is looked at again: it may be done sooner than
 /// its lease ends.
@@ -47,9 +49,7 @@ struct Shared {
     events: Arc<Events>,
     jobs: RwLock<Vec<Arc<Job>>>,
     /// Which of their repositories were published, by job.
-    published: Mutex<BTreeMap<Name, BTreeSet<Name>>>,
-    /// The ref at which each repository was last seen, and is stored or about to be.
-    refs: Mutex<BTreeMap<Name, String>>,
+    published: Mutex<BTreeMap<Name, BTreeMap<Name, Publish>>>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
 }
@@ -70,7 +70,6 @@ impl Worker {
             events,
             jobs: RwLock::new(jobs),
             published: Mutex::default(),
-            refs: Mutex::default(),
             elsewhere: Mutex::default(),
         }))
     }
@@ -98,24 +97,33 @@ impl Worker {
         jobs.iter().filter(|job| job.on_publish.is_some()).map(Arc::clone).collect()
     }
 
-    /// Takes note of the ref of a repository; whether it is another than before.
-    pub(super) fn is_new(&self, repository: &Name, reference: String) -> bool {
-        let before = self.0.refs().insert(repository.clone(), reference.clone());
-        before.is_none_or(|before| before != reference)
+    /// Which refs of repositories are stored, and which are being stored.
+    pub(super) fn refs(&self) -> &StoredRefs {
+        &self.0.context.stored_refs
     }
 
-    /// Takes note of publishes; returns the jobs that they concern.
-    pub(super) fn publish(&self, repositories: &[Name]) -> Vec<Name> {
+    /// Asks the vault which master ref the newest snapshot of a repository holds: another host, or a
+    /// person, may have taken it. `None` where that cannot be found out.
+    pub(super) async fn ref_in_vault(&self, repository: &Name) -> Option<String> {
+        let (shared, repository) = (Arc::clone(&self.0), repository.clone());
+        let ask = move || async move { shared.refs_in_vault(&[&repository]).await.into_values().next() };
+        on_own_thread(ask).await?
+    }
+
+    /// Takes note of publishes that no snapshot holds; returns the jobs that they concern.
+    pub(super) fn publish(&self, heard: &BTreeMap<Name, Publish>) -> Vec<Name> {
         let config = self.config();
         let mut concerned = Vec::new();
         for job in self.listening() {
             let own = job.select(&config).unwrap_or_default();
-            let names = own.into_iter().map(|own| &own.name).filter(|name| repositories.contains(name));
-            let names: Vec<Name> = names.cloned().collect();
-            if !names.is_empty() {
-                self.0.published().entry(job.name.clone()).or_default().extend(names);
-                concerned.push(job.name.clone());
+            let own: Vec<_> = own.into_iter().filter_map(|own| heard.get_key_value(&own.name)).collect();
+            if own.is_empty() {
+                continue;
             }
+            let mut published = self.0.published();
+            let of_job = published.entry(job.name.clone()).or_default();
+            own.into_iter().for_each(|(name, publish)| add(of_job, name.clone(), publish.clone()));
+            concerned.push(job.name.clone());
         }
         concerned
     }
@@ -128,16 +136,52 @@ impl Shared {
 
     /// Takes which repositories of a job were published; none when it runs for another reason.
     fn take_published(&self, job: &Name) -> Taken<'_> {
-        let names = self.published().remove(job).map(|names| names.into_iter().collect());
-        Taken { shared: self, job: job.clone(), names, is_done: false }
+        let repositories = self.published().remove(job);
+        let names = repositories.iter().flatten().map(|(name, _)| name);
+        let at_work = names.map(|name| self.context.stored_refs.begin(name)).collect();
+        Taken { shared: self, job: job.clone(), repositories, is_done: false, at_work }
     }
 
-    fn published(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<Name>>> {
+    fn published(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeMap<Name, Publish>>> {
         self.published.lock().expect("no holder of this lock can panic")
     }
 
-    fn refs(&self) -> MutexGuard<'_, BTreeMap<Name, String>> {
-        self.refs.lock().expect("no holder of this lock can panic")
+    /// Asks the vault which master refs the newest snapshots of repositories hold, where that can be
+    /// found out.
+    async fn refs_in_vault(&self, repositories: &[&Name]) -> BTreeMap<Name, String> {
+        let context = self.reading();
+        let config = Config::clone(&self.config());
+        let Ok(session) = Session::open_with(&context, config, &self.identity).await else {
+            return BTreeMap::new();
+        };
+        let mut refs = BTreeMap::new();
+        for name in repositories {
+            let Ok(snapshots) = Snapshots::load(&session.vault, Some(name)).await else { continue };
+            let newest = snapshots.of(name).last();
+            let newest = newest.map(|newest| newest.manifest.source.master_ref.clone());
+            refs.extend(newest.map(|reference| (Name::clone(name), reference)));
+        }
+        refs
+    }
+
+    /// Whether the vault holds all that a run was to store: another host, for which it waited, did.
+    async fn is_done_elsewhere(&self, job: &Name, published: &Taken<'_>) -> bool {
+        let Some(repositories) = &published.repositories else { return false };
+        if !self.elsewhere().contains_key(job) || !repositories.values().all(|one| one.reference().is_some())
+        {
+            return false;
+        }
+        let names: Vec<&Name> = repositories.keys().collect();
+        let stored = self.refs_in_vault(&names).await;
+        let is_stored = |(name, publish): (&Name, &Publish)| {
+            let stored = stored.get(name).map(String::as_str);
+            stored.is_some() && stored == publish.reference()
+        };
+        let all = repositories.iter().all(is_stored);
+        if all {
+            stored.iter().for_each(|(name, reference)| self.context.stored_refs.note_stored(name, reference));
+        }
+        all
     }
 
     /// The context of one run: its own record, its own id, silent unless something is wrong.
@@ -159,7 +203,14 @@ impl Shared {
     }
 
     async fn run_here(&self, start: &Start, context: &Context) -> Ran {
-        let mut published = self.take_published(&start.job.name);
+        let name = &start.job.name;
+        let mut published = self.take_published(name);
+        if self.is_done_elsewhere(name, &published).await {
+            published.is_done = true;
+            self.elsewhere().remove(name);
+            self.events.tell(&Line::elsewhere(name, "another host has done it".to_owned()));
+            return Ran::Here(Ended::Done);
+        }
         let order = Order {
             job: Arc::clone(&start.job),
             planned: start.planned,
@@ -167,12 +218,11 @@ impl Shared {
             is_retried: true,
             // What another host did for other repositories, or before this publish by a clock that
             // is ahead, does not stand for it; one snapshot too many does no harm.
-            if_due: published.names.is_none(),
-            only: published.names.clone(),
+            if_due: published.repositories.is_none(),
+            only: published.repositories.clone(),
             holder: self.holder.clone(),
             identity: self.identity.clone(),
         };
-        let name = &start.job.name;
         let began = self.context.clock.now();
         let result = match carry_out(&order, Config::clone(&self.config()), context).await {
             Carried::Ran(result) => context.record.end(result, &context.output).await,
@@ -292,16 +342,22 @@ impl Shared {
 struct Taken<'a> {
     shared: &'a Shared,
     job: Name,
-    names: Option<Vec<Name>>,
+    repositories: Option<BTreeMap<Name, Publish>>,
     is_done: bool,
+    /// Given back last: what was held until then is looked at by what is known then.
+    #[expect(dead_code, reason = "it is held, and does its work when it is dropped")]
+    at_work: Vec<AtWork>,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let Some(names) = self.names.take().filter(|_| !self.is_done) else { return };
-        let mut refs = self.shared.refs();
-        names.iter().for_each(|name| drop(refs.remove(name)));
-        self.shared.published().entry(self.job.clone()).or_default().extend(names);
+        let Some(repositories) = self.repositories.take().filter(|_| !self.is_done) else { return };
+        let mut published = self.shared.published();
+        let of_job = published.entry(self.job.clone()).or_default();
+        for (name, publish) in repositories {
+            self.shared.context.stored_refs.forget_announced(&name);
+            add(of_job, name, publish);
+        }
     }
 }
 
