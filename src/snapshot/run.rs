@@ -56,7 +56,9 @@ pub enum Read {
         /// All are read when that was not done for this long.
         full_every: Duration,
         /// Ids of documents that somebody says have changed, such as a webhook of Prismic. Nothing
-        /// relies on them; those that are gone are found with fewer requests.
+        /// relies on them: they are asked for at the pinned ref, and the numbers must add up after.
+        /// Those that are gone are found with fewer requests. Of very many the first
+        /// [`Limits::told_documents`] count, and only those that the snapshot before holds.
         told: Vec<String>,
     },
 }
@@ -419,12 +421,17 @@ impl Run<'_> {
     ) -> Result<Draft> {
         let Reading { root, mut models, list, content, mut library } = reading;
         let mut consistency = Consistency { restarts, ..Consistency::default() };
-        let mut files = self.repository_files(&root).await?;
-        if matches!(content, Content::Read { .. }) {
-            consistency.changed_during_run =
-                self.read_again(&mut models, list.as_ref(), &mut library).await?;
-        }
-        let at_end = self.content.root().await.map_err(|error| self.source_error(error))?;
+        let again = async {
+            match content {
+                Content::Read { .. } => self.read_again(&mut models, list.as_ref(), &mut library).await,
+                Content::Unchanged { .. } => Ok(Vec::new()),
+            }
+        };
+        let at_end = async { self.content.root().await.map_err(|error| self.source_error(error)) };
+        // All are short, and whoever waits for a publish waits for each.
+        let (mut files, changed, at_end) =
+            futures_util::try_join!(self.repository_files(&root), again, at_end)?;
+        consistency.changed_during_run = changed;
         consistency.master_ref_moved = at_end.master_ref != root.master_ref;
 
         let read = self.how_read(&root, &content, models.as_ref(), list.as_ref(), &consistency);
@@ -559,13 +566,14 @@ impl Run<'_> {
         library: &mut Assets,
     ) -> Result<Vec<String>> {
         let mut changed = Vec::new();
-        if let (Some(before), Some(after)) = (models.as_ref(), self.list_models().await?) {
+        let (models_now, list_now) = futures_util::try_join!(self.list_models(), self.list_library())?;
+        if let (Some(before), Some(after)) = (models.as_ref(), models_now) {
             let paths =
                 before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path));
             changed.extend(paths.cloned());
             *models = Some(after);
         }
-        if let (Some(before), Some(after)) = (list, self.list_library().await?) {
+        if let (Some(before), Some(after)) = (list, list_now) {
             let state = |list: &AssetList| -> HashMap<String, Digest> {
                 list.assets.iter().map(|asset| (asset.id.clone(), Digest::of(&asset.bytes))).collect()
             };

@@ -16,6 +16,7 @@ mod cli;
 mod cli_audit;
 mod cli_backups;
 mod cli_faults;
+mod cli_incremental;
 mod cli_json;
 mod cli_keys;
 mod cli_locks;
