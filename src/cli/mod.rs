@@ -94,6 +94,10 @@ use metrics::{Counted, CountingRetries, MetricsOptions};
 use output::{OutputOptions, Screen};
 use record::Effect;
 
+/// Stack of the runtime's threads: what a command does on the main thread, which has so much, a job
+/// of the scheduler does on one of them. Only what is used of it takes memory.
+const STACK: usize = 8 << 20;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial, 4 integrity, 5 refused, \
 6 objective missed, 130 interrupted. Any other means failure.";
@@ -390,6 +394,7 @@ fn execute(
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK)
         .build()
         .map_err(failed("cannot start the runtime"))?;
     let counted = Arc::new(Counted::default());

@@ -137,7 +137,8 @@ async fn take_one(
         cancel: context.cancel.clone(),
         read: taking.read_of(&target.name),
     };
-    let taken = take(&session.vault, &http, target, options).await;
+    // Several are kept beside one another; what is moved around is small.
+    let taken = Box::pin(take(&session.vault, &http, target, options)).await;
     context.counted.add_requests(&http.request_counts(), &BTreeMap::new());
     if let Ok(report) = &taken {
         at_work.stored(&report.committed.manifest.source.master_ref);

@@ -29,7 +29,7 @@ mod webhook;
 
 pub use debounce::Debounce;
 pub use publish::Publish;
-pub use publishes::{Publishes, add, trigger};
+pub use publishes::{Publishes, add_publish, trigger};
 pub use serve::serve;
 pub use stored_refs::{Asked, AtWork, Polled, StoredRefs};
 pub use watch::{Watched, watch_router};

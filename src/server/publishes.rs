@@ -34,7 +34,7 @@ impl Publishes {
 
     /// Says that something was published. Never waits, and holds a name once.
     pub fn announce(&self, repository: &Name, publish: Publish) {
-        add(&mut self.heard(), repository.clone(), publish);
+        add_publish(&mut self.heard(), repository.clone(), publish);
         self.0.more.notify_one();
     }
 
@@ -56,7 +56,7 @@ impl Publishes {
 }
 
 /// Adds what was heard of a repository to what was heard of it before.
-pub fn add(heard: &mut BTreeMap<Name, Publish>, repository: Name, publish: Publish) {
+pub fn add_publish(heard: &mut BTreeMap<Name, Publish>, repository: Name, publish: Publish) {
     match heard.entry(repository) {
         Entry::Vacant(entry) => drop(entry.insert(publish)),
         Entry::Occupied(mut entry) => entry.get_mut().merge(publish),

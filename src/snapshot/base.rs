@@ -63,7 +63,7 @@ pub(super) async fn load_base(
     let reader = Reader::new(vault, space);
     let read = async {
         let (entries, unplaced) = tokio::try_join!(
-            tree::read_all(&reader, &manifest.catalog),
+            tree::read_all::<CatalogEntry>(&reader, &manifest.catalog),
             KnownLinks::load(&reader, &manifest)
         )?;
         let link_pages = tree::all_pages(&reader, &manifest.links).await?;

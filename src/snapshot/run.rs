@@ -180,9 +180,9 @@ pub async fn take(
     };
     progress.finish(Phase::OpenVault);
     let read = async {
-        let (reading, restarts) = run.read_with_restarts().await?;
+        let (reading, restarts) = Box::pin(run.read_with_restarts()).await?;
         let documents_unchanged = matches!(reading.content, Content::Unchanged { .. });
-        let draft = run.draft(reading, restarts, options.trigger, &ledger).await?;
+        let draft = Box::pin(run.draft(reading, restarts, options.trigger, &ledger)).await?;
         run.check_cancelled()?;
         Ok((draft, documents_unchanged))
     };

@@ -206,7 +206,7 @@ impl Writer {
         let build = move || {
             let mut pages = Vec::new();
             let root = build(&shared, entries, vault.item_key()?, bounds, &mut pages)?;
-            Ok((root, pages))
+            Ok::<_, VaultError>((root, pages))
         };
         tokio::task::spawn_blocking(build).await.expect("building trees does not panic")
     }

@@ -164,7 +164,7 @@ async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> 
     let parse = move || {
         let mut entries: Vec<E> = Vec::new();
         read.into_iter().try_for_each(|(page, bytes)| parse_into(&bytes, page, &mut entries))?;
-        Ok(entries)
+        Ok::<_, VaultError>(entries)
     };
     tokio::task::spawn_blocking(parse).await.expect("parsing does not panic")
 }

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use prismvault::sandbox::{Changes, Endpoint, Faults};
@@ -139,13 +138,13 @@ async fn repositories_are_snapshotted_at_once_and_one_that_fails_stops_no_other(
     let wrong = endpoint.replace("/api/v2", "/nobody/api/v2");
     let more = format!(
         "[repositories.broken]\nrepository = \"nobody\"\ncontent_api = \"{wrong}\"\n\n\
-         [repositories.zoo]\nrepository = \"acme-blog\"\ncontent_api = \"{endpoint}\"\n\n[limits]"
+         [repositories.zoo]\nrepository = \"acme-blog\"\ncontent_api = \"{endpoint}\"\nasset_api = \"{}\"\n\n[limits]",
+        quick.target.endpoints.asset_api
     );
     place.write("prismvault.toml", &config.replacen("[limits]", &more, 1));
     place.expect(0, &["init"]);
-    // The first one is not answered until the last one is done.
-    let (go_on, waits) = mpsc::channel::<()>();
-    slow.control().on_request(1, move |_| drop(waits.recv_timeout(Duration::from_mins(1))));
+    // The first one takes its time until the last one is done.
+    slow.control().set_faults(Faults { latency: Duration::from_secs(3), ..Faults::default() });
     let mut command = place.command(&["snapshot", "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -153,7 +152,7 @@ async fn repositories_are_snapshotted_at_once_and_one_that_fails_stops_no_other(
     let first: Vec<Value> = (0..2).map(|_| parsed(lines.next())).collect();
     assert!(first.iter().any(|line| line["repository"] == "zoo"), "{first:?}");
     assert!(first.iter().any(|line| line.to_string().contains("broken")), "{first:?}");
-    drop(go_on);
+    slow.control().set_faults(Faults::default());
     let last = parsed(lines.next());
     assert_eq!((&last["repository"], &last["manifest"]["status"]), (&"acme-blog".into(), &"complete".into()));
     assert_eq!(lines.next(), None);

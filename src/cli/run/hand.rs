@@ -25,7 +25,7 @@ use crate::ids::Name;
 use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
-use crate::server::{AtWork, Publish, StoredRefs, add};
+use crate::server::{AtWork, Publish, StoredRefs, add_publish};
 use crate::status::{assess, collect, metrics};
 use crate::vault::format::job::JobRecord;
 use crate::vault::jobs as records;
@@ -122,7 +122,7 @@ impl Worker {
             }
             let mut published = self.0.published();
             let of_job = published.entry(job.name.clone()).or_default();
-            own.into_iter().for_each(|(name, publish)| add(of_job, name.clone(), publish.clone()));
+            own.into_iter().for_each(|(name, publish)| add_publish(of_job, name.clone(), publish.clone()));
             concerned.push(job.name.clone());
         }
         concerned
@@ -356,7 +356,7 @@ impl Drop for Taken<'_> {
         let of_job = published.entry(self.job.clone()).or_default();
         for (name, publish) in repositories {
             self.shared.context.stored_refs.forget_announced(&name);
-            add(of_job, name, publish);
+            add_publish(of_job, name, publish);
         }
     }
 }

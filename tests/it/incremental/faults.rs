@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use prismvault::prismic::WALK;
+use prismvault::progress::Problem;
 use prismvault::sandbox::{Changes, Faults};
 use prismvault::snapshot::Read;
-use prismvault::vault::format::manifest::{ReadMode, Status};
+use prismvault::vault::format::manifest::{Manifest, ReadMode, Status};
 use serde_json::json;
 
 use super::{assert_equal_to_full, incremental, mode, settled, snapshot, why_full};
@@ -198,6 +199,63 @@ async fn a_predecessor_that_tells_too_little_is_not_built_upon() {
     commit_again(&backup, &manifest, known.clone()).await;
     source.repository.edit(0.02, 2).unwrap();
     assert_full(&backup, &source, "older version").await;
+}
+
+#[tokio::test]
+async fn a_predecessor_that_is_not_what_a_full_read_would_give_is_not_built_upon() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    source.repository.edit(0.02, 1).unwrap();
+    let good = snapshot(&backup, &source, incremental()).await.committed.manifest;
+    let known = links(&backup, &good).await;
+    let gap = |subject: &str| Problem::new("document-not-listed", subject, "accepted");
+    type Change<'a> = &'a dyn Fn(&mut Manifest);
+    let changes: [(Change<'_>, &str); 5] = [
+        (&|it| it.source.integration_fields_ref = Some("another".to_owned()), "integration fields changed"),
+        (&|it| it.accepted_gaps = vec![gap("documents/en-us/page/X.json")], "lacks something of documents"),
+        (&|it| it.consistency.changed_during_run = vec!["models/slices/a.json".to_owned()], "changed while"),
+        (&|it| it.source.content_api = "https://elsewhere.test/api/v2".to_owned(), "was read elsewhere"),
+        (&|it| it.source.write_token = false, "without write token"),
+    ];
+    for (seed, (change, reason)) in (2..).zip(changes) {
+        let mut manifest = good.clone();
+        change(&mut manifest);
+        commit_again(&backup, &manifest, known.clone()).await;
+        source.repository.edit(0.02, seed).unwrap();
+        assert_full(&backup, &source, reason).await;
+    }
+    // The same with nothing changed is built upon: it is not that somebody else committed it.
+    let good = snapshot(&backup, &source, Read::Full).await.committed.manifest;
+    let known = links(&backup, &good).await;
+    commit_again(&backup, &good, known).await;
+    source.repository.edit(0.02, 9).unwrap();
+    assert_incremental(&backup, &source, "committed again").await;
+}
+
+#[tokio::test]
+async fn whoever_says_what_changed_may_lie_and_changes_neither_content_nor_how_it_is_read() {
+    let source = Source::synthetic(1200, 4);
+    let backup = settled(&source).await;
+    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    source.repository.remove_documents(&[&ids[3]]);
+    source.repository.edit(0.01, 1).unwrap();
+    // All of them, one gone among them, more than the requests that may be made by id; and others.
+    let mut told = ids.clone();
+    told.extend(["", "nobodysid", "a\"]]", "../x"].map(str::to_owned));
+    source.control().reset_counters();
+    let report =
+        snapshot(&backup, &source, Read::Incremental { full_every: super::WEEK, told: told.clone() }).await;
+    assert_eq!(mode(&report), ReadMode::Incremental, "{}", why_full(&report));
+    let requests = source.control().request_count();
+    assert!(requests <= 60, "{requests}");
+    let asked = |text: &str| source.control().log().iter().any(|request| request.target.contains(text));
+    assert!(!asked("nobodysid") && !asked("..%2Fx"), "only what the snapshot before holds is asked for");
+    assert_equal_to_full(&backup, &report, &source, "told of everything").await;
+    // Nothing changed but a release: all that is named is there.
+    source.repository.publish(Changes::default());
+    let report = snapshot(&backup, &source, Read::Incremental { full_every: super::WEEK, told }).await;
+    assert_eq!(mode(&report), ReadMode::Incremental, "{}", why_full(&report));
+    assert_equal_to_full(&backup, &report, &source, "told of everything again").await;
 }
 
 #[tokio::test]
