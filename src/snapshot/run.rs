@@ -420,19 +420,9 @@ impl Run<'_> {
         ledger: &Ledger,
     ) -> Result<Draft> {
         let Reading { root, mut models, list, content, mut library } = reading;
-        let mut consistency = Consistency { restarts, ..Consistency::default() };
-        let again = async {
-            match content {
-                Content::Read { .. } => self.read_again(&mut models, list.as_ref(), &mut library).await,
-                Content::Unchanged { .. } => Ok(Vec::new()),
-            }
-        };
-        let at_end = async { self.content.root().await.map_err(|error| self.source_error(error)) };
-        // All are short, and whoever waits for a publish waits for each.
-        let (mut files, changed, at_end) =
-            futures_util::try_join!(self.repository_files(&root), again, at_end)?;
-        consistency.changed_during_run = changed;
-        consistency.master_ref_moved = at_end.master_ref != root.master_ref;
+        let (mut files, consistency) =
+            self.look_again(&root, &content, &mut models, list.as_ref(), &mut library).await?;
+        let consistency = Consistency { restarts, ..consistency };
 
         let read = self.how_read(&root, &content, models.as_ref(), list.as_ref(), &consistency);
         let mut counts = Counts::default();
@@ -499,6 +489,30 @@ impl Run<'_> {
             accepted_gaps: sorted(accepted_gaps),
             warnings: sorted(warnings),
         })
+    }
+
+    /// Reads what goes beside the documents, and once more what is not versioned by ref, where
+    /// documents were read. All answers are short, and whoever waits for a publish waits for each: they
+    /// are asked for at once.
+    async fn look_again(
+        &self,
+        root: &Root,
+        content: &Content,
+        models: &mut Option<Models>,
+        list: Option<&AssetList>,
+        library: &mut Assets,
+    ) -> Result<(Vec<(String, bytes::Bytes)>, Consistency)> {
+        let again = async {
+            match content {
+                Content::Read { .. } => self.read_again(models, list, library).await,
+                Content::Unchanged { .. } => Ok(Vec::new()),
+            }
+        };
+        let at_end = async { self.content.root().await.map_err(|error| self.source_error(error)) };
+        let (files, changed_during_run, at_end) =
+            futures_util::try_join!(self.repository_files(root), again, at_end)?;
+        let master_ref_moved = at_end.master_ref != root.master_ref;
+        Ok((files, Consistency { changed_during_run, master_ref_moved, ..Consistency::default() }))
     }
 
     /// Carries the documents of the snapshot before over, and the assets that they refer to and

@@ -1,10 +1,12 @@
 //! What an incremental read must notice, and when it does not dare.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use prismvault::contentapi::Document;
 use prismvault::prismic::WALK;
 use prismvault::progress::Problem;
-use prismvault::sandbox::{Changes, Faults};
+use prismvault::sandbox::{Changes, Faults, Release};
 use prismvault::snapshot::Read;
 use prismvault::vault::format::manifest::{Manifest, ReadMode, Status};
 use serde_json::json;
@@ -77,6 +79,50 @@ async fn one_that_comes_while_another_goes_does_not_hide_it() {
     source.repository.publish(Changes { put: vec![comes.into()], remove: [id].into() });
     assert_eq!(source.repository.documents().len(), before);
     assert_incremental(&backup, &source, "swapped").await;
+}
+
+/// A release with these documents, and a publish of something else.
+fn put_release(source: &Source, version: &str, documents: Vec<Arc<Document>>) {
+    source.repository.put_release(Release {
+        id: "Release000000001".to_owned(),
+        label: "next".to_owned(),
+        scheduled_at: None,
+        version: version.to_owned(),
+        documents,
+    });
+    source.repository.publish(Changes::default());
+}
+
+/// What an editor makes of a document in a release.
+fn edited(document: &Document) -> Arc<Document> {
+    let mut value: serde_json::Value = serde_json::from_str(&document.stored()).unwrap();
+    value["data"]["in_release"] = json!("another text");
+    Arc::new(Document::parse(&value.to_string(), &[]).unwrap())
+}
+
+#[tokio::test]
+async fn another_version_of_a_release_with_as_many_documents_is_read_in_full() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    let documents: Vec<Arc<Document>> = source.repository.documents().iter().map(Arc::clone).collect();
+    put_release(&source, "Version000000001", vec![edited(&documents[3])]);
+    assert_incremental(&backup, &source, "a release is made").await;
+    put_release(&source, "Version000000002", vec![edited(&documents[40])]);
+    assert_incremental(&backup, &source, "it holds another document").await;
+    put_release(&source, "Version000000003", vec![edited(&documents[40]), edited(&documents[3])]);
+    assert_incremental(&backup, &source, "it holds both").await;
+}
+
+#[tokio::test]
+async fn what_a_release_holds_is_kept_when_it_goes_from_master() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    let documents: Vec<Arc<Document>> = source.repository.documents().iter().map(Arc::clone).collect();
+    // One as master has it, one that was edited.
+    put_release(&source, "Version000000001", vec![Arc::clone(&documents[3]), edited(&documents[40])]);
+    assert_incremental(&backup, &source, "a release is made").await;
+    source.repository.remove_documents(&[&documents[3].head.id, &documents[40].head.id]);
+    assert_incremental(&backup, &source, "both go from master").await;
 }
 
 #[tokio::test]
