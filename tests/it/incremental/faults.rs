@@ -65,6 +65,20 @@ async fn a_clock_of_the_service_that_was_ahead_hides_nothing_once_it_is_set_righ
 }
 
 #[tokio::test]
+async fn one_that_comes_with_an_old_date_is_found_by_counting() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    let comes = document("MadeByHand000001", "en-us", &json!([]), &json!({}));
+    source.repository.publish(Changes { put: vec![comes], ..Changes::default() });
+    assert_incremental(&backup, &source, "it comes").await;
+    let links = json!({ "to": { "link_type": "Document", "id": "MadeByHand000001", "type": "page", "tags": [],
+                                "lang": "en-us", "slug": "-", "isBroken": false } });
+    let comes = document("MadeByHand000002", "en-us", &json!([]), &links);
+    source.repository.publish(Changes { put: vec![comes], ..Changes::default() });
+    assert_incremental(&backup, &source, "one that links to it").await;
+}
+
+#[tokio::test]
 async fn one_that_comes_while_another_goes_does_not_hide_it() {
     let source = Source::synthetic(120, 4);
     let backup = settled(&source).await;
