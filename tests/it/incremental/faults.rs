@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prismvault::contentapi::Document;
+use prismvault::contentapi::{ASSET_HOST, Document};
 use prismvault::prismic::WALK;
 use prismvault::progress::Problem;
 use prismvault::sandbox::{Changes, Faults, Release};
@@ -111,7 +111,7 @@ fn put_release(source: &Source, version: &str, documents: Vec<Arc<Document>>) {
 fn edited(document: &Document) -> Arc<Document> {
     let mut value: serde_json::Value = serde_json::from_str(&document.stored()).unwrap();
     value["data"]["in_release"] = json!("another text");
-    Arc::new(Document::parse(&value.to_string(), &[]).unwrap())
+    Arc::new(Document::parse(&value.to_string(), &[ASSET_HOST]).unwrap())
 }
 
 #[tokio::test]
