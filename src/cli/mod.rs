@@ -401,7 +401,7 @@ fn execute(
         run: new_run(),
         http: Arc::default(),
         hang_up: Arc::default(),
-        said: Memory::default(),
+        said: Memory::of(jobs::work::host()),
         held: None,
         counted,
     };
