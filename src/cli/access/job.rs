@@ -242,3 +242,47 @@ fn page(report: &Report) -> Page {
             .line(format!("  next: {}", line.next.as_deref().unwrap_or_default()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, days: Option<i64>, due: bool) -> Line {
+        Line {
+            repository: name.parse().unwrap(),
+            listed: None,
+            days,
+            file: None,
+            remarks: None,
+            due: due.then(|| "no identity that is here reads content".to_owned()),
+            next: due.then(|| "`prismvault access review`".to_owned()),
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_when_nothing_is_due() {
+        assert_eq!(finding(&[], "--to FILE"), None);
+        assert_eq!(finding(&[line("blog", Some(3), false)], "--to FILE"), None);
+    }
+
+    #[test]
+    fn one_is_told_with_its_own_command_and_many_are_counted() {
+        let one = finding(&[line("blog", Some(3), true), line("shop", Some(3), false)], "--to FILE").unwrap();
+        assert_eq!(one.what, "the access review of blog is due: no identity that is here reads content");
+        assert_eq!(one.next, "`prismvault access review`");
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let mut lines: Vec<Line> = names.iter().map(|name| line(name, Some(3), true)).collect();
+        lines[1].days = Some(104);
+        lines[5].days = None;
+        let many = finding(&lines, "--to FILE").unwrap();
+        assert_eq!(
+            many.what,
+            "the access review of 6 repositories is due (a, b, c, d, e and 1 more): the oldest list of members was imported 104 days ago, the members of 1 were never listed"
+        );
+        assert!(
+            many.next.contains("`prismvault access review --repository NAME --to FILE`"),
+            "{}",
+            many.next
+        );
+    }
+}
