@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::backups::copy_objects;
 use crate::pruning::{BASE, FIRST, SECOND, a_day, prune, remove};
+use crate::repack::kill_most;
 use crate::restore::objects;
 use crate::vaults::TestVault;
 use crate::workplace::Workplace;
@@ -24,6 +25,11 @@ pub(crate) async fn ripe() -> Workplace {
     vault.backup.clock.advance(a_day());
     remove(&vault.backup, &[&first], None).await;
     prune(&vault.backup).await;
+    on_directories(&vault).await
+}
+
+/// A vault on two stores in memory, moved to the directories `one` and `two` of a workplace.
+async fn on_directories(vault: &TestVault) -> Workplace {
     let place = Workplace::new();
     let mut config = "[repositories.blog]\nrepository = \"acme-blog\"\n".to_owned();
     config.push_str(&vault.backup.write_keys(&place).await);
@@ -154,7 +160,9 @@ async fn a_job_prunes_without_asking_and_is_for_the_whole_vault() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_rewrites_packs_where_its_file_says_so_and_content_can_be_read() {
-    let place = ripe().await;
+    let vault = TestVault::starting(SystemClock.now() - TimeDelta::days(10), 2, true).await;
+    kill_most(&vault).await;
+    let place = on_directories(&vault).await;
     std::fs::create_dir(place.file("schedules")).unwrap();
     let job = "job = \"prune\"\nrepositories = [\"*\"]\ncron = \"@weekly\"\n";
     place.write("schedules/plain.toml", job);
