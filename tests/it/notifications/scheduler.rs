@@ -51,10 +51,8 @@ impl Place {
             place.write(&format!("{scheduler}.toml"), &format!("{config}{metrics}"));
         }
         std::fs::create_dir(place.file("schedules")).unwrap();
-        place.write(
-            "schedules/yearly.toml",
-            "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n",
-        );
+        place
+            .write("schedules/yearly.toml", "job = \"verify\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n");
         Self { place, backup, chat, mail }
     }
 
