@@ -295,17 +295,13 @@ impl Notifier {
             receivers.iter().filter_map(round).collect()
         };
         self.recall(vault, &mut told).await;
-        let mut due = rounds(&told);
-        if due.is_empty() {
+        if rounds(&told).is_empty() {
             return Vec::new();
         }
         let turn = Turn::take(self, vault).await;
-        // Whoever had it before may have said all of it.
-        if turn.is_some() {
-            self.recall(vault, &mut told).await;
-            due = rounds(&told);
-        }
-        let problems = self.say_all(vault, due, &mut told).await;
+        // Whoever told meanwhile may have said all of it.
+        self.recall(vault, &mut told).await;
+        let problems = self.say_all(vault, rounds(&told), &mut told).await;
         if let Some(turn) = turn {
             turn.give_back().await;
         }
