@@ -164,6 +164,8 @@ pub struct Limits {
     pub administrators_advised: usize,
     /// Age from which on a list of members is too old to be reviewed: reviews are quarterly.
     pub member_list_age_advised: Duration,
+    /// Time that people have for an access review beyond that, before it counts as overdue: holidays.
+    pub access_review_slack: Duration,
     /// Attempts at sending one notification, the first included: more would hold up what comes
     /// after it, and what was not said is said the next time.
     pub notice_attempts: u32,
@@ -175,6 +177,11 @@ pub struct Limits {
     pub notices_shown: usize,
     /// Requests to one receiver in one round, where each alarm is one; the others wait for the next.
     pub notices_sent: usize,
+    /// How long a scheduler waits for another on the same vault that is telling: as long as that may
+    /// take for one receiver. Then both tell.
+    pub notice_turn: Duration,
+    /// Time that the lease lasts under which one tells: three full rounds, then it counts as dead.
+    pub notice_lease: Duration,
     /// Time for which an alarm that comes and goes must stay away before it is called over.
     pub notice_calm: Duration,
 
@@ -291,11 +298,14 @@ impl Default for Limits {
             member_list_bytes_max: 4 << 20,
             administrators_advised: 3,
             member_list_age_advised: Duration::from_hours(90 * 24),
+            access_review_slack: Duration::from_hours(14 * 24),
             notice_attempts: 3,
             notice_timeout: Duration::from_secs(20),
             notice_round: Duration::from_mins(1),
             notices_shown: 20,
             notices_sent: 100,
+            notice_turn: Duration::from_mins(1),
+            notice_lease: Duration::from_mins(3),
             notice_calm: Duration::from_hours(1),
             server_connections: 64,
             server_request_timeout: Duration::from_secs(10),

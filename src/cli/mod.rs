@@ -411,7 +411,7 @@ fn execute(
         run: new_run(),
         http: Arc::default(),
         hang_up: Arc::default(),
-        said: Memory::default(),
+        said: Memory::of(jobs::work::host()),
         held: None,
         counted,
         stored_refs: StoredRefs::default(),

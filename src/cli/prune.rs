@@ -50,14 +50,14 @@ impl Args {
     }
 
     /// Those of a job: its file is the consent.
-    pub(super) fn unattended() -> Self {
+    pub(super) fn unattended(repack_below: Option<u8>, identity: &IdentityOptions) -> Self {
         Self {
             dry_run: false,
             expect_plan: None,
             yes: true,
-            repack: false,
-            repack_below: None,
-            identity: IdentityOptions::default(),
+            repack: repack_below.is_some(),
+            repack_below,
+            identity: identity.clone(),
         }
     }
 }

@@ -90,8 +90,11 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let pending = pending(vault, at).await;
     let jobs = known_jobs(vault, &asked.jobs).await;
     let mut locks = locks(vault, &asked.cancel).await;
-    let repositories =
-        of.iter().map(|own| repository(own, config, &snapshots, &verified, vault.limits(), at));
+    let listed = members_listed(vault, &snapshots, &of, only).await?;
+    let repositories = of.iter().map(|own| RepositoryFacts {
+        members_listed: listed.get(&own.name).copied(),
+        ..repository(own, config, &snapshots, &verified, vault.limits(), at)
+    });
     let repositories = repositories.collect();
     let tokens = of.iter().flat_map(|own| tokens(own, &config.limits)).collect();
     // Last, when it is known who failed.
@@ -158,6 +161,7 @@ fn repository(
     };
     RepositoryFacts {
         repository: name.clone(),
+        members_listed: None,
         snapshots: of.len() as u64,
         newest: of.last().map(|snapshot| facts_of(snapshot)),
         last_complete: of.iter().rev().find(|snapshot| snapshot.is_complete()).map(|one| facts_of(one)),
@@ -173,6 +177,24 @@ fn repository(
         removed_against_rules: removed_against_rules(own, config, snapshots, at),
         unreadable: snapshots.unreadable.iter().filter(|problem| is_about(problem, name)).count() as u64,
     }
+}
+
+/// When the members of each repository were last listed. Their lists are snapshots under names of their
+/// own, which are not there when one repository was asked for.
+async fn members_listed(
+    vault: &Vault,
+    snapshots: &Snapshots,
+    of: &[&Repository],
+    only: Option<&Name>,
+) -> Result<BTreeMap<Name, Timestamp>> {
+    let own = match only.and_then(Name::access_chain) {
+        Some(chain) => Some(Snapshots::load(vault, Some(&chain)).await?),
+        None => None,
+    };
+    let lists = own.as_ref().unwrap_or(snapshots);
+    let newest =
+        of.iter().filter_map(|own| Some((own.name.clone(), taken(lists.access_lists(&own.name).last()?))));
+    Ok(newest.collect())
 }
 
 /// Returns removed snapshots that the rules of today would keep: somebody removed them by other rules,

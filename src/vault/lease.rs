@@ -32,6 +32,9 @@ use crate::ids::{Name, hex, random};
 use crate::objects::{ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
+/// Name of the lease under which alarms are told; no job is called so.
+pub const ALARMS: &str = "alarms";
+
 /// How often the next number is tried for, when others are faster.
 const TRIES: usize = 5;
 

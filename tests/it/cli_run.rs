@@ -17,7 +17,7 @@ const SECONDLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"* *
 const YEARLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n";
 
 /// Longest wait for something that should happen at once; the machine may be busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A place in which a first snapshot was taken, with these jobs.
 fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
@@ -31,14 +31,18 @@ fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
 }
 
 /// A scheduler under way.
-struct Live {
+pub(crate) struct Live {
     child: Child,
     events: mpsc::Receiver<String>,
 }
 
 impl Live {
     fn begin(place: &Workplace) -> Self {
-        let mut command = place.command(&["run", "--json"]);
+        Self::begin_with(place, &["run", "--json"])
+    }
+
+    pub(crate) fn begin_with(place: &Workplace, arguments: &[&str]) -> Self {
+        let mut command = place.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, events) = mpsc::channel();
@@ -66,7 +70,7 @@ impl Live {
         assert!(sent.unwrap().success());
     }
 
-    fn end(self) -> Run {
+    pub(crate) fn end(self) -> Run {
         self.signal("TERM");
         Run::from(self.child.wait_with_output().unwrap())
     }

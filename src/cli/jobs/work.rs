@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::Context;
+use crate::cli::access::review_all;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
 use crate::cli::prune::{Args as PruneArgs, prune_and_print};
@@ -180,8 +181,8 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
 /// Whether two of them at once could remove more than each alone.
 fn removes(work: Work) -> bool {
     match work {
-        Work::Retain | Work::Prune => true,
-        Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } => false,
+        Work::Retain | Work::Prune { .. } => true,
+        Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } | Work::AccessReview => false,
     }
 }
 
@@ -305,8 +306,8 @@ async fn run_now(
         None => job.repositories.iter().map(|selector| selector.text.clone()).collect(),
     };
     match job.work {
-        Work::Verify { .. } => {}
-        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune => {
+        Work::Verify { .. } | Work::AccessReview => {}
+        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } => {
             context.record.writes();
             context.record.about(format!("job {}", job.name));
         }
@@ -339,6 +340,12 @@ async fn run_now(
             };
             verify_and_print(config, level, &budget, which, identity, context).await
         }
-        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
+        Work::Prune { repack_below } => {
+            prune_and_print(config, &PruneArgs::unattended(repack_below, identity), context).await
+        }
+        Work::AccessReview => {
+            let names = job.select(&config)?.into_iter().map(|own| own.name.clone()).collect();
+            review_all(config, names, job.reviews.as_deref(), identity, context).await
+        }
     }
 }

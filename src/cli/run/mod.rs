@@ -55,10 +55,9 @@ const RECALL_AGAIN: Duration = Duration::from_mins(1);
 /// How long a run may take to stop once it was told to.
 const ABANDON: Duration = Duration::from_secs(20);
 
-/// When everything is looked at for alarms and metrics: first when jobs that were missed had a moment
-/// to begin, then so often.
+/// When everything is looked at for alarms and metrics first, unless `look_every` is shorter: jobs that
+/// were missed have a moment to begin.
 const FIRST_LOOK: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_mins(5);
 
 /// Configuration and jobs, as they were read together.
 struct Plan {
@@ -106,11 +105,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     publishes::listen(&mut tasks, &worker, context, sender.clone()).await?;
     tasks.spawn(watch_files(watched, context.clone(), Arc::clone(&worker), events, sender));
     tasks.spawn(async move {
-        let mut wait = FIRST_LOOK;
+        let mut longest = FIRST_LOOK;
         loop {
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(looker.config().run.look_every.min(longest)).await;
             looker.look().await;
-            wait = LOOK;
+            longest = Duration::MAX;
         }
     });
     scheduler.run(plan.jobs, changes, context.cancel.clone()).await;
