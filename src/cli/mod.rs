@@ -26,7 +26,7 @@ use crate::limits::Limits;
 use crate::notify::Memory;
 use crate::prismic::Http;
 use crate::progress::{Progress, Silent};
-use crate::vault::lease::Held;
+use crate::vault::open::Vault;
 
 pub mod error;
 pub mod exit;
@@ -274,8 +274,8 @@ pub struct Context {
     pub hang_up: Arc<Notify>,
     /// What was said by notifications, as far as this process knows.
     pub said: Memory,
-    /// The lease under which it runs, where it has one.
-    pub held: Option<Arc<Held>>,
+    /// The vault of the job that this run is of: open already, under its lease.
+    pub vault: Option<Arc<Vault>>,
     /// What is counted for metrics.
     pub counted: Arc<Counted>,
 }
@@ -402,7 +402,7 @@ fn execute(
         http: Arc::default(),
         hang_up: Arc::default(),
         said: Memory::default(),
-        held: None,
+        vault: None,
         counted,
     };
     let measured = command.metrics();
