@@ -263,7 +263,9 @@ impl<'a> Leases<'a> {
             until: rfc3339(until),
         };
         let body = state::seal(self.vault, &key, &lease)?;
-        match self.replica.store.put(&key, body, PutMode::CreateOnly).await {
+        // It says nothing any more in a few minutes and is to go then, so it is not locked.
+        let store = self.replica.store.locking(None)?;
+        match store.put(&key, body, PutMode::CreateOnly).await {
             Ok(_) => Ok(Some(lease)),
             // A lost answer: the file that is there may be this one.
             Err(error) if matches!(error.kind, StoreKind::AlreadyExists | StoreKind::Unknown) => {
@@ -473,4 +475,28 @@ fn parse(text: &str) -> Option<Timestamp> {
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     TimeDelta::from_std(by).ok().and_then(|by| at.checked_add_signed(by)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_lease_all_files_but_the_highest_are_outdated() {
+        let listed: Vec<ObjectMeta> = [
+            "state/leases/nightly/10.json",
+            "state/leases/nightly/9.json",
+            "state/leases/nightly/garbage.json",
+            "state/leases/nightly/8.json.part",
+            "state/leases/nightly-2/3.json",
+            "state/leases/weekly/1.json",
+            "state/leases/weekly/2.json",
+            "state/leases/7.json",
+        ]
+        .into_iter()
+        .map(|key| ObjectMeta { key: key.to_owned(), size: 1, sha256: None, modified: None })
+        .collect();
+        assert_eq!(outdated(&listed), ["state/leases/nightly/9.json", "state/leases/weekly/1.json"]);
+        assert_eq!(outdated(&[]), Vec::<&str>::new());
+    }
 }
