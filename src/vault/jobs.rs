@@ -174,21 +174,31 @@ pub async fn load_all(
         let asked = records.into_iter().filter(|(job, _)| is_asked(job));
         copies.extend(asked.map(|(job, meta)| (replica, job, meta)));
     }
-    let records = stream::iter(copies).map(|(replica, job, meta)| async move {
+    let found = stream::iter(copies).map(|(replica, job, meta)| async move {
         let place = (replica.name.clone(), job);
-        if let Some(known) = seen.recall(&place, &meta, at) {
-            return (place.1, known);
-        }
-        let record = read(vault, replica, &place.1).await.map(Arc::new);
-        seen.note(place.clone(), &meta, at, record.clone());
-        (place.1, record)
+        let known = seen.recall(&place, &meta, at);
+        let (is_known, record) = match known {
+            Some(record) => (true, record),
+            None => (false, read(vault, replica, &place.1).await.map(Arc::new)),
+        };
+        (place, meta, is_known, record)
     });
-    let mut records = records.buffered(vault.limits.store_concurrency);
+    let mut found = found.buffered(vault.limits.store_concurrency);
     let mut newest: BTreeMap<Name, Arc<JobRecord>> = BTreeMap::new();
-    while let Some((job, record)) = records.next().await {
-        let Some(record) = record else { continue };
-        if newest.get(&job).is_none_or(|other| record.age() > other.age()) {
-            newest.insert(job, record);
+    while let Some((place, meta, is_known, record)) = found.next().await {
+        // Replicas hold the same, which is kept once.
+        let other = newest.get(&place.1);
+        let record = match (other, record) {
+            (Some(other), Some(record)) if **other == *record => Some(Arc::clone(other)),
+            (_, record) => record,
+        };
+        if !is_known {
+            seen.note(place.clone(), &meta, at, record.clone());
+        }
+        if let Some(record) = record
+            && other.is_none_or(|other| record.age() > other.age())
+        {
+            newest.insert(place.1, record);
         }
     }
     newest
