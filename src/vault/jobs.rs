@@ -110,7 +110,7 @@ struct Sight {
     /// When it was first seen so, and when it was read since.
     first: Instant,
     read: Instant,
-    record: Option<Arc<JobRecord>>,
+    record: Arc<JobRecord>,
 }
 
 impl Sight {
@@ -125,19 +125,22 @@ impl Sight {
 
 impl Seen {
     /// Returns what a listing shows to be known.
-    fn recall(&self, place: &Place, meta: &ObjectMeta, now: Instant) -> Option<Option<Arc<JobRecord>>> {
+    fn recall(&self, place: &Place, meta: &ObjectMeta, now: Instant) -> Option<Arc<JobRecord>> {
         let seen = self.0.lock().expect("no holder of this lock can panic");
         let sight = seen.get(place).filter(|sight| sight.is_of(meta) && sight.is_believed(now))?;
-        Some(sight.record.clone())
+        Some(Arc::clone(&sight.record))
     }
 
-    /// Takes note of what was read after a listing that was there at `listed`.
-    fn note(&self, place: Place, meta: &ObjectMeta, listed: Instant, record: Option<Arc<JobRecord>>) {
+    /// Takes note of what was read after a listing that was there at `listed`. What could not be read
+    /// is tried again the next time.
+    fn note(&self, place: &Place, meta: &ObjectMeta, listed: Instant, record: Option<&Arc<JobRecord>>) {
         let mut seen = self.0.lock().expect("no holder of this lock can panic");
-        let Some(modified) = meta.modified else { return drop(seen.remove(&place)) };
-        let before = seen.get(&place).filter(|sight| sight.is_of(meta)).map(|sight| sight.first);
+        let (Some(record), Some(modified)) = (record.map(Arc::clone), meta.modified) else {
+            return drop(seen.remove(place));
+        };
+        let before = seen.get(place).filter(|sight| sight.is_of(meta)).map(|sight| sight.first);
         let first = before.unwrap_or(listed);
-        seen.insert(place, Sight { size: meta.size, modified, first, read: listed, record });
+        seen.insert(place.clone(), Sight { size: meta.size, modified, first, read: listed, record });
     }
 
     /// Forgets what is no longer listed on a replica.
@@ -178,7 +181,7 @@ pub async fn load_all(
         let place = (replica.name.clone(), job);
         let known = seen.recall(&place, &meta, at);
         let (is_known, record) = match known {
-            Some(record) => (true, record),
+            Some(record) => (true, Some(record)),
             None => (false, read(vault, replica, &place.1).await.map(Arc::new)),
         };
         (place, meta, is_known, record)
@@ -193,7 +196,7 @@ pub async fn load_all(
             (_, record) => record,
         };
         if !is_known {
-            seen.note(place.clone(), &meta, at, record.clone());
+            seen.note(&place, &meta, at, record.as_ref());
         }
         if let Some(record) = record
             && other.is_none_or(|other| record.age() > other.age())

@@ -137,3 +137,23 @@ async fn the_newest_copy_counts_also_when_a_replica_is_away_or_lies() {
     let rest = jobs::load_all(&vault, |_| true, &seen).await;
     assert!(!rest.contains_key(&name(7)), "a forgery is no record");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_is_read_again() {
+    let (test, seen) = (with_jobs().await, Seen::default());
+    let key = "state/jobs/job-7.json";
+    let mut genuine = Vec::new();
+    for store in &test.stores {
+        // A store that returns other bytes, and says nothing of it.
+        assert!(store.tamper(key, |bytes| genuine = std::mem::replace(bytes, vec![b'x'; bytes.len()])));
+    }
+    let vault = test.reopen().await;
+    for _ in 0..3 {
+        tokio::time::advance(SETTLED).await;
+        assert!(!jobs::load_all(&vault, |_| true, &seen).await.contains_key(&name(7)));
+    }
+    for store in &test.stores {
+        assert!(store.tamper(key, |bytes| bytes.clone_from(&genuine)));
+    }
+    assert_eq!(failures(&vault, 7, &seen).await, 0);
+}
