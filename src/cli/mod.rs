@@ -27,7 +27,7 @@ use crate::notify::Memory;
 use crate::prismic::Http;
 use crate::progress::{Progress, Silent};
 use crate::server::StoredRefs;
-use crate::vault::lease::Held;
+use crate::vault::open::Vault;
 
 pub mod error;
 pub mod exit;
@@ -281,8 +281,8 @@ pub struct Context {
     pub hang_up: Arc<Notify>,
     /// What was said by notifications, as far as this process knows.
     pub said: Memory,
-    /// The lease under which it runs, where it has one.
-    pub held: Option<Arc<Held>>,
+    /// The vault of the job that this run is of: open already, under its lease.
+    pub vault: Option<Arc<Vault>>,
     /// What is counted for metrics.
     pub counted: Arc<Counted>,
     /// Which refs of repositories snapshots of this process stored, and of which they are being taken.
@@ -412,7 +412,7 @@ fn execute(
         http: Arc::default(),
         hang_up: Arc::default(),
         said: Memory::of(jobs::work::host()),
-        held: None,
+        vault: None,
         counted,
         stored_refs: StoredRefs::default(),
     };

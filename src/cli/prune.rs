@@ -361,6 +361,9 @@ fn done_page(plan: &PrunePlan, done: &PruneReport) -> Page {
             human_bytes(repacked.bytes)
         ));
     }
+    if done.leases > 0 {
+        page = page.line(format!("removed {} of leases that ended", counted(done.leases, "file")));
+    }
     for failed in done.failed.iter().filter(|failed| failed.replica.is_empty()) {
         page = page.line(
             Text::styled(Style::Red, "failed ").and(Style::Plain, format!("{}: {}", failed.key, failed.why)),

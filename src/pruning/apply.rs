@@ -23,7 +23,7 @@ use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::index::PackRecord;
 use crate::vault::format::{self, mark};
 use crate::vault::index::Headers;
-use crate::vault::lease::Step;
+use crate::vault::lease::{self, Step};
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::space::read_index;
@@ -61,6 +61,8 @@ pub struct PruneReport {
     pub pending: Vec<Failed>,
     /// What could not be deleted.
     pub failed: Vec<Failed>,
+    /// Files of leases that said nothing any more, and were removed.
+    pub leases: u64,
     /// Whether deletions of the plan were left out because nobody allowed them.
     pub held_back: bool,
 }
@@ -126,7 +128,7 @@ pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) 
         )
         .hint("something changed since the plan was made; look at `prismvault prune --dry-run` again"));
     }
-    let mut report = PruneReport::default();
+    let mut report = PruneReport { leases: lease::clear(vault).await, ..PruneReport::default() };
     if plan.marks() || plan.deletes() {
         // A replica that learns of a removal only from others would miss what is deleted on it.
         for state in &survey.spaces {

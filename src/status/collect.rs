@@ -8,6 +8,7 @@
 //! before come from the cache.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use chrono::{NaiveTime, SubsecRound as _, TimeDelta};
 use futures_util::future::join_all;
@@ -27,7 +28,7 @@ use crate::prismic::TokenDates;
 use crate::retention::{Candidate, evaluate, is_of_partial, shrink_of};
 use crate::vault::error::Result;
 use crate::vault::format::ledger::Decision;
-use crate::vault::jobs;
+use crate::vault::jobs::{self, Seen};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -51,6 +52,8 @@ pub struct Asked {
     pub requests: BTreeMap<&'static str, u64>,
     /// How often it asked anybody again after a failure.
     pub retries: u64,
+    /// Records of jobs that were read before, where this process looks again and again.
+    pub seen: Arc<Seen>,
     /// Ends the look at locks early.
     pub cancel: CancellationToken,
 }
@@ -88,7 +91,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let verified = last_verified(vault, &complete).await;
     let clocks = clocks(vault).await;
     let pending = pending(vault, at).await;
-    let jobs = known_jobs(vault, &asked.jobs).await;
+    let jobs = known_jobs(vault, asked).await;
     let mut locks = locks(vault, &asked.cancel).await;
     let listed = members_listed(vault, &snapshots, &of, only).await?;
     let repositories = of.iter().map(|own| RepositoryFacts {
@@ -337,13 +340,13 @@ async fn pending(vault: &Vault, at: Timestamp) -> Vec<Pending> {
 }
 
 /// Jobs that are scheduled here, and those that some scheduler knows.
-async fn known_jobs(vault: &Vault, scheduled: &[ScheduledJob]) -> Vec<JobFacts> {
-    let mut names: BTreeSet<Name> = jobs::recorded(vault).await;
-    names.extend(scheduled.iter().map(|job| job.job.clone()));
-    let names: Vec<Name> = names.into_iter().collect();
-    let records = jobs::load_all(vault, &names).await;
-    let facts = names.into_iter().zip(records).filter_map(|(job, record)| {
-        let own = scheduled.iter().find(|own| own.job == job);
+async fn known_jobs(vault: &Vault, asked: &Asked) -> Vec<JobFacts> {
+    let mut records = jobs::load_all(vault, |_| true, &asked.seen).await;
+    let scheduled: BTreeMap<&Name, &ScheduledJob> = asked.jobs.iter().map(|own| (&own.job, own)).collect();
+    let names: BTreeSet<Name> = records.keys().chain(scheduled.keys().copied()).cloned().collect();
+    let facts = names.into_iter().filter_map(|job| {
+        let record = records.remove(&job).map(Arc::unwrap_or_clone);
+        let own = scheduled.get(&job);
         // One that is neither here nor can be read says nothing.
         let does = own.map(|own| own.does.to_owned()).or_else(|| Some(record.as_ref()?.does.clone()))?;
         Some(JobFacts { does, plan: own.map(|own| own.plan.clone()), record, job })

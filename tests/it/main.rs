@@ -41,6 +41,7 @@ mod golden;
 mod hidden;
 mod iam;
 mod incremental;
+mod job_records;
 mod keys;
 mod keys_crashes;
 mod known_links;

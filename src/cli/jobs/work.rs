@@ -160,12 +160,12 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
     };
     // The other may have finished just before it gave the lease back.
     if let Some(known) = covered(order, &vault).await {
-        give_back(held.as_deref()).await;
+        give_back(held.as_deref(), &vault).await;
         return Carried::Covered(known);
     }
     let started = context.clock.now();
     let result = match telling.before().await {
-        Ok(()) => work_under(held.clone(), order, config, context).await,
+        Ok(()) => work_under(held.as_deref(), order, config, &vault, context).await,
         Err(stopped) => Err(CommandError::because(
             ErrorKind::Refused,
             format!("the job {} was not begun", order.job.name),
@@ -174,7 +174,7 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         .hint("run the hook by hand, as this user, to see what it says")),
     };
     note(order, &vault, started, &result, context).await;
-    give_back(held.as_deref()).await;
+    give_back(held.as_deref(), &vault).await;
     Carried::Ran(result)
 }
 
@@ -191,17 +191,21 @@ enum Leased {
     Elsewhere { host: String, wait: Duration },
 }
 
-async fn take_lease(order: &Order, vault: &Arc<Vault>, config: &Config) -> Result<Leased, VaultError> {
+async fn take_lease(order: &Order, vault: &Vault, config: &Config) -> Result<Leased, VaultError> {
     let leases = Leases::of(vault, config.run.lease.as_deref(), config.limits.lease_lasts)?;
     Ok(match leases.acquire(&order.job.name, &order.holder).await? {
-        Asked::Granted(lease) => Leased::Held(Arc::new(Held::new(vault, &leases, lease))),
+        Asked::Granted(lease) => {
+            let held = Arc::new(Held::new(&leases, lease));
+            vault.hold(&held);
+            Leased::Held(held)
+        }
         Asked::Held { host, wait, .. } => Leased::Elsewhere { host, wait },
     })
 }
 
-async fn give_back(held: Option<&Held>) {
+async fn give_back(held: Option<&Held>, vault: &Vault) {
     if let Some(held) = held
-        && let Err(error) = held.release().await
+        && let Err(error) = held.release(vault).await
     {
         tracing::debug!(%error, "a lease was not given back; it ends by itself");
     }
@@ -221,21 +225,22 @@ pub(in crate::cli) fn known(record: &JobRecord) -> Option<Known> {
     Some(Known { covered: record.covered()?, done })
 }
 
-/// Does the work, and stops it when its lease is lost.
+/// Does the work in the vault that is open, and stops it when its lease is lost.
 async fn work_under(
-    held: Option<Arc<Held>>,
+    held: Option<&Held>,
     order: &Order,
     config: Config,
+    vault: &Arc<Vault>,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let cancel = context.cancel.child_token();
-    let own = Context { held: held.clone(), cancel: cancel.clone(), ..context.clone() };
+    let own = Context { vault: Some(Arc::clone(vault)), cancel: cancel.clone(), ..context.clone() };
     let work = run_now(&order.job, order.only.as_ref(), config, &order.identity, &own);
     let Some(held) = held else { return work.await };
     tokio::pin!(work);
     tokio::select! {
         result = &mut work => result,
-        lost = held.keep() => {
+        lost = held.keep(vault) => {
             cancel.cancel();
             // It may be done by now: what it committed, it committed while the lease was held.
             work.await.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))

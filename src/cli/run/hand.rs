@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -20,16 +22,18 @@ use crate::cli::record::{Effect, Record};
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::status::{asked_of_jobs, objectives_of};
 use crate::cli::{Context, new_run};
+use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::Name;
 use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
 use crate::server::{AtWork, Publish, StoredRefs, add_publish};
-use crate::status::{assess, collect, metrics};
+use crate::status::{Asked, assess, collect, metrics};
 use crate::vault::format::job::JobRecord;
-use crate::vault::jobs as records;
+use crate::vault::jobs::{self as records, Seen};
 use crate::vault::lease::Holder;
+use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 use crate::vault::snapshots::Snapshots;
 
@@ -50,6 +54,8 @@ struct Shared {
     jobs: RwLock<Vec<Arc<Job>>>,
     /// Which of their repositories were published, by job.
     published: Mutex<BTreeMap<Name, BTreeMap<Name, Publish>>>,
+    /// What the vault knew of jobs when it was asked last.
+    seen: Arc<Seen>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
 }
@@ -70,6 +76,7 @@ impl Worker {
             events,
             jobs: RwLock::new(jobs),
             published: Mutex::default(),
+            seen: Arc::default(),
             elsewhere: Mutex::default(),
         }))
     }
@@ -270,8 +277,9 @@ impl Shared {
         let jobs = self.jobs.read().expect("no holder of this lock can panic").clone();
         let seen = async {
             let session = Session::open_with(&context, Config::clone(&config), &self.identity).await?;
-            let facts =
-                collect(&session.vault, &config, &asked_of_jobs(&jobs, &config, &[], &context)).await?;
+            let asked =
+                Asked { seen: Arc::clone(&self.seen), ..asked_of_jobs(&jobs, &config, &[], &context) };
+            let facts = collect(&session.vault, &config, &asked).await?;
             let assessment = assess(&facts, &objectives_of(&config), session.vault.limits(), facts.at);
             if let Some(file) = &config.metrics.textfile {
                 metrics_file::write(file, &metrics::render(&facts, &assessment))?;
@@ -314,26 +322,42 @@ impl Shared {
             }
         };
         let now = self.context.clock.now();
-        let names: Vec<Name> = jobs.iter().map(|job| job.name.clone()).collect();
-        let mut known_jobs = Vec::new();
-        for (job, record) in jobs.iter().zip(records::load_all(&vault, &names).await) {
-            known_jobs.extend(record.as_ref().and_then(known).map(|known| (job.name.clone(), known)));
-            let seen = record.clone();
-            let mut record =
-                record.unwrap_or_else(|| JobRecord::first_seen(&vault, &job.name, job.work.word(), now));
-            record.next = next(job, now);
-            job.work.word().clone_into(&mut record.does);
-            if seen.as_ref() == Some(&record) {
-                continue;
-            }
-            if let Err(error) = records::store(&vault, &record).await {
-                let why = with_causes(&error);
-                self.context
-                    .output
-                    .warning(format!("the vault does not know of the job {}: {why}", job.name));
-            }
+        let names: BTreeSet<&Name> = jobs.iter().map(|job| &job.name).collect();
+        let known_jobs = records::load_all(&vault, |job| names.contains(job), &self.seen).await;
+        let told = stream::iter(jobs).map(|job| {
+            let record = known_jobs.get(&job.name);
+            self.introduce(&vault, job, record, now)
+        });
+        let told: Vec<_> = told.buffered(vault.limits().store_concurrency).collect().await;
+        let known = jobs.iter().zip(told).filter_map(|(job, known)| Some((job.name.clone(), known?)));
+        Some(known.collect())
+    }
+
+    /// Tells the vault of a job that it does not know, or not as it is now; returns what it knows of it.
+    async fn introduce(
+        &self,
+        vault: &Vault,
+        job: &Job,
+        listed: Option<&Arc<JobRecord>>,
+        now: Timestamp,
+    ) -> Option<Known> {
+        let seen = match listed {
+            Some(record) => Some(JobRecord::clone(record)),
+            // A listing may have missed it, and who is taken for new has missed nothing.
+            None => records::load(vault, &job.name).await,
+        };
+        let mut record =
+            seen.clone().unwrap_or_else(|| JobRecord::first_seen(vault, &job.name, job.work.word(), now));
+        record.next = next(job, now);
+        job.work.word().clone_into(&mut record.does);
+        if seen.as_ref() != Some(&record)
+            && let Err(error) = records::store(vault, &record).await
+        {
+            let why = with_causes(&error);
+            let what = format!("the vault does not know of the job {}: {why}", job.name);
+            self.context.output.warning(what);
         }
-        Some(known_jobs)
+        known(seen.as_ref()?)
     }
 }
 
