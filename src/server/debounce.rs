@@ -4,6 +4,7 @@
 //! published.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -14,9 +15,28 @@ use crate::ids::Name;
 /// Turns publishes into triggers; see the module.
 #[derive(Debug, Clone)]
 pub struct Debounce {
-    quiet: TimeDelta,
-    longest: TimeDelta,
+    waits: Waits,
     pending: BTreeMap<Name, Pending>,
+}
+
+/// How long a [`Debounce`] waits, to be set while it does.
+#[derive(Debug, Clone)]
+pub struct Waits(Arc<Mutex<(TimeDelta, TimeDelta)>>);
+
+impl Waits {
+    /// Sets them, also for what waits already: the quiet, and the longest wait.
+    pub fn set(&self, quiet: Duration, longest: Duration) {
+        *self.0.lock().expect("no holder of this lock can panic") = deltas(quiet, longest);
+    }
+
+    fn get(&self) -> (TimeDelta, TimeDelta) {
+        *self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+fn deltas(quiet: Duration, longest: Duration) -> (TimeDelta, TimeDelta) {
+    let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+    (delta(quiet), delta(longest))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +49,12 @@ impl Debounce {
     /// Returns one that triggers when nothing was published for `quiet`, and `longest` after the
     /// first publish at the latest.
     pub fn new(quiet: Duration, longest: Duration) -> Self {
-        let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
-        Self { quiet: delta(quiet), longest: delta(longest), pending: BTreeMap::new() }
+        Self { waits: Waits(Arc::new(Mutex::new(deltas(quiet, longest)))), pending: BTreeMap::new() }
+    }
+
+    /// Returns what sets these times.
+    pub fn waits(&self) -> Waits {
+        self.waits.clone()
     }
 
     /// Takes note of a publish.
@@ -61,7 +85,8 @@ impl Debounce {
 
     fn at(&self, pending: &Pending) -> Timestamp {
         let after = |at: Timestamp, by| at.checked_add_signed(by).unwrap_or(Timestamp::MAX_UTC);
-        after(pending.last, self.quiet).min(after(pending.first, self.longest))
+        let (quiet, longest) = self.waits.get();
+        after(pending.last, quiet).min(after(pending.first, longest))
     }
 }
 
@@ -122,6 +147,14 @@ mod tests {
         debounce.publish(name("blog"), at(1_000_000));
         assert_eq!(debounce.due(at(0)), []);
         assert_eq!(debounce.due(at(10)), [name("blog")]);
+    }
+
+    #[test]
+    fn waits_can_be_set_while_something_waits() {
+        let mut debounce = debounce();
+        debounce.publish(name("blog"), at(0));
+        debounce.waits().set(Duration::from_secs(2), Duration::from_secs(60));
+        assert_eq!((debounce.wakes(), debounce.due(at(2))), (Some(at(2)), vec![name("blog")]));
     }
 
     #[test]

@@ -12,20 +12,22 @@
 //!   turns that into snapshots, at most one for each time of quiet.
 //! - [`watch_router`] answers `/healthz`, `/readyz` and `/metrics`. It holds names of repositories,
 //!   so it is a router of its own, for a port that is not open to the world.
-//! - [`serve`] listens.
+//! - [`serve`] listens; a [`Port`] does so with routes that change.
 //!
 //! Nothing here is remembered over a restart: webhooks get lost anyway, and the root is polled
 //! besides.
 
 mod debounce;
+mod port;
 mod publishes;
 mod rate;
 mod serve;
 mod watch;
 mod webhook;
 
-pub use debounce::Debounce;
+pub use debounce::{Debounce, Waits};
+pub use port::Port;
 pub use publishes::{Publishes, trigger};
 pub use serve::serve;
-pub use watch::{Watched, watch_router};
+pub use watch::{GREETING, Watched, watch_router};
 pub use webhook::{Webhook, WebhookCounts, webhook_router};

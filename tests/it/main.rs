@@ -25,6 +25,7 @@ mod cli_replicate;
 mod cli_run;
 mod cli_s3;
 mod cli_waits;
+mod cli_watch;
 mod config;
 mod contentapi;
 mod contentapi_answers;

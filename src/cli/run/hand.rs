@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::events::{Event as Line, Events};
+use super::numbers::Numbers;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
 use crate::cli::jobs::work::{Carried, Order, carry_out, host, is_done, known, next};
@@ -20,15 +22,17 @@ use crate::cli::record::{Effect, Record};
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::status::{asked_of_jobs, objectives_of};
 use crate::cli::{Context, new_run};
-use crate::config::Config;
+use crate::config::{Config, MetricsSettings, Objectives};
 use crate::ids::Name;
+use crate::limits::Limits;
 use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
-use crate::status::{assess, collect, metrics};
+use crate::status::{Alarm, Facts, assess, collect, metrics};
 use crate::vault::format::job::JobRecord;
 use crate::vault::jobs as records;
 use crate::vault::lease::Holder;
+use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 
 /// Longest wait before a job that runs elsewhere is looked at again: it may be done sooner than
@@ -52,6 +56,18 @@ struct Shared {
     refs: Mutex<BTreeMap<Name, String>>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
+    numbers: Numbers,
+    /// What the last look found.
+    seen: Mutex<Option<Arc<Seen>>>,
+    /// Notified when there may be something new to see.
+    changed: Notify,
+}
+
+/// What a look found, and what it is to be held against.
+pub(super) struct Seen {
+    facts: Facts,
+    objectives: BTreeMap<Name, Objectives>,
+    limits: Limits,
 }
 
 impl Worker {
@@ -62,6 +78,8 @@ impl Worker {
         identity: IdentityOptions,
         events: Arc<Events>,
     ) -> Self {
+        let numbers = Numbers::new(Arc::clone(&context.clock));
+        numbers.loaded(&jobs, config.run.jobs_at_once);
         Self(Arc::new(Shared {
             context: context.clone(),
             config: RwLock::new(Arc::clone(config)),
@@ -72,13 +90,18 @@ impl Worker {
             published: Mutex::default(),
             refs: Mutex::default(),
             elsewhere: Mutex::default(),
+            numbers,
+            seen: Mutex::default(),
+            changed: Notify::new(),
         }))
     }
 
     /// Takes another configuration and other jobs for the runs to come.
     pub(super) fn configure(&self, config: Arc<Config>, jobs: Vec<Arc<Job>>) {
+        self.0.numbers.loaded(&jobs, config.run.jobs_at_once);
         *self.0.jobs.write().expect("no holder of this lock can panic") = jobs;
         *self.0.config.write().expect("no holder of this lock can panic") = config;
+        self.0.changed.notify_one();
     }
 
     /// The configuration of the runs to come.
@@ -92,10 +115,39 @@ impl Worker {
         on_own_thread(move || async move { shared.look().await }).await;
     }
 
+    /// Looks at everything once more for the metrics alone, where anybody reads them.
+    pub(super) async fn refresh(&self) {
+        if self.config().metrics == MetricsSettings::default() {
+            return;
+        }
+        let shared = Arc::clone(&self.0);
+        on_own_thread(move || async move { shared.refresh().await }).await;
+    }
+
+    /// Waits until there may be something new to see: a run ended, or the files changed.
+    pub(super) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// What the scheduler counts of itself.
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.0.numbers
+    }
+
+    /// Whether it was asked to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.context.cancel.is_cancelled()
+    }
+
+    /// All numbers, without asking anybody for anything.
+    pub(super) fn metrics(&self) -> String {
+        let seen = self.0.seen.lock().expect("no holder of this lock can panic").clone();
+        self.0.page(seen.as_deref(), None)
+    }
+
     /// The jobs that run when something is published.
     pub(super) fn listening(&self) -> Vec<Arc<Job>> {
-        let jobs = self.0.jobs.read().expect("no holder of this lock can panic");
-        jobs.iter().filter(|job| job.on_publish.is_some()).map(Arc::clone).collect()
+        self.0.jobs().into_iter().filter(|job| job.on_publish.is_some()).collect()
     }
 
     /// Takes note of the ref of a repository; whether it is another than before.
@@ -202,6 +254,9 @@ impl Shared {
         }
         let took = (self.context.clock.now() - began).to_std().unwrap_or_default();
         self.events.tell(&Line::ended(name, &context.run, outcome, took));
+        if let Some(vault) = context.record.vault() {
+            self.context.counted.add_vault(&vault);
+        }
         // A snapshot that found older ones damaged was taken.
         published.is_done = is_done(outcome) || outcome == Outcome::Integrity;
         Ran::Here(match outcome {
@@ -216,19 +271,8 @@ impl Shared {
     }
 
     async fn look(&self) {
-        let (context, config) = (self.reading(), self.config());
-        let jobs = self.jobs.read().expect("no holder of this lock can panic").clone();
-        let seen = async {
-            let session = Session::open_with(&context, Config::clone(&config), &self.identity).await?;
-            let facts =
-                collect(&session.vault, &config, &asked_of_jobs(&jobs, &config, &[], &context)).await?;
-            let assessment = assess(&facts, &objectives_of(&config), session.vault.limits(), facts.at);
-            if let Some(file) = &config.metrics.textfile {
-                metrics_file::write(file, &metrics::render(&facts, &assessment))?;
-            }
-            Ok::<_, CommandError>((session.vault, assessment.alarms))
-        };
-        let (vault, alarms) = match seen.await {
+        let (config, jobs) = (self.config(), self.jobs());
+        let (vault, alarms) = match self.see(&config, &jobs).await {
             Ok(seen) => seen,
             // What was said stays said: nothing is over because nobody could look.
             Err(error) => return self.context.output.error(&error.within("nobody could look for alarms")),
@@ -239,6 +283,63 @@ impl Shared {
         for problem in notifier.alarms(Some(&vault), &routes, &alarms).await {
             self.context.output.warning(format!("{}: {}", problem.subject, problem.detail));
         }
+        self.context.counted.add_vault(&vault);
+    }
+
+    async fn refresh(&self) {
+        match self.see(&self.config(), &self.jobs()).await {
+            Ok((vault, _)) => self.context.counted.add_vault(&vault),
+            // The look that follows says it where everybody sees it.
+            Err(error) => {
+                tracing::info!(error = error.sentences().join(": "), "the metrics stay as they were");
+            }
+        }
+    }
+
+    /// Finds out how everything stands, for those who read metrics; returns what is wrong.
+    async fn see(
+        &self,
+        config: &Arc<Config>,
+        jobs: &[Arc<Job>],
+    ) -> Result<(Arc<Vault>, Vec<Alarm>), CommandError> {
+        let context = self.reading();
+        let found = async {
+            let session = Session::open_with(&context, Config::clone(config), &self.identity).await?;
+            let facts = collect(&session.vault, config, &asked_of_jobs(jobs, config, &[], &context)).await?;
+            Ok::<_, CommandError>((session.vault, facts))
+        };
+        let found = found.await;
+        self.numbers.looked(found.is_ok());
+        let (vault, facts) = found?;
+        let seen = Seen { facts, objectives: objectives_of(config), limits: vault.limits().clone() };
+        let assessment = assess(&seen.facts, &seen.objectives, &seen.limits, seen.facts.at);
+        if let Some(file) = &config.metrics.textfile
+            && let Err(error) = metrics_file::write(file, &self.page(Some(&seen), Some(&vault)))
+        {
+            self.context.output.warning(error.sentences().join(": "));
+        }
+        *self.seen.lock().expect("no holder of this lock can panic") = Some(Arc::new(seen));
+        Ok((vault, assessment.alarms))
+    }
+
+    /// All numbers, judged for now: an objective that is missed since the last look is missed. With
+    /// what was asked of `open`, which is not counted yet.
+    fn page(&self, seen: Option<&Seen>, open: Option<&Vault>) -> String {
+        let now = self.context.clock.now();
+        let judged = seen.map(|seen| {
+            let now = now.max(seen.facts.at);
+            (&seen.facts, assess(&seen.facts, &seen.objectives, &seen.limits, now))
+        });
+        let counted = &self.context.counted;
+        metrics::render_of_scheduler(
+            judged.as_ref().map(|(facts, assessment)| (*facts, assessment)),
+            (&counted.all_requests(open), counted.retries()),
+            &self.numbers.now(),
+        )
+    }
+
+    fn jobs(&self) -> Vec<Arc<Job>> {
+        self.jobs.read().expect("no holder of this lock can panic").clone()
     }
 
     /// A context that leaves no trace in the audit log.
@@ -283,6 +384,8 @@ impl Shared {
                     .warning(format!("the vault does not know of the job {}: {why}", job.name));
             }
         }
+        self.context.counted.add_vault(&vault);
+        self.numbers.recalled();
         Some(known_jobs)
     }
 }
@@ -341,6 +444,7 @@ impl Hand for Worker {
         let context = shared.context_of(&start.job.name, cancel);
         let span = tracing::info_span!("run", run = context.run, job = start.job.name.as_str());
         let work = move || async move { shared.run_here(&start, &context).instrument(span).await };
+        let _running = self.0.numbers.begins();
         on_own_thread(work).await.unwrap_or(Ran::Here(Ended::Failed))
     }
 
@@ -355,8 +459,16 @@ impl Hand for Worker {
             Event::TimedOut(start) => Line::timed_out(start),
             Event::LeftOut(left_out) => Line::left_out(left_out),
             Event::Stopping(runs) => Line::stopping(runs),
-            // Told where it is known how, and by whom.
-            Event::Ended(..) | Event::Elsewhere(_) => return,
+            // The rest is told where it is known how, and by whom.
+            Event::Ended(start, ended, took) => {
+                self.0.numbers.ended(&start.job.name, ended, took);
+                return self.0.changed.notify_one();
+            }
+            Event::Elsewhere(start) => return self.0.numbers.elsewhere(&start.job.name),
         });
+    }
+
+    fn turned(&self) {
+        self.0.numbers.turned();
     }
 }
