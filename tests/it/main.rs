@@ -78,6 +78,7 @@ mod snapshot_content;
 mod snapshot_gaps;
 mod status;
 mod tidy;
+mod traces;
 mod vault_rules;
 mod vaults;
 mod verification_budget;

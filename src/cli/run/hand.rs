@@ -21,7 +21,7 @@ use crate::cli::output::{Output, OutputOptions, Prefixed, Screen};
 use crate::cli::record::{Effect, Record};
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::status::{asked_of_jobs, objectives_of};
-use crate::cli::{Context, new_run};
+use crate::cli::{Context, new_run, note};
 use crate::config::{Config, MetricsSettings, Objectives};
 use crate::ids::Name;
 use crate::limits::Limits;
@@ -112,7 +112,8 @@ impl Worker {
     /// Looks at everything once: tells of alarms that are new or over, and writes the metrics.
     pub(super) async fn look(&self) {
         let shared = Arc::clone(&self.0);
-        on_own_thread(move || async move { shared.look().await }).await;
+        let span = tracing::info_span!("look");
+        on_own_thread(move || async move { shared.look().instrument(span).await }).await;
     }
 
     /// Looks at everything once more for the metrics alone, where anybody reads them.
@@ -121,7 +122,8 @@ impl Worker {
             return;
         }
         let shared = Arc::clone(&self.0);
-        on_own_thread(move || async move { shared.refresh().await }).await;
+        let span = tracing::info_span!("look");
+        on_own_thread(move || async move { shared.refresh().instrument(span).await }).await;
     }
 
     /// Waits until there may be something new to see: a run ended, or the files changed.
@@ -226,14 +228,25 @@ impl Shared {
         };
         let name = &start.job.name;
         let began = self.context.clock.now();
-        let result = match carry_out(&order, Config::clone(&self.config()), context).await {
-            Carried::Ran(result) => context.record.end(result, &context.output).await,
+        let carried = carry_out(&order, Config::clone(&self.config()), context).await;
+        let vault = context.record.vault();
+        let carried = match carried {
+            Carried::Ran(result) => Carried::Ran(context.record.end(result, &context.output).await),
+            carried => carried,
+        };
+        if let Some(vault) = vault {
+            self.context.counted.add_vault(&vault);
+        }
+        let result = match carried {
+            Carried::Ran(result) => result,
             Carried::Covered(known) => {
                 self.elsewhere().remove(name);
+                tracing::Span::current().record("result", "done elsewhere");
                 self.events.tell(&Line::elsewhere(name, "another host has done it".to_owned()));
                 return Ran::Covered(known);
             }
             Carried::Elsewhere { host, wait } => {
+                tracing::Span::current().record("result", "running elsewhere");
                 if self.elsewhere().insert(name.clone(), host.clone()).as_ref() != Some(&host) {
                     self.events.tell(&Line::elsewhere(name, format!("{host} is at it")));
                 }
@@ -241,6 +254,7 @@ impl Shared {
             }
         };
         self.elsewhere().remove(name);
+        note(&result);
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -254,9 +268,6 @@ impl Shared {
         }
         let took = (self.context.clock.now() - began).to_std().unwrap_or_default();
         self.events.tell(&Line::ended(name, &context.run, outcome, took));
-        if let Some(vault) = context.record.vault() {
-            self.context.counted.add_vault(&vault);
-        }
         // A snapshot that found older ones damaged was taken.
         published.is_done = is_done(outcome) || outcome == Outcome::Integrity;
         Ran::Here(match outcome {
@@ -442,7 +453,15 @@ impl Hand for Worker {
     async fn run(&self, start: &Start, cancel: CancellationToken) -> Ran {
         let (shared, start) = (Arc::clone(&self.0), start.clone());
         let context = shared.context_of(&start.job.name, cancel);
-        let span = tracing::info_span!("run", run = context.run, job = start.job.name.as_str());
+        // At this level so that every line of the log names the run.
+        let span = tracing::error_span!(
+            "run",
+            run = context.run,
+            job = start.job.name.as_str(),
+            attempt = start.attempt,
+            result = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty
+        );
         let work = move || async move { shared.run_here(&start, &context).instrument(span).await };
         let _running = self.0.numbers.begins();
         on_own_thread(work).await.unwrap_or(Ran::Here(Ended::Failed))
@@ -450,7 +469,8 @@ impl Hand for Worker {
 
     async fn recall(&self, jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
         let (shared, jobs) = (Arc::clone(&self.0), jobs.to_vec());
-        on_own_thread(move || async move { shared.recall(&jobs).await }).await?
+        let span = tracing::info_span!("recall");
+        on_own_thread(move || async move { shared.recall(&jobs).instrument(span).await }).await?
     }
 
     fn tell(&self, event: Event<'_>) {
