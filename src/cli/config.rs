@@ -95,6 +95,7 @@ struct AuditReport {
 /// Where numbers for monitoring go.
 #[derive(Serialize)]
 struct MetricsReport {
+    listen: Option<String>,
     textfile: Option<PathBuf>,
 }
 
@@ -244,7 +245,10 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             look_every_seconds: config.run.look_every.as_secs(),
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
-        metrics: MetricsReport { textfile: config.metrics.textfile.clone() },
+        metrics: MetricsReport {
+            listen: config.metrics.listen.map(|listen| listen.to_string()),
+            textfile: config.metrics.textfile.clone(),
+        },
         repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
         replicas: config
             .replicas

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, field};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -49,6 +50,7 @@ mod record;
 mod session;
 mod storage;
 mod telling;
+mod traces;
 
 pub mod accept;
 pub mod access;
@@ -93,6 +95,7 @@ use logging::{LogFormat, LogOptions};
 use metrics::{Counted, CountingRetries, MetricsOptions};
 use output::{OutputOptions, Screen};
 use record::Effect;
+use traces::Traces;
 
 /// Stack of the runtime's threads: what a command does on the main thread, which has so much, a job
 /// of the scheduler does on one of them. Only what is used of it takes memory.
@@ -329,8 +332,13 @@ impl Context {
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match Cli::try_parse_from(&arguments) {
-        Ok(cli) => run(cli).into(),
+    let parsed = Cli::command().try_get_matches_from(&arguments).and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+        Ok((name, cli))
+    });
+    match parsed {
+        Ok((name, cli)) => run(&name, cli).into(),
         Err(err) => usage(&err, &arguments).into(),
     }
 }
@@ -359,7 +367,7 @@ fn usage(err: &clap::Error, arguments: &[OsString]) -> Outcome {
 }
 
 /// Runs a command and reports how it ended.
-fn run(cli: Cli) -> Outcome {
+fn run(name: &str, cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     let options = OutputOptions::detect(global.json, global.quiet);
     let draws = std::io::stderr().is_terminal() && !global.quiet && !output::is_dumb();
@@ -371,8 +379,15 @@ fn run(cli: Cli) -> Outcome {
         format: global.log_format,
         colour: options.message_colour,
     };
-    let result =
-        logging::start(log, screen.clone()).and_then(|()| execute(&global, command, &screen, &output));
+    let mut traces = Traces::default();
+    let result = logging::start(log, screen.clone()).and_then(|started| {
+        traces = started;
+        if let Some(warning) = traces.warning.take() {
+            output.warning(warning);
+        }
+        execute(&global, name, command, &screen, &output)
+    });
+    traces.finish();
     let finished = output.finish(result.as_ref().ok().copied());
     match result.and_then(|outcome| finished.map(|()| outcome)) {
         Ok(outcome) => outcome,
@@ -385,6 +400,7 @@ fn run(cli: Cli) -> Outcome {
 
 fn execute(
     global: &GlobalOptions,
+    name: &str,
     command: Command,
     screen: &Screen,
     output: &Arc<Output>,
@@ -417,8 +433,19 @@ fn execute(
         stored_refs: StoredRefs::default(),
     };
     let measured = command.metrics();
+    // At this level so that every line of the log names the run. A scheduler has runs of its own.
+    let span = match &command {
+        Command::Run(_) => tracing::Span::none(),
+        _ => tracing::error_span!(
+            "command",
+            command = name,
+            run = context.run,
+            result = field::Empty,
+            otel.status_code = field::Empty
+        ),
+    };
     let reloads = matches!(command, Command::Run(_)).then(|| Arc::clone(&context.hang_up));
-    let result = runtime.block_on(async {
+    let work = async {
         let mut tasks = JoinSet::new();
         signals::watch(&mut tasks, context.cancel.clone(), reloads, Arc::clone(output))
             .map_err(failed("cannot listen for signals"))?;
@@ -426,11 +453,27 @@ fn execute(
         if let Some(options) = measured {
             result = metrics::write_after(&options, result, &context).await;
         }
-        context.record.end(result, output).await
-    });
+        let result = context.record.end(result, output).await;
+        note(&result);
+        result
+    };
+    let result = runtime.block_on(work.instrument(span));
     // What a command left behind must not keep the process: it is cancelled or of no use.
     runtime.shutdown_background();
     result
+}
+
+/// Notes on the span of a run how it ended.
+fn note(result: &Result<Outcome, CommandError>) {
+    let outcome = match result {
+        Ok(outcome) => *outcome,
+        Err(error) => error.kind.outcome(),
+    };
+    let span = tracing::Span::current();
+    span.record("result", outcome.code());
+    if result.is_err() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// Returns a new id of a run: 64 random bits.
@@ -492,7 +535,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::Parser as _;
 
     use super::*;
 

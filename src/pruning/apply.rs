@@ -111,6 +111,7 @@ pub struct Failed {
 /// As [`super::plan`]; [`ErrorKind::Refused`] for a plan of another vault, or one that is not what
 /// would be done now; [`ErrorKind::Identity`] before anything is done, when content is to be
 /// rewritten that the identities here do not read. A deletion that fails is in the report.
+#[tracing::instrument(name = "prune", skip_all)]
 pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) -> Result<PruneReport> {
     if plan.vault != vault.file.vault {
         return Err(VaultError::new(ErrorKind::Refused, "this plan was made for another vault"));

@@ -87,6 +87,7 @@ struct Done<'a> {
 /// # Errors
 ///
 /// [`ErrorKind::Refused`] for a plan of another vault. Whatever cannot be copied is in the report.
+#[tracing::instrument(name = "replicate", skip_all)]
 pub async fn apply(
     vault: &Vault,
     plan: &Plan,

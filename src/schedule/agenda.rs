@@ -184,6 +184,11 @@ impl Agenda {
         self.entries.retain(|_, entry| !entry.gone || entry.is_running());
     }
 
+    /// Sets how many jobs run at once; at least 1. What runs already goes on.
+    pub fn set_at_once(&mut self, at_once: usize) {
+        self.pace.at_once = at_once;
+    }
+
     /// Takes over what the vault knows of a job. A job that runs here knows better.
     pub fn learn(&mut self, job: &Name, known: Known, now: Timestamp) {
         let Some(entry) = self.entries.get_mut(job).filter(|entry| !entry.is_running()) else { return };

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -16,9 +17,28 @@ use crate::ids::Name;
 /// Turns publishes into triggers; see the module.
 #[derive(Debug, Clone)]
 pub struct Debounce {
-    quiet: TimeDelta,
-    longest: TimeDelta,
+    waits: Waits,
     pending: BTreeMap<Name, Pending>,
+}
+
+/// How long a [`Debounce`] waits, to be set while it does.
+#[derive(Debug, Clone)]
+pub struct Waits(Arc<Mutex<(TimeDelta, TimeDelta)>>);
+
+impl Waits {
+    /// Sets them, also for what waits already: the quiet, and the longest wait.
+    pub fn set(&self, quiet: Duration, longest: Duration) {
+        *self.0.lock().expect("no holder of this lock can panic") = deltas(quiet, longest);
+    }
+
+    fn get(&self) -> (TimeDelta, TimeDelta) {
+        *self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+fn deltas(quiet: Duration, longest: Duration) -> (TimeDelta, TimeDelta) {
+    let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+    (delta(quiet), delta(longest))
 }
 
 #[derive(Debug, Clone)]
@@ -33,8 +53,12 @@ impl Debounce {
     /// Returns one that triggers when nothing was published for `quiet`, and `longest` after the
     /// first publish at the latest.
     pub fn new(quiet: Duration, longest: Duration) -> Self {
-        let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
-        Self { quiet: delta(quiet), longest: delta(longest), pending: BTreeMap::new() }
+        Self { waits: Waits(Arc::new(Mutex::new(deltas(quiet, longest)))), pending: BTreeMap::new() }
+    }
+
+    /// Returns what sets these times.
+    pub fn waits(&self) -> Waits {
+        self.waits.clone()
     }
 
     /// Takes note of a publish.
@@ -70,7 +94,8 @@ impl Debounce {
 
     fn at(&self, pending: &Pending) -> Timestamp {
         let after = |at: Timestamp, by| at.checked_add_signed(by).unwrap_or(Timestamp::MAX_UTC);
-        after(pending.last, self.quiet).min(after(pending.first, self.longest))
+        let (quiet, longest) = self.waits.get();
+        after(pending.last, quiet).min(after(pending.first, longest))
     }
 }
 
@@ -154,6 +179,14 @@ mod tests {
         let due = debounce.due(at(12));
         let publish = &due[&name("blog")];
         assert_eq!((publish.reference(), publish.documents().collect()), (Some("ref"), vec!["a", "b"]));
+    }
+
+    #[test]
+    fn waits_can_be_set_while_something_waits() {
+        let mut debounce = debounce();
+        debounce.publish(name("blog"), heard(), at(0));
+        debounce.waits().set(Duration::from_secs(2), Duration::from_secs(60));
+        assert_eq!((debounce.wakes(), due(&mut debounce, at(2))), (Some(at(2)), vec![name("blog")]));
     }
 
     #[test]

@@ -13,12 +13,13 @@
 //!   snapshot holds already.
 //! - [`watch_router`] answers `/healthz`, `/readyz` and `/metrics`. It holds names of repositories,
 //!   so it is a router of its own, for a port that is not open to the world.
-//! - [`serve`] listens.
+//! - [`serve`] listens; a [`Port`] does so with routes that change.
 //!
 //! Nothing here is remembered over a restart: webhooks get lost anyway, and the root is polled
 //! besides.
 
 mod debounce;
+mod port;
 mod publish;
 mod publishes;
 mod rate;
@@ -27,10 +28,11 @@ mod stored_refs;
 mod watch;
 mod webhook;
 
-pub use debounce::Debounce;
+pub use debounce::{Debounce, Waits};
+pub use port::Port;
 pub use publish::Publish;
 pub use publishes::{Publishes, add_publish, trigger};
 pub use serve::serve;
 pub use stored_refs::{Asked, AtWork, Polled, StoredRefs};
-pub use watch::{Watched, watch_router};
+pub use watch::{GREETING, Watched, watch_router};
 pub use webhook::{Webhook, WebhookCounts, webhook_router};

@@ -128,6 +128,7 @@ enum Content {
 ///
 /// When the source or the vault fail; nothing that was stored before is harmed then, and what
 /// this run stored is used by the next. Losses that do not end a run are in the manifest.
+#[tracing::instrument(name = "snapshot", skip_all, fields(repository = target.name.as_str()))]
 pub async fn take(
     vault: &Arc<Vault>,
     http: &Http,

@@ -434,6 +434,14 @@ fn requests(vault: &Vault, asked: &Asked) -> Vec<RequestCount> {
         count: *count,
     });
     let mut counts: Vec<RequestCount> = apis.collect();
+    counts.extend(replica_requests(vault));
+    counts.retain(|count| count.count > 0);
+    counts
+}
+
+/// What was asked of each replica since this vault was opened.
+pub fn replica_requests(vault: &Vault) -> Vec<RequestCount> {
+    let mut counts = Vec::new();
     for replica in vault.replicas.all() {
         let own = replica.counts();
         let mut verbs: BTreeMap<&str, u64> = BTreeMap::new();
@@ -446,6 +454,5 @@ fn requests(vault: &Vault, asked: &Asked) -> Vec<RequestCount> {
             count,
         }));
     }
-    counts.retain(|count| count.count > 0);
     counts
 }

@@ -101,6 +101,7 @@ impl Writer {
     /// [`ErrorKind::TooFewReplicas`] when fewer than `min_copies` confirmed everything,
     /// [`ErrorKind::Refused`] when the run took too long or a clock is off. No manifest is
     /// written then, except where a replica failed in the very moment of writing it.
+    #[tracing::instrument(name = "commit", skip_all)]
     pub async fn commit(self, draft: Draft, snapshots: &Snapshots, ledger: &Ledger) -> Result<Committed> {
         let (added_items, added_bytes) = self.added();
         let mut needed: Vec<ItemId> = draft.entries.iter().map(|entry| entry.item).collect();

@@ -44,6 +44,7 @@ pub(super) struct Object {
 ///
 /// When nothing can be verified at all: an identity is missing, too few replicas answer. Damage
 /// is in the report, not an error.
+#[tracing::instrument(name = "verify", skip_all)]
 pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<VerifyReport> {
     if options.level == Some(Level::Content) {
         vault.require_content_identity()?;

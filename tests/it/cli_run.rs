@@ -13,14 +13,14 @@ use crate::backups::{Source, first_try, small, words};
 use crate::cli_incremental::{place_with_token, settle};
 use crate::workplace::{Run, Workplace};
 
-const SECONDLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"* * * * * *\"\n";
-const YEARLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n";
+pub(crate) const SECONDLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"* * * * * *\"\n";
+pub(crate) const YEARLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n";
 
 /// Longest wait for something that should happen at once; the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A place in which a first snapshot was taken, with these jobs.
-fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
+pub(crate) fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
     let place = Workplace::new();
     place.expect(0, &words(&first_try(source)));
     std::fs::create_dir_all(place.path().join("schedules")).unwrap();
@@ -33,16 +33,19 @@ fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
 /// A scheduler under way.
 pub(crate) struct Live {
     child: Child,
-    events: mpsc::Receiver<String>,
+    pub(crate) events: mpsc::Receiver<String>,
 }
 
 impl Live {
-    fn begin(place: &Workplace) -> Self {
+    pub(crate) fn begin(place: &Workplace) -> Self {
         Self::begin_with(place, &["run", "--json"])
     }
 
     pub(crate) fn begin_with(place: &Workplace, arguments: &[&str]) -> Self {
-        let mut command = place.command(arguments);
+        Self::from(place.command(arguments))
+    }
+
+    pub(crate) fn from(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, events) = mpsc::channel();
@@ -52,7 +55,7 @@ impl Live {
 
     /// Waits for an event, of this job where one is named.
     #[track_caller]
-    fn expect(&self, event: &str, job: Option<&str>) -> Value {
+    pub(crate) fn expect(&self, event: &str, job: Option<&str>) -> Value {
         let mut seen = Vec::new();
         loop {
             let Ok(line) = self.events.recv_timeout(PATIENCE) else { panic!("no {event} in {seen:#?}") };
@@ -65,7 +68,7 @@ impl Live {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(sent.unwrap().success());
     }
@@ -189,7 +192,7 @@ async fn a_job_that_runs_elsewhere_is_left_alone_and_not_done_twice() {
 }
 
 /// Posts what Prismic would; returns the status line.
-fn post(port: u16, body: &str) -> String {
+pub(crate) fn post(port: u16, body: &str) -> String {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let head = format!(

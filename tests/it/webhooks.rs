@@ -434,12 +434,36 @@ async fn a_header_that_is_asked_for_must_be_there_and_right() {
 }
 
 #[test]
-fn mistakes_in_the_table_are_named() {
+fn mistakes_in_the_tables_of_ports_are_named() {
     for (lines, expected) in [
         ("[webhook]\n", "prismvault.toml:9: webhook: the key \"listen\" is missing"),
         (
-            "[webhook]\nlisten = \"8788\"",
+            "[webhook]\nlisten = \"proxy:http\"",
             "prismvault.toml:10: webhook.listen: is no address with a port, write \"127.0.0.1:8788\" or \"[::1]:8788\"",
+        ),
+        (
+            "[metrics]\nlisten = \"localhost:9464\"",
+            "prismvault.toml:10: metrics.listen: is no address with a port, did you mean \"127.0.0.1:9464\"?",
+        ),
+        (
+            "[metrics]\nlisten = \"::1\"",
+            "prismvault.toml:10: metrics.listen: is no address with a port, did you mean \"[::1]:9464\"?",
+        ),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:70000\"",
+            "prismvault.toml:10: metrics.listen: is no address with a port, write \"127.0.0.1:9464\" or \"[::1]:9464\"",
+        ),
+        (
+            "[webhook]\nlisten = \"127.0.0.1:1\"\n[metrics]\nlisten = \"0.0.0.0:1\"",
+            "prismvault.toml:12: metrics.listen: is taken by \"listen\" in [webhook], which has 127.0.0.1:1; choose another port",
+        ),
+        (
+            "[metrics]\nlistn = \"127.0.0.1:1\"",
+            "prismvault.toml:10: metrics.listn: unknown key, did you mean \"listen\"? (known here: listen, textfile)",
+        ),
+        (
+            "[webhook]\nlisten = \"8788\"",
+            "prismvault.toml:10: webhook.listen: is no address with a port, did you mean \"127.0.0.1:8788\"?",
         ),
         (
             "[webhook]\nlisten = \"127.0.0.1:1\"\nallow = [\"10.0.0.0/33\"]",
@@ -594,36 +618,34 @@ struct Fake(bool);
 
 #[async_trait::async_trait]
 impl Watched for Fake {
-    fn is_alive(&self) -> bool {
-        true
+    fn alive(&self) -> Result<(), String> {
+        Ok(())
     }
 
-    fn is_ready(&self) -> bool {
-        self.0
+    fn ready(&self) -> Result<(), String> {
+        if self.0 { Ok(()) } else { Err("the vault is away".to_owned()) }
     }
 
-    async fn metrics(&self) -> Option<String> {
-        self.0.then(|| "prismvault_up 1\n".to_owned())
+    async fn metrics(&self) -> String {
+        "prismvault_up 1\n".to_owned()
     }
 }
 
 #[tokio::test]
 async fn health_readiness_and_metrics_are_told() {
-    for (ready, expected) in [(true, [200, 200, 200]), (false, [200, 503, 503])] {
+    let ok = (200, "prismvault: ok\n".to_owned());
+    let numbers = (200, "prismvault_up 1\n".to_owned());
+    let not_ready = (503, "prismvault: the vault is away\n".to_owned());
+    for (is_ready, ready) in [(true, &ok), (false, &not_ready)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            serve(listener, watch_router(Arc::new(Fake(ready))), &limits(), CancellationToken::new()).await;
-        });
-        for (path, status) in ["/healthz", "/readyz", "/metrics"].into_iter().zip(expected) {
+        let router = watch_router(Arc::new(Fake(is_ready)));
+        tasks.spawn(async move { serve(listener, router, &limits(), CancellationToken::new()).await });
+        for (path, expected) in [("/healthz", &ok), ("/readyz", ready), ("/metrics", &numbers)] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
-            let (answered, body) = answer(stream).await;
-            assert_eq!(answered, status, "{path}");
-            if (path, ready) == ("/metrics", true) {
-                assert_eq!(body, "prismvault_up 1\n");
-            }
+            assert_eq!(&answer(stream).await, expected, "{path}");
         }
     }
 }

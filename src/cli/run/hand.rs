@@ -9,10 +9,12 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::events::{Event as Line, Events};
+use super::numbers::Numbers;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
 use crate::cli::jobs::work::{Carried, Order, carry_out, host, is_done, known, next};
@@ -21,15 +23,16 @@ use crate::cli::output::{Output, OutputOptions, Prefixed, Screen};
 use crate::cli::record::{Effect, Record};
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::status::{asked_of_jobs, objectives_of};
-use crate::cli::{Context, new_run};
+use crate::cli::{Context, new_run, note};
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, MetricsSettings, Objectives};
 use crate::ids::Name;
+use crate::limits::Limits;
 use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
 use crate::server::{AtWork, Publish, StoredRefs, add_publish};
-use crate::status::{Asked, assess, collect, metrics};
+use crate::status::{Alarm, Asked, Facts, assess, collect, metrics};
 use crate::vault::format::job::JobRecord;
 use crate::vault::jobs::{self as records, Seen};
 use crate::vault::lease::Holder;
@@ -58,6 +61,18 @@ struct Shared {
     seen: Arc<Seen>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
+    numbers: Numbers,
+    /// What the last look found.
+    last_look: Mutex<Option<Arc<LastLook>>>,
+    /// Notified when there may be something new to see.
+    changed: Notify,
+}
+
+/// What a look found, and what it is to be held against.
+pub(super) struct LastLook {
+    facts: Facts,
+    objectives: BTreeMap<Name, Objectives>,
+    limits: Limits,
 }
 
 impl Worker {
@@ -68,6 +83,8 @@ impl Worker {
         identity: IdentityOptions,
         events: Arc<Events>,
     ) -> Self {
+        let numbers = Numbers::new(Arc::clone(&context.clock));
+        numbers.loaded(&jobs, config.run.jobs_at_once);
         Self(Arc::new(Shared {
             context: context.clone(),
             config: RwLock::new(Arc::clone(config)),
@@ -78,13 +95,18 @@ impl Worker {
             published: Mutex::default(),
             seen: Arc::default(),
             elsewhere: Mutex::default(),
+            numbers,
+            last_look: Mutex::default(),
+            changed: Notify::new(),
         }))
     }
 
     /// Takes another configuration and other jobs for the runs to come.
     pub(super) fn configure(&self, config: Arc<Config>, jobs: Vec<Arc<Job>>) {
+        self.0.numbers.loaded(&jobs, config.run.jobs_at_once);
         *self.0.jobs.write().expect("no holder of this lock can panic") = jobs;
         *self.0.config.write().expect("no holder of this lock can panic") = config;
+        self.0.changed.notify_one();
     }
 
     /// The configuration of the runs to come.
@@ -95,13 +117,44 @@ impl Worker {
     /// Looks at everything once: tells of alarms that are new or over, and writes the metrics.
     pub(super) async fn look(&self) {
         let shared = Arc::clone(&self.0);
-        on_own_thread(move || async move { shared.look().await }).await;
+        let span = tracing::info_span!("look");
+        on_own_thread(move || async move { shared.look().instrument(span).await }).await;
+    }
+
+    /// Looks at everything once more for the metrics alone, where anybody reads them.
+    pub(super) async fn refresh(&self) {
+        if self.config().metrics == MetricsSettings::default() {
+            return;
+        }
+        let shared = Arc::clone(&self.0);
+        let span = tracing::info_span!("look");
+        on_own_thread(move || async move { shared.refresh().instrument(span).await }).await;
+    }
+
+    /// Waits until there may be something new to see: a run ended, or the files changed.
+    pub(super) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// What the scheduler counts of itself.
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.0.numbers
+    }
+
+    /// Whether it was asked to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.context.cancel.is_cancelled()
+    }
+
+    /// All numbers, without asking anybody for anything.
+    pub(super) fn metrics(&self) -> String {
+        let last = self.0.last_look.lock().expect("no holder of this lock can panic").clone();
+        self.0.page(last.as_deref(), None)
     }
 
     /// The jobs that run when something is published.
     pub(super) fn listening(&self) -> Vec<Arc<Job>> {
-        let jobs = self.0.jobs.read().expect("no holder of this lock can panic");
-        jobs.iter().filter(|job| job.on_publish.is_some()).map(Arc::clone).collect()
+        self.0.jobs().into_iter().filter(|job| job.on_publish.is_some()).collect()
     }
 
     /// Which refs of repositories are stored, and which are being stored.
@@ -231,14 +284,25 @@ impl Shared {
             identity: self.identity.clone(),
         };
         let began = self.context.clock.now();
-        let result = match carry_out(&order, Config::clone(&self.config()), context).await {
-            Carried::Ran(result) => context.record.end(result, &context.output).await,
+        let carried = carry_out(&order, Config::clone(&self.config()), context).await;
+        let vault = context.record.vault();
+        let carried = match carried {
+            Carried::Ran(result) => Carried::Ran(context.record.end(result, &context.output).await),
+            carried => carried,
+        };
+        if let Some(vault) = vault {
+            self.context.counted.add_vault(&vault);
+        }
+        let result = match carried {
+            Carried::Ran(result) => result,
             Carried::Covered(known) => {
                 self.elsewhere().remove(name);
+                tracing::Span::current().record("result", "done elsewhere");
                 self.events.tell(&Line::elsewhere(name, "another host has done it".to_owned()));
                 return Ran::Covered(known);
             }
             Carried::Elsewhere { host, wait } => {
+                tracing::Span::current().record("result", "running elsewhere");
                 if self.elsewhere().insert(name.clone(), host.clone()).as_ref() != Some(&host) {
                     self.events.tell(&Line::elsewhere(name, format!("{host} is at it")));
                 }
@@ -246,6 +310,7 @@ impl Shared {
             }
         };
         self.elsewhere().remove(name);
+        note(&result);
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -273,20 +338,8 @@ impl Shared {
     }
 
     async fn look(&self) {
-        let (context, config) = (self.reading(), self.config());
-        let jobs = self.jobs.read().expect("no holder of this lock can panic").clone();
-        let seen = async {
-            let session = Session::open_with(&context, Config::clone(&config), &self.identity).await?;
-            let asked =
-                Asked { seen: Arc::clone(&self.seen), ..asked_of_jobs(&jobs, &config, &[], &context) };
-            let facts = collect(&session.vault, &config, &asked).await?;
-            let assessment = assess(&facts, &objectives_of(&config), session.vault.limits(), facts.at);
-            if let Some(file) = &config.metrics.textfile {
-                metrics_file::write(file, &metrics::render(&facts, &assessment))?;
-            }
-            Ok::<_, CommandError>((session.vault, assessment.alarms))
-        };
-        let (vault, alarms) = match seen.await {
+        let (config, jobs) = (self.config(), self.jobs());
+        let (vault, alarms) = match self.see(&config, &jobs).await {
             Ok(seen) => seen,
             // What was said stays said: nothing is over because nobody could look.
             Err(error) => return self.context.output.error(&error.within("nobody could look for alarms")),
@@ -297,6 +350,64 @@ impl Shared {
         for problem in notifier.alarms(Some(&vault), &routes, &alarms).await {
             self.context.output.warning(format!("{}: {}", problem.subject, problem.detail));
         }
+        self.context.counted.add_vault(&vault);
+    }
+
+    async fn refresh(&self) {
+        match self.see(&self.config(), &self.jobs()).await {
+            Ok((vault, _)) => self.context.counted.add_vault(&vault),
+            // The look that follows says it where everybody sees it.
+            Err(error) => {
+                tracing::info!(error = error.sentences().join(": "), "the metrics stay as they were");
+            }
+        }
+    }
+
+    /// Finds out how everything stands, for those who read metrics; returns what is wrong.
+    async fn see(
+        &self,
+        config: &Arc<Config>,
+        jobs: &[Arc<Job>],
+    ) -> Result<(Arc<Vault>, Vec<Alarm>), CommandError> {
+        let context = self.reading();
+        let found = async {
+            let session = Session::open_with(&context, Config::clone(config), &self.identity).await?;
+            let asked = Asked { seen: Arc::clone(&self.seen), ..asked_of_jobs(jobs, config, &[], &context) };
+            let facts = collect(&session.vault, config, &asked).await?;
+            Ok::<_, CommandError>((session.vault, facts))
+        };
+        let found = found.await;
+        self.numbers.looked(found.is_ok());
+        let (vault, facts) = found?;
+        let seen = LastLook { facts, objectives: objectives_of(config), limits: vault.limits().clone() };
+        let assessment = assess(&seen.facts, &seen.objectives, &seen.limits, seen.facts.at);
+        if let Some(file) = &config.metrics.textfile
+            && let Err(error) = metrics_file::write(file, &self.page(Some(&seen), Some(&vault)))
+        {
+            self.context.output.warning(error.sentences().join(": "));
+        }
+        *self.last_look.lock().expect("no holder of this lock can panic") = Some(Arc::new(seen));
+        Ok((vault, assessment.alarms))
+    }
+
+    /// All numbers, judged for now: an objective that is missed since the last look is missed. With
+    /// what was asked of `open`, which is not counted yet.
+    fn page(&self, seen: Option<&LastLook>, open: Option<&Vault>) -> String {
+        let now = self.context.clock.now();
+        let judged = seen.map(|seen| {
+            let now = now.max(seen.facts.at);
+            (&seen.facts, assess(&seen.facts, &seen.objectives, &seen.limits, now))
+        });
+        let counted = &self.context.counted;
+        metrics::render_of_scheduler(
+            judged.as_ref().map(|(facts, assessment)| (*facts, assessment)),
+            (&counted.all_requests(open), counted.retries()),
+            &self.numbers.now(),
+        )
+    }
+
+    fn jobs(&self) -> Vec<Arc<Job>> {
+        self.jobs.read().expect("no holder of this lock can panic").clone()
     }
 
     /// A context that leaves no trace in the audit log.
@@ -330,7 +441,10 @@ impl Shared {
         });
         let told: Vec<_> = told.buffered(vault.limits().store_concurrency).collect().await;
         let known = jobs.iter().zip(told).filter_map(|(job, known)| Some((job.name.clone(), known?)));
-        Some(known.collect())
+        let known = known.collect();
+        self.context.counted.add_vault(&vault);
+        self.numbers.recalled();
+        Some(known)
     }
 
     /// Tells the vault of a job that it does not know, or not as it is now; returns what it knows of it.
@@ -419,14 +533,24 @@ impl Hand for Worker {
     async fn run(&self, start: &Start, cancel: CancellationToken) -> Ran {
         let (shared, start) = (Arc::clone(&self.0), start.clone());
         let context = shared.context_of(&start.job.name, cancel);
-        let span = tracing::info_span!("run", run = context.run, job = start.job.name.as_str());
+        // At this level so that every line of the log names the run.
+        let span = tracing::error_span!(
+            "run",
+            run = context.run,
+            job = start.job.name.as_str(),
+            attempt = start.attempt,
+            result = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty
+        );
         let work = move || async move { shared.run_here(&start, &context).instrument(span).await };
+        let _running = self.0.numbers.begins();
         on_own_thread(work).await.unwrap_or(Ran::Here(Ended::Failed))
     }
 
     async fn recall(&self, jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
         let (shared, jobs) = (Arc::clone(&self.0), jobs.to_vec());
-        on_own_thread(move || async move { shared.recall(&jobs).await }).await?
+        let span = tracing::info_span!("recall");
+        on_own_thread(move || async move { shared.recall(&jobs).instrument(span).await }).await?
     }
 
     fn tell(&self, event: Event<'_>) {
@@ -435,8 +559,16 @@ impl Hand for Worker {
             Event::TimedOut(start) => Line::timed_out(start),
             Event::LeftOut(left_out) => Line::left_out(left_out),
             Event::Stopping(runs) => Line::stopping(runs),
-            // Told where it is known how, and by whom.
-            Event::Ended(..) | Event::Elsewhere(_) => return,
+            // The rest is told where it is known how, and by whom.
+            Event::Ended(start, ended, took) => {
+                self.0.numbers.ended(&start.job.name, ended, took);
+                return self.0.changed.notify_one();
+            }
+            Event::Elsewhere(start) => return self.0.numbers.elsewhere(&start.job.name),
         });
+    }
+
+    fn turned(&self) {
+        self.0.numbers.turned();
     }
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -26,44 +25,25 @@ use crate::config::{Config, Repository, WebhookSettings};
 use crate::ids::Name;
 use crate::prismic::ContentApi;
 use crate::schedule::{Change, Job};
-use crate::server::{Asked, Debounce, Polled, Publish, Publishes, Webhook, serve, trigger, webhook_router};
+use crate::server::{Asked, Debounce, Polled, Publish, Publishes, Waits, Webhook, trigger};
 
-/// Begins to listen, in tasks of `tasks`: what is published triggers the jobs that wait for it.
-///
-/// # Errors
-///
-/// When the port cannot be listened on, or a secret of a webhook cannot be had.
-pub(super) async fn listen(
+/// Takes publishes from there on, in tasks of `tasks`: what is published triggers the jobs that wait
+/// for it. Asks the repositories as well. Returns what sets how long a publish waits for more.
+pub(super) fn follow(
     tasks: &mut JoinSet<()>,
     worker: &Worker,
     context: &Context,
+    publishes: &Publishes,
     changes: mpsc::Sender<Change>,
-) -> Result<(), CommandError> {
-    let config = worker.config();
-    let publishes = Publishes::new();
-    if let Some(settings) = &config.webhook {
-        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
-            let what = format!("cannot listen for webhooks on {}", settings.listen);
-            CommandError::because(ErrorKind::Configuration, what, error)
-                .hint("is another scheduler running here? `listen` in [webhook] says where")
-        })?;
-        let webhook = webhook_of(&config, settings, &publishes).await?;
-        let place = listener.local_addr().map_or(settings.listen, |address| address);
-        context.output.message(format!("listening for webhooks on http://{place}/webhook"));
-        let (limits, cancel) = (config.limits.clone(), context.cancel.clone());
-        let router = webhook_router(Arc::new(webhook));
-        tasks.spawn(async move { serve(listener, router, &limits, cancel).await });
-    }
-    let (quiet, longest) = config
-        .webhook
-        .as_ref()
-        .map_or(WebhookSettings::WAITS, |settings| (settings.quiet, settings.longest_wait));
+) -> Waits {
+    let (quiet, longest) = WebhookSettings::WAITS;
     let (sender, triggers) = mpsc::channel(1);
     let debounce = Debounce::new(quiet, longest);
+    let waits = debounce.waits();
     tasks.spawn(trigger(publishes.clone(), debounce, Arc::clone(&context.clock), sender));
     tasks.spawn(start(worker.clone(), triggers, changes));
-    tasks.spawn(poll(worker.clone(), context.clone(), publishes));
-    Ok(())
+    tasks.spawn(poll(worker.clone(), context.clone(), publishes.clone()));
+    waits
 }
 
 /// Starts the jobs that publishes concern: those that were heard of, and those that waited for a run
@@ -90,7 +70,12 @@ async fn start(
     }
 }
 
-async fn webhook_of(
+/// Returns the receiver of a configuration.
+///
+/// # Errors
+///
+/// When a secret cannot be had.
+pub(super) async fn webhook_of(
     config: &Arc<Config>,
     settings: &WebhookSettings,
     publishes: &Publishes,
@@ -186,8 +171,10 @@ fn due(
 async fn ask(repository: &Repository, config: &Config, context: &Context) -> Result<String, CommandError> {
     let target = target(repository, config)?;
     let http = context.http(&config.limits)?;
-    let api = ContentApi::new(http, target.endpoints.content_api.clone(), target.access_token);
-    let root = api.root().await.map_err(|error| {
+    let api = ContentApi::new(http.clone(), target.endpoints.content_api.clone(), target.access_token);
+    let root = api.root().await;
+    context.counted.add_requests(&http.request_counts(), &BTreeMap::new());
+    let root = root.map_err(|error| {
         CommandError::because(ErrorKind::Failed, format!("{} does not answer", repository.name), error)
     })?;
     Ok(root.master_ref)
