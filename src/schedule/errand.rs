@@ -8,12 +8,16 @@
 //! Where leases cannot be asked, what only adds runs all the same: two snapshots are harmless, none
 //! is not. What removes does not.
 //!
+//! Records are made by the clocks of several machines: what one says of the future covers nothing,
+//! because a run too many is harmless, and one that never comes is not.
+//!
 //! **If we crash here**, the lease lasts until it ends and the run is not on record: the next host
 //! makes up for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::Known;
@@ -103,7 +107,9 @@ impl Errand<'_> {
             return None;
         }
         let known = known(&records::load(self.vault, &self.job.name).await?)?;
-        (known.covered >= self.planned).then_some(known)
+        // One from the future (some clock was wrong) would keep the job from running until then.
+        let now = later(self.vault.now(), self.vault.limits().clock_skew_max);
+        (self.planned..=now).contains(&known.covered).then_some(known)
     }
 
     /// Records how a run ended, on every replica that takes it.
@@ -150,6 +156,10 @@ pub async fn give_back(held: Option<&Held>) {
     {
         tracing::debug!(%error, "a lease was not given back; it ends by itself");
     }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    TimeDelta::from_std(by).ok().and_then(|by| at.checked_add_signed(by)).unwrap_or(at)
 }
 
 /// Whether two runs at once could remove more than each alone.

@@ -1,6 +1,7 @@
 //! What a scheduler of the simulation does: the work of jobs by the same calls as the commands, on
 //! the vault of the world, and in simulated time.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -107,13 +108,16 @@ impl Machinist {
         let (reply, answer) = oneshot::channel();
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
-        let this = self.clone();
+        let (this, world) = (self.clone(), Arc::clone(&self.0.world));
         let act = move || {
             async move {
                 tokio::select! {
                     biased;
                     () = gone.cancelled() => {}
-                    done = work(this) => drop(reply.send(done)),
+                    done = AssertUnwindSafe(work(this)).catch_unwind() => match done {
+                        Ok(done) => drop(reply.send(done)),
+                        Err(_) => world.broken("a run panicked"),
+                    },
                 }
             }
             .boxed_local()

@@ -17,7 +17,8 @@
 //! - What the rules of retention keep is listed.
 //! - Every complete snapshot that is listed restores, byte by byte, from the replicas that are there.
 //!
-//! `PRISMVAULT_SEED=…` plays one story again; without it one test draws a new one and prints it.
+//! `PRISMVAULT_SEED=…` plays one story again, for three years or `PRISMVAULT_DAYS`; without it one
+//! test draws a new one and prints it.
 
 mod checks;
 mod hand;
@@ -34,7 +35,10 @@ const YEAR: u64 = 365;
 const YEARS: u64 = 3 * YEAR;
 
 /// Plays a story, in which everything must be as it must be.
-fn play(story: Story) -> Told {
+fn play(seed: u64, days: u64) -> Told {
+    let given = std::env::var("PRISMVAULT_DAYS").ok();
+    let days = given.map_or(days, |text| text.parse().expect("days are a number"));
+    let story = Story::of(seed, days);
     let began = std::time::Instant::now();
     let told = story.play();
     let last = &told.story[told.story.len().saturating_sub(SHOWN)..];
@@ -76,28 +80,28 @@ fn assert_rich(told: &Told) {
 
 #[test]
 fn three_years_on_two_replicas_of_which_one_is_enough() {
-    assert_rich(&play(Story::of(4, YEARS)));
+    assert_rich(&play(4, YEARS));
 }
 
 #[test]
 fn a_year_on_two_replicas_that_are_both_needed() {
-    play(Story::of(2, YEAR));
+    play(2, YEAR);
 }
 
 #[test]
 fn a_year_on_three_replicas_of_which_one_is_enough() {
-    play(Story::of(1, YEAR));
+    play(1, YEAR);
 }
 
 #[test]
 fn a_year_on_three_replicas_of_which_two_are_enough() {
-    play(Story::of(3, YEAR));
+    play(3, YEAR);
 }
 
 #[test]
 fn a_year_that_nobody_has_seen_yet_or_the_years_of_a_seed() {
     match std::env::var("PRISMVAULT_SEED") {
-        Ok(text) => play(Story::of(text.parse().expect("a seed is a number"), YEARS)),
-        Err(_) => play(Story::of(fastrand::u64(..1 << 32), YEAR)),
+        Ok(text) => play(text.parse().expect("a seed is a number"), YEARS),
+        Err(_) => play(fastrand::u64(..1 << 32), YEAR),
     };
 }

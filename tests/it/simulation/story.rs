@@ -292,7 +292,9 @@ impl Director {
             Event::Look => self.look().await,
             Event::Publish { again } => self.publish(again),
             Event::Crash(machine, began) => {
-                if self.running[machine].as_ref().is_some_and(|running| running.began == began) {
+                if self.is_storm
+                    && self.running[machine].as_ref().is_some_and(|running| running.began == began)
+                {
                     self.crash(machine);
                 }
             }
