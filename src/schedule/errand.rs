@@ -24,7 +24,6 @@ use super::agenda::Known;
 use super::cron::Cron;
 use super::job::{Job, Work};
 use crate::clock::{Timestamp, rfc3339};
-use crate::ids::Name;
 use crate::vault::error::{Result, VaultError};
 use crate::vault::format::job::{JobRecord, RunRecord};
 use crate::vault::jobs as records;
@@ -116,9 +115,10 @@ impl Errand<'_> {
     ///
     /// # Errors
     ///
-    /// When none took it: then it counts as not done, and is made up for.
+    /// When none took it, or what was known before cannot be read now: then it counts as not done,
+    /// and is made up for.
     pub async fn record(&self, run: RunRecord, well: bool, now: Timestamp) -> Result<()> {
-        let known = records::load(self.vault, &self.job.name).await;
+        let known = records::find(self.vault, &self.job.name).await?;
         let first_seen = || {
             let began = run.started.parse().unwrap_or(now);
             JobRecord::first_seen(self.vault, &self.job.name, self.job.work.word(), began)
@@ -179,29 +179,4 @@ pub fn known(record: &JobRecord) -> Option<Known> {
 /// When a job runs next, as its record says it.
 pub fn next(job: &Job, now: Timestamp) -> Option<String> {
     job.cron.as_ref().and_then(|cron: &Cron| cron.next_after(now)).map(rfc3339)
-}
-
-/// Reads what the vault knows of these jobs, and tells it of those that it does not know: from now
-/// on their times count. Returns what is known, and of which jobs the vault could not be told.
-pub async fn recall(
-    vault: &Vault,
-    jobs: &[Arc<Job>],
-    now: Timestamp,
-) -> (Vec<(Name, Known)>, Vec<(Name, VaultError)>) {
-    let names: Vec<Name> = jobs.iter().map(|job| job.name.clone()).collect();
-    let (mut known_jobs, mut untold) = (Vec::new(), Vec::new());
-    for (job, record) in jobs.iter().zip(records::load_all(vault, &names).await) {
-        known_jobs.extend(record.as_ref().and_then(known).map(|known| (job.name.clone(), known)));
-        let seen = record.clone();
-        let mut record =
-            record.unwrap_or_else(|| JobRecord::first_seen(vault, &job.name, job.work.word(), now));
-        record.next = next(job, now);
-        job.work.word().clone_into(&mut record.does);
-        if seen.as_ref() != Some(&record)
-            && let Err(error) = records::store(vault, &record).await
-        {
-            untold.push((job.name.clone(), error));
-        }
-    }
-    (known_jobs, untold)
 }

@@ -28,6 +28,7 @@ use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
 use crate::ids::Name;
 use crate::schedule::errand::{Asking, Errand, give_back, under_lease};
+pub(in crate::cli) use crate::schedule::errand::{known, next};
 use crate::schedule::{Job, Known, Work};
 use crate::snapshot::Read;
 use crate::vault::format::job::RunRecord;

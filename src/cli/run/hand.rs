@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::events::{Event as Line, Events};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
-use crate::cli::jobs::work::{Carried, Order, carry_out, host, is_done};
+use crate::cli::jobs::work::{Carried, Order, carry_out, host, is_done, known, next};
 use crate::cli::metrics::{self as metrics_file, CountingRetries};
 use crate::cli::output::{Output, OutputOptions, Prefixed, Screen};
 use crate::cli::record::{Effect, Record};
@@ -24,9 +24,10 @@ use crate::config::Config;
 use crate::ids::Name;
 use crate::notify::{Notifier, Routes};
 use crate::progress::Silent;
-use crate::schedule::errand::recall;
 use crate::schedule::{Ended, Event, Hand, Job, Known, Ran, Start};
 use crate::status::{assess, collect, metrics};
+use crate::vault::format::job::JobRecord;
+use crate::vault::jobs as records;
 use crate::vault::lease::Holder;
 use crate::vault::replica::with_causes;
 
@@ -263,10 +264,24 @@ impl Shared {
             }
         };
         let now = self.context.clock.now();
-        let (known_jobs, untold) = recall(&vault, jobs, now).await;
-        for (job, error) in untold {
-            let why = with_causes(&error);
-            self.context.output.warning(format!("the vault does not know of the job {job}: {why}"));
+        let names: Vec<Name> = jobs.iter().map(|job| job.name.clone()).collect();
+        let mut known_jobs = Vec::new();
+        for (job, record) in jobs.iter().zip(records::load_all(&vault, &names).await) {
+            known_jobs.extend(record.as_ref().and_then(known).map(|known| (job.name.clone(), known)));
+            let seen = record.clone();
+            let mut record =
+                record.unwrap_or_else(|| JobRecord::first_seen(&vault, &job.name, job.work.word(), now));
+            record.next = next(job, now);
+            job.work.word().clone_into(&mut record.does);
+            if seen.as_ref() == Some(&record) {
+                continue;
+            }
+            if let Err(error) = records::store(&vault, &record).await {
+                let why = with_causes(&error);
+                self.context
+                    .output
+                    .warning(format!("the vault does not know of the job {}: {why}", job.name));
+            }
         }
         Some(known_jobs)
     }

@@ -146,13 +146,15 @@ impl World {
             let Some(cron) = &job.cron else { continue };
             // An hour of silence, the jitter, twice the longest run.
             let Some(due) = cron.last_until(now - TimeDelta::hours(5)) else { continue };
-            let passed = self.clock.passed();
-            let since = (now - due).to_std().unwrap();
-            if since > passed {
+            if (now - due).to_std().unwrap() > self.clock.passed() {
                 continue;
             }
-            let begun = self.model().begun.get(&job.name).copied();
-            let is_silent = begun.is_none_or(|begun| begun + since < passed);
+            let sensible = due..=now + TimeDelta::minutes(6);
+            let is_silent = !self
+                .model()
+                .begun
+                .get(&job.name)
+                .is_some_and(|all| all.iter().any(|at| sensible.contains(at)));
             let keys = [
                 "scheduler-silent:vault".to_owned(),
                 format!("job-overdue:{}", job.name),

@@ -16,14 +16,15 @@ use prismvault::progress::{Problem, Silent};
 use prismvault::pruning::{self, PruneOptions};
 use prismvault::replication;
 use prismvault::retention::{self, Policies, plan_retention};
-use prismvault::schedule::errand::{Asking, Errand, give_back, recall, under_lease};
+use prismvault::schedule::errand::{Asking, Errand, give_back, known, next, under_lease};
 use prismvault::schedule::{Ended, Event, Hand, Job, Known, Ran, Start, Work};
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::error::{Result, VaultError};
 use prismvault::vault::format::catalog::CatalogEntry;
-use prismvault::vault::format::job::RunRecord;
+use prismvault::vault::format::job::{JobRecord, RunRecord};
 use prismvault::vault::format::manifest::{Consistency, Counts, Source, Tally};
 use prismvault::vault::item::ItemKind;
+use prismvault::vault::jobs as records;
 use prismvault::vault::lease::{Held, Holder};
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
@@ -195,7 +196,8 @@ impl Inner {
             Err(error) => return self.not_begun(start, error),
         };
         let (started, granted) = (vault.now(), world.clock.passed());
-        world.model().begun.insert(job.name.clone(), granted);
+        let begun = [world.clock.now(), started];
+        world.model().begun.entry(job.name.clone()).or_default().extend(begun);
         self.begun.send(self.machine).ok();
         let own = cancel.child_token();
         let work = self.work(job, held.clone(), &own);
@@ -232,6 +234,7 @@ impl Inner {
             under_lease: held.is_some(),
             done: is_done(outcome),
             sound: sound == Some(world.changed(self.machine)),
+            quiet_since: world.quiet_since(),
         };
         let mistake = world.model().end(span);
         if let Some(mistake) = mistake {
@@ -346,14 +349,13 @@ impl Inner {
         self.spend(30, cancel).await?;
         let scope = Scope { remember: true, ..Scope::default() };
         let options = VerifyOptions { scope, cancel: cancel.clone(), ..verify_options(Level::Bytes) };
+        // What it remembers it remembers while it goes on.
+        self.world.model().verified = Some(self.world.clock.passed());
         let report = verify(vault, &options).await?;
         if !report.damage.is_empty() && sound == Some(self.world.changed(self.machine)) {
             self.world.broken(format!("a sound machine found damage: {:?}", report.damage));
         }
         let all = vault.replicas.failed().is_empty();
-        if report.damage.is_empty() && all && report.snapshots > 0 {
-            self.world.model().verified = Some(self.world.clock.passed());
-        }
         Ok(Outcome::of_reading(!report.damage.is_empty(), !all))
     }
 
@@ -405,7 +407,16 @@ impl Hand for Machinist {
         let jobs = jobs.to_vec();
         let ask = move |this: Self| async move {
             let vault = this.0.world.open(this.0.machine, None).await.ok()?;
-            Some(recall(&vault, &jobs, vault.now()).await.0)
+            let mut recalled = Vec::new();
+            for job in &jobs {
+                let record = records::find(&vault, &job.name).await.ok()?;
+                recalled.extend(record.as_ref().and_then(known).map(|known| (job.name.clone(), known)));
+                let now = vault.now();
+                let first_seen = || JobRecord::first_seen(&vault, &job.name, job.work.word(), now);
+                let record = JobRecord { next: next(job, now), ..record.unwrap_or_else(first_seen) };
+                records::store(&vault, &record).await.ok()?;
+            }
+            Some(recalled)
         };
         self.act(ask).await?
     }

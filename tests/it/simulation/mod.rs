@@ -71,7 +71,7 @@ fn assert_rich(told: &Told) {
         ("snapshots restored", counts.restored),
     ];
     for (what, count) in all {
-        assert!(count > 2, "{count} {what} in {} days: {counts:?}", told.days);
+        assert!(count > 0, "{count} {what} in {} days: {counts:?}", told.days);
     }
     for kind in ["rpo", "copies", "replica-away", "replica-behind", "job-failing", "scheduler-silent"] {
         assert!(counts.alarms.contains_key(kind), "no alarm was of {kind}: {counts:?}");

@@ -43,6 +43,9 @@ pub(super) struct Span {
     pub(super) done: bool,
     /// Whether its machine saw nothing but good from before its beginning to its end.
     pub(super) sound: bool,
+    /// Since when nothing was wrong with any machine; its end where something is. A machine that is
+    /// not sound may have written a record that lets others run the job again.
+    pub(super) quiet_since: Duration,
 }
 
 /// How often what happened, so that nobody takes an empty story for a good one.
@@ -71,9 +74,9 @@ pub(super) struct Model {
     /// Complete ones that the vault listed last.
     pub(super) listed: BTreeSet<String>,
     pub(super) spans: Vec<Span>,
-    /// When a job was last begun by anybody.
-    pub(super) begun: BTreeMap<Name, Duration>,
-    /// When everything that is there was last verified.
+    /// When each job was begun, by the true clock and by that of the machine: a record may say either.
+    pub(super) begun: BTreeMap<Name, Vec<Timestamp>>,
+    /// When anybody last verified what is there.
     pub(super) verified: Option<Duration>,
     pub(super) counts: Counts,
 }
@@ -101,7 +104,9 @@ impl Model {
                     other.host, span.host
                 ));
             }
-            let is_covered = |planned: Timestamp| other.started >= planned && other.time.1 < span.time.0;
+            let is_covered = |planned: Timestamp| {
+                other.started >= planned && other.time.1 < span.time.0 && other.time.0 > span.quiet_since
+            };
             if span.planned.is_some_and(is_covered) {
                 mistake =
                     Some(format!("{} did what {} had done: {span:?} after {other:?}", span.host, other.host));
@@ -136,13 +141,12 @@ impl Model {
             }
         }
         // Of two of one second either may count as the newer one.
-        let only: Vec<(Timestamp, &String)> =
-            by_time.into_iter().filter(|(_, same)| same.len() == 1).map(|(at, same)| (at, same[0])).collect();
-        let mut kept: BTreeSet<String> = only.iter().rev().take(LAST).map(|(_, id)| (*id).clone()).collect();
+        let alone = |same: &Vec<&String>| same.first().filter(|_| same.len() == 1).map(|id| (*id).clone());
+        let mut kept: BTreeSet<String> = by_time.values().rev().take(LAST).filter_map(alone).collect();
         for (count, period) in RULES {
-            let newest: BTreeMap<String, &String> =
-                only.iter().map(|(at, id)| (at.format(period).to_string(), *id)).collect();
-            kept.extend(newest.into_values().rev().take(count).cloned());
+            let newest: BTreeMap<String, &Vec<&String>> =
+                by_time.iter().map(|(at, same)| (at.format(period).to_string(), same)).collect();
+            kept.extend(newest.into_values().rev().take(count).filter_map(alone));
         }
         kept
     }

@@ -336,6 +336,15 @@ impl World {
         self.trouble().changed[machine]
     }
 
+    /// Since when nothing is wrong with any scheduler's machine; now, where something is.
+    pub(super) fn quiet_since(&self) -> Duration {
+        let hosts = 0..HOSTS.len();
+        match hosts.clone().all(|machine| self.is_sound(machine)) {
+            true => hosts.map(|machine| self.changed(machine).0).max().unwrap_or_default(),
+            false => self.clock.passed(),
+        }
+    }
+
     /// Whether anybody can read a replica.
     pub(super) fn is_readable(&self, replica: usize) -> bool {
         !matches!(self.trouble().down[replica], Some(Condition::Denied | Condition::Unreachable))
