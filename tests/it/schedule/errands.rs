@@ -1,15 +1,22 @@
 //! One run of one job: what others did, and what they only seem to have done.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
-use prismvault::clock::{Clock as _, Timestamp, rfc3339};
+use prismvault::clock::{Clock as _, ManualClock, Timestamp, rfc3339};
 use prismvault::limits::Limits;
+use prismvault::objects::faults::{Fault, FaultRule, FaultStore};
+use prismvault::objects::memory::MemoryStore;
+use prismvault::objects::operation::Operation;
+use prismvault::objects::{ErrorKind, ObjectStore};
 use prismvault::schedule::Job;
 use prismvault::schedule::errand::{Asking, Errand, give_back};
 use prismvault::vault::format::job::RunRecord;
+use prismvault::vault::jobs;
 use prismvault::vault::lease::Holder;
 
+use crate::backups::Backup;
 use crate::vaults::TestVault;
 
 fn job() -> Job {
@@ -63,4 +70,25 @@ async fn what_was_done_since_is_not_done_again_and_a_record_of_the_future_counts
     test.backup.clock.advance(TimeDelta::days(365));
     let late = Errand { planned: test.backup.clock.now() - TimeDelta::hours(1), ..errand };
     assert!(matches!(late.ask().await.unwrap(), Asking::Covered(_)), "the future has come");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_for_a_moment_is_not_replaced_by_that_of_a_new_job() {
+    let begin: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
+    let clock = Arc::new(ManualClock::new(begin));
+    let memory = MemoryStore::new("memory", Arc::<ManualClock>::clone(&clock));
+    let faulty = FaultStore::new(Arc::new(memory));
+    let store: Arc<dyn ObjectStore> = Arc::new(faulty.clone());
+    let backup = Backup::on(vec![("replica-0".to_owned(), store)], true, clock).await;
+    let (vault, job, holder) = (backup.open().await.unwrap(), job(), Holder::new("a"));
+    let errand =
+        Errand { vault: &vault, job: &job, planned: begin, if_due: true, holder: &holder, lease_of: None };
+    let done = run(begin - TimeDelta::hours(1));
+    errand.record(done.clone(), true, begin).await.unwrap();
+    let fault = FaultRule::new(Fault::Fail(ErrorKind::Transient));
+    faulty.add(fault.on(Operation::Get).key_containing("state/jobs").times(1));
+    errand.record(run(begin), false, begin).await.unwrap_err();
+    errand.record(run(begin), false, begin).await.unwrap();
+    let record = jobs::load(&vault, &job.name).await.unwrap();
+    assert_eq!((record.last_success, record.failures), (Some(done), 1));
 }

@@ -268,7 +268,7 @@ impl Inner {
             Work::Replicate => self.replicate(&vault, cancel).await,
             Work::Verify { .. } => self.verify(&vault, cancel).await,
             Work::Retain => self.retain(&vault, cancel).await,
-            Work::Prune => self.prune(&vault, cancel).await,
+            Work::Prune { .. } => self.prune(&vault, cancel).await,
         }
     }
 
