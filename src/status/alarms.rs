@@ -294,7 +294,11 @@ fn overdue(job: &JobFacts, limits: &Limits, now: Timestamp) -> Option<Timestamp>
     let record = job.record.as_ref()?;
     let time = |text: &String| text.parse::<Timestamp>().ok();
     // Whether it went well is another matter: who ran it is not silent.
-    let began = record.last.as_ref().and_then(|run| time(&run.started)).max(time(&record.known_since));
+    // A run of the future (some clock was wrong) says nothing of who is there now.
+    let skew = TimeDelta::from_std(limits.clock_skew_max).unwrap_or_default();
+    let is_past = |at: &Timestamp| *at <= now + skew;
+    let started = record.last.as_ref().and_then(|run| time(&run.started)).filter(is_past);
+    let began = started.max(time(&record.known_since).filter(is_past));
     let promised = record.next.as_ref().and_then(time);
     let planned = job.plan.as_ref().and_then(|plan| plan.last_due);
     let is_open = |at: &Timestamp| began.is_none_or(|began| *at > began);

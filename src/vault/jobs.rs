@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::time::Instant;
 
-use super::error::Result;
+use super::error::{ErrorKind, Result};
 use super::format::VERSION;
 use super::format::job::{JobRecord, KIND, RunRecord};
 use super::open::Vault;
@@ -79,6 +79,36 @@ impl JobRecord {
 pub async fn load(vault: &Vault, job: &Name) -> Option<JobRecord> {
     let copies = vault.replicas.live().map(|replica| read(vault, replica, job));
     join_all(copies).await.into_iter().flatten().max_by_key(JobRecord::age)
+}
+
+/// Reads what is known of a job, for whoever would write it anew: what cannot be read now may be there,
+/// and who takes the job for a new one forgets what was missed.
+///
+/// # Errors
+///
+/// When no replica gave a record, and one could not be asked.
+pub async fn find(vault: &Vault, job: &Name) -> Result<Option<JobRecord>> {
+    let key = layout::job(job);
+    let asked = vault.replicas.live().map(|replica| state::read::<JobRecord>(vault, replica, &key, KIND));
+    let (mut newest, mut failure) = (None, None);
+    for found in join_all(asked).await {
+        match found {
+            Ok(found) => {
+                let found = found.filter(|found| found.job == *job);
+                newest = newest.into_iter().chain(found).max_by_key(JobRecord::age);
+            }
+            // Nothing is lost with it.
+            Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
+                let detail = format!("it is not believed: {error}");
+                vault.warn(Problem::new("not-a-job-record", key.clone(), detail));
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    match (newest, failure) {
+        (None, Some(error)) => Err(error),
+        (newest, _) => Ok(newest),
+    }
 }
 
 async fn read(vault: &Vault, replica: &Replica, job: &Name) -> Option<JobRecord> {

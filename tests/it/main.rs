@@ -74,6 +74,7 @@ mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
 mod schedule;
+mod simulation;
 mod snapshot;
 mod snapshot_assets;
 mod snapshot_content;

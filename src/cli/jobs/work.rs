@@ -4,8 +4,8 @@
 //! it out asks for its lease, and checks it again before each commit. How it went is recorded in
 //! the vault, so that any host knows what was missed.
 //!
-//! Where leases cannot be asked, what only adds runs all the same: two snapshots are harmless, none
-//! is not. What removes does not.
+//! How is a matter of [`schedule::errand`](crate::schedule::errand); here is what a run of a command
+//! has besides: what it prints, whom it tells, its hooks.
 //!
 //! **A crash** leaves the lease until it ends, and no record of the run: the next host makes up
 //! for it.
@@ -29,14 +29,13 @@ use crate::cli::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
 use crate::ids::Name;
-use crate::schedule::{Cron, Job, Known, Work};
+use crate::schedule::errand::{Asking, Errand, give_back, under_lease};
+pub(in crate::cli) use crate::schedule::errand::{known, next};
+use crate::schedule::{Job, Known, Work};
 use crate::server::Publish;
 use crate::snapshot::Read;
-use crate::vault::error::VaultError;
-use crate::vault::format::job::{JobRecord, RunRecord};
-use crate::vault::jobs as records;
-use crate::vault::lease::{Asked, Held, Holder, Leases};
-use crate::vault::open::Vault;
+use crate::vault::format::job::RunRecord;
+use crate::vault::lease::{Held, Holder};
 use crate::vault::replica::with_causes;
 
 /// What is to be carried out.
@@ -138,18 +137,20 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         Ok(session) => session.vault,
         Err(error) => return Carried::Ran(Err(error)),
     };
-    if let Some(known) = covered(order, &vault).await {
-        return Carried::Covered(known);
-    }
-    let held = match take_lease(order, &vault, &config).await {
-        Ok(Leased::Held(held)) => Some(held),
-        Ok(Leased::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
-        Err(error) if removes(order.job.work) => {
-            let job = &order.job.name;
-            return Carried::Ran(Err(CommandError::from(error)
-                .within(format!("{job} did not run: nothing is removed by two hosts at once"))));
-        }
-        Err(error) => {
+    let lease_of = config.run.lease.clone();
+    let errand = Errand {
+        vault: &vault,
+        job: &order.job,
+        planned: order.planned,
+        if_due: order.if_due,
+        holder: &order.holder,
+        lease_of: lease_of.as_deref(),
+    };
+    let held = match errand.ask().await {
+        Ok(Asking::Granted(held)) => Some(held),
+        Ok(Asking::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
+        Ok(Asking::Covered(known)) => return Carried::Covered(known),
+        Ok(Asking::Unsure(error)) => {
             context.output.warning(format!(
                 "another host may run {} as well, which does no harm: {}",
                 order.job.name,
@@ -157,12 +158,12 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
             ));
             None
         }
+        Err(error) => {
+            let job = &order.job.name;
+            return Carried::Ran(Err(CommandError::from(error)
+                .within(format!("{job} did not run: nothing is removed by two hosts at once"))));
+        }
     };
-    // The other may have finished just before it gave the lease back.
-    if let Some(known) = covered(order, &vault).await {
-        give_back(held.as_deref(), &vault).await;
-        return Carried::Covered(known);
-    }
     let started = context.clock.now();
     let result = match telling.before().await {
         Ok(()) => work_under(held.as_deref(), order, config, &vault, context).await,
@@ -173,56 +174,9 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         )
         .hint("run the hook by hand, as this user, to see what it says")),
     };
-    note(order, &vault, started, &result, context).await;
+    note(&errand, order.attempt, started, &result, context).await;
     give_back(held.as_deref(), &vault).await;
     Carried::Ran(result)
-}
-
-/// Whether two of them at once could remove more than each alone.
-fn removes(work: Work) -> bool {
-    match work {
-        Work::Retain | Work::Prune { .. } => true,
-        Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } | Work::AccessReview => false,
-    }
-}
-
-enum Leased {
-    Held(Arc<Held>),
-    Elsewhere { host: String, wait: Duration },
-}
-
-async fn take_lease(order: &Order, vault: &Vault, config: &Config) -> Result<Leased, VaultError> {
-    let leases = Leases::of(vault, config.run.lease.as_deref(), config.limits.lease_lasts)?;
-    Ok(match leases.acquire(&order.job.name, &order.holder).await? {
-        Asked::Granted(lease) => {
-            let held = Arc::new(Held::new(&leases, lease));
-            vault.hold(&held);
-            Leased::Held(held)
-        }
-        Asked::Held { host, wait, .. } => Leased::Elsewhere { host, wait },
-    })
-}
-
-async fn give_back(held: Option<&Held>, vault: &Vault) {
-    if let Some(held) = held
-        && let Err(error) = held.release(vault).await
-    {
-        tracing::debug!(%error, "a lease was not given back; it ends by itself");
-    }
-}
-
-async fn covered(order: &Order, vault: &Vault) -> Option<Known> {
-    if !order.if_due {
-        return None;
-    }
-    let known = known(&records::load(vault, &order.job.name).await?)?;
-    (known.covered >= order.planned).then_some(known)
-}
-
-/// What a scheduler needs to know of a record.
-pub(in crate::cli) fn known(record: &JobRecord) -> Option<Known> {
-    let done = record.last.as_ref().map(|last| record.last_success.as_ref() == Some(last));
-    Some(Known { covered: record.covered()?, done })
 }
 
 /// Does the work in the vault that is open, and stops it when its lease is lost.
@@ -236,22 +190,19 @@ async fn work_under(
     let cancel = context.cancel.child_token();
     let own = Context { vault: Some(Arc::clone(vault)), cancel: cancel.clone(), ..context.clone() };
     let work = run_now(&order.job, order.only.as_ref(), config, &order.identity, &own);
-    let Some(held) = held else { return work.await };
-    tokio::pin!(work);
-    tokio::select! {
-        result = &mut work => result,
-        lost = held.keep(vault) => {
-            cancel.cancel();
-            // It may be done by now: what it committed, it committed while the lease was held.
-            work.await.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))
+    match under_lease(held, vault, &cancel, work).await {
+        // It may be done by now: what it committed, it committed while the lease was held.
+        (result, Some(lost)) => {
+            result.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))
         }
+        (result, None) => result,
     }
 }
 
 /// Records how a run ended. One that was interrupted is not on record: it is made up for.
 async fn note(
-    order: &Order,
-    vault: &Vault,
+    errand: &Errand<'_>,
+    attempts: u32,
     started: Timestamp,
     result: &Result<Outcome, CommandError>,
     context: &Context,
@@ -264,25 +215,19 @@ async fn note(
         return;
     }
     let now = context.clock.now();
-    let job = &order.job;
-    let mut record = records::load(vault, &job.name)
-        .await
-        .unwrap_or_else(|| JobRecord::first_seen(vault, &job.name, job.work.word(), started));
     let run = RunRecord {
         run: context.run.clone(),
-        planned: rfc3339(order.planned),
+        planned: rfc3339(errand.planned),
         started: rfc3339(started),
         ended: rfc3339(now),
         exit_code: outcome.code(),
-        attempts: order.attempt,
+        attempts,
         host: host(),
     };
-    record.ended(run, is_done(outcome));
-    record.next = next(job, now);
-    if let Err(error) = records::store(vault, &record).await {
+    if let Err(error) = errand.record(run, is_done(outcome), now).await {
         context.output.warning(format!(
             "the vault does not know that {} ran: {}",
-            job.name,
+            errand.job.name,
             with_causes(&error)
         ));
     }
@@ -291,11 +236,6 @@ async fn note(
 /// Whether a run that ended so did its work, perhaps with gaps: trying again would not help.
 pub(in crate::cli) fn is_done(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Complete | Outcome::Partial | Outcome::ObjectiveMissed)
-}
-
-/// When a job runs next, as its record says it.
-pub(in crate::cli) fn next(job: &Job, now: Timestamp) -> Option<String> {
-    job.cron.as_ref().and_then(|cron: &Cron| cron.next_after(now)).map(rfc3339)
 }
 
 /// Does the work of a job, in the same way as the command of that name.

@@ -458,7 +458,15 @@ impl Shared {
         let seen = match listed {
             Some(record) => Some(JobRecord::clone(record)),
             // A listing may have missed it, and who is taken for new has missed nothing.
-            None => records::load(vault, &job.name).await,
+            None => match records::find(vault, &job.name).await {
+                Ok(found) => found,
+                Err(error) => {
+                    let why = with_causes(&error);
+                    let what = format!("what is known of the job {} cannot be read now: {why}", job.name);
+                    self.context.output.warning(what);
+                    return None;
+                }
+            },
         };
         let mut record =
             seen.clone().unwrap_or_else(|| JobRecord::first_seen(vault, &job.name, job.work.word(), now));

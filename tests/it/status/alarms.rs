@@ -207,6 +207,13 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         },
     ),
     (
+        // A run that a wrong clock dated tomorrow is no sign of life.
+        "job-overdue:nightly",
+        Critical,
+        |facts| late_after(facts, -hours(30)),
+        |facts| late_after(facts, hours(1)),
+    ),
+    (
         "scheduler-silent:vault",
         Critical,
         |facts| next_of_all(facts, hours(2)),
@@ -264,6 +271,12 @@ fn never_ran(facts: &mut Facts, late: TimeDelta) {
     let record = monthly.record.as_mut().unwrap();
     record.next = Some(rfc3339(now() - late));
     (record.last, record.last_success) = (None, None);
+}
+
+/// The first job was due two hours ago, and ran last so long ago.
+fn late_after(facts: &mut Facts, before: TimeDelta) {
+    facts.jobs[0].plan.as_mut().unwrap().last_due = Some(now() - hours(2));
+    facts.jobs[0].record.as_mut().unwrap().last = Some(run(before, 0));
 }
 
 fn next_of_all(facts: &mut Facts, late: TimeDelta) {
