@@ -124,9 +124,9 @@ pub struct Limits {
     /// Memory that all copies between replicas take together. Buffers of the connections come on
     /// top: all in all it stays below 100 MiB.
     pub copy_memory_bytes: u64,
-    /// Bytes of an object that is copied which one request reads. Of a large one two such pieces are
-    /// in memory: one that is written and one that is read.
-    pub copy_range_bytes: u64,
+    /// Bytes of an object that is copied which are hashed, and then sent, at once. Of a large one two
+    /// such batches are in memory: one that is written and one that is read.
+    pub copy_batch_bytes: u64,
     /// Objects sent to or read from one replica at once.
     pub store_concurrency: usize,
     /// Attempts of one request to a replica, the first included.
@@ -283,7 +283,7 @@ impl Default for Limits {
             check_attempts: 2,
             copies_in_flight: 16,
             copy_memory_bytes: 32 << 20,
-            copy_range_bytes: 4 << 20,
+            copy_batch_bytes: 2 << 20,
             store_concurrency: 8,
             store_attempts: 5,
             store_timeout: Duration::from_mins(5),

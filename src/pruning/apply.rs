@@ -177,9 +177,8 @@ async fn repack(
     let marks = repack::marks(&survey, plan, vault.limits());
     for (state, marks) in survey.replicas.iter().zip(marks) {
         let replica = replica(vault, &state.id)?;
+        write_marks(vault, replica, &marks, options, report).await?;
         for mark in marks {
-            check_cancelled(options)?;
-            report.marked.push(write_mark(vault, replica, &mark).await?);
             let repacked = report.repacked.get_or_insert_default();
             repacked.packs = repacked.packs.max(mark.packs.len() as u64);
         }
@@ -242,10 +241,7 @@ async fn mark_all(
     }
     for (own, state) in plan.replicas.iter().zip(&survey.replicas) {
         let replica = replica(vault, &own.id)?;
-        for mark in &own.mark {
-            check_cancelled(options)?;
-            report.marked.push(write_mark(vault, replica, mark).await?);
-        }
+        write_marks(vault, replica, &own.mark, options, report).await?;
         // Marks that are taken back go last: what else they name is marked anew by now.
         for key in &own.release {
             check_cancelled(options)?;
@@ -289,6 +285,20 @@ async fn write_merged(vault: &Vault, merge: &MergePlan, headers: &Headers) -> Re
     }
     // What a run that was killed had fetched is of use for the next run only, and these are older.
     write_index(vault, &merge.space, packs.into_values().collect(), Vec::new()).await
+}
+
+async fn write_marks(
+    vault: &Vault,
+    replica: &Replica,
+    plans: &[MarkPlan],
+    options: &PruneOptions<'_>,
+    report: &mut PruneReport,
+) -> Result<()> {
+    for plan in plans {
+        check_cancelled(options)?;
+        report.marked.push(write_mark(vault, replica, plan).await?);
+    }
+    Ok(())
 }
 
 async fn write_mark(vault: &Vault, replica: &Replica, plan: &MarkPlan) -> Result<Marked> {

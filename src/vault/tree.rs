@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
+use serde::de::DeserializeOwned;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{Entry, PageEntry};
@@ -236,7 +237,16 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     Ok(entries.into_iter().find(|entry| entry.path() == path))
 }
 
-pub(super) fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
+/// Adds the lines of a page to `entries`.
+///
+/// # Errors
+///
+/// [`ErrorKind::Integrity`] for a line that is none.
+pub(super) fn parse_into<E: DeserializeOwned>(
+    bytes: &[u8],
+    page: ItemId,
+    entries: &mut Vec<E>,
+) -> Result<()> {
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         entries.push(
             serde_json::from_slice(line)
