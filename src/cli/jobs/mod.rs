@@ -208,7 +208,7 @@ pub(super) fn directory_of(config: &Config) -> PathBuf {
 }
 
 /// Says what to do where there are no jobs at all.
-fn not_loaded(error: ConfigError) -> CommandError {
+pub(super) fn not_loaded(error: ConfigError) -> CommandError {
     match error.kind() {
         ConfigErrorKind::Missing => CommandError::new(ErrorKind::Configuration, error).hint(
             "a job is a file such as nightly.toml: job = \"snapshot\", repositories = [\"*\"], cron = \"15 2 * * *\"",

@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Context;
-use super::error::{CommandError, ErrorKind};
+use super::error::CommandError;
 use super::exit::Outcome;
 use super::session::IdentityOptions;
 use super::units::counted;
@@ -217,9 +217,4 @@ fn mistakes_of(mistakes: Vec<crate::config::ConfigError>) -> Option<CommandError
         0 => error,
         _ => error.hint("`prismvault jobs check` lists all of them"),
     })
-}
-
-/// A directory of jobs that cannot be read.
-fn not_loaded(error: crate::config::ConfigError) -> CommandError {
-    CommandError::new(ErrorKind::Configuration, error)
 }
