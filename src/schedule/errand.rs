@@ -165,7 +165,7 @@ fn later(at: Timestamp, by: Duration) -> Timestamp {
 /// Whether two runs at once could remove more than each alone.
 pub fn removes(work: Work) -> bool {
     match work {
-        Work::Retain | Work::Prune => true,
+        Work::Retain | Work::Prune { .. } => true,
         Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } => false,
     }
 }
