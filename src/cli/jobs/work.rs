@@ -36,6 +36,7 @@ use crate::server::Publish;
 use crate::snapshot::Read;
 use crate::vault::format::job::RunRecord;
 use crate::vault::lease::{Held, Holder};
+use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 
 /// What is to be carried out.

@@ -1,6 +1,6 @@
 //! What a run of the scheduler does: the same as `prismvault jobs run`, in a context of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
