@@ -30,7 +30,7 @@ async fn without_the_feature_one_warning_says_that_nothing_is_exported() {
 #[cfg(feature = "otel")]
 mod exported {
     use std::collections::BTreeMap;
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::io::{BufReader, Write as _};
     use std::net::TcpListener;
     use std::sync::{Arc, Mutex};
 
