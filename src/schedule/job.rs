@@ -297,10 +297,7 @@ fn read_repack(root: &Table<'_>, limits: &Limits) -> Result<Option<u8>, ConfigEr
 }
 
 fn read_directory(value: &Value<'_>) -> Result<PathBuf, ConfigError> {
-    match value.text()? {
-        "" => Err(value.invalid("is empty; leave it out")),
-        text => Ok(PathBuf::from(text)),
-    }
+    Ok(PathBuf::from(value.text()?))
 }
 
 /// Reads how often publishes are looked for.

@@ -194,7 +194,7 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
         ),
         (job("repack = true"), "x.toml:4: repack: is for prune jobs only"),
         (job("to = \"reviews\""), "x.toml:4: to: is for access-review jobs only"),
-        (GOOD.replace("snapshot", "access-review") + "to = \"\"\n", "x.toml:4: to: is empty; leave it out"),
+        (GOOD.replace("snapshot", "access-review") + "to = \"\"\n", "x.toml:4: to: is empty"),
         (
             GOOD.replace("snapshot", "prune") + "repack_below = 40\n",
             "x.toml:4: repack_below: is used only with repack = true",
