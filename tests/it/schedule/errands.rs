@@ -50,7 +50,7 @@ async fn what_was_done_since_is_not_done_again_and_a_record_of_the_future_counts
     let errand = Errand { vault: &vault, job: &job, planned, if_due: true, holder: &holder, lease_of: None };
     let is_granted = async || match errand.ask().await.unwrap() {
         Asking::Granted(held) => {
-            give_back(Some(&held)).await;
+            give_back(Some(&held), &vault).await;
             true
         }
         Asking::Covered(_) => false,

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use prismvault::cli::error::CommandError;
 use prismvault::cli::exit::Outcome;
-use prismvault::clock::rfc3339;
+use prismvault::clock::{Clock as _, rfc3339};
 use prismvault::ids::{Name, SnapshotId};
 use prismvault::progress::{Problem, Silent};
 use prismvault::pruning::{self, PruneOptions};
@@ -269,6 +269,7 @@ impl Inner {
             Work::Verify { .. } => self.verify(&vault, cancel).await,
             Work::Retain => self.retain(&vault, cancel).await,
             Work::Prune { .. } => self.prune(&vault, cancel).await,
+            Work::AccessReview => unreachable!("no schedule of the simulation has such a job"),
         }
     }
 
