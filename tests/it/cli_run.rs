@@ -298,7 +298,7 @@ async fn a_publish_during_a_snapshot_makes_exactly_one_more() {
     let (reached, mut is_reached) = tokio::sync::mpsc::unbounded_channel();
     let searches = source.control().requests_to(Endpoint::Search);
     source.control().set_faults(Faults { latency: Duration::from_millis(200), ..Faults::default() });
-    source.control().on_request_to(Endpoint::Search, searches + 1, move |_| drop(reached.send(())));
+    source.control().on_request_to(Endpoint::Search, searches + 1, move |_| reached.send(()).unwrap());
     tell(port, Some(&source.repository.master_ref()), &[]);
     tokio::time::timeout(PATIENCE, is_reached.recv()).await.unwrap().unwrap();
     source.repository.edit(0.05, 12).unwrap();
