@@ -75,6 +75,11 @@ impl Live {
 
     pub(crate) fn end(self) -> Run {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended, as it was asked to before.
+    pub(crate) fn ended(self) -> Run {
         Run::from(self.child.wait_with_output().unwrap())
     }
 }

@@ -149,7 +149,7 @@ async fn health_and_numbers_are_served_and_a_scrape_asks_nobody_for_anything() {
     let (status, why) = get(port, "/readyz").expect("it listens to the end");
     assert_eq!((status, why.as_str()), (503, "prismvault: it was asked to end\n"));
     assert_eq!(get(port, "/healthz").unwrap().0, 200);
-    assert_eq!(live.end().code, 0);
+    assert_eq!(live.ended().code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
