@@ -25,10 +25,6 @@ use super::job::Job;
 use crate::clock::{Clock, Timestamp};
 use crate::ids::Name;
 
-/// How soon it is looked again whether a job that is due may begin that could not: at once would be
-/// a loop that never rests.
-const BLOCKED_AGAIN: Duration = Duration::from_secs(1);
-
 /// Does the work, and knows what others did.
 #[async_trait]
 pub trait Hand: Send + Sync + 'static {
@@ -191,9 +187,7 @@ impl Scheduler {
 
     fn wakes(&self) -> Instant {
         let now = self.clock.now();
-        // What is due already waits for another run, which wakes the loop when it ends.
         let wait = self.agenda.wakes().map(|at| until(now, at));
-        let wait = wait.map(|wait| if wait.is_zero() { BLOCKED_AGAIN } else { wait });
         let wakes = Instant::now() + wait.unwrap_or(self.times.look_again).min(self.times.look_again);
         self.unknown.as_ref().map_or(wakes, |(_, at)| wakes.min(*at))
     }
