@@ -279,7 +279,7 @@ impl Inner {
         let snapshots = Snapshots::load(&vault, Some(&name)).await?;
         let ledger = Ledger::load(&vault, &name).await?;
         let space = Space::load_after(&vault, &name, &ledger).await?;
-        let writer = Writer::new(Arc::clone(&vault), space)?;
+        let writer = Writer::new(Arc::clone(&vault), space, std::iter::empty())?;
         let (revision, _) = self.world.revision();
         self.spend(40, cancel).await?;
         let items = content(revision);
