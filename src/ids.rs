@@ -58,7 +58,7 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     // Without branches: digits are random, so half of them would be guessed wrongly.
     let (mut bytes, mut seen) = ([0; N], 0);
     for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-        let [high, low] = pair.map(|digit| DIGIT_VALUES[usize::from(digit)]);
+        let (high, low) = (DIGIT_VALUES[usize::from(pair[0])], DIGIT_VALUES[usize::from(pair[1])]);
         seen |= high | low;
         *byte = high << 4 | (low & 15);
     }
