@@ -274,7 +274,8 @@ impl World {
             due.extend(nightly.last_until(at(began)).filter(|at_time| *at_time > at(Duration::ZERO)));
         }
         due.extend(nightly.last_until(at(latest)).filter(|due| *due > at(sound.max(began))));
-        let newest = self.model().newest(|_| true, now).map(|newest| newest.started);
+        // Also one with gaps: its machine may have been in trouble, and nobody runs it once more.
+        let newest = self.model().taken.values().map(|one| one.started).filter(|at| *at <= now).max();
         for due in due {
             if newest.is_none_or(|newest| newest < due) {
                 self.broken(format!(

@@ -75,13 +75,15 @@ impl Machinist {
         stage: &mpsc::UnboundedSender<Act>,
         begun: &mpsc::UnboundedSender<usize>,
     ) -> Self {
+        // As a scheduler that begins asks the vault, so that its first poll is no snapshot in disguise.
+        let stored = world.model().newest(|_| true, world.clock.now()).map(|newest| newest.revision);
         Self(Arc::new(Inner {
             world: Arc::clone(world),
             machine,
             holder: Holder::new(HOSTS[machine]),
             stage: stage.clone(),
             begun: begun.clone(),
-            news: Mutex::default(),
+            news: Mutex::new(News { published: false, seen: stored }),
         }))
     }
 
