@@ -192,7 +192,7 @@ impl Inner {
             Ok(Asking::Granted(held)) => Some(held),
             Ok(Asking::Unsure(_)) => None,
             Ok(Asking::Elsewhere { wait, .. }) => {
-                return Ran::Elsewhere(wait.clamp(Duration::from_secs(1), Duration::from_mins(2)));
+                return Ran::Elsewhere(wait.clamp(Duration::from_secs(1), Duration::from_mins(10)));
             }
             Ok(Asking::Covered(known)) => return Ran::Covered(known),
             Err(error) => return self.not_begun(start, error),
