@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::access::{AccessPolicy, Caller};
 use super::answer::{Refusal, json_response, raw_json_response};
 use super::search::{Parameters, Place, Search};
-use super::source::{ContentSource, RefAnswer, RepositoryRoot};
+use super::source::{ContentSource, RefAnswer};
 
 /// How a repository is served.
 #[derive(Debug, Clone, Default)]
@@ -121,21 +121,14 @@ async fn search(
         }
         RefAnswer::Found(_, set) => set,
     };
-    // Evaluating and copying are work for a processor, not for the threads that wait.
-    let work = move || evaluate(&engine, &search, &set, &root, base);
-    let body = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Evaluation)?;
+    let place = Place { base, asset_host: engine.options.asset_host.clone() };
+    if let Some(body) = search.answer_now(&set, &place, &root) {
+        return Ok(raw_json_response(StatusCode::OK, body));
+    }
+    // Searching, reading and copying are work for threads that may wait.
+    let work = move || search.answer(&set, &place, &root);
+    let body = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Evaluation)??;
     Ok(raw_json_response(StatusCode::OK, body))
-}
-
-fn evaluate(
-    engine: &Engine,
-    search: &Search,
-    set: &Arc<super::DocumentSet>,
-    root: &RepositoryRoot,
-    base: String,
-) -> Vec<u8> {
-    let place = Place { base: base.into(), asset_host: &engine.options.asset_host };
-    search.answer(set, &place, root)
 }
 
 impl Engine {

@@ -202,6 +202,8 @@ impl RepositoryRoot {
             ("fetchLinks", "String", false, None),
             ("graphQuery", "String", false, None),
             ("orderings", "String", false, None),
+            ("routes", "String", false, None),
+            ("brokenRoute", "String", false, None),
             ("referer", "String", false, None),
         ] {
             let mut field = json!({"type": kind, "multiple": multiple});

@@ -28,6 +28,7 @@ mod cli_waits;
 mod config;
 mod contentapi;
 mod contentapi_answers;
+mod contentapi_projections;
 mod crashes;
 mod damage;
 mod demo;
