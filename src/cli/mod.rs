@@ -74,6 +74,7 @@ pub mod restore;
 pub mod retain;
 pub mod run;
 pub mod sandbox;
+pub mod serve;
 pub mod show;
 pub mod snapshot;
 pub mod status;
@@ -184,6 +185,8 @@ enum Command {
     Jobs(jobs::Args),
     /// Run the jobs at their times, until it is asked to end
     Run(run::Args),
+    /// Hot standby: serve snapshots through Prismic's Content API, read only
+    Serve(serve::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
     Sandbox(sandbox::Args),
     /// Check the configuration and show what it means
@@ -229,6 +232,7 @@ impl Command {
             // Its vault is its own.
             | Self::Demo(_)
             | Self::Sandbox(_)
+            | Self::Serve(_)
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Manual(_) => Effect::Reads,
@@ -472,6 +476,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

@@ -12,7 +12,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -111,7 +111,7 @@ fn offset(at: usize) -> u32 {
 }
 
 /// What nearly every query needs of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// 16 characters of `[A-Za-z0-9_-]`.
     pub id: Box<str>,
@@ -129,6 +129,17 @@ pub struct Head {
     pub first_publication: Option<Millis>,
     /// Null for what was never published.
     pub last_publication: Option<Millis>,
+}
+
+impl Head {
+    /// Reads the head of a document, as [`Document::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// When it is no document.
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        head(&serde_json::from_str(text)?)
+    }
 }
 
 /// A document: [`Head`] and raw JSON.

@@ -21,9 +21,14 @@ pub struct ContentOptions {
     /// Who may read what.
     pub access: AccessPolicy,
     /// Address of this server without the final slash, for the addresses in answers; without it
-    /// `http://` and the request's `Host`.
+    /// the request's `Host`.
     pub base_url: Option<String>,
-    /// Scheme and host that fill the places of [`ASSET_HOST`](super::ASSET_HOST).
+    /// Whether a `Host` is reached by `https://`.
+    pub is_https: bool,
+    /// Path below the server at which this repository is, without a final slash.
+    pub prefix: String,
+    /// Scheme and host that fill the places of [`ASSET_HOST`](super::ASSET_HOST); a path is meant
+    /// below the address of the repository here.
     pub asset_host: String,
     /// Longest address that is answered, in bytes; Prismic refuses 2,048 and more.
     pub url_bytes_max: Option<usize>,
@@ -121,7 +126,11 @@ async fn search(
         }
         RefAnswer::Found(_, set) => set,
     };
-    let place = Place { base, asset_host: engine.options.asset_host.clone() };
+    let asset_host = match engine.options.asset_host.as_str() {
+        path if path.starts_with('/') => format!("{base}{path}"),
+        host => host.to_owned(),
+    };
+    let place = Place { base, asset_host };
     if let Some(body) = search.answer_now(&set, &place, &root) {
         return Ok(raw_json_response(StatusCode::OK, body));
     }
@@ -137,9 +146,10 @@ impl Engine {
     }
 
     fn base(&self, headers: &HeaderMap) -> String {
-        self.options.base_url.clone().unwrap_or_else(|| {
+        let server = self.options.base_url.clone().unwrap_or_else(|| {
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-            format!("http://{host}")
-        })
+            format!("{}://{host}", if self.options.is_https { "https" } else { "http" })
+        });
+        format!("{server}{}", self.options.prefix)
     }
 }

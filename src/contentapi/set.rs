@@ -34,7 +34,7 @@ pub trait Bodies: std::fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 enum Documents {
     Here(Vec<Arc<Document>>),
-    Elsewhere(Vec<Head>, Arc<dyn Bodies>),
+    Elsewhere(Vec<Arc<Head>>, Arc<dyn Bodies>),
 }
 
 /// Documents at one ref, newest publication first.
@@ -64,7 +64,7 @@ impl DocumentSet {
     /// Makes a set of documents that are kept elsewhere: `bodies` gets what belongs to each, in the
     /// order of their places. Of several documents with one id the last counts.
     pub fn kept_elsewhere<T>(
-        mut documents: Vec<(Head, T)>,
+        mut documents: Vec<(Arc<Head>, T)>,
         bodies: impl FnOnce(Vec<T>) -> Arc<dyn Bodies>,
     ) -> Self {
         arrange(&mut documents, |(head, _)| head);

@@ -62,6 +62,11 @@ impl<'a> OpenSnapshot<'a> {
         Ok(Self { vault, manifest: manifest.clone(), space })
     }
 
+    /// The vault that it is in.
+    pub fn vault(&self) -> &'a Vault {
+        self.vault
+    }
+
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

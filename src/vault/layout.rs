@@ -81,6 +81,11 @@ pub fn verification(space: &Name) -> String {
     format!("{VERIFICATION}/{space}.json")
 }
 
+/// Name in the local cache of what a standby keeps of a repository; on no replica.
+pub fn cached_heads(space: &Name, repository: &Name) -> String {
+    format!("standby/{space}/{repository}.heads")
+}
+
 /// Below it: leases, a row of numbered files for each.
 pub const LEASES: &str = "state/leases";
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::cache::Cache;
@@ -202,6 +203,17 @@ impl Vault {
     /// Returns the bounds it was opened with.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Returns what an earlier run kept in the local cache under `key`. Whoever can write the cache
+    /// may have put it there.
+    pub fn cached(&self, key: &str) -> Option<Bytes> {
+        self.cache.get(key)
+    }
+
+    /// Keeps bytes in the local cache. A cache that cannot be written is slow, not wrong.
+    pub fn keep_cached(&self, key: &str, bytes: &[u8]) {
+        self.cache.keep(key, bytes);
     }
 
     /// Returns the directory for temporary files, which exists.

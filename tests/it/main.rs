@@ -76,6 +76,7 @@ mod snapshot;
 mod snapshot_assets;
 mod snapshot_content;
 mod snapshot_gaps;
+mod standby;
 mod status;
 mod tidy;
 mod vault_rules;

@@ -1,0 +1,437 @@
+//! `prismvault serve`: hot standby, snapshots through Prismic's own Content API.
+//!
+//! What holds the open snapshots runs beside the server, on the thread of the command. Snapshots are
+//! opened anew when a newer one is followed, or when reading failed: a replica that was away may be
+//! back, and nobody should have to restart a standby on the worst day.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsAcceptor;
+
+use super::Context;
+use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
+use super::output::Page;
+use super::restore::ContentSession;
+use super::session::IdentityOptions;
+use super::text::{Style, Text};
+use super::units::{counted, human_duration};
+use crate::clock::parse_duration;
+use crate::config::SecretRef;
+use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
+use crate::ids::{Name, SnapshotId};
+use crate::standby::{
+    Bounds, DocumentCache, Edition, Heads, Served, SiteOptions, Standby, StandbyError, listen, open, serve,
+    site, tls,
+};
+use crate::vault::format::manifest::Manifest;
+
+/// Connections at once: ten times what a busy site with a cache in front opens.
+const CONNECTIONS: usize = 1_024;
+/// Time in which a connection must begin a request.
+const IDLE: Duration = Duration::from_secs(30);
+/// Bytes of a head: the longest address, and cookies.
+const HEAD_BYTES: usize = 64 << 10;
+/// How long answers under way are waited for at the end.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Snapshots: ids, unique beginnings, `latest`, or REPOSITORY@WHEN; the first of a repository is
+    /// its published content, each further one a ref of its own
+    #[arg(value_name = "SNAPSHOT", required_unless_present = "follow")]
+    snapshots: Vec<String>,
+    /// Serve the newest complete snapshot of this repository or group, and move to each new one
+    #[arg(long, value_name = "REPOSITORY", num_args = 1..)]
+    follow: Vec<String>,
+    /// How often to look for a new snapshot
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    look_every: Duration,
+    /// Address and port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Address under which sites reach it, for the addresses in answers; by default what they asked
+    #[arg(long, value_name = "URL")]
+    public_url: Option<url::Url>,
+    /// File with the access token of the site; asked for everything unless --access says otherwise
+    #[arg(long, value_name = "FILE")]
+    access_token_file: Option<PathBuf>,
+    /// What can be read without access token [default: private with a token, public without]
+    #[arg(long, value_enum)]
+    access: Option<Access>,
+    /// Certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Memory for documents that were asked for, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    memory: u32,
+    #[command(flatten)]
+    identity: IdentityOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Access {
+    /// Everything, releases included
+    Open,
+    /// What is published
+    Public,
+    /// Nothing
+    Private,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .filter(|every| !every.is_zero())
+        .ok_or_else(|| "is no duration such as 30s".to_owned())
+}
+
+/// What is printed when it answers.
+#[derive(Serialize)]
+struct Ready {
+    address: SocketAddr,
+    /// Seconds from the start of the command: the time of this way back.
+    ready_after: f64,
+    repositories: Vec<ReadyRepository>,
+}
+
+#[derive(Serialize)]
+struct ReadyRepository {
+    repository: Name,
+    content_api: String,
+    snapshots: Vec<SnapshotId>,
+    documents: usize,
+    is_complete: bool,
+}
+
+/// A repository that is served.
+struct Kept {
+    standby: Arc<Standby>,
+    heads: Arc<Mutex<Heads>>,
+    manifests: Vec<Manifest>,
+    is_followed: bool,
+}
+
+/// Futures that hold open snapshots.
+type Shelves = FuturesUnordered<LocalBoxFuture<'static, ()>>;
+
+/// Serves snapshots until the process is asked to end.
+///
+/// # Errors
+///
+/// When the identity that reads content is not here, a snapshot is not found or cannot be read, or
+/// the address is taken.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let begun = Instant::now();
+    let (acceptor, policy) = (args.acceptor()?, args.policy(context)?);
+    let content = Arc::new(ContentSession::open(context, &args.identity).await?);
+    let mut kept = args.wanted(&content)?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        CommandError::because(ErrorKind::Failed, format!("cannot listen on {}", args.listen), error)
+            .hint("another process may have it; choose another with --listen")
+    })?;
+    let address = listener.local_addr().unwrap_or(args.listen);
+    let cache = Arc::new(DocumentCache::new((args.memory as usize) << 20));
+    let mut shelves = Shelves::new();
+    for kept in kept.values_mut() {
+        let mut editions = Vec::new();
+        for manifest in &kept.manifests {
+            let ready = prepare(&shelves, &content, manifest, &kept.heads, &cache, context);
+            editions.push(Arc::new(while_reading(&mut shelves, ready).await?));
+        }
+        kept.standby.serve(editions);
+    }
+    let served = kept
+        .iter()
+        .map(|(name, kept)| Served { name: name.clone(), standby: Arc::clone(&kept.standby) })
+        .collect();
+    let options = SiteOptions {
+        access: policy,
+        public_url: args.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        is_https: acceptor.is_some(),
+    };
+    let bounds =
+        Bounds { connections: CONNECTIONS, idle: IDLE, head_bytes: HEAD_BYTES, stop_grace: STOP_GRACE };
+    let mut server = JoinSet::new();
+    server.spawn(listen(listener, site(served, &options), acceptor, bounds, context.cancel.clone()));
+    args.tell(&kept, address, begun, &options, context)?;
+    content.session.warn_of_replicas(context);
+    drop(content);
+
+    let mut look = interval(args.look_every);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look.tick().await;
+    loop {
+        tokio::select! {
+            Some(_) = server.join_next() => return Ok(Outcome::Complete),
+            Some(()) = shelves.next(), if !shelves.is_empty() => {}
+            _ = look.tick(), if !context.cancel.is_cancelled() => {
+                if let Err(error) = args.look(&mut kept, &mut shelves, &cache, context).await {
+                    let error = error.within("what is served stays as it is, and is looked at again");
+                    context.output.error(&error);
+                }
+            }
+        }
+    }
+}
+
+/// Makes a snapshot ready on a shelf of its own.
+fn prepare(
+    shelves: &Shelves,
+    content: &Arc<ContentSession>,
+    manifest: &Manifest,
+    heads: &Arc<Mutex<Heads>>,
+    cache: &Arc<DocumentCache>,
+    context: &Context,
+) -> oneshot::Receiver<Result<Edition, CommandError>> {
+    let (sender, receiver) = oneshot::channel();
+    let (content, manifest) = (Arc::clone(content), manifest.clone());
+    let (heads, cache, progress) = (Arc::clone(heads), Arc::clone(cache), Arc::clone(&context.progress));
+    shelves.push(Box::pin(async move {
+        let prepared = async {
+            let snapshot = content.content(&manifest).await?;
+            let mut heads = heads.lock().await;
+            let opened = open(&snapshot, &mut heads, cache, Arc::from([]), &*progress).await?;
+            Ok::<_, CommandError>((snapshot, opened))
+        };
+        match prepared.await {
+            // Whoever waited may be gone; then nobody needs the shelf.
+            Err(error) => drop(sender.send(Err(error))),
+            Ok((snapshot, (edition, requests))) => {
+                if sender.send(Ok(edition)).is_ok() {
+                    serve(&snapshot, requests).await;
+                }
+            }
+        }
+    }));
+    receiver
+}
+
+/// Waits for something while shelves are read from.
+async fn while_reading(
+    shelves: &mut Shelves,
+    mut ready: oneshot::Receiver<Result<Edition, CommandError>>,
+) -> Result<Edition, CommandError> {
+    loop {
+        tokio::select! {
+            ready = &mut ready => {
+                return ready.unwrap_or_else(|_| Err(CommandError::interrupted()));
+            }
+            Some(()) = shelves.next(), if !shelves.is_empty() => {}
+        }
+    }
+}
+
+impl Args {
+    /// Which snapshots of which repositories are to be served.
+    fn wanted(&self, content: &ContentSession) -> Result<BTreeMap<Name, Kept>, CommandError> {
+        let mut wanted: BTreeMap<Name, Kept> = BTreeMap::new();
+        let kept = || Kept {
+            standby: Arc::default(),
+            heads: Arc::default(),
+            manifests: Vec::new(),
+            is_followed: false,
+        };
+        for repository in match self.follow.is_empty() {
+            true => Vec::new(),
+            false => content.session.config.select(&self.follow)?,
+        } {
+            let newest = content.snapshots.newest_complete(&repository.name).ok_or_else(|| {
+                let name = &repository.name;
+                CommandError::new(ErrorKind::Failed, format!("there is no complete snapshot of {name}")).hint(
+                    format!("take one with `prismvault snapshot {name}`, or name a partial one by its id"),
+                )
+            })?;
+            let kept = wanted.entry(repository.name.clone()).or_insert_with(kept);
+            kept.is_followed = true;
+            kept.manifests.push(newest.manifest.clone());
+        }
+        for typed in &self.snapshots {
+            let manifest = &content.select(typed)?.manifest;
+            let kept = wanted.entry(manifest.repository.clone()).or_insert_with(kept);
+            if kept.manifests.iter().all(|known| known.snapshot != manifest.snapshot) {
+                kept.manifests.push(manifest.clone());
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Looks for newer snapshots of what is followed, and for replicas that are back.
+    async fn look(
+        &self,
+        kept: &mut BTreeMap<Name, Kept>,
+        shelves: &mut Shelves,
+        cache: &Arc<DocumentCache>,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.shelf().failures() > 0);
+        if !kept.values().any(|kept| kept.is_followed || has_failed(kept)) {
+            return Ok(());
+        }
+        let content = {
+            let opening = ContentSession::open(context, &self.identity);
+            let mut opening = std::pin::pin!(opening);
+            Arc::new(loop {
+                tokio::select! {
+                    opened = &mut opening => break opened?,
+                    Some(()) = shelves.next(), if !shelves.is_empty() => {}
+                }
+            })
+        };
+        for (name, kept) in kept {
+            let newest = content.snapshots.newest_complete(name).filter(|_| kept.is_followed);
+            let is_new = newest.is_some_and(|newest| {
+                kept.manifests.first().is_none_or(|served| served.snapshot != newest.manifest.snapshot)
+            });
+            if !is_new && !has_failed(kept) {
+                continue;
+            }
+            if let Some(newest) = newest.filter(|_| is_new) {
+                // The one before stays for those who are just reading it page by page.
+                kept.manifests.truncate(1);
+                kept.manifests.insert(0, newest.manifest.clone());
+            }
+            let mut editions = Vec::new();
+            for manifest in &kept.manifests {
+                let ready = prepare(shelves, &content, manifest, &kept.heads, cache, context);
+                editions.push(Arc::new(while_reading(shelves, ready).await?));
+            }
+            kept.standby.serve(editions);
+            if is_new && let Some(manifest) = kept.manifests.first() {
+                context.output.message(format!("{name} is served from {} now", manifest.snapshot));
+            }
+        }
+        Ok(())
+    }
+
+    fn policy(&self, context: &Context) -> Result<AccessPolicy, CommandError> {
+        let tokens = match &self.access_token_file {
+            None => Vec::new(),
+            Some(path) => {
+                let limits = crate::limits::Limits::default();
+                let token = SecretRef::File { path: path.clone() }.resolve(&limits)?;
+                vec![(token, TokenScope::MasterAndReleases)]
+            }
+        };
+        let mode = match (self.access, tokens.is_empty()) {
+            (Some(Access::Open), _) => AccessMode::Open,
+            (Some(Access::Public), _) | (None, true) => AccessMode::PublicMaster,
+            (Some(Access::Private), true) => {
+                return Err(CommandError::new(
+                    ErrorKind::Usage,
+                    "--access private without --access-token-file would let nobody read",
+                ));
+            }
+            (Some(Access::Private), false) | (None, false) => AccessMode::Private,
+        };
+        if mode != AccessMode::Private && !self.listen.ip().is_loopback() {
+            context.output.warning(format!(
+                "everybody who reaches {} can read the content; --access-token-file asks for a token",
+                self.listen
+            ));
+        }
+        Ok(AccessPolicy { mode, tokens })
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, CommandError> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|error| {
+                CommandError::because(
+                    ErrorKind::Configuration,
+                    format!("cannot read {}", path.display()),
+                    error,
+                )
+            })
+        };
+        let acceptor = tls(&read(certificate)?, &read(key)?).map_err(|why| {
+            let pair = format!("{} with {}", certificate.display(), key.display());
+            CommandError::new(ErrorKind::Configuration, format!("{pair} cannot be used: {why}"))
+        })?;
+        Ok(Some(acceptor))
+    }
+
+    fn tell(
+        &self,
+        kept: &BTreeMap<Name, Kept>,
+        address: SocketAddr,
+        begun: Instant,
+        options: &SiteOptions,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        let scheme = if options.is_https { "https" } else { "http" };
+        let server = options.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let one = |(name, own): (&Name, &Kept)| {
+            let editions = own.standby.editions();
+            let prefix = if kept.len() > 1 { format!("/{name}") } else { String::new() };
+            ReadyRepository {
+                repository: name.clone(),
+                content_api: format!("{server}{prefix}/api/v2"),
+                snapshots: editions.iter().map(|edition| edition.snapshot().clone()).collect(),
+                documents: editions.first().map_or(0, |edition| edition.len()),
+                is_complete: editions.first().is_some_and(|edition| edition.is_complete()),
+            }
+        };
+        let repositories = kept.iter().map(one).collect();
+        let ready = Ready { address, ready_after: begun.elapsed().as_secs_f64(), repositories };
+        context.output.item(None, &ready, || page(&ready, begun.elapsed()))?;
+        for partial in ready.repositories.iter().filter(|one| !one.is_complete) {
+            let (name, id) = (&partial.repository, &partial.snapshots[0]);
+            context.output.warning(format!(
+                "{name} is served from a partial snapshot: `prismvault show {id}` names what is missing"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn page(ready: &Ready, after: Duration) -> Page {
+    let mut page = Page::new();
+    for one in &ready.repositories {
+        let [first, others @ ..] = &one.snapshots[..] else { continue };
+        page = page
+            .line(
+                Text::styled(Style::Bold, one.repository.to_string()).and(
+                    Style::Plain,
+                    format!(" from {first}, {}", counted(one.documents as u64, "document")),
+                ),
+            )
+            .line(format!("  {}", one.content_api));
+        for other in others {
+            page = page.line(format!("  ref {other}"));
+        }
+    }
+    let first = ready.repositories.first().map_or("", |one| one.content_api.as_str());
+    page.line(format!("Ready after {}. Sites read it with", human_duration(after)))
+        .line(format!("  createClient(\"NAME\", {{ documentAPIEndpoint: \"{first}\" }})"))
+}
+
+impl From<StandbyError> for CommandError {
+    fn from(error: StandbyError) -> Self {
+        match error {
+            StandbyError::Vault(error) => error.into(),
+            StandbyError::Restore(error) => error.into(),
+            StandbyError::NoDocument { .. } | StandbyError::NoRoot { .. } => {
+                Self::new(ErrorKind::Integrity, error).hint(
+                    "`prismvault verify --full` finds what else is wrong; another snapshot may be whole",
+                )
+            }
+            StandbyError::Temporary(_) => Self::new(ErrorKind::Failed, error),
+        }
+    }
+}
