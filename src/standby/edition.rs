@@ -102,8 +102,10 @@ pub async fn open(
     }
     let items: HashSet<ItemId> = catalog.iter().filter(is_document).map(|entry| entry.item).collect();
     if heads.learn(snapshot, items.iter().copied(), progress).await? > 0 {
-        // What only older snapshots have is not kept for ever.
-        heads.retain(|item| items.contains(item));
+        // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
+        if heads.len() > 2 * items.len() {
+            heads.retain(|item| items.contains(item));
+        }
         heads.remember(snapshot.vault(), &key).await;
     }
     let mut documents = Vec::new();
