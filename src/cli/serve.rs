@@ -26,10 +26,11 @@ use super::exit::Outcome;
 use super::output::Page;
 use super::restore::ContentSession;
 use super::session::IdentityOptions;
+use super::snapshot::endpoints_of;
 use super::text::{Style, Text};
 use super::units::{counted, human_duration};
 use crate::clock::parse_duration;
-use crate::config::SecretRef;
+use crate::config::{Config, SecretRef};
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::ids::{Name, SnapshotId};
 use crate::standby::{
@@ -72,6 +73,9 @@ pub struct Args {
     /// What can be read without access token [default: private with a token, public without]
     #[arg(long, value_enum)]
     access: Option<Access>,
+    /// Name the files here in answers, below /files, instead of those on Prismic's hosts
+    #[arg(long)]
+    rewrite_asset_urls: bool,
     /// Certificate chain, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -124,6 +128,8 @@ struct Kept {
     standby: Arc<Standby>,
     heads: Arc<Mutex<Heads>>,
     manifests: Vec<Manifest>,
+    /// Scheme and host of file addresses that are served from here.
+    file_hosts: Arc<[String]>,
     is_followed: bool,
 }
 
@@ -151,7 +157,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     for kept in kept.values_mut() {
         let mut editions = Vec::new();
         for manifest in &kept.manifests {
-            let ready = prepare(&shelves, &content, manifest, &kept.heads, &cache, context);
+            let ready = prepare(&shelves, &content, manifest, kept, &cache, context);
             editions.push(Arc::new(while_reading(&mut shelves, ready).await?));
         }
         kept.standby.serve(editions);
@@ -164,6 +170,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         access: policy,
         public_url: args.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
         is_https: acceptor.is_some(),
+        rewrites_files: args.rewrite_asset_urls,
     };
     let bounds =
         Bounds { connections: CONNECTIONS, idle: IDLE, head_bytes: HEAD_BYTES, stop_grace: STOP_GRACE };
@@ -190,23 +197,42 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
 }
 
+/// Scheme and host of the addresses that files of a repository have in its documents.
+fn file_hosts(config: &Config, name: &Name) -> Arc<[String]> {
+    let mut hosts = vec![
+        "https://images.prismic.io".to_owned(),
+        "https://prismic-io.s3.amazonaws.com".to_owned(),
+        "https://prismic-io.imgix.net".to_owned(),
+    ];
+    // A snapshot may be of a repository that the configuration does not have any more.
+    if let Some(own) = config.repositories.iter().find(|own| own.name == *name) {
+        hosts.push(format!("https://{}.cdn.prismic.io", own.repository));
+        if let Ok(endpoints) = endpoints_of(own) {
+            hosts.push(endpoints.content_api.origin().ascii_serialization());
+        }
+    }
+    hosts.dedup();
+    hosts.into()
+}
+
 /// Makes a snapshot ready on a shelf of its own.
 fn prepare(
     shelves: &Shelves,
     content: &Arc<ContentSession>,
     manifest: &Manifest,
-    heads: &Arc<Mutex<Heads>>,
+    kept: &Kept,
     cache: &Arc<DocumentCache>,
     context: &Context,
 ) -> oneshot::Receiver<Result<Edition, CommandError>> {
     let (sender, receiver) = oneshot::channel();
     let (content, manifest) = (Arc::clone(content), manifest.clone());
-    let (heads, cache, progress) = (Arc::clone(heads), Arc::clone(cache), Arc::clone(&context.progress));
+    let (heads, file_hosts) = (Arc::clone(&kept.heads), Arc::clone(&kept.file_hosts));
+    let (cache, progress) = (Arc::clone(cache), Arc::clone(&context.progress));
     shelves.push(Box::pin(async move {
         let prepared = async {
             let snapshot = content.content(&manifest).await?;
             let mut heads = heads.lock().await;
-            let opened = open(&snapshot, &mut heads, cache, Arc::from([]), &*progress).await?;
+            let opened = open(&snapshot, &mut heads, cache, file_hosts, &*progress).await?;
             Ok::<_, CommandError>((snapshot, opened))
         };
         match prepared.await {
@@ -241,10 +267,14 @@ impl Args {
     /// Which snapshots of which repositories are to be served.
     fn wanted(&self, content: &ContentSession) -> Result<BTreeMap<Name, Kept>, CommandError> {
         let mut wanted: BTreeMap<Name, Kept> = BTreeMap::new();
-        let kept = || Kept {
+        let kept = |name: &Name| Kept {
             standby: Arc::default(),
             heads: Arc::default(),
             manifests: Vec::new(),
+            file_hosts: match self.rewrite_asset_urls {
+                true => file_hosts(&content.session.config, name),
+                false => Arc::from([]),
+            },
             is_followed: false,
         };
         for repository in match self.follow.is_empty() {
@@ -257,13 +287,13 @@ impl Args {
                     format!("take one with `prismvault snapshot {name}`, or name a partial one by its id"),
                 )
             })?;
-            let kept = wanted.entry(repository.name.clone()).or_insert_with(kept);
+            let kept = wanted.entry(repository.name.clone()).or_insert_with_key(kept);
             kept.is_followed = true;
             kept.manifests.push(newest.manifest.clone());
         }
         for typed in &self.snapshots {
             let manifest = &content.select(typed)?.manifest;
-            let kept = wanted.entry(manifest.repository.clone()).or_insert_with(kept);
+            let kept = wanted.entry(manifest.repository.clone()).or_insert_with_key(kept);
             if kept.manifests.iter().all(|known| known.snapshot != manifest.snapshot) {
                 kept.manifests.push(manifest.clone());
             }
@@ -308,7 +338,7 @@ impl Args {
             }
             let mut editions = Vec::new();
             for manifest in &kept.manifests {
-                let ready = prepare(shelves, &content, manifest, &kept.heads, cache, context);
+                let ready = prepare(shelves, &content, manifest, kept, cache, context);
                 editions.push(Arc::new(while_reading(shelves, ready).await?));
             }
             kept.standby.serve(editions);

@@ -87,7 +87,7 @@ fn cut_hosts(text: &str, hosts: &[&str]) -> (String, Vec<(u32, Slot)>) {
     let mut left = String::with_capacity(text.len());
     let mut slots = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find("https://") {
+    while let Some(at) = rest.find("http") {
         let (before, from) = rest.split_at(at);
         left.push_str(before);
         let host =
@@ -96,8 +96,8 @@ fn cut_hosts(text: &str, hosts: &[&str]) -> (String, Vec<(u32, Slot)>) {
             slots.push((offset(left.len()), Slot::AssetHost));
             host.len()
         } else {
-            left.push_str("https://");
-            "https://".len()
+            left.push_str("http");
+            "http".len()
         };
         rest = &from[skip..];
     }

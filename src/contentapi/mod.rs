@@ -21,6 +21,7 @@ mod answer;
 mod dates;
 mod document;
 mod evaluate;
+pub mod files;
 mod lexer;
 mod ordering;
 mod projection;

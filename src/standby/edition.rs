@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use super::assets::Files;
 use super::bodies::{DocumentCache, VaultBodies};
 use super::heads::Heads;
 use super::shelf::{self, Requests, Shelf};
 use crate::contentapi::{DocumentError, DocumentSet, Head, RepositoryRoot, RootRef};
 use crate::ids::{ItemId, SnapshotId};
 use crate::progress::Progress;
-use crate::restore::paths::{Place, place};
+use crate::restore::paths::{METADATA, ORIGINAL, Place, place};
 use crate::restore::{OpenSnapshot, RestoreError};
 use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
@@ -73,6 +74,7 @@ pub struct Edition {
     documents: Vec<Entry>,
     master: Arc<DocumentSet>,
     releases: BTreeMap<String, Release>,
+    files: Files,
     shelf: Shelf,
     cache: Arc<DocumentCache>,
     asset_hosts: Arc<[String]>,
@@ -135,12 +137,24 @@ pub async fn open(
         documents,
         master: Arc::default(),
         releases,
+        files: Files::new(assets(&catalog)),
         shelf,
         cache,
         asset_hosts,
     };
     edition.master = Arc::new(edition.set(edition.documents.iter().cloned()));
     Ok((edition, requests))
+}
+
+/// Items of metadata and original of each asset, and the bytes of the latter.
+fn assets(catalog: &[CatalogEntry]) -> Vec<(ItemId, ItemId, u64)> {
+    let original = |metadata: &CatalogEntry| {
+        let Place::Asset { file: METADATA, .. } = place(&metadata.path) else { return None };
+        let path = format!("{}{ORIGINAL}", metadata.path.strip_suffix(METADATA)?);
+        let at = catalog.binary_search_by(|entry| (*entry.path).cmp(path.as_str())).ok()?;
+        Some((metadata.item, catalog[at].item, catalog[at].size))
+    };
+    catalog.iter().filter_map(original).collect()
 }
 
 /// What the repository said of itself, with refs of this snapshot.
@@ -193,6 +207,10 @@ impl Edition {
     /// Reads its items.
     pub fn shelf(&self) -> &Shelf {
         &self.shelf
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     pub(super) fn root(&self) -> &RepositoryRoot {

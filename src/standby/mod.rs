@@ -17,14 +17,17 @@
 //! **If we crash here** nothing is lost: nothing is written but the cache, whose files are renamed
 //! into place whole.
 
+mod assets;
 mod bodies;
 mod edition;
 mod heads;
+mod images;
 mod listen;
 mod shelf;
 mod site;
 mod source;
 
+pub use assets::FileCache;
 pub use bodies::DocumentCache;
 pub use edition::{Edition, StandbyError, open};
 pub use heads::Heads;

@@ -113,6 +113,29 @@ impl Shelf {
         if left > 0 { Err(self.unavailable(None)) } else { Ok(()) }
     }
 
+    /// Reads many small items and hands each to `found`; those that cannot be read are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Unavailable`] when the snapshot is not open any more.
+    pub(super) async fn read_small(
+        &self,
+        ids: Vec<ItemId>,
+        mut found: impl FnMut(ItemId, &[u8]),
+    ) -> Result<(), SourceError> {
+        let (sender, mut answers) = mpsc::channel(READ_AHEAD);
+        let request = Request { ids, found: sender };
+        self.requests.send(request).await.map_err(|_| self.unavailable(None))?;
+        while let Some((id, data)) = answers.recv().await {
+            match data {
+                Ok(ItemData::Memory(bytes)) => found(id, &bytes),
+                Ok(ItemData::File(..)) => {}
+                Err(error) => drop(self.unavailable(Some(&error))),
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one item: in memory when small, else in an anonymous temporary file.
     ///
     /// # Errors

@@ -9,13 +9,14 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 
+use super::assets::{self, FileCache, Shop};
 use super::listen::Peer;
 use super::source::Standby;
 use crate::contentapi::{AccessPolicy, ContentOptions, ContentSource, router};
@@ -23,6 +24,9 @@ use crate::ids::Name;
 
 /// Longest address that is answered. Prismic's own limit is 2,048, so no site has longer ones.
 const URL_BYTES_MAX: usize = 8 << 10;
+
+/// Where the files of a repository are, below it.
+const FILES: &str = "/files";
 
 /// How repositories are served.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,8 @@ pub struct SiteOptions {
     pub public_url: Option<String>,
     /// Whether a `Host` is reached by `https://`.
     pub is_https: bool,
+    /// Whether answers name the files here instead of those on Prismic's hosts.
+    pub rewrites_files: bool,
 }
 
 /// A repository that is served.
@@ -47,6 +53,7 @@ pub struct Served {
 /// Returns everything that is answered: the Content API of each repository, and `/healthz`.
 pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
     let repositories: Arc<[Served]> = repositories.into();
+    let files = Arc::new(FileCache::default());
     let mut site = Router::new().route("/healthz", get(health)).with_state(Arc::clone(&repositories));
     for served in &*repositories {
         let prefix = match repositories.len() {
@@ -58,11 +65,13 @@ pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
             base_url: options.public_url.clone(),
             is_https: options.is_https,
             prefix: prefix.clone(),
-            asset_host: String::new(),
+            asset_host: if options.rewrites_files { FILES.to_owned() } else { String::new() },
             url_bytes_max: Some(URL_BYTES_MAX),
         };
         let source: Arc<dyn ContentSource> = Arc::<Standby>::clone(&served.standby);
-        let content = router(source, content, None);
+        let shop = Shop { standby: Arc::clone(&served.standby), cache: Arc::clone(&files) };
+        let files = Router::new().route(&format!("{FILES}/{{*path}}"), any(assets::get)).with_state(shop);
+        let content = router(source, content, None).merge(files).route("/graphql", any(no_graphql));
         site = if prefix.is_empty() { site.merge(content) } else { site.nest(&prefix, content) };
     }
     site.layer(middleware::from_fn(log))
@@ -118,6 +127,14 @@ async fn health(State(repositories): State<Arc<[Served]>>) -> Response {
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let state = if is_ready { "ok" } else { "starting" };
     (status, Json(json!({"status": state, "repositories": list}))).into_response()
+}
+
+/// GraphQL would be another engine; what it answers, the REST API does.
+async fn no_graphql() -> Response {
+    let message = "GraphQL is not answered by a standby. The same content is at /api/v2/documents/search, \
+                   with graphQuery or fetchLinks for selections.";
+    (StatusCode::NOT_IMPLEMENTED, Json(json!({"type": "not-implemented", "message": message})))
+        .into_response()
 }
 
 /// One line a request: who, what, how it ended and how long it took. Queries are left out: they hold
