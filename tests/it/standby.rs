@@ -164,6 +164,10 @@ async fn the_next_snapshot_costs_what_changed_and_old_refs_say_where_to_go() {
         assert!(body["message"].as_str().unwrap().ends_with(&end), "{body}");
     })
     .await;
-    // Documents of the release may have changed with them.
-    assert!((1..=2 * changed).contains(&(heads.len() - known)), "{} of {known}", heads.len() - known);
+    // Besides those that were edited, those that hold copies of them.
+    let learned = heads.len() - known;
+    assert!(
+        learned >= changed && learned < known / 3,
+        "{learned} heads were read, {changed} documents edited"
+    );
 }
