@@ -63,8 +63,16 @@ pub struct Limits {
     /// Requests for documents by id that an incremental read may make in any case; beyond that it
     /// may make as many as a full read has pages, and reads in full when that is not enough.
     pub incremental_id_requests: usize,
+    /// Documents of which somebody may say that they changed, as webhooks do; more than so many are
+    /// found without. Anybody who knows a webhook's secret can name documents that did not change,
+    /// and each hundred of them costs a request or two.
+    pub told_documents: usize,
     /// Times a run starts again at a new ref when the pinned one is refused.
     pub ref_restarts: u32,
+    /// Repositories of which snapshots are taken at once. Each holds its catalog (about 200 bytes a
+    /// document and asset), a few pages of documents, and spools its packs to disk; most of the time
+    /// it waits for Prismic, which counts requests by repository.
+    pub repositories_at_once: usize,
 
     /// Size at which a pack of documents or assets is closed.
     pub pack_bytes: u64,
@@ -116,9 +124,9 @@ pub struct Limits {
     /// Memory that all copies between replicas take together. Buffers of the connections come on
     /// top: all in all it stays below 100 MiB.
     pub copy_memory_bytes: u64,
-    /// Bytes of an object that is copied which one request reads. Of a large one two such pieces are
-    /// in memory: one that is written and one that is read.
-    pub copy_range_bytes: u64,
+    /// Bytes of an object that is copied which are hashed, and then sent, at once. Of a large one two
+    /// such batches are in memory: one that is written and one that is read.
+    pub copy_batch_bytes: u64,
     /// Objects sent to or read from one replica at once.
     pub store_concurrency: usize,
     /// Attempts of one request to a replica, the first included.
@@ -156,6 +164,8 @@ pub struct Limits {
     pub administrators_advised: usize,
     /// Age from which on a list of members is too old to be reviewed: reviews are quarterly.
     pub member_list_age_advised: Duration,
+    /// Time that people have for an access review beyond that, before it counts as overdue: holidays.
+    pub access_review_slack: Duration,
     /// Attempts at sending one notification, the first included: more would hold up what comes
     /// after it, and what was not said is said the next time.
     pub notice_attempts: u32,
@@ -167,6 +177,11 @@ pub struct Limits {
     pub notices_shown: usize,
     /// Requests to one receiver in one round, where each alarm is one; the others wait for the next.
     pub notices_sent: usize,
+    /// How long a scheduler waits for another on the same vault that is telling: as long as that may
+    /// take for one receiver. Then both tell.
+    pub notice_turn: Duration,
+    /// Time that the lease lasts under which one tells: three full rounds, then it counts as dead.
+    pub notice_lease: Duration,
     /// Time for which an alarm that comes and goes must stay away before it is called over.
     pub notice_calm: Duration,
 
@@ -245,7 +260,9 @@ impl Default for Limits {
             accepted_retries: 4,
             publication_margin: Duration::from_secs(3600),
             incremental_id_requests: 8,
+            told_documents: 200,
             ref_restarts: 3,
+            repositories_at_once: 4,
             pack_bytes: 32 << 20,
             packs_in_flight: 2,
             frame_bytes: 1 << 20,
@@ -266,7 +283,7 @@ impl Default for Limits {
             check_attempts: 2,
             copies_in_flight: 16,
             copy_memory_bytes: 32 << 20,
-            copy_range_bytes: 4 << 20,
+            copy_batch_bytes: 2 << 20,
             store_concurrency: 8,
             store_attempts: 5,
             store_timeout: Duration::from_mins(5),
@@ -281,11 +298,14 @@ impl Default for Limits {
             member_list_bytes_max: 4 << 20,
             administrators_advised: 3,
             member_list_age_advised: Duration::from_hours(90 * 24),
+            access_review_slack: Duration::from_hours(14 * 24),
             notice_attempts: 3,
             notice_timeout: Duration::from_secs(20),
             notice_round: Duration::from_mins(1),
             notices_shown: 20,
             notices_sent: 100,
+            notice_turn: Duration::from_mins(1),
+            notice_lease: Duration::from_mins(3),
             notice_calm: Duration::from_hours(1),
             server_connections: 64,
             server_request_timeout: Duration::from_secs(10),

@@ -3,10 +3,14 @@
 //! `import` needs no identity that reads content, and tells counts only. `diff` and `review` show
 //! names and addresses: they need one, and say so before anything is read.
 
+mod job;
+
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+pub(super) use job::review_all;
 
 use super::Context;
 use super::error::{CommandError, ErrorKind};
@@ -415,17 +419,7 @@ async fn make_review(args: ReviewArgs, context: &Context) -> Result<Outcome, Com
     let repository = args.whose.of(config)?;
     let now = content.session.vault.now();
     let lists = Lists::of(&content.snapshots, &repository.name, args.since.as_deref(), now)?;
-    let (newest, before) = lists_of(&content, &lists).await?;
-    let tokens = tokens_of(repository, config, now).await;
-    let before = before.as_ref().zip(lists.before.map(|before| before.id().time()));
-    let review = review(
-        repository.name.as_str(),
-        (lists.newest.id().time(), &newest),
-        before.map(|(list, at)| (at, list)),
-        tokens,
-        now,
-        &config.limits,
-    );
+    let review = review_of(&content, repository, &lists).await?;
     let sheet = match args.format {
         Format::Markdown => review.to_markdown(),
         Format::Csv => review.to_csv(),
@@ -440,7 +434,7 @@ async fn make_review(args: ReviewArgs, context: &Context) -> Result<Outcome, Com
             Page::new,
         )?;
     } else if let Some(file) = &args.to {
-        let members = counted(newest.members().len() as u64, "member");
+        let members = counted(review.lines.iter().filter(|line| line.is_member).count() as u64, "member");
         context.output.message(format!(
             "{} has {members} and {}; it names people, so treat it as you treat them",
             file.display(),
@@ -451,6 +445,26 @@ async fn make_review(args: ReviewArgs, context: &Context) -> Result<Outcome, Com
     }
     content.session.warn_of_replicas(context);
     Ok(Outcome::Complete)
+}
+
+/// Makes the review of a repository by these lists of its members.
+async fn review_of(
+    content: &ContentSession,
+    repository: &Repository,
+    lists: &Lists<'_>,
+) -> Result<Review, CommandError> {
+    let (config, now) = (&content.session.config, content.session.vault.now());
+    let (newest, before) = lists_of(content, lists).await?;
+    let tokens = tokens_of(repository, config, now).await;
+    let before = before.as_ref().zip(lists.before.map(|before| before.id().time()));
+    Ok(review(
+        repository.name.as_str(),
+        (lists.newest.id().time(), &newest),
+        before.map(|(list, at)| (at, list)),
+        tokens,
+        now,
+        &config.limits,
+    ))
 }
 
 fn report_of<'a>(repository: &'a Name, review: &'a Review, file: Option<&'a Path>) -> ReviewReport<'a> {

@@ -74,6 +74,7 @@ struct RunReport {
     jobs_at_once: usize,
     lease: Option<String>,
     finish_seconds: u64,
+    look_every_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -94,6 +95,7 @@ struct AuditReport {
 /// Where numbers for monitoring go.
 #[derive(Serialize)]
 struct MetricsReport {
+    listen: Option<String>,
     textfile: Option<PathBuf>,
 }
 
@@ -240,9 +242,13 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             jobs_at_once: config.run.jobs_at_once,
             lease: config.run.lease.clone(),
             finish_seconds: config.run.finish.as_secs(),
+            look_every_seconds: config.run.look_every.as_secs(),
         },
         audit: AuditReport { principal: config.audit.principal.clone(), host: config.audit.host.clone() },
-        metrics: MetricsReport { textfile: config.metrics.textfile.clone() },
+        metrics: MetricsReport {
+            listen: config.metrics.listen.map(|listen| listen.to_string()),
+            textfile: config.metrics.textfile.clone(),
+        },
         repositories: repositories.iter().map(|repository| repository_report(config, repository)).collect(),
         replicas: config
             .replicas

@@ -6,11 +6,14 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::error::{CommandError, ErrorKind};
 use super::output::Screen;
+use super::traces::{self, Traces};
 
 /// Form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,24 +50,24 @@ impl LogOptions {
     }
 }
 
-/// Starts logging for this process.
+/// Starts logging for this process, and traces where they are asked for.
 ///
 /// # Errors
 ///
 /// When `RUST_LOG` is set to something that is not a filter: a log that is silently empty is
 /// found out when it is needed.
-pub fn start(options: LogOptions, screen: Screen) -> Result<(), CommandError> {
+pub(super) fn start(options: LogOptions, screen: Screen) -> Result<Traces, CommandError> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
     let filter = filter(options, wanted.as_deref())?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(ScreenWriter(screen))
-        .with_ansi(options.colour);
-    let started = match options.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(ScreenWriter(screen)).with_ansi(options.colour);
+    let lines = match options.format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|err| CommandError::because(ErrorKind::Failed, "cannot start logging", err))
+    let (spans, traces) = traces::start();
+    let started = tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).try_init();
+    started.map_err(|err| CommandError::because(ErrorKind::Failed, "cannot start logging", err))?;
+    Ok(traces)
 }
 
 fn filter(options: LogOptions, wanted: Option<&str>) -> Result<EnvFilter, CommandError> {

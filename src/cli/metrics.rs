@@ -17,7 +17,7 @@ use super::status::{asked_of, objectives_of};
 use crate::config::Config;
 use crate::prismic::Api;
 use crate::progress::{Phase, Problem, Progress, Wait};
-use crate::status::{assess, collect, metrics};
+use crate::status::{RequestCount, assess, collect, metrics, replica_requests};
 use crate::vault::open::Vault;
 
 /// Option of the commands that write the file.
@@ -41,6 +41,8 @@ impl MetricsOptions {
 pub struct Counted {
     retries: AtomicU64,
     requests: Mutex<BTreeMap<&'static str, u64>>,
+    /// Of vaults that were closed again, by replica and what was asked.
+    replicas: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 impl Counted {
@@ -56,6 +58,26 @@ impl Counted {
     /// What was asked of Prismic so far, by the name of the API.
     pub fn requests(&self) -> BTreeMap<&'static str, u64> {
         self.requests.lock().expect("no holder of this lock can panic").clone()
+    }
+
+    /// Adds what was asked of replicas since a vault was opened: once, when nothing more is.
+    pub(super) fn add_vault(&self, vault: &Vault) {
+        let mut replicas = self.replicas.lock().expect("no holder of this lock can panic");
+        for count in replica_requests(vault) {
+            *replicas.entry((count.of, count.operation)).or_default() += count.count;
+        }
+    }
+
+    /// What was asked of anybody so far, by this process and, where one is open, by this vault.
+    pub(super) fn all_requests(&self, open: Option<&Vault>) -> Vec<RequestCount> {
+        let mut all = self.replicas.lock().expect("no holder of this lock can panic").clone();
+        for count in open.into_iter().flat_map(replica_requests) {
+            *all.entry((count.of, count.operation)).or_default() += count.count;
+        }
+        let apis = self.requests().into_iter();
+        let apis = apis.map(|(api, count)| ((api.to_owned(), "get".to_owned()), count));
+        let all = apis.chain(all).filter(|(_, count)| *count > 0);
+        all.map(|((of, operation), count)| RequestCount { of, operation, count }).collect()
     }
 
     /// How often anybody was asked again after a failure.

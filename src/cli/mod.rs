@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, field};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -26,7 +27,8 @@ use crate::limits::Limits;
 use crate::notify::Memory;
 use crate::prismic::Http;
 use crate::progress::{Progress, Silent};
-use crate::vault::lease::Held;
+use crate::server::StoredRefs;
+use crate::vault::open::Vault;
 
 pub mod error;
 pub mod exit;
@@ -48,6 +50,7 @@ mod record;
 mod session;
 mod storage;
 mod telling;
+mod traces;
 
 pub mod accept;
 pub mod access;
@@ -78,6 +81,8 @@ pub mod serve;
 pub mod show;
 pub mod snapshot;
 pub mod status;
+mod take;
+mod together;
 pub mod undelete;
 pub mod verify;
 
@@ -91,6 +96,11 @@ use logging::{LogFormat, LogOptions};
 use metrics::{Counted, CountingRetries, MetricsOptions};
 use output::{OutputOptions, Screen};
 use record::Effect;
+use traces::Traces;
+
+/// Stack of the runtime's threads: what a command does on the main thread, which has so much, a job
+/// of the scheduler does on one of them. Only what is used of it takes memory.
+const STACK: usize = 8 << 20;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial, 4 integrity, 5 refused, \
@@ -278,10 +288,12 @@ pub struct Context {
     pub hang_up: Arc<Notify>,
     /// What was said by notifications, as far as this process knows.
     pub said: Memory,
-    /// The lease under which it runs, where it has one.
-    pub held: Option<Arc<Held>>,
+    /// The vault of the job that this run is of: open already, under its lease.
+    pub vault: Option<Arc<Vault>>,
     /// What is counted for metrics.
     pub counted: Arc<Counted>,
+    /// Which refs of repositories snapshots of this process stored, and of which they are being taken.
+    pub stored_refs: StoredRefs,
 }
 
 impl Context {
@@ -324,8 +336,13 @@ impl Context {
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match Cli::try_parse_from(&arguments) {
-        Ok(cli) => run(cli).into(),
+    let parsed = Cli::command().try_get_matches_from(&arguments).and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+        Ok((name, cli))
+    });
+    match parsed {
+        Ok((name, cli)) => run(&name, cli).into(),
         Err(err) => usage(&err, &arguments).into(),
     }
 }
@@ -354,7 +371,7 @@ fn usage(err: &clap::Error, arguments: &[OsString]) -> Outcome {
 }
 
 /// Runs a command and reports how it ended.
-fn run(cli: Cli) -> Outcome {
+fn run(name: &str, cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     let options = OutputOptions::detect(global.json, global.quiet);
     let draws = std::io::stderr().is_terminal() && !global.quiet && !output::is_dumb();
@@ -366,8 +383,15 @@ fn run(cli: Cli) -> Outcome {
         format: global.log_format,
         colour: options.message_colour,
     };
-    let result =
-        logging::start(log, screen.clone()).and_then(|()| execute(&global, command, &screen, &output));
+    let mut traces = Traces::default();
+    let result = logging::start(log, screen.clone()).and_then(|started| {
+        traces = started;
+        if let Some(warning) = traces.warning.take() {
+            output.warning(warning);
+        }
+        execute(&global, name, command, &screen, &output)
+    });
+    traces.finish();
     let finished = output.finish(result.as_ref().ok().copied());
     match result.and_then(|outcome| finished.map(|()| outcome)) {
         Ok(outcome) => outcome,
@@ -380,6 +404,7 @@ fn run(cli: Cli) -> Outcome {
 
 fn execute(
     global: &GlobalOptions,
+    name: &str,
     command: Command,
     screen: &Screen,
     output: &Arc<Output>,
@@ -389,6 +414,7 @@ fn execute(
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK)
         .build()
         .map_err(failed("cannot start the runtime"))?;
     let counted = Arc::new(Counted::default());
@@ -405,13 +431,25 @@ fn execute(
         run: new_run(),
         http: Arc::default(),
         hang_up: Arc::default(),
-        said: Memory::default(),
-        held: None,
+        said: Memory::of(jobs::work::host()),
+        vault: None,
         counted,
+        stored_refs: StoredRefs::default(),
     };
     let measured = command.metrics();
+    // At this level so that every line of the log names the run. A scheduler has runs of its own.
+    let span = match &command {
+        Command::Run(_) => tracing::Span::none(),
+        _ => tracing::error_span!(
+            "command",
+            command = name,
+            run = context.run,
+            result = field::Empty,
+            otel.status_code = field::Empty
+        ),
+    };
     let reloads = matches!(command, Command::Run(_)).then(|| Arc::clone(&context.hang_up));
-    let result = runtime.block_on(async {
+    let work = async {
         let mut tasks = JoinSet::new();
         signals::watch(&mut tasks, context.cancel.clone(), reloads, Arc::clone(output))
             .map_err(failed("cannot listen for signals"))?;
@@ -419,11 +457,27 @@ fn execute(
         if let Some(options) = measured {
             result = metrics::write_after(&options, result, &context).await;
         }
-        context.record.end(result, output).await
-    });
+        let result = context.record.end(result, output).await;
+        note(&result);
+        result
+    };
+    let result = runtime.block_on(work.instrument(span));
     // What a command left behind must not keep the process: it is cancelled or of no use.
     runtime.shutdown_background();
     result
+}
+
+/// Notes on the span of a run how it ended.
+fn note(result: &Result<Outcome, CommandError>) {
+    let outcome = match result {
+        Ok(outcome) => *outcome,
+        Err(error) => error.kind.outcome(),
+    };
+    let span = tracing::Span::current();
+    span.record("result", outcome.code());
+    if result.is_err() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// Returns a new id of a run: 64 random bits.
@@ -486,7 +540,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::Parser as _;
 
     use super::*;
 

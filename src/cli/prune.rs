@@ -14,12 +14,14 @@ use super::session::{IdentityOptions, Session};
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes};
 use crate::config::Config;
+use crate::ids::Digest;
 use crate::locks::{RenewOptions, RenewalPlan, RenewalReport, plan_renewal, renew};
 use crate::pruning::{
     PruneOptions, PrunePlan, PruneReport, RepackPlan, ReplicaPlan, Tally, apply, plan_with,
 };
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::replica::with_causes;
+use crate::vault::see_through::Hidden;
 
 /// Arguments of `prune`.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,15 +51,22 @@ impl Args {
         Effect::unless_dry("prune", self.dry_run)
     }
 
+    /// What may be uncovered, where `agreed` is what a person has seen: only that, or everything
+    /// (`None`) where consent was given to whatever there is.
+    fn may_uncover<'a>(&self, agreed: &'a [(String, Hidden)]) -> Option<&'a [(String, Hidden)]> {
+        let to_all = self.yes && self.expect_plan.is_none();
+        (!to_all).then_some(agreed)
+    }
+
     /// Those of a job: its file is the consent.
-    pub(super) fn unattended() -> Self {
+    pub(super) fn unattended(repack_below: Option<u8>, identity: &IdentityOptions) -> Self {
         Self {
             dry_run: false,
             expect_plan: None,
             yes: true,
-            repack: false,
-            repack_below: None,
-            identity: IdentityOptions::default(),
+            repack: repack_below.is_some(),
+            repack_below,
+            identity: identity.clone(),
         }
     }
 }
@@ -79,6 +88,10 @@ struct Report<'a> {
 struct Locks {
     plan: Option<RenewalPlan>,
     done: Option<RenewalReport>,
+    /// What somebody hid and stays so, because nobody agreed that what hides it is deleted for good:
+    /// keys, with the replica before them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_hidden: Vec<String>,
     /// Why they could not be looked at.
     failed: Option<String>,
 }
@@ -113,10 +126,17 @@ pub(super) async fn prune_and_print(
         session.vault.require_content_identity()?;
     }
     let plan = match plan_with(&session.vault, below).await {
-        Err(error) => return not_pruned(error, &session, args.dry_run, context).await,
+        Err(error) => return not_pruned(error, &session, args, context).await,
         Ok(plan) => plan,
     };
-    let hash = plan.hash().to_string();
+    // The look at the vault has found what is hidden; where nothing is, locks are looked at later.
+    let is_hidden = session.vault.replicas.live().any(|replica| !replica.hidden().is_empty());
+    let locks = match args.dry_run || is_hidden {
+        true => Locks::plan(&session).await,
+        false => Locks::default(),
+    };
+    let whole = plan_hash(&plan, &locks);
+    let hash = whole.to_string();
     if let Some(expected) = &args.expect_plan
         && *expected != hash
     {
@@ -127,31 +147,33 @@ pub(super) async fn prune_and_print(
         .hint("something changed since; look at `prismvault prune --dry-run` again"));
     }
     if args.dry_run {
-        let locks = Locks::plan(&session).await;
         let report = Report { dry_run: true, plan_hash: hash, plan: &plan, done: None, locks: &locks };
         context.output.report(Outcome::Complete, &report, || plan_page(&report))?;
         session.warn(context);
         return Ok(Outcome::Complete);
     }
-    context.record.plan(plan.hash());
+    context.record.plan(whole);
     for replica in plan.replicas.iter().filter(|replica| replica.changes()) {
         context.record.about(format!("replica {}", replica.replica));
     }
-    let destroyed = plan.destroyed();
-    let mut delete = args.yes || destroyed.objects == 0;
+    let (destroyed, uncovers) = (plan.destroyed(), locks.uncovers());
+    let is_harmless = destroyed.objects == 0 && uncovers.is_empty();
+    let mut delete = args.yes || is_harmless;
     if !delete && confirm::can_ask() {
-        delete = confirm::ask(&format!("Delete {} for good?", amount(&destroyed)))?;
+        delete = confirm::ask(&question(&destroyed, uncovers.len()))?;
     }
-    if delete && destroyed.objects > 0 {
+    if delete && !is_harmless {
         context.record.begin(&session, context).await?;
     }
     let options = PruneOptions { delete, progress: &*context.progress, cancel: context.cancel.clone() };
     let done = match apply(&session.vault, &plan, &options).await {
-        Err(error) => return not_pruned(error, &session, false, context).await,
+        Err(error) => return not_pruned(error, &session, args, context).await,
         Ok(done) => done,
     };
-    let locks = Locks::renew(&session, context).await?;
-    let pruned = match (done.failed.is_empty(), done.held_back) {
+    let agreed: &[_] = if delete { &uncovers } else { &[] };
+    let locks = Locks::renew(&session, args.may_uncover(agreed), context).await?;
+    let held_back = done.held_back || (!delete && !locks.left_hidden.is_empty());
+    let pruned = match (done.failed.is_empty(), held_back) {
         (false, _) => Outcome::Failed,
         (true, true) => Outcome::Refused,
         (true, false) => Outcome::Complete,
@@ -163,27 +185,48 @@ pub(super) async fn prune_and_print(
     Ok(outcome)
 }
 
+/// SHA-256 of all that is deleted for good: the plan, and with it what hides objects that are
+/// uncovered. That of the plan alone where nothing is hidden.
+fn plan_hash(plan: &PrunePlan, locks: &Locks) -> Digest {
+    let uncovers = locks.uncovers();
+    match uncovers.is_empty() {
+        true => plan.hash(),
+        false => {
+            let all = (plan.hash(), uncovers);
+            Digest::of(
+                &serde_json::to_vec(&all).expect("keys and versions are text, which always serialises"),
+            )
+        }
+    }
+}
+
 /// A replica that is away is no failure of this command, and nothing was lost by waiting for it.
 ///
 /// Locks of the others are renewed all the same: they must not run out because one replica is away.
 async fn not_pruned(
     error: VaultError,
     session: &Session,
-    dry_run: bool,
+    args: &Args,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
+    let dry_run = args.dry_run;
+    // There is no plan that anybody could have agreed to.
+    let named = args.may_uncover(&[]);
     if error.kind != VaultErrorKind::TooFewReplicas {
         // Nor because something cannot be understood: then everything that may be needed counts as live.
         let hopeless = matches!(error.kind, VaultErrorKind::Identity | VaultErrorKind::Cancelled);
         if !hopeless && !dry_run {
-            let locks = Locks::renew(session, context).await?;
+            let locks = Locks::renew(session, named, context).await?;
             for line in lock_lines(Page::new(), &locks).render(false, None).lines() {
                 context.output.message(line);
             }
         }
         return Err(error.into());
     }
-    let locks = if dry_run { Locks::plan(session).await } else { Locks::renew(session, context).await? };
+    let locks = match dry_run {
+        true => Locks::plan(session).await,
+        false => Locks::renew(session, named, context).await?,
+    };
     let failed = session.vault.replicas.failed();
     let report = NotPruned {
         not_pruned: error.to_string(),
@@ -209,8 +252,34 @@ impl Locks {
         }
     }
 
-    async fn renew(session: &Session, context: &Context) -> Result<Self, CommandError> {
+    /// What would be uncovered, by replica.
+    fn uncovers(&self) -> Vec<(String, Hidden)> {
+        let mut uncovers = Vec::new();
+        for own in self.plan.iter().flat_map(|plan| &plan.replicas) {
+            uncovers.extend(own.uncover.iter().map(|hidden| (own.replica.clone(), hidden.clone())));
+        }
+        uncovers
+    }
+
+    /// Makes locks longer, and uncovers what is hidden: all of it, or only what is `named`.
+    async fn renew(
+        session: &Session,
+        named: Option<&[(String, Hidden)]>,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
         let mut locks = Self::plan(session).await;
+        if let (Some(plan), Some(named)) = (&mut locks.plan, named) {
+            for own in &mut plan.replicas {
+                let is_named =
+                    |hidden: &Hidden| named.iter().any(|(name, one)| *name == own.replica && one == hidden);
+                let (uncover, left) = std::mem::take(&mut own.uncover).into_iter().partition(is_named);
+                let left: Vec<Hidden> = left;
+                locks
+                    .left_hidden
+                    .extend(left.iter().map(|hidden| format!("{}: {}", own.replica, hidden.key)));
+                own.uncover = uncover;
+            }
+        }
         if let Some(plan) = locks.plan.as_ref().filter(|plan| !plan.replicas.is_empty()) {
             let options = RenewOptions { progress: &*context.progress, cancel: context.cancel.clone() };
             match renew(&session.vault, plan, &options).await {
@@ -223,10 +292,20 @@ impl Locks {
     }
 
     fn outcome(&self) -> Outcome {
-        match self.failed.is_none() && self.done.as_ref().is_none_or(RenewalReport::is_complete) {
+        let is_complete = self.done.as_ref().is_none_or(RenewalReport::is_complete);
+        match self.failed.is_none() && self.left_hidden.is_empty() && is_complete {
             true => Outcome::Complete,
             false => Outcome::Partial,
         }
+    }
+}
+
+fn question(destroyed: &Tally, hidden: usize) -> String {
+    let uncovered = counted(hidden as u64, "object");
+    match (destroyed.objects, hidden) {
+        (_, 0) => format!("Delete {} for good?", amount(destroyed)),
+        (0, _) => format!("Uncover {uncovered}? What hides them is deleted for good."),
+        _ => format!("Delete {} for good, and what hides {uncovered}?", amount(destroyed)),
     }
 }
 
@@ -238,7 +317,15 @@ fn amount(tally: &Tally) -> String {
 }
 
 fn lock_lines(page: Page, locks: &Locks) -> Page {
-    with_renewal(page, locks.plan.as_ref(), locks.done.as_ref(), locks.failed.as_deref())
+    let page = with_renewal(page, locks.plan.as_ref(), locks.done.as_ref(), locks.failed.as_deref());
+    if locks.left_hidden.is_empty() {
+        return page;
+    }
+    let text = format!(
+        "{} stay hidden: uncovering deletes for good what hides them, so answer on a terminal, or use --yes",
+        counted(locks.left_hidden.len() as u64, "object")
+    );
+    with_some(page.line(Text::styled(Style::Yellow, text)), locks.left_hidden.clone(), Detail::Some)
 }
 
 fn plan_page(report: &Report<'_>) -> Page {
@@ -360,6 +447,9 @@ fn done_page(plan: &PrunePlan, done: &PruneReport) -> Page {
             repacked.new_packs,
             human_bytes(repacked.bytes)
         ));
+    }
+    if done.leases > 0 {
+        page = page.line(format!("removed {} of leases that ended", counted(done.leases, "file")));
     }
     for failed in done.failed.iter().filter(|failed| failed.replica.is_empty()) {
         page = page.line(

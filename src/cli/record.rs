@@ -49,6 +49,16 @@ impl Effect {
     }
 }
 
+/// What a run found for people to do, where its exit code does not say it: our own words, names of the
+/// configuration, numbers and commands, because it is sent to whoever is told of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) next: String,
+}
+
 /// Collects, while a command runs, what its entry in the audit log says.
 #[derive(Default)]
 pub struct Record(Mutex<Collected>);
@@ -60,6 +70,8 @@ struct Collected {
     vault: Option<(Arc<Vault>, AuditSettings)>,
     subjects: Vec<String>,
     plan: Option<Digest>,
+    /// What whoever is told of the run is told besides.
+    finding: Option<Finding>,
     /// Key of the entry that says that the command began.
     begun: Option<String>,
     /// Whether that entry is missing somewhere.
@@ -103,6 +115,16 @@ impl Record {
     /// key of an object. Ids only, never names or texts of content.
     pub fn about(&self, subject: impl Into<String>) {
         self.lock().subjects.push(subject.into());
+    }
+
+    /// Says what people have to do; it is told with the end of the run, and is not in the entry.
+    pub(super) fn found(&self, finding: Finding) {
+        self.lock().finding = Some(finding);
+    }
+
+    /// What people have to do.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        self.lock().finding.clone()
     }
 
     /// Adds a snapshot that the command is about.

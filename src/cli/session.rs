@@ -46,7 +46,8 @@ impl Session {
         Self::open_with(context, config, identities).await
     }
 
-    /// Opens the vault of a configuration that was loaded before.
+    /// Opens the vault of a configuration that was loaded before; takes the one that
+    /// [`Context::vault`] holds, where a job opened it with this configuration already.
     ///
     /// # Errors
     ///
@@ -56,6 +57,9 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
+        if let Some(vault) = &context.vault {
+            return Ok(Self { config, vault: Arc::clone(vault) });
+        }
         Self::open_from(Places::of_environment()?, context, config, identities).await
     }
 
@@ -95,7 +99,6 @@ impl Session {
         };
         let mut vault = Vault::open(replicas, options).await?;
         vault.run = Some(context.run.clone());
-        vault.held.clone_from(&context.held);
         let vault = Arc::new(vault);
         context.record.opened(&vault, &config.audit);
         Ok(Self { config, vault })

@@ -1,5 +1,6 @@
 //! `prismvault snapshot`: takes a snapshot now.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,14 +11,15 @@ use super::exit::Outcome;
 use super::init::{NewRepository, first_run};
 use super::metrics::MetricsOptions;
 use super::output::Page;
-use super::session::{IdentityOptions, Session, address_of};
+use super::session::address_of;
+use super::take::{Taking, take_all};
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes, human_duration};
 use crate::clock::parse_duration;
 use crate::config::{Config, ConfigErrorKind, Repository};
 use crate::prismic::Endpoints;
 use crate::progress::Problem;
-use crate::snapshot::{Read, SnapshotOptions, SnapshotReport, Target, take};
+use crate::snapshot::{Read, SnapshotReport, Target};
 use crate::vault::format::manifest::{HowRead, Manifest, ReadMode};
 
 /// Arguments of `snapshot`.
@@ -77,17 +79,17 @@ struct Report<'a> {
     snapshot: &'a str,
     manifest: &'a Manifest,
     replicas: &'a [String],
-    behind: &'a std::collections::BTreeMap<String, String>,
+    behind: &'a BTreeMap<String, String>,
     documents_unchanged: bool,
     lost: &'a [Problem],
     vault_warnings: &'a [Problem],
-    requests: &'a std::collections::BTreeMap<&'static str, u64>,
+    requests: &'a BTreeMap<&'static str, u64>,
     pacer_waits: Vec<(String, f64)>,
     seconds: f64,
 }
 
-/// Takes a snapshot of each selected repository, one after the other; a repository that fails
-/// does not keep the others from theirs.
+/// Takes a snapshot of each selected repository, a few at once; one that fails does not keep the
+/// others from theirs.
 ///
 /// # Errors
 ///
@@ -97,65 +99,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     if let (Some(repository), Some(to)) = (&args.repository, &args.to) {
         names = vec![first_try(&args, repository, to, context).await?];
     }
-    take_all(context.load_config()?, &names, "manual", args.read.read(), context).await
-}
-
-/// Takes a snapshot of each repository of `names` (all when there is none) and prints it;
-/// `trigger` is what the manifests call the reason: by hand, or the name of a job.
-pub(super) async fn take_all(
-    config: Config,
-    names: &[String],
-    trigger: &str,
-    read: Read,
-    context: &Context,
-) -> Result<Outcome, CommandError> {
-    let repositories: Vec<Repository> = config.select(names)?.into_iter().cloned().collect();
-    if repositories.is_empty() {
-        return Err(CommandError::new(
-            ErrorKind::Configuration,
-            format!("{} names no repository", config.file.display()),
-        )
-        .hint("add [repositories.NAME] with repository = \"…\""));
-    }
-    let targets =
-        repositories.iter().map(|repository| target(repository, &config)).collect::<Result<Vec<_>, _>>()?;
-    let session = Session::open_with(context, config, &IdentityOptions::default()).await?;
-    let http = context.http(&session.config.limits)?;
-    let only = targets.len() == 1;
-    let mut outcome = Outcome::Complete;
-    for target in &targets {
-        let options = SnapshotOptions {
-            trigger: trigger.to_owned(),
-            progress: &*context.progress,
-            cancel: context.cancel.clone(),
-            read: read.clone(),
-        };
-        let before = http.request_counts();
-        let taken = take(&session.vault, &http, target, options).await;
-        context.counted.add_requests(&http.request_counts(), &before);
-        if taken.is_err() {
-            context.record.about(target.name.as_str());
-        }
-        match taken {
-            Ok(report) => {
-                context.record.about(format!("{}/{}", target.name, report.committed.manifest.snapshot));
-                outcome = outcome.worst(show(&report, target, context)?);
-            }
-            Err(error) if only || context.cancel.is_cancelled() => {
-                return Err(with_token_hint(error.into(), target, &session.config));
-            }
-            Err(error) => {
-                let error = with_token_hint(error.into(), target, &session.config);
-                // Usage is said only before any work.
-                outcome = outcome.worst(match error.kind.outcome() {
-                    Outcome::Usage => Outcome::Failed,
-                    outcome => outcome,
-                });
-                context.output.error(&error);
-            }
-        }
-    }
-    Ok(outcome)
+    let taking = Taking { trigger: "manual", read: args.read.read(), told: BTreeMap::new() };
+    take_all(context.load_config()?, &names, taking, context).await
 }
 
 /// Uses the configuration that a first try left here, or makes one. Returns the name.
@@ -199,7 +144,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Says so when a token is in the environment that the configuration does not use: a first try
 /// without it left a configuration without it.
-fn with_token_hint(error: CommandError, target: &Target, config: &Config) -> CommandError {
+pub(super) fn with_token_hint(error: CommandError, target: &Target, config: &Config) -> CommandError {
     let unused = [
         ("PRISMIC_ACCESS_TOKEN", "access_token", target.access_token.is_none()),
         ("PRISMIC_WRITE_TOKEN", "write_token", target.write_token.is_none()),
@@ -248,7 +193,12 @@ pub(super) fn endpoints_of(repository: &Repository) -> Result<Endpoints, Command
     Ok(endpoints)
 }
 
-fn show(report: &SnapshotReport, target: &Target, context: &Context) -> Result<Outcome, CommandError> {
+/// Prints what became of a repository; what outcome that is.
+pub(super) fn show(
+    report: &SnapshotReport,
+    target: &Target,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
     let committed = &report.committed;
     let shown = Report {
         repository: target.name.as_str(),

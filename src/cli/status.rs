@@ -120,6 +120,7 @@ pub(super) fn asked_of_jobs(jobs: &[Arc<Job>], config: &Config, names: &[Name], 
         jobs: jobs.iter().map(|job| planned(job, config, now)).collect(),
         requests: context.counted.requests(),
         retries: context.counted.retries(),
+        seen: Arc::default(),
         cancel: context.cancel.clone(),
     }
 }

@@ -7,6 +7,7 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::jobs::work::Order;
+use super::record::Finding;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::notify::{Notifier, RunEnd, RunFacts, Stopped};
@@ -55,7 +56,10 @@ impl<'a> Telling<'a> {
         };
         let end = match self.stopped.get() {
             Some(stopped) => RunEnd::Stopped(stopped.clone()),
-            None => RunEnd::Ended(outcome.code()),
+            None => match self.context.record.finding().filter(|_| outcome == Outcome::ObjectiveMissed) {
+                Some(Finding { what, next }) => RunEnd::Found { exit_code: outcome.code(), what, next },
+                None => RunEnd::Ended(outcome.code()),
+            },
         };
         let job = &self.order.job;
         let took = (self.context.clock.now() - self.began).to_std().unwrap_or_default();

@@ -12,6 +12,7 @@ use crate::objects::{LockMode, LockRule};
 
 use super::error::{ConfigError, ConfigErrorKind};
 use super::include::{PatternError, expand};
+use super::metrics::MetricsSettings;
 use super::objectives::ObjectivesTable;
 use super::read::{Source, Table, Value};
 use super::retention::{RetentionTable, RetentionTables};
@@ -20,7 +21,7 @@ use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
-use super::{AuditSettings, Config, Keys, MetricsSettings, Place, Replica, Repository, VaultSettings, Zone};
+use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
 use super::{notifications, webhook};
 
 const ROOT_KEYS: &[&str] = &[
@@ -58,7 +59,6 @@ const REPOSITORY_KEYS: &[&str] = &[
 ];
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
-const METRICS_KEYS: &[&str] = &["textfile"];
 const AUDIT_KEYS: &[&str] = &["principal", "host"];
 const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
 const REPLICA_KEYS: &[&str] = &[
@@ -111,7 +111,9 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let notifications = root.read("notifications", |value| notifications::read(value, file))?;
     let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
     let objectives = root.read("objectives", ObjectivesTable::read)?.unwrap_or_default();
-    let metrics = root.read("metrics", |value| read_metrics(value, directory_of(file)))?.unwrap_or_default();
+    let metrics =
+        root.read("metrics", |value| MetricsSettings::read(value, directory_of(file)))?.unwrap_or_default();
+    metrics.check_port(&root, webhook.as_ref().map(|webhook| webhook.listen))?;
     let retention =
         RetentionTables { vault: root.read("retention", |value| RetentionTable::read(value, file))? };
     let included = included_files(&root, file)?;
@@ -360,17 +362,6 @@ fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
 fn read_audit(value: &Value<'_>) -> Result<AuditSettings, ConfigError> {
     let table = value.table(AUDIT_KEYS)?;
     Ok(AuditSettings { principal: table.read("principal", label)?, host: table.read("host", label)? })
-}
-
-fn read_metrics(value: &Value<'_>, directory: &Path) -> Result<MetricsSettings, ConfigError> {
-    let table = value.table(METRICS_KEYS)?;
-    let textfile = table.read("textfile", |value| Ok(directory.join(value.text()?)))?;
-    if let (Some(file), Some(value)) = (&textfile, table.get("textfile"))
-        && file.extension().is_none_or(|extension| extension != "prom")
-    {
-        return Err(value.invalid("must end in .prom, or node_exporter does not read it"));
-    }
-    Ok(MetricsSettings { textfile })
 }
 
 fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError> {

@@ -25,6 +25,7 @@ use crate::objects::s3::ServerEncryption;
 pub(crate) mod error;
 pub(crate) mod include;
 mod load;
+mod metrics;
 mod notifications;
 mod objectives;
 pub(crate) mod read;
@@ -38,6 +39,7 @@ mod webhook;
 mod zone;
 
 pub use error::{ConfigError, ConfigErrorKind};
+pub use metrics::MetricsSettings;
 pub use notifications::{Channel, Email, Hooks, Notification, PLACEHOLDERS, SmtpTls, Target, WebhookBody};
 pub use objectives::{InvalidWithin, Objectives, Within};
 pub use retention::{Period, RetentionPolicy};
@@ -162,14 +164,6 @@ pub struct AuditSettings {
     pub principal: Option<String>,
     /// The machine; by default its own name.
     pub host: Option<String>,
-}
-
-/// `[metrics]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MetricsSettings {
-    /// File that `status`, `snapshot` and `jobs run` write their numbers into when they end, for
-    /// the textfile collector of Prometheus' node_exporter.
-    pub textfile: Option<PathBuf>,
 }
 
 /// One `[[replicas]]`.

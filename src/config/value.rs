@@ -1,5 +1,7 @@
 //! Values with a form of their own: addresses, hosts, keys, Prismic's names.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::Url;
@@ -74,6 +76,33 @@ pub(super) fn host(value: &Value<'_>) -> Result<String, ConfigError> {
     host.ok_or_else(|| {
         value.invalid(format!("{:?} is not a host name (no scheme, port or path)", shortened(text)))
     })
+}
+
+/// Reads an address and port to listen on. No names: what a name means may change, and what is then
+/// listened on nobody chose.
+pub(super) fn listen_address(value: &Value<'_>, port: u16) -> Result<SocketAddr, ConfigError> {
+    let text = value.text()?;
+    text.parse().map_err(|_| {
+        let reason = "is no address with a port";
+        value.invalid(match meant_by(text, port) {
+            Some(meant) => format!("{reason}, did you mean \"{meant}\"?"),
+            None => format!("{reason}, write \"127.0.0.1:{port}\" or \"[::1]:{port}\""),
+        })
+    })
+}
+
+/// What somebody may have meant who wrote only an address, only a port, or a name for this machine.
+fn meant_by(text: &str, port: u16) -> Option<SocketAddr> {
+    if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Some(SocketAddr::new(address, port));
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let address = match host {
+        "" | "localhost" => Ipv4Addr::LOCALHOST,
+        "*" => Ipv4Addr::UNSPECIFIED,
+        _ => return None,
+    };
+    Some(SocketAddr::new(address.into(), port.parse().ok()?))
 }
 
 /// Reads a short text that people and logs are shown: at most 200 characters, no line breaks or

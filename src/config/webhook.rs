@@ -8,11 +8,14 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::read::Value;
 use super::secret_ref::SecretRef;
+use super::value::listen_address;
 use crate::clock::parse_duration;
 
 const KEYS: &[&str] = &["listen", "allow", "trusted_proxies", "header", "quiet", "longest_wait"];
 const HEADER_KEYS: &[&str] = &["name", "value"];
 
+/// Port of the examples.
+const PORT: u16 = 8788;
 /// How long nothing must be published before a snapshot is taken, where a file says nothing.
 /// Editors publish in bursts; one snapshot shows them all.
 const QUIET: Duration = Duration::from_secs(10);
@@ -132,9 +135,7 @@ pub(super) fn read(value: &Value<'_>, directory: &Path) -> Result<WebhookSetting
         return Err(value.invalid("is shorter than \"quiet\""));
     }
     Ok(WebhookSettings {
-        listen: listen.text()?.parse().map_err(|_| {
-            listen.invalid("is no address with a port, write \"127.0.0.1:8788\" or \"[::1]:8788\"")
-        })?,
+        listen: listen_address(listen, PORT)?,
         allow: table.read("allow", networks)?.unwrap_or_default(),
         trusted_proxies: table.read("trusted_proxies", networks)?.unwrap_or_default(),
         header: table.read("header", |value| read_header(value, directory))?,

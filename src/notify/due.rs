@@ -6,7 +6,8 @@
 //! - That it is over is said at once, and once. If it comes back within [`Pace::calm`], that is
 //!   said too, but from then on its end is said only after it stayed away for that time: what comes
 //!   and goes makes three messages and then one for each time of calm, not one a minute.
-//! - An alarm that turns from critical to warning is no news until the next reminder.
+//! - An alarm that turns from critical to warning, or says the same in other words, is no news until
+//!   the next reminder.
 //! - Times that lie in the future (a clock was wrong) count as now, so that no reminder is put off
 //!   for years.
 
@@ -122,15 +123,14 @@ fn lasts(
         () if reminds => Some(Change::Reminder),
         () => None,
     };
-    let after = Said {
-        source: source.to_owned(),
-        // What the receiver knows stays as grave until the next message.
-        critical: if change.is_some() { critical } else { known.critical },
-        what: one_line(&alarm.what),
-        next: one_line(&alarm.next),
-        said: if change.is_some() { now } else { known.said },
-        absent: None,
-        ..known
+    let after = Said { source: source.to_owned(), absent: None, ..known };
+    // What the receiver knows stays as it was told until the next message: words that only grow older
+    // are no reason to write anything.
+    let after = match change {
+        None => after,
+        Some(_) => {
+            Said { critical, what: one_line(&alarm.what), next: one_line(&alarm.next), said: now, ..after }
+        }
     };
     (change, Some(after))
 }

@@ -12,6 +12,7 @@
 //! - Addresses of receivers are secrets: no error, log or report of this module holds one.
 //! - One receiver that fails or hangs does not hold up another, and what did not arrive counts as
 //!   not said. That it did not arrive is a [`Problem`](crate::progress::Problem) for the caller.
+//! - Of several schedulers on one vault one tells at a time, and knows what the others said.
 //! - A crash between sending and remembering makes a message come twice, never not at all.
 
 mod due;
@@ -24,6 +25,7 @@ mod notice;
 mod notifier;
 mod routes;
 mod run;
+mod turn;
 
 pub use due::{Pace, Step, due};
 pub use error::{SendError, SendErrorKind};

@@ -15,6 +15,7 @@ use super::message::Message;
 use super::notice::{Change, Notice};
 use super::routes::Routes;
 use super::run::{RunEnd, RunFacts, Stopped};
+use super::turn::Turn;
 use super::{email, hooks};
 use crate::clock::Clock;
 use crate::config::{Channel, Config, Hooks, Notification, SecretRef, Target, WebhookBody};
@@ -26,6 +27,7 @@ use crate::schedule::Receiver;
 use crate::secret::Secret;
 use crate::status::Alarm;
 use crate::vault::format::told::{Said, Told};
+use crate::vault::lease::Holder;
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 use crate::vault::told;
@@ -54,12 +56,34 @@ pub struct Notifier {
     clock: Arc<dyn Clock>,
     http: Http,
     told: Memory,
+    /// Name of the replica that gives leases; by default the first that can.
+    lease: Option<String>,
 }
 
-/// What was said, as far as a process knows; outlives a configuration that is read again. Cheap to
-/// clone: all clones are one.
-#[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Mutex<Told>>);
+/// What was said, as far as a process knows, and who it is for others who tell; outlives a
+/// configuration that is read again. Cheap to clone: all clones are one.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Process>);
+
+#[derive(Debug)]
+struct Process {
+    told: Mutex<Told>,
+    holder: Holder,
+}
+
+impl Memory {
+    /// Returns the memory of a process on the machine of this name that has said nothing yet.
+    pub fn of(host: impl Into<String>) -> Self {
+        Self(Arc::new(Process { told: Mutex::default(), holder: Holder::new(host) }))
+    }
+}
+
+impl Default for Memory {
+    /// Returns that of a process on a machine without name.
+    fn default() -> Self {
+        Self::of("a machine without name")
+    }
+}
 
 /// Which changes of a source a receiver wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +108,7 @@ impl Notifier {
             http: Http::new(config.limits.clone(), Arc::clone(&clock)),
             clock,
             told: Memory::default(),
+            lease: config.run.lease.clone(),
         }
     }
 
@@ -172,6 +197,11 @@ impl Notifier {
         }
     }
 
+    /// How turns at telling are taken: as whom, on which replica, and by which bounds.
+    pub(super) fn turns(&self) -> (&Holder, Option<&str>, &Limits) {
+        (&self.told.0.holder, self.lease.as_deref(), &self.limits)
+    }
+
     /// Receivers of everything.
     fn defaults(&self) -> impl Iterator<Item = &Name> {
         let is_default =
@@ -253,24 +283,44 @@ impl Notifier {
             return Vec::new();
         }
         // Held while sending: two rounds at once would say the same.
-        let mut told = self.told.0.lock().await;
+        let mut told = self.told.0.told.lock().await;
+        let rounds = |told: &Told| -> Vec<Round<'_>> {
+            let round = |(name, wants): (&&Name, &Wants)| {
+                let target = self.target(name)?;
+                let nothing = BTreeMap::new();
+                let said = told.to.get(*name).unwrap_or(&nothing);
+                let steps = self.steps(target, said, source, alarms, *wants, leads)?;
+                (!steps.is_empty()).then_some(Round { target, steps })
+            };
+            receivers.iter().filter_map(round).collect()
+        };
+        self.recall(vault, &mut told).await;
+        if rounds(&told).is_empty() {
+            return Vec::new();
+        }
+        let turn = Turn::take(self, vault).await;
+        // Whoever told meanwhile may have said all of it.
+        self.recall(vault, &mut told).await;
+        let problems = self.say_all(vault, rounds(&told), &mut told).await;
+        if let Some(turn) = turn {
+            turn.give_back().await;
+        }
+        problems
+    }
+
+    /// Takes over what the vault knows of what was said, unless this process knows better.
+    async fn recall(&self, vault: Option<&Vault>, told: &mut Told) {
         if let Some(vault) = vault {
             let kept = told::load(vault, self.clock.now()).await;
             if kept.at >= told.at {
                 *told = kept;
             }
         }
-        let rounds: Vec<Round<'_>> = receivers
-            .iter()
-            .filter_map(|(name, wants)| {
-                let target = self.target(name)?;
-                let nothing = BTreeMap::new();
-                let said = told.to.get(*name).unwrap_or(&nothing);
-                let steps = self.steps(target, said, source, alarms, *wants, leads)?;
-                Some(Round { target, steps })
-            })
-            .collect();
-        if rounds.iter().all(|round| round.steps.is_empty()) {
+    }
+
+    /// Sends what is due, and remembers what arrived.
+    async fn say_all(&self, vault: Option<&Vault>, rounds: Vec<Round<'_>>, told: &mut Told) -> Vec<Problem> {
+        if rounds.is_empty() {
             return Vec::new();
         }
         let sent = rounds.into_iter().map(|round| self.say(round));
@@ -281,9 +331,9 @@ impl Notifier {
             problems.extend(problem);
         }
         told.to.retain(|_, said| !said.is_empty());
-        told.at = Some(self.clock.now());
+        told.at = Some(told::next_at(told.at, self.clock.now(), &self.limits));
         if let Some(vault) = vault
-            && let Err(error) = told::store(vault, &told).await
+            && let Err(error) = told::store(vault, told).await
         {
             let detail = format!(
                 "what was said cannot be remembered, so it may be said again: {}",

@@ -27,6 +27,15 @@ pub struct RunFacts<'a> {
 pub enum RunEnd {
     /// It ran; the exit code that the command would have ended with.
     Ended(u8),
+    /// It ran, and found something that people have to do.
+    Found {
+        /// The exit code that the command would have ended with.
+        exit_code: u8,
+        /// What, in our own words: it is sent.
+        what: String,
+        /// What to do.
+        next: String,
+    },
     /// It was not begun.
     Stopped(Stopped),
 }
@@ -48,7 +57,7 @@ impl RunEnd {
     /// Returns the exit code; that of a run that was not begun is 5, refused.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Ended(code) => *code,
+            Self::Ended(code) | Self::Found { exit_code: code, .. } => *code,
             Self::Stopped(_) => 5,
         }
     }
@@ -80,9 +89,13 @@ impl RunEnd {
                 (Severity::Critical, "was stopped before its end, because it took too long", again.as_str())
             }
             Self::Ended(_) => (Severity::Critical, "failed", again.as_str()),
+            Self::Found { next, .. } => (Severity::Warning, "ended", next.as_str()),
             Self::Stopped(_) => (Severity::Critical, "was not begun, because a hook failed", again.as_str()),
         };
-        let what = format!("job {} ({}) {how}, exit code {}", job.name, of(job), self.exit_code());
+        let what = match self {
+            Self::Found { what, .. } => format!("job {} ({}): {what}", job.name, of(job)),
+            _ => format!("job {} ({}) {how}, exit code {}", job.name, of(job), self.exit_code()),
+        };
         Some(Alarm {
             key: format!("job/{}", job.name),
             severity,

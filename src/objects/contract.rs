@@ -14,9 +14,11 @@ mod versions;
 
 use std::fmt;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::DateTime;
+use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 
 use super::memory::MemoryStore;
@@ -265,6 +267,16 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len as u64).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
 }
 
+/// Reads a range in pieces and puts them together.
+async fn in_pieces(store: &Arc<dyn ObjectStore>, key: &str, range: Range<u64>) -> Result<Vec<u8>> {
+    let mut pieces = store.get_pieces(key, range).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.try_next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
 async fn put_is_seen(area: &Area) -> Check {
     let large = pattern((1 << 20) + 7);
     for (name, bytes) in [("empty", vec![]), ("small", b"bytes".to_vec()), ("deep/er/large", large)] {
@@ -275,6 +287,8 @@ async fn put_is_seen(area: &Area) -> Check {
         expect("get gives the bytes", area.read(name).await? == bytes, true)?;
         let range = works("a range", area.store.get_range(&key, 0..size).await)?;
         expect("the whole range gives the bytes", range == bytes, true)?;
+        let pieces = works("pieces", in_pieces(&area.store, &key, 0..size).await)?;
+        expect("the pieces together are the bytes", pieces == bytes, true)?;
         let meta = works("head", area.store.head(&key).await)?;
         expect("what head tells", (meta.key.as_str(), meta.size), (key.as_str(), size))?;
         for prefix in [&key, &area.prefix, ""] {
@@ -477,12 +491,16 @@ async fn ranges_are_exact(area: &Area) -> Check {
     ] {
         let range = works("a range", area.store.get_range(&key, start..end).await)?;
         expect(&format!("bytes {start}..{end}"), range, expected.into())?;
+        let pieces = works("pieces", in_pieces(&area.store, &key, start..end).await)?;
+        expect(&format!("pieces of {start}..{end}"), pieces, expected.into())?;
     }
     for (start, end) in
         [(0, 11), (5, 11), (10, 11), (11, 11), (20, 30), (7, 3), (5, u64::MAX), (u64::MAX, u64::MAX)]
     {
         let range = area.store.get_range(&key, start..end).await;
         fails(&format!("bytes {start}..{end}"), range, ErrorKind::OutOfRange)?;
+        let pieces = area.store.get_pieces(&key, start..end).await.map(drop);
+        fails(&format!("pieces of {start}..{end}"), pieces, ErrorKind::OutOfRange)?;
     }
     Ok(())
 }
@@ -493,6 +511,7 @@ async fn are_not_found(area: &Area, names: &[&str]) -> Check {
         let key = area.key(name);
         fails("get", area.store.get(&key, 10).await, ErrorKind::NotFound)?;
         fails("get_range", area.store.get_range(&key, 0..1).await, ErrorKind::NotFound)?;
+        fails("get_pieces", area.store.get_pieces(&key, 0..1).await.map(drop), ErrorKind::NotFound)?;
         fails("get_range of nothing", area.store.get_range(&key, 0..0).await, ErrorKind::NotFound)?;
         fails("head", area.store.head(&key).await, ErrorKind::NotFound)?;
     }
@@ -546,6 +565,7 @@ async fn invalid_keys_are_refused(area: &Area) -> Check {
         }
         fails(&what("get"), area.store.get(key, 10).await, ErrorKind::Permanent)?;
         fails(&what("get_range"), area.store.get_range(key, 0..1).await, ErrorKind::Permanent)?;
+        fails(&what("get_pieces"), area.store.get_pieces(key, 0..1).await.map(drop), ErrorKind::Permanent)?;
         fails(&what("head"), area.store.head(key).await, ErrorKind::Permanent)?;
         fails(&what("delete"), area.store.delete(key).await, ErrorKind::Permanent)?;
         let (store, only) = (&area.store, VersionId::null());

@@ -6,15 +6,15 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
-use super::{Body, BodySource, ErrorKind, SourceObject, StoreError};
+use super::{Body, BodySource, ErrorKind, Pieces, SourceObject, StoreError, pieces};
 use crate::ids::Digest;
 
 /// Bytes of a body that are in memory at once. Larger pieces do not copy faster.
@@ -111,7 +111,9 @@ impl Body {
 /// An object of another store as a reader that blocks, for threads that may.
 struct Reading<'a> {
     object: &'a SourceObject,
-    pieces: Box<dyn Iterator<Item = Range<u64>>>,
+    len: u64,
+    /// `None` before the first read.
+    pieces: Option<Pieces>,
     piece: Bytes,
     /// Why the last read failed.
     failure: Option<StoreError>,
@@ -119,16 +121,24 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(object: &'a SourceObject, len: u64) -> Self {
-        Self { object, pieces: Box::new(object.pieces(len)), piece: Bytes::new(), failure: None }
+        Self { object, len, pieces: None, piece: Bytes::new(), failure: None }
+    }
+
+    async fn next(&mut self) -> super::Result<Option<Bytes>> {
+        let pieces = match &mut self.pieces {
+            Some(pieces) => pieces,
+            none => none.insert(self.object.pieces(self.len).await?),
+        };
+        pieces.try_next().await
     }
 }
 
 impl Read for Reading<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
-            let Some(range) = self.pieces.next() else { return Ok(0) };
-            match Handle::current().block_on(self.object.read(range)) {
-                Ok(piece) => self.piece = piece,
+        while self.piece.is_empty() {
+            match Handle::current().block_on(self.next()) {
+                Ok(Some(piece)) => self.piece = piece,
+                Ok(None) => return Ok(0),
                 Err(error) => {
                     self.failure = Some(error);
                     return Err(io::ErrorKind::Other.into());
@@ -141,38 +151,60 @@ impl Read for Reading<'_> {
     }
 }
 
-/// Sends the pieces of an object to `to`, each read while the one before is taken; the last only
+/// Pieces of an object that are passed on together.
+pub(super) type Batch = Vec<Bytes>;
+
+/// Sends an object to `to`, batch by batch, each read while the one before is taken; the last only
 /// when all of them together are what was announced, so that whoever counts the bytes never gets
 /// the whole of anything else. Ends when nobody takes them any more.
+///
+/// Each byte is hashed once, and goes from one connection to the other as it came.
 pub(super) async fn pass_on(
     object: Arc<SourceObject>,
     len: u64,
     announced: Digest,
-    to: Sender<Result<Bytes, CopyError>>,
+    to: Sender<Result<Batch, CopyError>>,
 ) {
     let mut hasher = Sha256::new();
-    for range in object.pieces(len) {
-        // First the place, then the piece: so one is taken and one waits, and there are no more.
+    let (mut pieces, mut left) = (None, len);
+    while left > 0 {
+        // First the place, then the bytes: so one batch is taken and one waits, and there are no
+        // more.
         let Ok(place) = to.reserve().await else { return };
-        let is_last = range.end == len;
-        let piece = match object.read(range).await {
-            Ok(piece) => piece,
+        let batch = match next_batch(&object, &mut pieces, len).await {
+            Ok(batch) => batch,
             Err(error) => return place.send(Err(CopyError::Source(error))),
         };
-        let bytes = piece.clone();
-        let hashed = tokio::task::spawn_blocking(move || hasher.chain_update(&bytes)).await;
-        // Only a runtime that shuts down ends this; who waits for the piece ends as well.
-        let Ok(more) = hashed else { return };
-        hasher = more;
-        if is_last {
-            let actual = Digest(hasher.finalize().into());
-            return place.send(match actual == announced {
-                true => Ok(piece),
-                false => Err(CopyError::Digest { announced, actual }),
-            });
+        let size: u64 = batch.iter().map(|piece| piece.len() as u64).sum();
+        match left.checked_sub(size).filter(|_| size > 0) {
+            Some(rest) => left = rest,
+            None => return place.send(Err(CopyError::Length { announced: len })),
         }
-        place.send(Ok(piece));
+        let hashed = tokio::task::spawn_blocking(move || {
+            batch.iter().for_each(|piece| hasher.update(piece));
+            (hasher, batch)
+        });
+        // Only a runtime that shuts down ends this; who waits for the bytes ends as well.
+        let Ok((more, batch)) = hashed.await else { return };
+        hasher = more;
+        if left > 0 {
+            place.send(Ok(batch));
+            continue;
+        }
+        let actual = Digest(hasher.finalize().into());
+        return place.send(match actual == announced {
+            true => Ok(batch),
+            false => Err(CopyError::Digest { announced, actual }),
+        });
     }
+}
+
+async fn next_batch(object: &SourceObject, pieces: &mut Option<Pieces>, len: u64) -> super::Result<Batch> {
+    let pieces = match pieces {
+        Some(pieces) => pieces,
+        none => none.insert(object.pieces(len).await?),
+    };
+    pieces::batch(pieces, object.batch_bytes).await
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 
 use super::operation::Operation;
 use super::{
-    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode, Result,
-    VersionId,
+    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts, PutMode,
+    Result, VersionId,
 };
 use crate::clock::Timestamp;
 
@@ -126,6 +127,14 @@ impl ObjectStore for CountingStore {
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.count(Operation::GetRange);
         self.count_read(self.inner.get_range(key, range).await)
+    }
+
+    /// One call, however many pieces come of it.
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        self.count(Operation::GetRange);
+        let counting = self.clone();
+        let pieces = self.inner.get_pieces(key, range).await?;
+        Ok(pieces.map(move |piece| counting.count_read(piece)).boxed())
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

@@ -25,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::TimeDelta;
+use futures_util::TryStreamExt as _;
 
 pub use self::chaos::Chaos;
 use self::chaos::Dice;
@@ -32,8 +33,8 @@ use self::crash::Passage;
 pub use self::crash::{CrashPoint, CrashSwitch};
 use super::operation::Operation;
 use super::{
-    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion,
-    PlaceFacts, PutMode, Result, StoreError, VersionId,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces,
+    PlaceFacts, PutMode, Result, StoreError, VersionId, pieces,
 };
 use crate::clock::Timestamp;
 
@@ -272,9 +273,10 @@ impl FaultStore {
                 })?
             }
             BodySource::Object(object) => {
+                let mut pieces = object.pieces(body.len()).await?;
                 let mut bytes = Vec::new();
-                for range in object.pieces(body.len()) {
-                    bytes.extend_from_slice(&object.read(range).await?);
+                while let Some(piece) = pieces.try_next().await? {
+                    bytes.extend_from_slice(&piece);
                 }
                 bytes.into()
             }
@@ -375,6 +377,16 @@ impl ObjectStore for FaultStore {
         let ticket = self.begin(Operation::GetRange, key).await?;
         let result = self.inner.get_range(key, range).await.map(|bytes| ticket.damage(bytes));
         self.end(Operation::GetRange, key, ticket, result)
+    }
+
+    /// Rules and chaos strike each piece as the call that reads it.
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let (store, key) = (self.clone(), key.to_owned());
+        pieces::by_ranges(range, move |range| {
+            let (store, key) = (store.clone(), key.clone());
+            async move { store.get_range(&key, range).await }
+        })
+        .await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode, Result,
-    VersionId,
+    Abilities, Body, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts, PutMode,
+    Result, VersionId,
 };
 use crate::clock::Timestamp;
 
@@ -61,6 +62,18 @@ impl ObjectStore for LimitStore {
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         let _permit = self.permit().await;
         self.inner.get_range(key, range).await
+    }
+
+    /// The permit is held until the stream ends or is dropped.
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.expect("this semaphore is never closed");
+        let pieces = self.inner.get_pieces(key, range).await?;
+        let held = move |piece| {
+            let _held = &permit;
+            piece
+        };
+        Ok(pieces.map(held).boxed())
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {
@@ -150,5 +163,18 @@ mod tests {
         drop(held);
         assert_eq!(waiting.await.unwrap(), []);
         assert_eq!(store.permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_read_in_pieces_takes_its_place_until_it_is_dropped() {
+        let store = LimitStore::new(Arc::new(MemoryStore::new("m", Arc::new(SystemClock))), 1);
+        store.put("a", Body::bytes("bytes"), PutMode::Overwrite).await.unwrap();
+        let mut pieces = store.get_pieces("a", 0..5).await.unwrap();
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "bytes");
+        assert_eq!(store.permits.available_permits(), 0);
+        drop(pieces);
+        assert_eq!(store.permits.available_permits(), 1);
+        assert!(store.get_pieces("b", 0..5).await.is_err());
+        assert_eq!(store.permits.available_permits(), 1, "nor does one that is not there");
     }
 }

@@ -33,8 +33,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
-    Result, StoreError, VersionId, check_key, check_prefix, check_range, lock, version,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts,
+    PutMode, Result, StoreError, VersionId, check_key, check_prefix, check_range, lock, pieces, version,
 };
 use crate::clock::Timestamp;
 use crate::limits::Limits;
@@ -115,6 +115,15 @@ impl ObjectStore for LocalStore {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.run("read", key, move |directory, key| directory.get_range(key, &range)).await
+    }
+
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let (store, key) = (self.clone(), key.to_owned());
+        pieces::by_ranges(range, move |range| {
+            let (store, key) = (store.clone(), key.clone());
+            async move { store.get_range(&key, range).await }
+        })
+        .await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

@@ -23,9 +23,9 @@ use bytes::Bytes;
 
 use self::versions::{Content, State, Version};
 use super::{
-    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces,
     PlaceFacts, PutMode, Result, Retention, StoreError, VersionId, check_key, check_prefix, check_range,
-    lock, version,
+    lock, pieces, version,
 };
 use crate::clock::{Clock, Timestamp};
 
@@ -236,6 +236,15 @@ impl ObjectStore for MemoryStore {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.read_range(key, None, range)
+    }
+
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let (store, key) = (self.clone(), key.to_owned());
+        pieces::by_ranges(range, move |range| {
+            let (store, key) = (store.clone(), key.clone());
+            async move { store.get_range(&key, range).await }
+        })
+        .await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

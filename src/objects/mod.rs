@@ -14,7 +14,7 @@
 //!   leaves the first content, *where the store can do that* ([`Abilities::create_only`]); where
 //!   it cannot, the call is refused with [`ErrorKind::Unsupported`] before anything is written.
 //! - `put` whose body does not have the announced SHA-256 fails and leaves nothing behind.
-//! - `get`, `get_range` and `head` after `put` see it; `list` does too.
+//! - `get`, `get_range`, `get_pieces` and `head` after `put` see it; `list` does too.
 //! - `list` is complete, sorted by key, and by path segment: `list("a/b")` gives `a/b` and
 //!   `a/b/…`, never `a/bc`.
 //! - `delete` of a missing key succeeds.
@@ -42,6 +42,7 @@ pub mod local;
 pub mod lock;
 pub mod memory;
 pub mod operation;
+pub mod pieces;
 pub mod place;
 pub mod prefix;
 pub mod probe;
@@ -66,6 +67,7 @@ use crate::clock::Timestamp;
 use crate::ids::Digest;
 
 pub use lock::{Lock, LockMode, LockRule, Retention};
+pub use pieces::Pieces;
 pub use place::PlaceFacts;
 pub use version::{ObjectVersion, VersionId};
 
@@ -97,30 +99,26 @@ pub enum BodySource {
     Object(Arc<SourceObject>),
 }
 
-/// An object of a store that is read piece by piece while another store takes it, so that it is
-/// neither held in memory nor in a file.
+/// An object of a store that is read while another store takes it, so that it is neither held in
+/// memory nor in a file.
 #[derive(Debug)]
 pub struct SourceObject {
     store: Arc<dyn ObjectStore>,
     key: String,
-    /// Most bytes of a piece.
-    piece_bytes: u64,
+    /// Bytes that are hashed and passed on at once.
+    batch_bytes: u64,
 }
 
 impl SourceObject {
-    /// Returns the object under `key`, read by at most `piece_bytes` (at least one) at once.
-    pub fn new(store: Arc<dyn ObjectStore>, key: &str, piece_bytes: u64) -> Self {
-        Self { store, key: key.to_owned(), piece_bytes: piece_bytes.max(1) }
+    /// Returns the object under `key`, of which about `batch_bytes` (at least one) are hashed and
+    /// passed on at once.
+    pub fn new(store: Arc<dyn ObjectStore>, key: &str, batch_bytes: u64) -> Self {
+        Self { store, key: key.to_owned(), batch_bytes: batch_bytes.max(1) }
     }
 
-    /// Returns the ranges of the pieces of the first `len` bytes.
-    fn pieces(&self, len: u64) -> impl Iterator<Item = Range<u64>> + Send + use<> {
-        let most = self.piece_bytes;
-        (0..len.div_ceil(most)).map(move |number| number * most..len.min((number + 1) * most))
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        self.store.get_range(&self.key, range).await
+    /// Returns its first `len` bytes as they come.
+    async fn pieces(&self, len: u64) -> Result<Pieces> {
+        self.store.get_pieces(&self.key, 0..len).await
     }
 }
 
@@ -260,6 +258,11 @@ pub trait ObjectStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Reads part of an object. A range that does not lie within it is
     /// [`ErrorKind::OutOfRange`]; an empty range returns no bytes.
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes>;
+
+    /// Reads part of an object as it comes, of which no more is in memory than nobody has taken yet.
+    /// The same range gives the same bytes, and the same refusals, as [`get_range`](Self::get_range);
+    /// what fails later is in the stream and ends it.
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces>;
 
     /// Asks for size and stored checksum.
     async fn head(&self, key: &str) -> Result<ObjectMeta>;

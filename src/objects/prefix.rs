@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
-    Result, StoreError, VersionId, check_key, check_prefix, is_valid_key,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts,
+    PutMode, Result, StoreError, VersionId, check_key, check_prefix, is_valid_key,
 };
 use crate::clock::Timestamp;
 
@@ -82,6 +83,13 @@ impl ObjectStore for PrefixStore {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.seen_here(key, self.inner.get_range(&self.below("read", key)?, range).await)
+    }
+
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let below = self.below("read", key)?;
+        let pieces = self.seen_here(key, self.inner.get_pieces(&below, range).await)?;
+        let (key, place) = (key.to_owned(), self.to_string());
+        Ok(pieces.map(move |piece| piece.map_err(|err| err.seen_as(&key, &place))).boxed())
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

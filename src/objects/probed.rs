@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
-    Result, StoreError, VersionId, check_key,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts,
+    PutMode, Result, StoreError, VersionId, check_key,
 };
 use crate::clock::Timestamp;
 
@@ -78,6 +78,10 @@ impl ObjectStore for ProbedStore {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.inner.get_range(key, range).await
+    }
+
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        self.inner.get_pieces(key, range).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

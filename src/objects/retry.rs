@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
-    Result, StoreError, VersionId, check_key, lock,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts,
+    PutMode, Result, StoreError, VersionId, check_key, lock,
 };
 use crate::clock::Timestamp;
 use crate::ids::Digest;
@@ -30,7 +31,7 @@ use crate::progress::{Progress, Silent, Wait, Waiting, notice_after};
 use crate::retry::Backoff;
 
 /// A store that tries again what failed for a reason that passes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RetryStore {
     inner: Arc<dyn ObjectStore>,
     backoff: Backoff,
@@ -160,6 +161,45 @@ impl RetryStore {
     }
 }
 
+/// What is still to come of an object that is read in pieces.
+struct Rest {
+    store: RetryStore,
+    key: String,
+    range: Range<u64>,
+    /// `None` after one that failed.
+    pieces: Option<Pieces>,
+    failed: u32,
+}
+
+impl Rest {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        loop {
+            let error = match self.piece().await {
+                Ok(Some(piece)) => {
+                    self.range.start += piece.len() as u64;
+                    return Ok(Some((piece, self)));
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => error,
+            };
+            // It holds its place among the requests that the store takes at once.
+            self.pieces = None;
+            self.failed += 1;
+            self.store.pause(self.failed, false, error).await?;
+        }
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>> {
+        let pieces = match &mut self.pieces {
+            Some(pieces) => pieces,
+            // It failed when all that was asked for had come.
+            None if self.range.is_empty() => return Ok(None),
+            none => none.insert(self.store.inner.get_pieces(&self.key, self.range.clone()).await?),
+        };
+        pieces.next().await.transpose()
+    }
+}
+
 impl fmt::Display for RetryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
@@ -188,6 +228,13 @@ impl ObjectStore for RetryStore {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.repeat(|| self.inner.get_range(key, range.clone())).await
+    }
+
+    /// When a piece fails for a reason that passes, the rest is asked for again from there on.
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let pieces = self.repeat(|| self.inner.get_pieces(key, range.clone())).await?;
+        let rest = Rest { store: self.clone(), key: key.to_owned(), range, pieces: Some(pieces), failed: 0 };
+        Ok(stream::try_unfold(rest, Rest::next).boxed())
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {
@@ -259,6 +306,8 @@ impl ObjectStore for RetryStore {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::TryStreamExt as _;
+
     use super::*;
     use crate::clock::SystemClock;
     use crate::objects::LockMode;
@@ -290,6 +339,42 @@ mod tests {
 
     fn setup() -> Setup {
         setup_with(Abilities { create_only: true, stored_checksums: true, ..Abilities::NONE })
+    }
+
+    /// Puts an object of three pieces and reads it in pieces.
+    async fn read_in_pieces(setup: &Setup, rule: FaultRule) -> Result<bool> {
+        let bytes: Vec<u8> = (0..(2 << 20) + 9_u32).map(|at| (at % 253) as u8).collect();
+        let body = Body::bytes(bytes.clone());
+        setup.memory.put("a", body, PutMode::Overwrite).await.unwrap();
+        setup.faults.add(rule.on(Operation::GetRange));
+        let pieces = setup.store.get_pieces("a", 5..bytes.len() as u64).await?;
+        let read: Vec<Bytes> = pieces.try_collect().await?;
+        Ok(read.concat() == bytes[5..])
+    }
+
+    #[tokio::test]
+    async fn pieces_go_on_where_they_were_cut_off() {
+        let failing = FaultRule::new(Fault::Fail(ErrorKind::Transient));
+        for (rule, calls) in [
+            (failing.clone().from(2).times(1), 2),
+            (failing.clone().from(3).times(2), 3),
+            (failing.clone().times(1), 2),
+        ] {
+            let setup = setup();
+            assert!(read_in_pieces(&setup, rule).await.unwrap());
+            let counts = setup.counting.counts();
+            assert_eq!(counts.of(Operation::GetRange), calls);
+            assert_eq!(counts.bytes_read, (2 << 20) + 4, "nothing is read twice");
+        }
+        let setup = setup();
+        let err = read_in_pieces(&setup, failing.from(2)).await.unwrap_err();
+        assert_eq!(err.kind, ErrorKind::Transient);
+        assert_eq!(
+            setup.counting.counts().of(Operation::GetRange),
+            u64::from(Limits::default().store_attempts)
+        );
+        let denied = FaultRule::new(Fault::Fail(ErrorKind::Denied)).from(2);
+        assert_eq!(read_in_pieces(&super::tests::setup(), denied).await.unwrap_err().kind, ErrorKind::Denied);
     }
 
     #[tokio::test]

@@ -36,13 +36,14 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::StorageClass;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 
 use self::credentials::RenewedCredentials;
 use self::errors::{Call, code_of};
 pub use self::options::{S3Credentials, S3Options, ServerEncryption};
 use self::requests::DateHeader;
 use super::{
-    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion,
+    Abilities, Body, BodySource, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces,
     PlaceFacts, PutMode, Result, StoreError, VersionId, check_key, check_prefix, check_range, lock,
 };
 use crate::clock::{Clock, Timestamp};
@@ -121,6 +122,11 @@ impl S3Store {
         Ok(full)
     }
 
+    /// Returns the time for a request with a body of `bytes`.
+    fn time_for(&self, bytes: u64) -> Duration {
+        self.timeout + Duration::from_secs(bytes / self.bytes_per_second_min)
+    }
+
     /// Ends `work` at the deadline of a request with a body of `bytes`.
     async fn within<T>(
         &self,
@@ -128,7 +134,7 @@ impl S3Store {
         bytes: u64,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let limit = self.timeout + Duration::from_secs(bytes / self.bytes_per_second_min);
+        let limit = self.time_for(bytes);
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_) => {
@@ -151,6 +157,11 @@ impl fmt::Debug for S3Store {
     }
 }
 
+/// HTTP has no empty ranges, and no object is as large as this.
+fn can_be_asked_for(range: &Range<u64>) -> bool {
+    range.start < range.end && range.end <= i64::MAX as u64
+}
+
 impl S3Store {
     fn has_locks(&self) -> bool {
         self.abilities.locks
@@ -166,8 +177,7 @@ impl S3Store {
         version: Option<&VersionId>,
         range: Range<u64>,
     ) -> Result<Bytes> {
-        // HTTP has no empty ranges, and no object is as large as this.
-        if range.start >= range.end || range.end > i64::MAX as u64 {
+        if !can_be_asked_for(&range) {
             let meta = self.within(call, 0, self.look_up(call, version)).await?;
             check_range(&range, meta.size, call.key, self)?;
             return Ok(Bytes::new());
@@ -216,6 +226,14 @@ impl ObjectStore for S3Store {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         self.read_range(Call::read("read", key), None, range).await
+    }
+
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        if can_be_asked_for(&range) {
+            return self.fetch_pieces(key, range).await;
+        }
+        let none = self.get_range(key, range).await?;
+        Ok(stream::iter([Ok(none)]).boxed())
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {

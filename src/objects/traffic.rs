@@ -24,9 +24,9 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Counts an object of this size as read whole, by ranges of at most `range_bytes`.
-    pub fn read_whole(&mut self, size: u64, range_bytes: u64) {
-        self.get += size.div_ceil(range_bytes.max(1));
+    /// Counts an object of this size as read whole.
+    pub fn read_whole(&mut self, size: u64) {
+        self.get += 1;
         self.bytes_read += size;
     }
 }

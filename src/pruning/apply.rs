@@ -23,7 +23,7 @@ use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::index::PackRecord;
 use crate::vault::format::{self, mark};
 use crate::vault::index::Headers;
-use crate::vault::lease::Step;
+use crate::vault::lease::{self, Step};
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
 use crate::vault::space::read_index;
@@ -61,6 +61,8 @@ pub struct PruneReport {
     pub pending: Vec<Failed>,
     /// What could not be deleted.
     pub failed: Vec<Failed>,
+    /// Files of leases that said nothing any more, and were removed.
+    pub leases: u64,
     /// Whether deletions of the plan were left out because nobody allowed them.
     pub held_back: bool,
 }
@@ -109,6 +111,7 @@ pub struct Failed {
 /// As [`super::plan`]; [`ErrorKind::Refused`] for a plan of another vault, or one that is not what
 /// would be done now; [`ErrorKind::Identity`] before anything is done, when content is to be
 /// rewritten that the identities here do not read. A deletion that fails is in the report.
+#[tracing::instrument(name = "prune", skip_all)]
 pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) -> Result<PruneReport> {
     if plan.vault != vault.file.vault {
         return Err(VaultError::new(ErrorKind::Refused, "this plan was made for another vault"));
@@ -126,7 +129,7 @@ pub async fn apply(vault: &Vault, plan: &PrunePlan, options: &PruneOptions<'_>) 
         )
         .hint("something changed since the plan was made; look at `prismvault prune --dry-run` again"));
     }
-    let mut report = PruneReport::default();
+    let mut report = PruneReport { leases: lease::clear(vault).await, ..PruneReport::default() };
     if plan.marks() || plan.deletes() {
         // A replica that learns of a removal only from others would miss what is deleted on it.
         for state in &survey.spaces {
@@ -174,9 +177,8 @@ async fn repack(
     let marks = repack::marks(&survey, plan, vault.limits());
     for (state, marks) in survey.replicas.iter().zip(marks) {
         let replica = replica(vault, &state.id)?;
+        write_marks(vault, replica, &marks, options, report).await?;
         for mark in marks {
-            check_cancelled(options)?;
-            report.marked.push(write_mark(vault, replica, &mark).await?);
             let repacked = report.repacked.get_or_insert_default();
             repacked.packs = repacked.packs.max(mark.packs.len() as u64);
         }
@@ -239,10 +241,7 @@ async fn mark_all(
     }
     for (own, state) in plan.replicas.iter().zip(&survey.replicas) {
         let replica = replica(vault, &own.id)?;
-        for mark in &own.mark {
-            check_cancelled(options)?;
-            report.marked.push(write_mark(vault, replica, mark).await?);
-        }
+        write_marks(vault, replica, &own.mark, options, report).await?;
         // Marks that are taken back go last: what else they name is marked anew by now.
         for key in &own.release {
             check_cancelled(options)?;
@@ -286,6 +285,20 @@ async fn write_merged(vault: &Vault, merge: &MergePlan, headers: &Headers) -> Re
     }
     // What a run that was killed had fetched is of use for the next run only, and these are older.
     write_index(vault, &merge.space, packs.into_values().collect(), Vec::new()).await
+}
+
+async fn write_marks(
+    vault: &Vault,
+    replica: &Replica,
+    plans: &[MarkPlan],
+    options: &PruneOptions<'_>,
+    report: &mut PruneReport,
+) -> Result<()> {
+    for plan in plans {
+        check_cancelled(options)?;
+        report.marked.push(write_mark(vault, replica, plan).await?);
+    }
+    Ok(())
 }
 
 async fn write_mark(vault: &Vault, replica: &Replica, plan: &MarkPlan) -> Result<Marked> {

@@ -87,6 +87,7 @@ struct Done<'a> {
 /// # Errors
 ///
 /// [`ErrorKind::Refused`] for a plan of another vault. Whatever cannot be copied is in the report.
+#[tracing::instrument(name = "replicate", skip_all)]
 pub async fn apply(
     vault: &Vault,
     plan: &Plan,
@@ -249,7 +250,7 @@ impl<'a> Run<'a> {
 }
 
 async fn run_job<'a>(vault: &Vault, copier: &Copier<'_>, job: Job<'a>) -> Done<'a> {
-    let settled = join_all(job.to.iter().map(|(replica, how)| settle(vault, replica, *how, &job.key))).await;
+    let settled = join_all(job.to.iter().map(|(replica, how)| settle(replica, *how, &job.key))).await;
     let mut outcomes = Vec::new();
     let (mut bad, mut lost) = (Vec::new(), None);
     if settled.iter().all(Option::is_some) {
@@ -309,12 +310,12 @@ async fn pass(copier: &Copier<'_>, job: &Job<'_>, sources: &[&Replica]) -> Optio
 }
 
 /// Looks at what is on a replica before anything is read for it; `None` where it needs a copy.
-async fn settle(vault: &Vault, replica: &Replica, how: How, key: &str) -> Option<Outcome> {
+async fn settle(replica: &Replica, how: How, key: &str) -> Option<Outcome> {
     if let Some(failure) = replica.failure() {
         return Some(Outcome::Failed(format!("{} left the run: {failure}", replica.name)));
     }
     let promised = layout::promised_digest(key).filter(|_| how == How::Unconfirmed)?;
-    match copy::confirm(vault, replica, key, &promised).await {
+    match copy::confirm(replica, key, &promised).await {
         Ok(()) => Some(Outcome::Confirmed),
         Err(error) if copy::is_damage(&error) => None,
         Err(error) => Some(failed(replica, error)),

@@ -7,14 +7,13 @@
 //!
 //! Memory is bounded by [`Limits::copy_memory_bytes`](crate::limits::Limits::copy_memory_bytes)
 //! for all copies together: small objects are held whole; large ones that one replica lacks are
-//! passed on while they are read, others go by ranges through a spool file. Whatever is wrong with
+//! passed on while they are read, others go through a spool file. Whatever is wrong with
 //! an object that is passed on, it is read once more through the file, and that tells.
 //!
 //! **If we crash here**: a put is atomic, so at worst an object is there that no manifest needs
 //! yet, and a spool file that the next run sweeps. [`replace`] says what else.
 
 use std::io::Write as _;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,7 +23,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::ids::Digest;
 use crate::limits::Limits;
-use crate::objects::{Body, ErrorKind as StoreKind, PutMode, SourceObject, SpoolFile, StoreError};
+use crate::objects::{Body, ErrorKind as StoreKind, Pieces, PutMode, SourceObject, SpoolFile, pieces};
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::layout;
 use crate::vault::open::Vault;
@@ -73,7 +72,7 @@ impl<'a> Copier<'a> {
         Self { vault, memory: Semaphore::new(units as usize), units, passes }
     }
 
-    /// Waits until an object of this size may be held: whole, or one piece that is written and one
+    /// Waits until an object of this size may be held: whole, or one batch that is written and one
     /// that is read.
     pub(super) async fn hold(&self, size: u64) -> SemaphorePermit<'_> {
         let bytes = size.min(whole_bytes_max(self.vault.limits()));
@@ -97,7 +96,7 @@ impl<'a> Copier<'a> {
             return None;
         }
         let _pass = self.passes.acquire().await.expect("this semaphore is never closed");
-        let object = SourceObject::new(Arc::clone(&source.store), key, limits.copy_range_bytes);
+        let object = SourceObject::new(Arc::clone(&source.store), key, limits.copy_batch_bytes);
         match to.store_new(key, Body::object(Arc::new(object), size, promised)).await {
             Err(error) if error.kind == ErrorKind::Integrity => {
                 tracing::info!(key, from = %source.name, error = %with_causes(&error), "cannot be passed on; reading it once more");
@@ -141,9 +140,9 @@ impl<'a> Copier<'a> {
     }
 }
 
-/// Largest object that is held whole: two pieces of larger ones are.
-pub(super) fn whole_bytes_max(limits: &Limits) -> u64 {
-    limits.copy_range_bytes.saturating_mul(2)
+/// Largest object that is held whole: two batches of larger ones are.
+fn whole_bytes_max(limits: &Limits) -> u64 {
+    limits.copy_batch_bytes.saturating_mul(2)
 }
 
 /// Whether an error says that a copy is no good, as opposed to out of reach.
@@ -177,29 +176,28 @@ async fn read(vault: &Vault, from: &Replica, key: &str, size: u64) -> Result<Bod
     if size <= whole_bytes_max(vault.limits()) {
         return Ok(in_memory(from.store.get(key, size).await?).await);
     }
-    read_ranges(vault, size, |range| from.store.get_range(key, range)).await
+    spooled(vault, size, from.store.get_pieces(key, 0..size).await?).await
 }
 
-/// Reads `size` bytes range by range into a spool file.
-async fn read_ranges<F>(vault: &Vault, size: u64, read: impl Fn(Range<u64>) -> F) -> Result<Body>
-where
-    F: Future<Output = std::result::Result<Bytes, StoreError>>,
-{
-    let range_bytes = vault.limits().copy_range_bytes.max(1);
+/// Reads `size` bytes into a spool file, batch by batch.
+async fn spooled(vault: &Vault, size: u64, mut pieces: Pieces) -> Result<Body> {
     let local = |error| VaultError::local("cannot write a spool file", error);
     let file = tempfile::Builder::new().prefix("pack-").tempfile_in(vault.spool()).map_err(local)?;
     let mut spool = (file, sha2::Sha256::new());
-    let mut at = 0;
-    while at < size {
-        let end = size.min(at + range_bytes);
-        let bytes: Bytes = read(at..end).await?;
+    loop {
+        let batch = pieces::batch(&mut pieces, vault.limits().copy_batch_bytes.max(1)).await?;
+        if batch.is_empty() {
+            break;
+        }
+        let (mut file, mut digest) = spool;
         let written = tokio::task::spawn_blocking(move || {
-            let (mut file, mut digest) = spool;
-            digest.update(&bytes);
-            file.write_all(&bytes).map(|()| (file, digest))
+            for piece in &batch {
+                digest.update(piece);
+                file.write_all(piece)?;
+            }
+            Ok::<_, std::io::Error>((file, digest))
         });
         spool = written.await.expect("hashing and writing do not panic").map_err(local)?;
-        at = end;
     }
     let (file, digest) = spool;
     let spool = Arc::new(SpoolFile::new(file.into_temp_path()));
@@ -229,16 +227,16 @@ async fn check(vault: &Vault, from: &Replica, key: &str, digest: &Digest) -> Res
 /// Whether the copy of an object on a replica is good.
 pub(crate) async fn is_good(vault: &Vault, replica: &Replica, key: &str) -> bool {
     match layout::promised_digest(key) {
-        Some(promised) => stored_digest(vault, replica, key).await.is_ok_and(|digest| digest == promised),
+        Some(promised) => stored_digest(replica, key).await.is_ok_and(|digest| digest == promised),
         None if key == layout::VAULT => vault_file_is_good(vault, replica).await,
         None => vault.check_signed_on(replica, layout::signed_file(key)).await.is_ok(),
     }
 }
 
 /// Hashes the bytes of an object.
-async fn stored_digest(vault: &Vault, replica: &Replica, key: &str) -> Result<Digest> {
+async fn stored_digest(replica: &Replica, key: &str) -> Result<Digest> {
     let size = replica.store.head(key).await?.size;
-    Ok(replica.digest(key, size, vault.limits().range_bytes).await?)
+    Ok(replica.digest(key, size).await?)
 }
 
 /// Whether what is on a replica is what was wanted, by the checksum that the store keeps, or by
@@ -247,11 +245,11 @@ async fn stored_digest(vault: &Vault, replica: &Replica, key: &str) -> Result<Di
 /// # Errors
 ///
 /// [`ErrorKind::Integrity`] when it is not; those of the store.
-pub(super) async fn confirm(vault: &Vault, replica: &Replica, key: &str, promised: &Digest) -> Result<()> {
+pub(super) async fn confirm(replica: &Replica, key: &str, promised: &Digest) -> Result<()> {
     let meta = replica.store.head(key).await?;
     let found = match meta.sha256 {
         Some(stored) => stored,
-        None => replica.digest(key, meta.size, vault.limits().range_bytes).await?,
+        None => replica.digest(key, meta.size).await?,
     };
     if found == *promised {
         return Ok(());
@@ -292,7 +290,7 @@ pub(crate) async fn replace(vault: &Vault, to: &Replica, key: &str, body: Body) 
     };
     let (len, digest) = (body.len(), body.sha256());
     to.store.put(key, body, PutMode::Overwrite).await?;
-    if stored_digest(vault, to, key).await? != digest {
+    if stored_digest(to, key).await? != digest {
         let error = VaultError::damaged(key, &to.store, "what was written is not what is there");
         return Err(match kept {
             true => error.hint(format!(
@@ -342,11 +340,15 @@ pub(crate) async fn uncover(vault: &Vault, replica: &Replica, key: &str) -> Resu
     }
 }
 
-/// Reads one version of an object, in memory when it is small, else into a spool file.
+/// Reads one version of an object into a spool file.
 async fn read_version(vault: &Vault, from: &Replica, hidden: &Hidden) -> Result<Body> {
     let size = from.store.head_version(&hidden.key, &hidden.version).await?.size;
-    let range = |range| from.store.get_range_version(&hidden.key, &hidden.version, range);
-    read_ranges(vault, size, range).await
+    let (store, hidden) = (Arc::clone(&from.store), hidden.clone());
+    let pieces = pieces::by_ranges(0..size, move |range| {
+        let (store, hidden) = (Arc::clone(&store), hidden.clone());
+        async move { store.get_range_version(&hidden.key, &hidden.version, range).await }
+    });
+    spooled(vault, size, pieces.await?).await
 }
 
 /// Returns the keys of objects of which an interrupted repair set bytes aside on a replica.

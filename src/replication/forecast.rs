@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::copy;
 use super::plan::{How, Plan};
 use crate::objects::traffic::Traffic;
 use crate::vault::layout;
@@ -11,10 +10,6 @@ use crate::vault::replica::Replica;
 
 /// Forecasts requests and bytes for each replica, if every first source has a good copy.
 pub fn traffic_of(plan: &Plan, vault: &Vault) -> BTreeMap<String, Traffic> {
-    let reads = |size: u64| match size <= copy::whole_bytes_max(vault.limits()) {
-        true => 1,
-        false => size.div_ceil(vault.limits().copy_range_bytes.max(1)),
-    };
     let listed =
         plan.lists.iter().map(|(name, list)| (name.clone(), Traffic { list: *list, ..Traffic::default() }));
     let mut traffic: BTreeMap<String, Traffic> = listed.collect();
@@ -37,7 +32,7 @@ pub fn traffic_of(plan: &Plan, vault: &Vault) -> BTreeMap<String, Traffic> {
                 let source = traffic.entry(from.clone()).or_default();
                 source.bytes_read += copy.size;
                 // Signed files are read once more, to be checked with their signature.
-                source.get += if signed { objects * 3 } else { reads(copy.size) };
+                source.get += if signed { objects * 3 } else { 1 };
             }
         }
         for snapshot in &target.snapshots {

@@ -199,7 +199,7 @@ pub async fn plan(vault: &Vault, request: &Request<'_>) -> Result<Plan> {
             continue;
         }
         plan.snapshots += own.len() as u64;
-        plan.unreadable.extend(making.space(&name, &own).await?);
+        plan.unreadable.extend(making.space(&ledger, &name, &own).await?);
     }
     making.removed(&snapshots).await;
     let order = vault.replicas.all().iter().filter(|replica| replica.is_live());

@@ -123,6 +123,8 @@ struct Entry {
     gone: bool,
     /// When it was triggered last while a run was under way.
     again: Option<Timestamp>,
+    /// It is ready, and waits for a run to end.
+    held_up: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -172,6 +174,7 @@ impl Agenda {
                         next: None,
                         gone: false,
                         again: None,
+                        held_up: false,
                     };
                     entry.plan();
                     self.entries.insert(name, entry);
@@ -182,6 +185,11 @@ impl Agenda {
             entry.gone = !here.contains(&entry.job.name);
         }
         self.entries.retain(|_, entry| !entry.gone || entry.is_running());
+    }
+
+    /// Sets how many jobs run at once; at least 1. What runs already goes on.
+    pub fn set_at_once(&mut self, at_once: usize) {
+        self.pace.at_once = at_once;
     }
 
     /// Takes over what the vault knows of a job. A job that runs here knows better.
@@ -216,6 +224,7 @@ impl Agenda {
         let mut due = Due::default();
         for entry in self.entries.values_mut() {
             entry.set_back(now);
+            entry.held_up = false;
             if let Some(left_out) = entry.wake(now, &self.pace) {
                 due.left_out.push(left_out);
             }
@@ -231,10 +240,11 @@ impl Agenda {
         names.sort();
         let mut free = self.pace.at_once.max(1).saturating_sub(self.running());
         for (planned, name) in names {
-            match self.obstacle(&name) {
-                Some(Obstacle::Wait) => {}
+            let obstacle = self.obstacle(&name);
+            let entry = self.entries.get_mut(&name).expect("it was just found");
+            match obstacle {
+                Some(Obstacle::Wait) => entry.held_up = true,
                 Some(Obstacle::Failed(other)) => {
-                    let entry = self.entries.get_mut(&name).expect("it was just found");
                     entry.phase = Phase::Idle;
                     entry.covered = entry.covered.max(planned);
                     entry.done = Some(false);
@@ -243,11 +253,14 @@ impl Agenda {
                 }
                 None if free > 0 => {
                     free -= 1;
-                    let entry = self.entries.get_mut(&name).expect("it was just found");
                     due.start.extend(entry.begin(now));
                 }
-                None => {}
+                None => entry.held_up = true,
             }
+        }
+        if !due.left_out.is_empty() {
+            // Who waited for one of these need not wait for a run to end.
+            self.entries.values_mut().for_each(|entry| entry.held_up = false);
         }
         due
     }
@@ -298,8 +311,8 @@ impl Agenda {
             .values()
             .filter_map(|entry| match entry.phase {
                 Phase::Idle => entry.next,
-                Phase::Waiting { begin, .. } => Some(begin),
-                Phase::Running { .. } => None,
+                Phase::Waiting { begin, .. } if !entry.held_up => Some(begin),
+                Phase::Waiting { .. } | Phase::Running { .. } => None,
             })
             .min()
     }
@@ -374,6 +387,8 @@ impl Entry {
 
     /// After a clock was set back, what lies in the future covers nothing.
     fn set_back(&mut self, now: Timestamp) {
+        // Or whoever follows this job would follow it until then.
+        self.done_at = self.done_at.map(|at| at.min(now));
         if self.covered > now {
             self.covered = now;
             self.plan();

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::{Agenda, Ended, Known, LeftOut, Start};
@@ -37,6 +37,10 @@ pub trait Hand: Send + Sync + 'static {
 
     /// Is told what happens.
     fn tell(&self, event: Event<'_>);
+
+    /// Is told that the loop goes on: at least each [`Times::look_again`], also while the vault is
+    /// slow to say what is known, until the scheduler stops.
+    fn turned(&self) {}
 }
 
 /// How [`Hand::run`] came out.
@@ -74,6 +78,13 @@ pub enum Change {
     Jobs(Vec<Arc<Job>>),
     /// A job is to run as soon as may be.
     Trigger(Name),
+    /// From now on: most jobs at once, and [`Times::finish`].
+    Settings {
+        /// Most jobs at once. Runs that are under way go on, also when there are more.
+        at_once: usize,
+        /// How long runs may go on after the scheduler is told to stop.
+        finish: Duration,
+    },
 }
 
 /// Times that the loop keeps to.
@@ -123,10 +134,13 @@ impl Scheduler {
         self.take(jobs);
         let mut more = true;
         while !stop.is_cancelled() {
+            self.hand.turned();
+            let beating = beat(Arc::clone(&self.hand), self.times.look_again);
             // The vault may be slow to answer; to stop is not.
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.recall() => {}
+                () = beating => {}
             }
             self.begin_what_is_due();
             let wakes = self.wakes();
@@ -136,6 +150,10 @@ impl Scheduler {
                 changed = changes.recv(), if more => match changed {
                     Some(Change::Jobs(jobs)) => self.take(jobs),
                     Some(Change::Trigger(job)) => self.agenda.trigger(&job, self.clock.now()),
+                    Some(Change::Settings { at_once, finish }) => {
+                        self.agenda.set_at_once(at_once);
+                        self.times.finish = finish;
+                    }
                     None => more = false,
                 },
                 () = sleep_until(wakes) => {}
@@ -241,6 +259,14 @@ impl Scheduler {
         while let Ok(Some(ended)) = timeout_at(until, self.tasks.join_next_with_id()).await {
             self.note(ended);
         }
+    }
+}
+
+/// Says that the loop goes on, for as long as it is waited for.
+async fn beat(hand: Arc<dyn Hand>, every: Duration) {
+    loop {
+        sleep(every).await;
+        hand.turned();
     }
 }
 

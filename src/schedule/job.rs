@@ -4,7 +4,7 @@
 //! checked when it is read, except whether its repositories exist: that needs the configuration,
 //! see [`Job::select`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cron::Cron;
@@ -15,6 +15,7 @@ use crate::config::read::{Source, Table, Value};
 use crate::config::{Config, Place, Repository, Zone};
 use crate::ids::Name;
 use crate::limits::Limits;
+use crate::vault::lease::ALARMS;
 use crate::verification::{Level, Share};
 
 const KEYS: &[&str] = &[
@@ -34,6 +35,9 @@ const KEYS: &[&str] = &[
     "level",
     "sample",
     "max_duration",
+    "repack",
+    "repack_below",
+    "to",
     "notify",
 ];
 /// Most retries that a file may ask for: with doubling waits the last one comes after a day.
@@ -42,7 +46,18 @@ const RETRIES_MAX: u64 = 20;
 const FULL_EVERY: Duration = Duration::from_hours(7 * 24);
 /// How often is asked whether something was published, where a file does not say so, and at most.
 const POLL: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(5));
-const KINDS: [&str; 5] = ["snapshot", "replicate", "verify", "retain", "prune"];
+const KINDS: [&str; 6] = ["snapshot", "replicate", "verify", "retain", "prune", "access-review"];
+/// Keys that only some kinds of jobs know.
+const OF_KINDS: [(&str, &str); 8] = [
+    ("read", "snapshot"),
+    ("full_every", "snapshot"),
+    ("level", "verify"),
+    ("sample", "verify"),
+    ("max_duration", "verify"),
+    ("repack", "prune"),
+    ("repack_below", "prune"),
+    ("to", "access-review"),
+];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
     ("stored", Level::Stored),
@@ -78,6 +93,9 @@ pub struct Job {
     pub timeout: Duration,
     /// How often a run that failed is tried again.
     pub retries: u32,
+    /// Where an access review is written: a directory, from that of the configuration; `None` for other
+    /// jobs, and for one that only says that a review is due.
+    pub reviews: Option<PathBuf>,
     /// Who is told of its runs, and what runs around them.
     pub notify: JobNotify,
     /// File and line that say when it runs.
@@ -108,7 +126,12 @@ pub enum Work {
     Retain,
     /// Marks and deletes what no snapshot needs, in the whole vault. The file is the consent that
     /// a person would give on a terminal.
-    Prune,
+    Prune {
+        /// Also rewrite packs of which less than this share, in percent, is needed; `None`: leave them.
+        repack_below: Option<u8>,
+    },
+    /// Reviews who has access to the repositories, or says that it is due where content cannot be read.
+    AccessReview,
 }
 
 impl Work {
@@ -119,7 +142,8 @@ impl Work {
             Self::Replicate => "replicate",
             Self::Verify { .. } => "verify",
             Self::Retain => "retain",
-            Self::Prune => "prune",
+            Self::Prune { .. } => "prune",
+            Self::AccessReview => "access-review",
         }
     }
 }
@@ -148,10 +172,18 @@ impl Job {
         let source = Source::read(file, limits.config_bytes_max)?;
         let parsed = source.parse()?;
         let root = Table::root(&source, &parsed, KEYS)?;
-        let work = read_work(&root)?;
+        if name.as_str().eq_ignore_ascii_case(ALARMS) {
+            let reason = "is the name of the lease under which alarms are told; call the file otherwise";
+            return Err(ConfigError::new(
+                ConfigErrorKind::InvalidValue,
+                file,
+                format!("\"{name}\" {reason}"),
+            ));
+        }
+        let work = read_work(&root, limits)?;
         let place = |value: &Value<'_>| Place { file: file.to_owned(), line: value.line() };
         let repositories = read_selectors(root.need("repositories")?, place)?;
-        if work == Work::Prune && repositories.iter().any(|selector| selector.text != "*") {
+        if matches!(work, Work::Prune { .. }) && repositories.iter().any(|selector| selector.text != "*") {
             let reason =
                 "what one repository needs no more another may need, so pruning is for all: write [\"*\"]";
             return Err(root.need("repositories")?.invalid(reason));
@@ -180,6 +212,7 @@ impl Job {
             catch_up: root.read("catch_up", Value::flag)?.unwrap_or(true),
             jitter: root.read("jitter", read_duration)?.unwrap_or_default(),
             timeout: timeout.unwrap_or(limits.max_run),
+            reviews: root.read("to", read_directory)?,
             notify: root.read("notify", |value| JobNotify::read(value, file))?.unwrap_or_default(),
             retries: root.read("retries", |value| value.integer(0, RETRIES_MAX))?.unwrap_or(0) as u32,
             name,
@@ -213,26 +246,21 @@ impl Job {
     }
 }
 
-fn read_work(root: &Table<'_>) -> Result<Work, ConfigError> {
+fn read_work(root: &Table<'_>, limits: &Limits) -> Result<Work, ConfigError> {
     let kind = root.need("job")?;
     let text = kind.text()?;
-    let of_snapshot = ["read", "full_every"];
-    if let Some(value) = of_snapshot.iter().find_map(|key| root.get(key)).filter(|_| text != "snapshot") {
-        return Err(value.invalid("is for snapshot jobs only"));
-    }
-    let of_verify = ["level", "sample", "max_duration"];
-    if let Some(value) = of_verify
-        .iter()
-        .find_map(|key| root.get(key))
-        .filter(|_| matches!(text, "snapshot" | "replicate" | "retain" | "prune"))
+    if KINDS.contains(&text)
+        && let Some((value, of)) =
+            OF_KINDS.iter().find_map(|(key, of)| Some((root.get(key).filter(|_| *of != text)?, of)))
     {
-        return Err(value.invalid("is for verify jobs only"));
+        return Err(value.invalid(format!("is for {of} jobs only")));
     }
     match text {
         "snapshot" => Ok(Work::Snapshot { full_every: read_full_every(root)? }),
         "replicate" => Ok(Work::Replicate),
         "retain" => Ok(Work::Retain),
-        "prune" => Ok(Work::Prune),
+        "prune" => Ok(Work::Prune { repack_below: read_repack(root, limits)? }),
+        "access-review" => Ok(Work::AccessReview),
         "verify" => Ok(Work::Verify {
             level: root.read("level", read_level)?,
             sample: root.read("sample", Value::parse)?,
@@ -255,6 +283,21 @@ fn read_full_every(root: &Table<'_>) -> Result<Option<Duration>, ConfigError> {
         (false, None) => Ok(None),
         (true, _) => Ok(Some(full_every.unwrap_or(FULL_EVERY))),
     }
+}
+
+/// Reads which packs pruning rewrites.
+fn read_repack(root: &Table<'_>, limits: &Limits) -> Result<Option<u8>, ConfigError> {
+    let wanted = root.read("repack", Value::flag)?.unwrap_or(false);
+    let below = root.read("repack_below", |value| value.integer(1, 100))?;
+    match (wanted, root.get("repack_below")) {
+        (false, Some(value)) => Err(value.invalid("is used only with repack = true")),
+        (false, None) => Ok(None),
+        (true, _) => Ok(Some(below.map_or(limits.repack_below, |below| below as u8))),
+    }
+}
+
+fn read_directory(value: &Value<'_>) -> Result<PathBuf, ConfigError> {
+    Ok(PathBuf::from(value.text()?))
 }
 
 /// Reads how often publishes are looked for.

@@ -6,12 +6,14 @@
 //!
 //! When a job runs is a pure function of the expression, the time zone and a point in time:
 //! [`Cron::next_after`]. What is to begin now, after all that happened, is decided by [`Agenda`];
-//! neither reads a clock or sleeps. [`Scheduler`] is the loop that waits and begins.
+//! neither reads a clock or sleeps. [`Scheduler`] is the loop that waits and begins. What one run
+//! owes to the others, its lease and its record, is an [`Errand`](errand::Errand).
 
 mod agenda;
 mod cron;
 mod directory;
 mod engine;
+pub mod errand;
 mod error;
 mod fields;
 mod job;

@@ -9,23 +9,30 @@
 //! - [`webhook_router`] receives webhooks. What they say is not believed further than *something was
 //!   published*: the snapshot that follows asks Prismic itself.
 //! - [`Publishes`] remembers which repositories were published, at most one entry each; [`Debounce`]
-//!   turns that into snapshots, at most one for each time of quiet.
+//!   turns that into snapshots, at most one for each time of quiet; [`StoredRefs`] drops what a
+//!   snapshot holds already.
 //! - [`watch_router`] answers `/healthz`, `/readyz` and `/metrics`. It holds names of repositories,
 //!   so it is a router of its own, for a port that is not open to the world.
-//! - [`serve`] listens.
+//! - [`serve`] listens; a [`Port`] does so with routes that change.
 //!
 //! Nothing here is remembered over a restart: webhooks get lost anyway, and the root is polled
 //! besides.
 
 mod debounce;
+mod port;
+mod publish;
 mod publishes;
 mod rate;
 mod serve;
+mod stored_refs;
 mod watch;
 mod webhook;
 
-pub use debounce::Debounce;
-pub use publishes::{Publishes, trigger};
+pub use debounce::{Debounce, Waits};
+pub use port::Port;
+pub use publish::Publish;
+pub use publishes::{Publishes, add_publish, trigger};
 pub use serve::serve;
-pub use watch::{Watched, watch_router};
+pub use stored_refs::{Asked, AtWork, Polled, StoredRefs};
+pub use watch::{GREETING, Watched, watch_router};
 pub use webhook::{Webhook, WebhookCounts, webhook_router};

@@ -1,26 +1,28 @@
 //! Which repositories were published: from those who hear of it to the one who waits.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
 use super::debounce::Debounce;
+use super::publish::Publish;
 use crate::clock::Clock;
 use crate::ids::Name;
 
 /// Longest sleep before the clock is asked again: it may have been set meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Repositories of which somebody said that they were published, each once. Cheap to clone; the
-/// webhooks and the poller share one.
+/// Repositories of which somebody said that they were published, each once, with what was said of
+/// it. Cheap to clone; the webhooks and the poller share one.
 #[derive(Debug, Clone, Default)]
 pub struct Publishes(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    names: Mutex<BTreeSet<Name>>,
+    heard: Mutex<BTreeMap<Name, Publish>>,
     more: Notify,
 }
 
@@ -31,25 +33,33 @@ impl Publishes {
     }
 
     /// Says that something was published. Never waits, and holds a name once.
-    pub fn announce(&self, repository: &Name) {
-        self.names().insert(repository.clone());
+    pub fn announce(&self, repository: &Name, publish: Publish) {
+        add_publish(&mut self.heard(), repository.clone(), publish);
         self.0.more.notify_one();
     }
 
     /// Waits for publishes and takes them; never empty. For one who waits.
-    pub async fn next(&self) -> BTreeSet<Name> {
+    pub async fn next(&self) -> BTreeMap<Name, Publish> {
         loop {
             let more = self.0.more.notified();
-            let names = std::mem::take(&mut *self.names());
-            if !names.is_empty() {
-                return names;
+            let heard = std::mem::take(&mut *self.heard());
+            if !heard.is_empty() {
+                return heard;
             }
             more.await;
         }
     }
 
-    fn names(&self) -> std::sync::MutexGuard<'_, BTreeSet<Name>> {
-        self.0.names.lock().expect("no holder of this lock can panic")
+    fn heard(&self) -> std::sync::MutexGuard<'_, BTreeMap<Name, Publish>> {
+        self.0.heard.lock().expect("no holder of this lock can panic")
+    }
+}
+
+/// Adds what was heard of a repository to what was heard of it before.
+pub fn add_publish(heard: &mut BTreeMap<Name, Publish>, repository: Name, publish: Publish) {
+    match heard.entry(repository) {
+        Entry::Vacant(entry) => drop(entry.insert(publish)),
+        Entry::Occupied(mut entry) => entry.get_mut().merge(publish),
     }
 }
 
@@ -59,7 +69,7 @@ pub async fn trigger(
     publishes: Publishes,
     mut debounce: Debounce,
     clock: Arc<dyn Clock>,
-    triggers: mpsc::Sender<Vec<Name>>,
+    triggers: mpsc::Sender<BTreeMap<Name, Publish>>,
 ) {
     loop {
         let now = clock.now();
@@ -67,10 +77,10 @@ pub async fn trigger(
         let is_due = wait.is_some_and(|wait| wait.is_zero());
         tokio::select! {
             () = triggers.closed() => return,
-            names = publishes.next() => {
+            heard = publishes.next() => {
                 let now = clock.now();
-                for name in names {
-                    debounce.publish(name, now);
+                for (name, publish) in heard {
+                    debounce.publish(name, publish, now);
                 }
             }
             place = triggers.reserve(), if is_due => match place {

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,17 @@ pub(super) struct Peer(pub(super) SocketAddr);
 /// Answers the requests that come to `listener`, until `cancel`; then those under way are finished,
 /// for a moment.
 pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, cancel: CancellationToken) {
+    serve_current(listener, watch::channel(router).1, limits, cancel).await;
+}
+
+/// As [`serve`], with the router that is current when a connection comes: so what is answered can
+/// change without a moment in which nobody listens.
+pub(super) async fn serve_current(
+    listener: TcpListener,
+    routers: watch::Receiver<Router>,
+    limits: &Limits,
+    cancel: CancellationToken,
+) {
     let most = limits.server_connections.clamp(1, Semaphore::MAX_PERMITS);
     let free = Arc::new(Semaphore::new(most));
     let mut tasks = JoinSet::new();
@@ -47,7 +58,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, cance
         };
         match accepted {
             (Ok((stream, peer)), permit) => {
-                let (router, limits) = (router.clone(), limits.clone());
+                let (router, limits) = (routers.borrow().clone(), limits.clone());
                 tasks.spawn(async move {
                     answer(stream, peer, router, &limits).await;
                     drop(permit);

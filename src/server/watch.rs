@@ -1,4 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`, for those who watch the daemon.
+//!
+//! Every answer comes from memory: however often somebody asks, no vault and no API is.
 
 use std::sync::Arc;
 
@@ -9,18 +11,33 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::status::metrics::CONTENT_TYPE;
+
 /// What the daemon says of itself.
 #[async_trait]
 pub trait Watched: Send + Sync + 'static {
-    /// Whether it goes on: `false` when only a restart helps.
-    fn is_alive(&self) -> bool;
+    /// Whether it goes on; why not, in a line, when only a restart helps.
+    ///
+    /// # Errors
+    ///
+    /// What has stopped.
+    fn alive(&self) -> Result<(), String>;
 
-    /// Whether it does what it is for: `false` while it begins or ends, or cannot reach its vault.
-    fn is_ready(&self) -> bool;
+    /// Whether it does what it is for; why not, in a line: it begins or ends, or has never reached
+    /// its vault.
+    ///
+    /// # Errors
+    ///
+    /// What is still missing.
+    fn ready(&self) -> Result<(), String>;
 
-    /// Its numbers, in the text format of Prometheus; `None` while it has none.
-    async fn metrics(&self) -> Option<String>;
+    /// Its numbers, in the text format of Prometheus.
+    async fn metrics(&self) -> String;
 }
+
+/// How every answer of [`watch_router`] about health begins: by it others tell that it is this
+/// program that listens here.
+pub const GREETING: &str = "prismvault: ";
 
 /// Returns the routes `/healthz`, `/readyz` and `/metrics`.
 pub fn watch_router(watched: Arc<dyn Watched>) -> Router {
@@ -32,25 +49,21 @@ pub fn watch_router(watched: Arc<dyn Watched>) -> Router {
 }
 
 async fn healthz(State(watched): State<Arc<dyn Watched>>) -> Response {
-    verdict(watched.is_alive())
+    verdict(watched.alive())
 }
 
 async fn readyz(State(watched): State<Arc<dyn Watched>>) -> Response {
-    verdict(watched.is_ready())
+    verdict(watched.ready())
 }
 
 async fn metrics(State(watched): State<Arc<dyn Watched>>) -> Response {
-    match watched.metrics().await {
-        Some(text) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-        }
-        None => verdict(false),
-    }
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], watched.metrics().await).into_response()
 }
 
-fn verdict(good: bool) -> Response {
-    match good {
-        true => (StatusCode::OK, "ok\n").into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not now\n").into_response(),
-    }
+fn verdict(said: Result<(), String>) -> Response {
+    let (status, said) = match said {
+        Ok(()) => (StatusCode::OK, "ok".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    };
+    (status, format!("{GREETING}{said}\n")).into_response()
 }

@@ -24,8 +24,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::publish::Publish;
 use super::publishes::Publishes;
 use super::rate::RateLimit;
 use super::serve::Peer;
@@ -48,7 +50,7 @@ pub struct Webhook {
     nobody: Secret,
     publishes: Publishes,
     rate: Mutex<RateLimit>,
-    bytes_max: usize,
+    limits: Limits,
     counts: Counts,
 }
 
@@ -76,14 +78,60 @@ pub struct WebhookCounts {
     pub too_many: u64,
 }
 
-/// The part of a webhook's body that is read.
+/// The part of a webhook's body that is read. What is raw is looked into only when the secret was
+/// right, and whatever its form, does no harm then.
 #[derive(Deserialize)]
-struct Said {
+struct Said<'a> {
     #[serde(rename = "type")]
     kind: String,
     domain: String,
     #[serde(default)]
     secret: Option<String>,
+    #[serde(default, borrow, rename = "masterRef")]
+    master_ref: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    documents: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    releases: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    masks: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    tags: Option<&'a RawValue>,
+}
+
+impl Said<'_> {
+    /// What it says of a publish.
+    fn publish(&self, limits: &Limits) -> Publish {
+        let reference = self.master_ref.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        // Releases, models and tags change without the master ref.
+        let says_more = [self.releases, self.masks, self.tags].into_iter().flatten().any(says_something);
+        let mut publish = match reference.filter(|_| !says_more) {
+            Some(reference) => Publish::at(&reference, limits),
+            None => Publish::unknown(limits),
+        };
+        let documents = self.documents.and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok());
+        for id in documents.into_iter().flatten() {
+            let id = serde_json::from_str::<std::borrow::Cow<'_, str>>(id.get());
+            if !id.map_or(true, |id| publish.add_document(&id)) {
+                break;
+            }
+        }
+        publish
+    }
+}
+
+/// Whether there is anything in a value but empty lists and objects.
+fn says_something(raw: &RawValue) -> bool {
+    fn is_empty(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Null => true,
+            serde_json::Value::Array(values) => values.iter().all(is_empty),
+            serde_json::Value::Object(members) => members.values().all(is_empty),
+            _ => false,
+        }
+    }
+    // Too deep to be read is not nothing.
+    serde_json::from_str(raw.get()).map_or(true, |value| !is_empty(&value))
 }
 
 impl Webhook {
@@ -122,7 +170,7 @@ impl Webhook {
             nobody: Secret::new(hex(&random::<32>())),
             publishes,
             rate: Mutex::new(rate_of(limits)),
-            bytes_max: limits.webhook_bytes_max,
+            limits: limits.clone(),
             counts: Counts::default(),
         })
     }
@@ -164,7 +212,9 @@ impl Webhook {
         }
         let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         match length {
-            Some(length) if length > self.bytes_max as u64 => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Some(length) if length > self.limits.webhook_bytes_max as u64 => {
+                Err(StatusCode::PAYLOAD_TOO_LARGE)
+            }
             _ => Ok(()),
         }
     }
@@ -190,7 +240,7 @@ impl Webhook {
 
     /// Says what a body is worth.
     fn judge(&self, body: &[u8]) -> StatusCode {
-        let Ok(said) = serde_json::from_slice::<Said>(body) else { return StatusCode::BAD_REQUEST };
+        let Ok(said) = serde_json::from_slice::<Said<'_>>(body) else { return StatusCode::BAD_REQUEST };
         let secret = said.secret.as_deref().unwrap_or_default().as_bytes();
         let own = |domain: &str| domain.eq_ignore_ascii_case(&said.domain);
         let mut genuine = Vec::new();
@@ -211,9 +261,10 @@ impl Webhook {
         match said.kind.as_str() {
             "api-update" => {
                 self.counts.published.fetch_add(1, Ordering::Relaxed);
+                let publish = said.publish(&self.limits);
                 for name in genuine {
                     tracing::info!(repository = name.as_str(), "a webhook says that something was published");
-                    self.publishes.announce(name);
+                    self.publishes.announce(name, publish.clone());
                 }
             }
             "test-trigger" => {
@@ -253,7 +304,7 @@ async fn receive(
 ) -> Response {
     let status = match webhook.admit(peer.ip(), &headers) {
         // The connection's deadline ends a body that does not come.
-        Ok(()) => match axum::body::to_bytes(body, webhook.bytes_max).await {
+        Ok(()) => match axum::body::to_bytes(body, webhook.limits.webhook_bytes_max).await {
             Ok(body) => webhook.judge(&body),
             Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
         },

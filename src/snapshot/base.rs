@@ -62,10 +62,12 @@ pub(super) async fn load_base(
 ) -> Result<Option<Base>> {
     let reader = Reader::new(vault, space);
     let read = async {
-        let entries = tree::read_all(&reader, &manifest.catalog).await?;
+        let (entries, unplaced) = tokio::try_join!(
+            tree::read_all::<CatalogEntry>(&reader, &manifest.catalog),
+            KnownLinks::load(&reader, &manifest)
+        )?;
         let link_pages = tree::all_pages(&reader, &manifest.links).await?;
-        let key = vault.item_key()?;
-        let known_links = KnownLinks::load(&reader, key, &manifest, &entries).await?;
+        let known_links = unplaced.place(&entries);
         let most = vault.limits().accepted_retries;
         let accepted = accepted_files(&reader, &manifest, vault.now(), most).await?;
         Ok::<_, crate::vault::error::VaultError>((entries, link_pages, known_links, accepted))

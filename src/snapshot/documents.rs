@@ -293,9 +293,21 @@ impl Run<'_> {
         search: &Search,
         phase: Phase,
         asked: Asked<'_>,
-        mut take: impl FnMut(Page<'s>) -> u64,
+        take: impl FnMut(Page<'s>) -> u64,
     ) -> Result<u64> {
         let first = self.stored_page(search.clone(), asked).await?;
+        self.read_rest(first, search, phase, asked, take).await
+    }
+
+    /// The same, after the first page.
+    pub(super) async fn read_rest<'s>(
+        &'s self,
+        first: Page<'s>,
+        search: &Search,
+        phase: Phase,
+        asked: Asked<'_>,
+        mut take: impl FnMut(Page<'s>) -> u64,
+    ) -> Result<u64> {
         let (total, pages) = (first.total, first.pages);
         self.progress.start(phase, Some(total));
         let mut steady = true;
@@ -345,7 +357,7 @@ impl Run<'_> {
         }
     }
 
-    async fn stored_page(&self, search: Search, asked: Asked<'_>) -> Result<Page<'_>> {
+    pub(super) async fn stored_page(&self, search: Search, asked: Asked<'_>) -> Result<Page<'_>> {
         let page = self.page(search).await?;
         let ids = page.documents.iter().map(|document| document.id.clone()).collect();
         let bytes = page.documents.iter().map(|document| document.bytes.len() as u64).sum();

@@ -16,14 +16,14 @@
 use std::collections::HashSet;
 
 use super::links::{Interned, Part, Parts};
-use super::names::{self, segment};
+use super::names::{self, is_plain, segment};
 use super::run::Run;
 use crate::ids::ItemId;
 use crate::prismic::{AssetList, WALK};
 use crate::vault::error::Result;
 use crate::vault::format::catalog::{AssetNaming, CatalogEntry, LinkEntry};
 use crate::vault::format::manifest::Manifest;
-use crate::vault::item::{ItemKey, ItemKind};
+use crate::vault::item::ItemKind;
 use crate::vault::reader::Reader;
 use crate::vault::tree;
 
@@ -34,6 +34,18 @@ pub(super) struct KnownLinks {
     flat: Vec<u32>,
     /// In the order of the catalog.
     rows: Vec<Row>,
+    /// By place in the catalog: which row is its document's, or [`NO_ROW`].
+    by_entry: Vec<u32>,
+}
+
+const NO_ROW: u32 = u32::MAX;
+
+/// Links as they were read, before it is known where in the catalog their documents are.
+#[derive(Debug, Default)]
+pub(super) struct Unplaced {
+    known: KnownLinks,
+    /// Path of the document of each row.
+    paths: Vec<Box<str>>,
 }
 
 /// The links of a document.
@@ -70,8 +82,17 @@ impl<'a> Known<'a> {
     }
 
     pub(super) fn ids(self, part: Part) -> impl Iterator<Item = &'a str> {
-        let all = self.all;
-        all.flat[self.row.parts.range(part)].iter().map(|number| &*all.names[*number as usize])
+        self.numbers(part).iter().map(move |number| self.all.name(*number))
+    }
+
+    /// The same as numbers, which are places in [`KnownLinks::names`].
+    pub(super) fn numbers(self, part: Part) -> &'a [u32] {
+        &self.all.flat[self.row.parts.range(part)]
+    }
+
+    /// All links that are known.
+    pub(super) fn all(self) -> &'a KnownLinks {
+        self.all
     }
 
     /// Place of the document in the catalog.
@@ -81,69 +102,52 @@ impl<'a> Known<'a> {
 
     /// Whether it holds copies of what one of these documents says of itself.
     fn copies_any(self, changed: &[bool]) -> bool {
-        [Part::Links, Part::Translations, Part::Copies].into_iter().any(|part| {
-            self.all.flat[self.row.parts.range(part)].iter().any(|number| changed[*number as usize])
-        })
+        [Part::Links, Part::Translations, Part::Copies]
+            .into_iter()
+            .any(|part| self.numbers(part).iter().any(|number| changed[*number as usize]))
     }
 }
 
 impl KnownLinks {
-    /// Reads the links of a snapshot with these entries, as far as they may be taken over at all.
+    /// Reads the links of a snapshot, as far as they may be taken over at all.
     ///
     /// # Errors
     ///
     /// When they cannot be read.
-    pub(super) async fn load(
-        reader: &Reader<'_>,
-        key: &ItemKey,
-        manifest: &Manifest,
-        entries: &[CatalogEntry],
-    ) -> Result<Self> {
+    pub(super) async fn load(reader: &Reader<'_>, manifest: &Manifest) -> Result<Unplaced> {
+        let mut read = Unplaced::default();
         // What changed during the run was stored later than it was looked at.
         if !manifest.source.write_token || !manifest.consistency.changed_during_run.is_empty() {
-            return Ok(Self::default());
+            return Ok(read);
         }
-        let mut known = Self::default();
         let mut names = Interned::default();
-        let mut next = 0;
-        tree::for_each(reader, &manifest.links, |entry: LinkEntry| {
-            // Both are sorted, so the place is the next one but for a few entries without links.
-            while entries.get(next).is_some_and(|known| known.path < entry.path) {
-                next += 1;
-            }
-            if entries.get(next).is_some_and(|known| known.path == entry.path) {
-                known.add(key, &mut names, next, &entry);
-            }
-        })
-        .await?;
-        known.rows.sort_unstable_by_key(|row| row.entry);
-        (known.names, known.flat) = names.into_parts();
-        Ok(known)
-    }
-
-    fn add(&mut self, key: &ItemKey, names: &mut Interned, at: usize, entry: &LinkEntry) {
-        // A target with a keyed name could not be asked for.
-        let is_plain = |id: &str| segment(key, id) == id;
-        if entry.walk != WALK || !entry.links.iter().all(|id| is_plain(id)) {
-            return;
-        }
-        let ids = |part| match part {
-            Part::Links => &entry.links,
-            Part::Translations => &entry.translations,
-            Part::Copies => &entry.copies,
-            Part::Assets => &entry.assets,
-            Part::External => &entry.external,
-        };
-        let parts = names.add(|part| ids(part).iter().map(|id| &**id));
-        let at = u32::try_from(at).expect("four thousand million entries do not fit into memory");
-        self.rows.push(Row { entry: at, parts, naming: entry.naming });
+        tree::for_each(reader, &manifest.links, |entry: LinkEntry| read.add(&mut names, entry)).await?;
+        (read.known.names, read.known.flat) = names.into_parts();
+        Ok(read)
     }
 
     /// Returns what the document at this place of the catalog refers to, if that is known.
     pub(super) fn of(&self, entry: usize) -> Option<Known<'_>> {
-        let entry = u32::try_from(entry).ok()?;
-        let at = self.rows.binary_search_by_key(&entry, |row| row.entry).ok()?;
-        Some(Known { all: self, row: self.rows.get(at)? })
+        let at = self.by_entry.get(entry).filter(|at| **at != NO_ROW)?;
+        Some(Known { all: self, row: self.rows.get(*at as usize)? })
+    }
+
+    /// Every id that any of them refers to, once.
+    pub(super) fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
+    pub(super) fn name(&self, number: u32) -> &str {
+        &self.names[number as usize]
+    }
+
+    /// Which of [`names`](Self::names) these documents link to.
+    pub(super) fn linked_by<'k>(&self, documents: impl Iterator<Item = Known<'k>>) -> Vec<bool> {
+        let mut linked = vec![false; self.names.len()];
+        for known in documents {
+            known.numbers(Part::Links).iter().for_each(|number| linked[*number as usize] = true);
+        }
+        linked
     }
 
     /// Returns the documents of which this is known, in the order of the catalog.
@@ -156,6 +160,48 @@ impl KnownLinks {
     pub(super) fn concerned(&self, changed: &HashSet<&str>) -> impl Iterator<Item = Known<'_>> {
         let changed: Vec<bool> = self.names.iter().map(|name| changed.contains(&**name)).collect();
         self.all().filter(move |known| known.copies_any(&changed))
+    }
+}
+
+impl Unplaced {
+    fn add(&mut self, names: &mut Interned, entry: LinkEntry) {
+        // A target with a keyed name could not be asked for.
+        if entry.walk != WALK || !entry.links.iter().all(|id| is_plain(id)) {
+            return;
+        }
+        let ids = |part| match part {
+            Part::Links => &entry.links,
+            Part::Translations => &entry.translations,
+            Part::Copies => &entry.copies,
+            Part::Assets => &entry.assets,
+            Part::External => &entry.external,
+        };
+        let parts = names.add(|part| ids(part).iter().map(|id| &**id));
+        self.known.rows.push(Row { entry: NO_ROW, parts, naming: entry.naming });
+        self.paths.push(entry.path);
+    }
+
+    /// Puts them beside the entries of the catalog of the same snapshot.
+    pub(super) fn place(self, entries: &[CatalogEntry]) -> KnownLinks {
+        let Self { mut known, paths } = self;
+        let mut next = 0;
+        for (row, path) in known.rows.iter_mut().zip(paths) {
+            // Both are sorted, so the place is the next one but for a few entries without links.
+            while entries.get(next).is_some_and(|entry| entry.path < path) {
+                next += 1;
+            }
+            if entries.get(next).is_some_and(|entry| entry.path == path) {
+                row.entry =
+                    u32::try_from(next).expect("four thousand million entries do not fit into memory");
+            }
+        }
+        known.rows.retain(|row| row.entry != NO_ROW);
+        known.rows.sort_unstable_by_key(|row| row.entry);
+        known.by_entry = vec![NO_ROW; entries.len()];
+        for (at, row) in (0..).zip(&known.rows) {
+            known.by_entry[row.entry as usize] = at;
+        }
+        known
     }
 }
 

@@ -15,6 +15,9 @@ use crate::vault::item::ItemKey;
 pub(super) struct Links {
     names: Interned,
     rows: Vec<Row>,
+    /// Numbers here of the names of the snapshot before, by their numbers there: most documents are
+    /// taken over from it, and looking up each of their ids by its text takes long.
+    from_known: Vec<Option<u32>>,
 }
 
 #[derive(Debug)]
@@ -134,7 +137,18 @@ impl Links {
 
     /// Adds a document that refers to what it referred to in the snapshot before.
     pub(super) fn add_known(&mut self, path: &str, known: Known<'_>) {
-        let parts = self.names.add(|part| known.ids(part));
+        self.from_known.resize(known.all().names().len(), None);
+        let (names, from_known) = (&mut self.names, &mut self.from_known);
+        let start = names.end();
+        let ends = Part::ALL.map(|part| {
+            for number in known.numbers(part) {
+                let own = &mut from_known[*number as usize];
+                let own = *own.get_or_insert_with(|| names.number(known.all().name(*number)));
+                names.flat.push(own);
+            }
+            names.end()
+        });
+        let parts = Parts { start, ends };
         self.rows.push(Row { path: path.into(), parts, naming: known.naming(), walk: WALK });
     }
 
@@ -145,7 +159,7 @@ impl Links {
         key: &ItemKey,
         renamed: &HashMap<String, String>,
     ) -> impl Iterator<Item = LinkEntry> + Send + use<> {
-        let Self { names, mut rows } = self;
+        let Self { names, mut rows, .. } = self;
         let (mut names, flat) = names.into_parts();
         for name in &mut names {
             if let Some(new) = renamed.get(&**name) {

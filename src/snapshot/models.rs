@@ -73,12 +73,16 @@ impl Run<'_> {
             let value = root_member(root, member);
             files.extend(value.map(|value| (names::repository(&format!("{member}.json")), value)));
         }
-        let tags = self.content.tags(root).await.map_err(|error| self.source_error(error))?;
+        let of_assets = async {
+            match &self.library {
+                Some(library) => library.tags().await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (tags, of_assets) = futures_util::try_join!(self.content.tags(root), of_assets)
+            .map_err(|error| self.source_error(error))?;
         files.push((names::repository("tags.json"), tags.bytes));
-        if let Some(library) = &self.library {
-            let tags = library.tags().await.map_err(|error| self.source_error(error))?;
-            files.push((names::repository("asset-tags.json"), tags));
-        }
+        files.extend(of_assets.map(|tags| (names::repository("asset-tags.json"), tags)));
         Ok(files)
     }
 }

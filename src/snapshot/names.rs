@@ -6,10 +6,14 @@ use crate::vault::item::ItemKey;
 /// Turns an id of the source into one segment of a path: itself where it is a plain one, else a
 /// keyed name, so that nothing is lost and nothing leaves its place.
 pub(super) fn segment(key: &ItemKey, id: &str) -> String {
-    let plain = (1..=120).contains(&id.len())
+    if is_plain(id) { id.to_owned() } else { key.name(id) }
+}
+
+/// Whether an id is its own segment.
+pub(super) fn is_plain(id: &str) -> bool {
+    (1..=120).contains(&id.len())
         && !matches!(id, "." | "..")
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    if plain { id.to_owned() } else { key.name(id) }
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// `documents/<lang>/<type>/<id>.json`, below `releases/<release>/` for what a release changes.

@@ -56,7 +56,9 @@ pub enum Read {
         /// All are read when that was not done for this long.
         full_every: Duration,
         /// Ids of documents that somebody says have changed, such as a webhook of Prismic. Nothing
-        /// relies on them; those that are gone are found with fewer requests.
+        /// relies on them: they are asked for at the pinned ref, and the numbers must add up after.
+        /// Those that are gone are found with fewer requests. Of very many the first
+        /// [`Limits::told_documents`] count, and only those that the snapshot before holds.
         told: Vec<String>,
     },
 }
@@ -126,6 +128,7 @@ enum Content {
 ///
 /// When the source or the vault fail; nothing that was stored before is harmed then, and what
 /// this run stored is used by the next. Losses that do not end a run are in the manifest.
+#[tracing::instrument(name = "snapshot", skip_all, fields(repository = target.name.as_str()))]
 pub async fn take(
     vault: &Arc<Vault>,
     http: &Http,
@@ -178,9 +181,9 @@ pub async fn take(
     };
     progress.finish(Phase::OpenVault);
     let read = async {
-        let (reading, restarts) = run.read_with_restarts().await?;
+        let (reading, restarts) = Box::pin(run.read_with_restarts()).await?;
         let documents_unchanged = matches!(reading.content, Content::Unchanged { .. });
-        let draft = run.draft(reading, restarts, options.trigger, &ledger).await?;
+        let draft = Box::pin(run.draft(reading, restarts, options.trigger, &ledger)).await?;
         run.check_cancelled()?;
         Ok((draft, documents_unchanged))
     };
@@ -418,14 +421,9 @@ impl Run<'_> {
         ledger: &Ledger,
     ) -> Result<Draft> {
         let Reading { root, mut models, list, content, mut library } = reading;
-        let mut consistency = Consistency { restarts, ..Consistency::default() };
-        let mut files = self.repository_files(&root).await?;
-        if matches!(content, Content::Read { .. }) {
-            consistency.changed_during_run =
-                self.read_again(&mut models, list.as_ref(), &mut library).await?;
-        }
-        let at_end = self.content.root().await.map_err(|error| self.source_error(error))?;
-        consistency.master_ref_moved = at_end.master_ref != root.master_ref;
+        let (mut files, consistency) =
+            self.look_again(&root, &content, &mut models, list.as_ref(), &mut library).await?;
+        let consistency = Consistency { restarts, ..consistency };
 
         let read = self.how_read(&root, &content, models.as_ref(), list.as_ref(), &consistency);
         let mut counts = Counts::default();
@@ -494,6 +492,30 @@ impl Run<'_> {
         })
     }
 
+    /// Reads what goes beside the documents, and once more what is not versioned by ref, where
+    /// documents were read. All answers are short, and whoever waits for a publish waits for each: they
+    /// are asked for at once.
+    async fn look_again(
+        &self,
+        root: &Root,
+        content: &Content,
+        models: &mut Option<Models>,
+        list: Option<&AssetList>,
+        library: &mut Assets,
+    ) -> Result<(Vec<(String, bytes::Bytes)>, Consistency)> {
+        let again = async {
+            match content {
+                Content::Read { .. } => self.read_again(models, list, library).await,
+                Content::Unchanged { .. } => Ok(Vec::new()),
+            }
+        };
+        let at_end = async { self.content.root().await.map_err(|error| self.source_error(error)) };
+        let (files, changed_during_run, at_end) =
+            futures_util::try_join!(self.repository_files(root), again, at_end)?;
+        let master_ref_moved = at_end.master_ref != root.master_ref;
+        Ok((files, Consistency { changed_during_run, master_ref_moved, ..Consistency::default() }))
+    }
+
     /// Carries the documents of the snapshot before over, and the assets that they refer to and
     /// the media library does not list: all of them without write token. One that was deleted
     /// from the library meanwhile is kept as well, until documents are read again: they may
@@ -559,13 +581,14 @@ impl Run<'_> {
         library: &mut Assets,
     ) -> Result<Vec<String>> {
         let mut changed = Vec::new();
-        if let (Some(before), Some(after)) = (models.as_ref(), self.list_models().await?) {
+        let (models_now, list_now) = futures_util::try_join!(self.list_models(), self.list_library())?;
+        if let (Some(before), Some(after)) = (models.as_ref(), models_now) {
             let paths =
                 before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path));
             changed.extend(paths.cloned());
             *models = Some(after);
         }
-        if let (Some(before), Some(after)) = (list, self.list_library().await?) {
+        if let (Some(before), Some(after)) = (list, list_now) {
             let state = |list: &AssetList| -> HashMap<String, Digest> {
                 list.assets.iter().map(|asset| (asset.id.clone(), Digest::of(&asset.bytes))).collect()
             };

@@ -88,6 +88,7 @@ pub(super) fn raise(facts: &Facts, standings: &[Standing], limits: &Limits, now:
     let mut alarms: Vec<Alarm> = objectives.collect();
     let is_some_away = facts.replicas.iter().any(|replica| replica.failure.is_some());
     alarms.extend(facts.repositories.iter().flat_map(|own| of_repository(own, is_some_away)));
+    alarms.extend(facts.repositories.iter().filter_map(|own| of_access(facts, own, limits, now)));
     alarms.extend(facts.replicas.iter().flat_map(|replica| of_replica(replica, limits)));
     alarms.extend(facts.tokens.iter().flat_map(|token| of_token(token, limits, now)));
     alarms.extend(of_jobs(&facts.jobs, limits, now));
@@ -186,6 +187,34 @@ fn of_repository(own: &RepositoryFacts, is_some_away: bool) -> Vec<Alarm> {
     alarms
 }
 
+/// Who has access is to be reviewed, and nobody listed the members for longer than a quarter and some
+/// time to do it. Who never listed any, and has no job for it, was not asked to.
+fn of_access(facts: &Facts, own: &RepositoryFacts, limits: &Limits, now: Timestamp) -> Option<Alarm> {
+    let name = &own.repository;
+    let later = |at: Timestamp, by| at.checked_add_signed(TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX));
+    let covers = |job: &&JobFacts| {
+        job.does == "access-review" && job.plan.as_ref().is_some_and(|plan| plan.repositories.contains(name))
+    };
+    let (what, due) = match own.members_listed {
+        Some(listed) => {
+            let days = now.signed_duration_since(listed).num_days();
+            let what = format!("a review of who has access is overdue: members were listed {days} days ago");
+            (what, later(listed, limits.member_list_age_advised + limits.access_review_slack)?)
+        }
+        None => {
+            let records = facts.jobs.iter().filter(covers).filter_map(|job| job.record.as_ref());
+            let known = records.filter_map(|record| record.known_since.parse().ok()).min()?;
+            let what = "a review of who has access is overdue: members were never listed".to_owned();
+            (what, later(known, limits.access_review_slack)?)
+        }
+    };
+    let next = format!(
+        "copy the members page, then prismvault access import FILE --repository {name}; prismvault access review --repository {name}"
+    );
+    let alarm = Alarm::new(format!("access-review:{name}"), Severity::Warning, what, next);
+    (now > due).then(|| alarm.of(name).since(Some(due)))
+}
+
 fn of_replica(replica: &ReplicaFacts, limits: &Limits) -> Vec<Alarm> {
     let name = &replica.replica;
     if let Some(failure) = &replica.failure {
@@ -211,7 +240,7 @@ fn of_replica(replica: &ReplicaFacts, limits: &Limits) -> Vec<Alarm> {
         let severity = if is_more(limits.clock_skew_max) { Severity::Critical } else { Severity::Warning };
         let way = if offset > 0 { "ahead of" } else { "behind" };
         let what = format!("the clock here is {} s {way} that of replica {name}", offset.unsigned_abs());
-        let next = "set the clock (NTP): with 5 minutes nothing is written any more that depends on time";
+        let next = "set the clock (NTP), then prismvault doctor: with 5 minutes nothing is written any more that depends on time";
         alarms.push(Alarm::new(format!("clock:{name}"), severity, what, next));
     }
     alarms.extend(of_locks(replica));
@@ -238,7 +267,7 @@ fn of_locks(replica: &ReplicaFacts) -> Option<Alarm> {
 fn of_token(token: &TokenFacts, limits: &Limits, now: Timestamp) -> Option<Alarm> {
     let TokenFacts { repository, token: word, issued, ends } = token;
     let key = format!("token:{repository}:{word}");
-    let next = "make a new one under Settings > API & Security, put it in place, then remove the old one";
+    let next = "make a new one under Settings > API & Security, put it in place, look with prismvault doctor, then remove the old one";
     let noticed = TimeDelta::from_std(limits.token_end_noticed).unwrap_or(TimeDelta::MAX);
     if let Some(ends) = ends.filter(|ends| *ends - now <= noticed) {
         let (severity, what) = match ends <= now {
@@ -265,7 +294,11 @@ fn overdue(job: &JobFacts, limits: &Limits, now: Timestamp) -> Option<Timestamp>
     let record = job.record.as_ref()?;
     let time = |text: &String| text.parse::<Timestamp>().ok();
     // Whether it went well is another matter: who ran it is not silent.
-    let began = record.last.as_ref().and_then(|run| time(&run.started)).max(time(&record.known_since));
+    // A run of the future (some clock was wrong) says nothing of who is there now.
+    let skew = TimeDelta::from_std(limits.clock_skew_max).unwrap_or_default();
+    let is_past = |at: &Timestamp| *at <= now + skew;
+    let started = record.last.as_ref().and_then(|run| time(&run.started)).filter(is_past);
+    let began = started.max(time(&record.known_since).filter(is_past));
     let promised = record.next.as_ref().and_then(time);
     let planned = job.plan.as_ref().and_then(|plan| plan.last_due);
     let is_open = |at: &Timestamp| began.is_none_or(|began| *at > began);

@@ -8,6 +8,7 @@
 //! before come from the cache.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use chrono::{NaiveTime, SubsecRound as _, TimeDelta};
 use futures_util::future::join_all;
@@ -27,7 +28,7 @@ use crate::prismic::TokenDates;
 use crate::retention::{Candidate, evaluate, is_of_partial, shrink_of};
 use crate::vault::error::Result;
 use crate::vault::format::ledger::Decision;
-use crate::vault::jobs;
+use crate::vault::jobs::{self, Seen};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -51,6 +52,8 @@ pub struct Asked {
     pub requests: BTreeMap<&'static str, u64>,
     /// How often it asked anybody again after a failure.
     pub retries: u64,
+    /// Records of jobs that were read before, where this process looks again and again.
+    pub seen: Arc<Seen>,
     /// Ends the look at locks early.
     pub cancel: CancellationToken,
 }
@@ -88,10 +91,13 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let verified = last_verified(vault, &complete).await;
     let clocks = clocks(vault).await;
     let pending = pending(vault, at).await;
-    let jobs = known_jobs(vault, &asked.jobs).await;
+    let jobs = known_jobs(vault, asked).await;
     let mut locks = locks(vault, &asked.cancel).await;
-    let repositories =
-        of.iter().map(|own| repository(own, config, &snapshots, &verified, vault.limits(), at));
+    let listed = members_listed(vault, &snapshots, &of, only).await?;
+    let repositories = of.iter().map(|own| RepositoryFacts {
+        members_listed: listed.get(&own.name).copied(),
+        ..repository(own, config, &snapshots, &verified, vault.limits(), at)
+    });
     let repositories = repositories.collect();
     let tokens = of.iter().flat_map(|own| tokens(own, &config.limits)).collect();
     // Last, when it is known who failed.
@@ -154,10 +160,12 @@ fn repository(
         // The oldest of the replicas; one that never was is none at all.
         let times: Option<Vec<Timestamp>> =
             times.iter().map(|one| one.bytes.as_ref()?.parse().ok()).collect();
-        times?.into_iter().min()
+        // The same: a verification of the future would count as fresh for as long.
+        times?.into_iter().min().filter(|verified| *verified <= at + skew)
     };
     RepositoryFacts {
         repository: name.clone(),
+        members_listed: None,
         snapshots: of.len() as u64,
         newest: of.last().map(|snapshot| facts_of(snapshot)),
         last_complete: of.iter().rev().find(|snapshot| snapshot.is_complete()).map(|one| facts_of(one)),
@@ -173,6 +181,24 @@ fn repository(
         removed_against_rules: removed_against_rules(own, config, snapshots, at),
         unreadable: snapshots.unreadable.iter().filter(|problem| is_about(problem, name)).count() as u64,
     }
+}
+
+/// When the members of each repository were last listed. Their lists are snapshots under names of their
+/// own, which are not there when one repository was asked for.
+async fn members_listed(
+    vault: &Vault,
+    snapshots: &Snapshots,
+    of: &[&Repository],
+    only: Option<&Name>,
+) -> Result<BTreeMap<Name, Timestamp>> {
+    let own = match only.and_then(Name::access_chain) {
+        Some(chain) => Some(Snapshots::load(vault, Some(&chain)).await?),
+        None => None,
+    };
+    let lists = own.as_ref().unwrap_or(snapshots);
+    let newest =
+        of.iter().filter_map(|own| Some((own.name.clone(), taken(lists.access_lists(&own.name).last()?))));
+    Ok(newest.collect())
 }
 
 /// Returns removed snapshots that the rules of today would keep: somebody removed them by other rules,
@@ -315,13 +341,13 @@ async fn pending(vault: &Vault, at: Timestamp) -> Vec<Pending> {
 }
 
 /// Jobs that are scheduled here, and those that some scheduler knows.
-async fn known_jobs(vault: &Vault, scheduled: &[ScheduledJob]) -> Vec<JobFacts> {
-    let mut names: BTreeSet<Name> = jobs::recorded(vault).await;
-    names.extend(scheduled.iter().map(|job| job.job.clone()));
-    let names: Vec<Name> = names.into_iter().collect();
-    let records = jobs::load_all(vault, &names).await;
-    let facts = names.into_iter().zip(records).filter_map(|(job, record)| {
-        let own = scheduled.iter().find(|own| own.job == job);
+async fn known_jobs(vault: &Vault, asked: &Asked) -> Vec<JobFacts> {
+    let mut records = jobs::load_all(vault, |_| true, &asked.seen).await;
+    let scheduled: BTreeMap<&Name, &ScheduledJob> = asked.jobs.iter().map(|own| (&own.job, own)).collect();
+    let names: BTreeSet<Name> = records.keys().chain(scheduled.keys().copied()).cloned().collect();
+    let facts = names.into_iter().filter_map(|job| {
+        let record = records.remove(&job).map(Arc::unwrap_or_clone);
+        let own = scheduled.get(&job);
         // One that is neither here nor can be read says nothing.
         let does = own.map(|own| own.does.to_owned()).or_else(|| Some(record.as_ref()?.does.clone()))?;
         Some(JobFacts { does, plan: own.map(|own| own.plan.clone()), record, job })
@@ -409,6 +435,14 @@ fn requests(vault: &Vault, asked: &Asked) -> Vec<RequestCount> {
         count: *count,
     });
     let mut counts: Vec<RequestCount> = apis.collect();
+    counts.extend(replica_requests(vault));
+    counts.retain(|count| count.count > 0);
+    counts
+}
+
+/// What was asked of each replica since this vault was opened.
+pub fn replica_requests(vault: &Vault) -> Vec<RequestCount> {
+    let mut counts = Vec::new();
     for replica in vault.replicas.all() {
         let own = replica.counts();
         let mut verbs: BTreeMap<&str, u64> = BTreeMap::new();
@@ -421,6 +455,5 @@ fn requests(vault: &Vault, asked: &Asked) -> Vec<RequestCount> {
             count,
         }));
     }
-    counts.retain(|count| count.count > 0);
     counts
 }

@@ -35,6 +35,8 @@ pub struct Facts {
 pub struct RepositoryFacts {
     /// Its name.
     pub repository: Name,
+    /// When its members were last listed; `None` when nobody ever did.
+    pub members_listed: Option<Timestamp>,
     /// Snapshots of it, partial ones too.
     pub snapshots: u64,
     /// The newest, complete or not.

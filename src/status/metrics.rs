@@ -6,34 +6,78 @@
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::alarms::Severity;
 use super::assess::{Assessment, Objective, Standing, State};
-use super::facts::{Facts, JobFacts, RepositoryFacts};
+use super::facts::{Facts, JobFacts, RepositoryFacts, RequestCount};
 use crate::clock::Timestamp;
+use crate::ids::Name;
 
 /// Media type of what [`render`] returns, for an answer of HTTP.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Writes all metrics.
+/// Writes all metrics of one look.
 pub fn render(facts: &Facts, assessment: &Assessment) -> String {
-    let mut page = Page(String::new());
-    page.gauge("build_info", "Version of the program that wrote this.", |add| {
-        add(&[("version", env!("CARGO_PKG_VERSION"))], Some(1.0));
-    });
+    let mut page = Page::new();
+    state(&mut page, facts, assessment);
+    requests(&mut page, &facts.requests, facts.retries);
+    page.0
+}
+
+/// What a scheduler knows of itself.
+#[derive(Debug, Clone, Default)]
+pub struct SchedulerNumbers {
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When its loop was last at its beginning.
+    pub turned: Option<Timestamp>,
+    /// Jobs that it has.
+    pub jobs: u64,
+    /// Most of them that it runs at once.
+    pub at_once: u64,
+    /// Runs under way.
+    pub running: u64,
+    /// Runs that ended here or elsewhere, by job and how.
+    pub runs: BTreeMap<(Name, &'static str), u64>,
+    /// Seconds that the runs here took, by job.
+    pub seconds: BTreeMap<Name, f64>,
+    /// Looks at the vault, by how they ended.
+    pub looks: BTreeMap<&'static str, u64>,
+    /// Files read again, by what came of it.
+    pub reloads: BTreeMap<&'static str, u64>,
+    /// Webhooks, by what they came to.
+    pub webhooks: BTreeMap<&'static str, u64>,
+}
+
+/// Writes all metrics of a scheduler: what it last saw, judged for now, where it has seen anything,
+/// what it asked for since it began, and its own.
+pub fn render_of_scheduler(
+    seen: Option<(&Facts, &Assessment)>,
+    asked: (&[RequestCount], u64),
+    scheduler: &SchedulerNumbers,
+) -> String {
+    let mut page = Page::new();
+    if let Some((facts, assessment)) = seen {
+        state(&mut page, facts, assessment);
+    }
+    requests(&mut page, asked.0, asked.1);
+    itself(&mut page, scheduler);
+    page.0
+}
+
+fn state(page: &mut Page, facts: &Facts, assessment: &Assessment) {
     page.gauge("status_timestamp_seconds", "When this was found out.", |add| {
         add(&[], Some(seconds(facts.at)));
     });
-    repositories(&mut page, facts);
-    last_snapshots(&mut page, facts);
-    objectives(&mut page, assessment);
-    expected(&mut page, facts, assessment);
-    replicas(&mut page, facts);
-    jobs(&mut page, facts);
-    tokens_and_alarms(&mut page, facts, assessment);
-    requests(&mut page, facts);
-    page.0
+    repositories(page, facts);
+    last_snapshots(page, facts);
+    objectives(page, assessment);
+    expected(page, facts, assessment);
+    replicas(page, facts, assessment.at);
+    jobs(page, facts);
+    tokens_and_alarms(page, facts, assessment);
 }
 
 /// Hands labels and a value to the page; `None` is left out.
@@ -42,6 +86,18 @@ type Add<'a> = dyn FnMut(&[(&str, &str)], Option<f64>) + 'a;
 struct Page(String);
 
 impl Page {
+    fn new() -> Self {
+        let mut page = Self(String::new());
+        page.gauge("build_info", "Version of the program that wrote this.", |add| {
+            add(&[("version", env!("CARGO_PKG_VERSION"))], Some(1.0));
+        });
+        page
+    }
+
+    fn counter(&mut self, name: &str, help: &str, fill: impl FnOnce(&mut Add<'_>)) {
+        self.metric("counter", name, help, fill);
+    }
+
     fn gauge(&mut self, name: &str, help: &str, fill: impl FnOnce(&mut Add<'_>)) {
         self.metric("gauge", name, help, fill);
     }
@@ -261,7 +317,7 @@ fn expected(page: &mut Page, facts: &Facts, assessment: &Assessment) {
     );
 }
 
-fn replicas(page: &mut Page, facts: &Facts) {
+fn replicas(page: &mut Page, facts: &Facts, now: Timestamp) {
     let mut of = |name: &str, help: &str, value: &dyn Fn(&super::ReplicaFacts) -> Option<f64>| {
         page.gauge(name, help, |add| {
             for own in &facts.replicas {
@@ -276,8 +332,7 @@ fn replicas(page: &mut Page, facts: &Facts) {
         own.failure.is_none().then_some(own.missing as f64)
     });
     of("replica_lag_seconds", "Age of the oldest snapshot that the replica lacks.", &|own| {
-        let lag =
-            own.missing_since.map_or(0, |since| facts.at.signed_duration_since(since).num_seconds().max(0));
+        let lag = own.missing_since.map_or(0, |since| now.signed_duration_since(since).num_seconds().max(0));
         own.failure.is_none().then_some(lag as f64)
     });
     of("replica_clock_offset_seconds", "How far the clock here is ahead of that of the store.", &|own| {
@@ -324,7 +379,8 @@ fn jobs(page: &mut Page, facts: &Facts) {
 fn tokens_and_alarms(page: &mut Page, facts: &Facts, assessment: &Assessment) {
     page.gauge("token_age_seconds", "Age of the token.", |add| {
         for own in &facts.tokens {
-            let age = own.issued.map(|issued| facts.at.signed_duration_since(issued).num_seconds().max(0));
+            let age =
+                own.issued.map(|issued| assessment.at.signed_duration_since(issued).num_seconds().max(0));
             let labels = [("repository", own.repository.as_str()), ("token", own.token)];
             add(&labels, age.map(|age| age as f64));
         }
@@ -349,18 +405,48 @@ fn tokens_and_alarms(page: &mut Page, facts: &Facts, assessment: &Assessment) {
     });
 }
 
-fn requests(page: &mut Page, facts: &Facts) {
-    page.metric("counter", "requests_total", "Requests of this process, by whom they were sent to.", |add| {
-        for count in &facts.requests {
+fn requests(page: &mut Page, requests: &[RequestCount], retries: u64) {
+    page.counter("requests_total", "Requests of this process, by whom they were sent to.", |add| {
+        for count in requests {
             add(&[("of", &count.of), ("operation", &count.operation)], number(count.count));
         }
     });
-    page.metric(
-        "counter",
-        "retries_total",
-        "Requests that this process sent again after a failure.",
-        |add| {
-            add(&[], number(facts.retries));
-        },
-    );
+    page.counter("retries_total", "Requests that this process sent again after a failure.", |add| {
+        add(&[], number(retries));
+    });
+}
+
+fn itself(page: &mut Page, scheduler: &SchedulerNumbers) {
+    let time = |at: Option<Timestamp>| at.map(seconds);
+    page.gauge("scheduler_start_timestamp_seconds", "When the scheduler began.", |add| {
+        add(&[], time(scheduler.started));
+    });
+    page.gauge("scheduler_turn_timestamp_seconds", "When the scheduler last looked what is due.", |add| {
+        add(&[], time(scheduler.turned));
+    });
+    page.gauge("scheduler_jobs", "Jobs of the scheduler.", |add| add(&[], number(scheduler.jobs)));
+    page.gauge("scheduler_jobs_at_once", "Most jobs that the scheduler runs at once.", |add| {
+        add(&[], number(scheduler.at_once));
+    });
+    page.gauge("scheduler_jobs_running", "Runs under way here.", |add| add(&[], number(scheduler.running)));
+    page.counter("scheduler_runs_total", "Runs since the scheduler began, by how they ended.", |add| {
+        for ((job, how), count) in &scheduler.runs {
+            add(&[("job_name", job.as_str()), ("result", *how)], number(*count));
+        }
+    });
+    page.counter("scheduler_run_seconds_total", "How long runs took since the scheduler began.", |add| {
+        for (job, seconds) in &scheduler.seconds {
+            add(&[("job_name", job.as_str())], Some(*seconds));
+        }
+    });
+    let mut of = |name: &str, help: &str, counts: &BTreeMap<&'static str, u64>| {
+        page.counter(name, help, |add| {
+            for (result, count) in counts {
+                add(&[("result", *result)], number(*count));
+            }
+        });
+    };
+    of("scheduler_looks_total", "Looks at the vault since the scheduler began.", &scheduler.looks);
+    of("scheduler_reloads_total", "Times that the files were read again.", &scheduler.reloads);
+    of("webhooks_total", "Webhooks since the port was opened, by what they came to.", &scheduler.webhooks);
 }

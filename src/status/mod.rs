@@ -25,7 +25,7 @@ pub mod metrics;
 pub use alarms::{Alarm, Severity};
 pub use assess::{Assessment, Judged, Objective, Standing, State, assess};
 pub use burn::unmet_share;
-pub use collect::{Asked, ScheduledJob, collect};
+pub use collect::{Asked, ScheduledJob, collect, replica_requests};
 pub use facts::{
     Drill, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts,
     RequestCount, SnapshotFacts, TokenFacts,

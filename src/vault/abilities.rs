@@ -12,27 +12,23 @@
 //! to a vault without encryption, because what cannot be deleted could never be erased there.
 //! Reading and deleting go on.
 //!
-//! Writing the answer replaces signature and file one after the other; a crash between them loses
-//! the answer, not the vault.
+//! **If we crash here**, the answer is the one before or the new one, whole: it is one object.
 
 use futures_util::future::join_all;
 
 use super::error::{ErrorKind, Result, VaultError};
+use super::format::VERSION;
 use super::format::abilities::{KIND, StoreAbilities};
-use super::format::trust::Role;
-use super::format::{VERSION, to_json};
-use super::layout;
 use super::open::Vault;
 use super::replica::{Found, Replica};
 use super::signing::SigningKey;
+use super::state::ROLES;
+use super::{layout, state};
 use crate::clock::{Clock, rfc3339};
 use crate::ids::VaultId;
 use crate::limits::Limits;
 use crate::objects::probe::{CheckName, CheckOutcome, Probe, probe};
-use crate::objects::{Abilities, Body, PutMode};
-
-/// Who may sign answers.
-const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance];
+use crate::objects::{Abilities, PutMode};
 
 /// What no safe way leads around, once it was seen.
 const OBSTACLES: &[CheckName] =
@@ -74,7 +70,7 @@ pub async fn remember(replica: &Replica, vault: &VaultId, probe: &Probe, signing
         VaultError::damaged(layout::REPLICA, &replica.store, "it does not say which replica this is")
     })?;
     let seen = probe.abilities(Abilities::ALL);
-    let bytes = to_json(&StoreAbilities {
+    let answer = StoreAbilities {
         kind: KIND.to_owned(),
         format: VERSION,
         vault: *vault,
@@ -87,11 +83,9 @@ pub async fn remember(replica: &Replica, vault: &VaultId, probe: &Probe, signing
         versions: seen.versions,
         locks: seen.locks,
         obstacles: obstacles(probe),
-    });
-    let signature = signing.sign(&bytes, layout::ABILITIES);
-    let signature_key = layout::signature(layout::ABILITIES);
-    replica.store.put(&signature_key, Body::bytes(signature), PutMode::Overwrite).await?;
-    replica.store.put(layout::ABILITIES, Body::bytes(bytes), PutMode::Overwrite).await?;
+    };
+    let body = state::seal_by(signing, layout::ABILITIES, &answer);
+    replica.store.put(layout::ABILITIES, body, PutMode::Overwrite).await?;
     Ok(())
 }
 
@@ -136,15 +130,13 @@ impl Vault {
     /// Reads what is known of the store of a replica; `None` where nothing counts.
     async fn recall(&self, replica: &Replica) -> Option<Found> {
         let id = replica.id().filter(|_| replica.is_live())?;
-        let read = self.read_signed_on(replica, layout::ABILITIES, KIND, &self.signers(ROLES)).await;
-        let (bytes, _) = match read {
-            Ok(read) => read,
+        let answer = match state::read::<StoreAbilities>(self, replica, layout::ABILITIES, KIND).await {
+            Ok(answer) => answer?,
             Err(error) => {
                 tracing::debug!(replica = %replica.name, %error, "what its store does is not known");
                 return None;
             }
         };
-        let answer: StoreAbilities = serde_json::from_slice(&bytes).ok()?;
         let is_of_this = answer.replica == id && answer.place == replica.store.to_string();
         is_of_this.then(|| Found {
             abilities: Abilities {

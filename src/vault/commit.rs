@@ -10,7 +10,7 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{CatalogEntry, Entry, LinkEntry};
 use super::format::index::PackKind;
 use super::format::manifest::{
-    Added, Consistency, Counts, HowRead, KIND, Manifest, Source, Status, TreeRoot,
+    Added, Consistency, Counts, HowRead, KIND, Manifest, ReadMode, Source, Status, TreeRoot,
 };
 use super::format::{VERSION, to_json};
 use super::item::{ItemKind, PAGE_PATH};
@@ -101,35 +101,18 @@ impl Writer {
     /// [`ErrorKind::TooFewReplicas`] when fewer than `min_copies` confirmed everything,
     /// [`ErrorKind::Refused`] when the run took too long or a clock is off. No manifest is
     /// written then, except where a replica failed in the very moment of writing it.
+    #[tracing::instrument(name = "commit", skip_all)]
     pub async fn commit(self, draft: Draft, snapshots: &Snapshots, ledger: &Ledger) -> Result<Committed> {
-        let bounds =
-            PageBounds { min: self.vault.limits.page_entries_min, max: self.vault.limits.page_entries_max };
         let (added_items, added_bytes) = self.added();
         let mut needed: Vec<ItemId> = draft.entries.iter().map(|entry| entry.item).collect();
-        let (catalog, links, pages) = {
-            let (shared, vault) = (Arc::clone(&self.shared), Arc::clone(&self.vault));
-            let (entries, links) = (draft.entries, draft.links);
-            let built = tokio::task::spawn_blocking(move || {
-                // Packs before catalog packs.
-                shared.finish_lanes(&[PackKind::Content, PackKind::Assets])?;
-                let key = vault.item_key()?;
-                let mut pages = Vec::new();
-                let catalog = build(&shared, entries, key, bounds, &mut pages)?;
-                let links = match links {
-                    LinksPart::Same { root, pages: same } => {
-                        pages.extend(same);
-                        root
-                    }
-                    LinksPart::New(links) => build(&shared, links, key, bounds, &mut pages)?,
-                };
-                Ok::<_, VaultError>((catalog, links, pages))
-            });
-            match built.await.expect("building trees does not panic") {
-                Ok(built) => built,
-                // The reason is the uploader's.
-                Err(error) => return Err(self.finish_packs().await.err().unwrap_or(error)),
-            }
+        // A first snapshot's trees lie one after the other in their packs, for those who read one.
+        let side_by_side = draft.read.as_ref().is_some_and(|read| read.documents == ReadMode::Incremental);
+        let trees = match self.build_trees(draft.entries, draft.links, side_by_side).await {
+            Ok(trees) => trees,
+            // The reason is the uploader's.
+            Err(error) => return Err(self.finish_packs().await.err().unwrap_or(error)),
         };
+        let (catalog, links, pages) = trees;
         needed.extend(pages);
         let mut uploaded = self.finish_packs().await?;
         let vault = &self.vault;
@@ -145,8 +128,9 @@ impl Writer {
         self.require_copies(holders.len(), &behind)?;
         self.check_clocks(&holders, draft.started).await?;
         // A clock that could not be asked ended the part of its replica.
-        let behind = self.behind(&needed);
+        let asked = holders.len();
         let holders: Vec<&Replica> = holders.into_iter().filter(|replica| replica.is_live()).collect();
+        let behind = if holders.len() == asked { behind } else { self.behind(&needed) };
         self.require_copies(holders.len(), &behind)?;
 
         let manifest = Manifest {
@@ -184,6 +168,48 @@ impl Writer {
             tool: concat!("prismvault ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         self.write_manifest(manifest, holders, behind, ledger).await
+    }
+
+    /// Builds catalog and links, on threads of their own, one after the other or side by side; returns
+    /// them and all their pages.
+    async fn build_trees(
+        &self,
+        entries: Vec<CatalogEntry>,
+        links: LinksPart,
+        side_by_side: bool,
+    ) -> Result<(TreeRoot, TreeRoot, Vec<ItemId>)> {
+        let shared = Arc::clone(&self.shared);
+        // Packs before catalog packs.
+        let packs = move || shared.finish_lanes(&[PackKind::Content, PackKind::Assets]);
+        tokio::task::spawn_blocking(packs).await.expect("packing does not panic")?;
+        let catalog = self.build_tree(entries);
+        let links = async {
+            match links {
+                LinksPart::Same { root, pages } => Ok((root, pages)),
+                LinksPart::New(links) => self.build_tree(links).await,
+            }
+        };
+        let ((catalog, mut pages), (links, pages_of_links)) = match side_by_side {
+            true => tokio::try_join!(catalog, links)?,
+            false => (catalog.await?, links.await?),
+        };
+        pages.extend(pages_of_links);
+        Ok((catalog, links, pages))
+    }
+
+    async fn build_tree<E: Entry>(
+        &self,
+        entries: impl IntoIterator<Item = E> + Send + 'static,
+    ) -> Result<(TreeRoot, Vec<ItemId>)> {
+        let limits = &self.vault.limits;
+        let bounds = PageBounds { min: limits.page_entries_min, max: limits.page_entries_max };
+        let (shared, vault) = (Arc::clone(&self.shared), Arc::clone(&self.vault));
+        let build = move || {
+            let mut pages = Vec::new();
+            let root = build(&shared, entries, vault.item_key()?, bounds, &mut pages)?;
+            Ok::<_, VaultError>((root, pages))
+        };
+        tokio::task::spawn_blocking(build).await.expect("building trees does not panic")
     }
 
     fn space_name(&self) -> Name {

@@ -44,6 +44,7 @@ impl Replica {
     /// Those of the store; [`ErrorKind::Refused`] when a file that is not named by its digest is
     /// there with other bytes, or another writer is about to write it; [`ErrorKind::Integrity`]
     /// when what is there afterwards is not it.
+    #[tracing::instrument(name = "put", skip_all, fields(replica = self.name, bytes = body.len()))]
     pub async fn store_new(&self, key: &str, body: Body) -> Result<()> {
         let claim = self.claim(key).await?;
         let stored = self.store_claimed(key, body).await;

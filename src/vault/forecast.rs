@@ -38,7 +38,7 @@ impl Reader<'_> {
             let pack = &space.index.packs()[stretch.pack as usize];
             let Some(at) = space.holders(stretch.pack).next() else { continue };
             if let Some((name, size)) = self.header_of(pack).filter(|_| opened.insert(stretch.pack)) {
-                traffic.entry(name).or_default().read_whole(size, size);
+                traffic.entry(name).or_default().read_whole(size);
             }
             let own = traffic.entry(vault.replicas.all()[at].name.clone()).or_default();
             // What is larger than a stretch is read by itself, range by range.

@@ -153,8 +153,8 @@ pub struct Index {
     items: HashMap<ItemId, Location, BuildHasherDefault<RandomId>>,
     macs: HashMap<Mac, ItemId, BuildHasherDefault<RandomId>>,
     /// Further places of items that are in several packs, because a replica had lost the first.
-    further: HashMap<ItemId, Vec<Location>>,
-    originals: HashMap<ItemId, ItemId>,
+    further: HashMap<ItemId, Vec<Location>, BuildHasherDefault<RandomId>>,
+    originals: HashMap<ItemId, ItemId, BuildHasherDefault<RandomId>>,
 }
 
 impl Index {

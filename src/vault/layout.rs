@@ -104,6 +104,12 @@ pub fn parse_lease(key: &str) -> Option<u64> {
     key.strip_prefix(LEASES)?.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
 
+/// Returns the name of the lease from the key of one of its files.
+pub fn lease_name(key: &str) -> Option<&str> {
+    let (name, _) = key.strip_prefix(LEASES)?.strip_prefix('/')?.split_once('/')?;
+    parse_lease(key).map(|_| name)
+}
+
 /// What was said to whom.
 pub const NOTIFICATIONS: &str = "state/notifications.json";
 

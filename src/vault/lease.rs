@@ -12,25 +12,33 @@
 //! - A file that no trusted key signed, or that lasts longer than any lease may, holds nothing up.
 //! - Only a replica whose store was probed gives leases: one that overwrites instead of refusing
 //!   would give one lease to two.
+//! - The highest file of a lease is never removed, neither by whoever takes the next nor by
+//!   [`clear`]: numbers only grow.
 //! - A host that dies holds a lease until it ends. A lease that was lost (the host slept) is
 //!   noticed by [`Leases::renew`] and [`Leases::check`], at the latest before the commit.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use tokio::sync::Mutex;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::VERSION;
 use super::format::lease::{KIND, Lease};
 use super::open::Vault;
-use super::replica::Replica;
+use super::replica::{Replica, with_causes};
 use super::{clocks, layout, state};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Name, hex, random};
-use crate::objects::{ErrorKind as StoreKind, PutMode};
+use crate::objects::{ErrorKind as StoreKind, ObjectMeta, PutMode};
 use crate::progress::Problem;
+
+/// Name of the lease under which alarms are told; no job is called so.
+pub const ALARMS: &str = "alarms";
 
 /// How often the next number is tried for, when others are faster.
 const TRIES: usize = 5;
@@ -258,7 +266,9 @@ impl<'a> Leases<'a> {
             until: rfc3339(until),
         };
         let body = state::seal(self.vault, &key, &lease)?;
-        match self.replica.store.put(&key, body, PutMode::CreateOnly).await {
+        // It says nothing any more in a few minutes and is to go then, so it is not locked.
+        let store = self.replica.store.locking(None)?;
+        match store.put(&key, body, PutMode::CreateOnly).await {
             Ok(_) => Ok(Some(lease)),
             // A lost answer: the file that is there may be this one.
             Err(error) if matches!(error.kind, StoreKind::AlreadyExists | StoreKind::Unknown) => {
@@ -288,24 +298,18 @@ impl<'a> Leases<'a> {
     }
 }
 
-/// A lease that is kept while work goes on, by a vault that was opened for it.
+/// A lease that is kept while work goes on in the vault that it was given by.
 #[derive(Debug)]
 pub struct Held {
-    vault: Arc<Vault>,
     place: String,
     lasts: Duration,
     lease: Mutex<Lease>,
 }
 
 impl Held {
-    /// Takes over a lease that was [`Asked::Granted`] by these leases of `vault`.
-    pub fn new(vault: &Arc<Vault>, leases: &Leases<'_>, lease: Lease) -> Self {
-        Self {
-            vault: Arc::clone(vault),
-            place: leases.place().to_owned(),
-            lasts: leases.lasts,
-            lease: Mutex::new(lease),
-        }
+    /// Takes over a lease that was [`Asked::Granted`] by these leases.
+    pub fn new(leases: &Leases<'_>, lease: Lease) -> Self {
+        Self { place: leases.place().to_owned(), lasts: leases.lasts, lease: Mutex::new(lease) }
     }
 
     /// Checks that it is still held, now.
@@ -313,22 +317,22 @@ impl Held {
     /// # Errors
     ///
     /// As [`Leases::check`].
-    pub async fn check(&self) -> Result<()> {
-        self.leases()?.check(&*self.lease.lock().await).await
+    pub async fn check(&self, vault: &Vault) -> Result<()> {
+        self.leases(vault)?.check(&*self.lease.lock().await).await
     }
 
     /// Renews it each third of its time, until it is lost; returns how that came. To be dropped
     /// when the work is done.
-    pub async fn keep(&self) -> VaultError {
+    pub async fn keep(&self, vault: &Vault) -> VaultError {
         let mut wait = self.lasts / 3;
         loop {
             tokio::time::sleep(wait).await;
-            let renewed = async { self.leases()?.renew(&mut *self.lease.lock().await).await }.await;
+            let renewed = async { self.leases(vault)?.renew(&mut *self.lease.lock().await).await }.await;
             wait = match renewed {
                 Ok(()) => self.lasts / 3,
-                Err(error) if error.kind == ErrorKind::Refused && self.leases().is_ok() => return error,
+                Err(error) if error.kind == ErrorKind::Refused => return error,
                 // The store may be back before the lease ends; until then it is held.
-                Err(error) => match self.has_ended().await {
+                Err(error) => match self.has_ended(vault).await {
                     true => {
                         let what = format!("the lease ended, because it could not be renewed: {error}");
                         return VaultError::new(ErrorKind::Refused, what);
@@ -344,19 +348,77 @@ impl Held {
     /// # Errors
     ///
     /// Those of the store: then it ends by itself.
-    pub async fn release(&self) -> Result<()> {
-        self.leases()?.release(self.lease.lock().await.clone()).await
+    pub async fn release(&self, vault: &Vault) -> Result<()> {
+        self.leases(vault)?.release(self.lease.lock().await.clone()).await
     }
 
-    fn leases(&self) -> Result<Leases<'_>> {
-        Leases::of(&self.vault, Some(&self.place), self.lasts)
+    /// The place that gave it, also when it left the run since: what failed there may have been
+    /// one pack, and nobody else can say who holds the lease.
+    fn leases<'a>(&self, vault: &'a Vault) -> Result<Leases<'a>> {
+        let replica = vault.replicas.named(&self.place).ok_or_else(|| {
+            let what = format!("the replica {}, which gave the lease, cannot be reached", self.place);
+            VaultError::new(ErrorKind::Store(StoreKind::Transient), what)
+        })?;
+        Ok(Leases { vault, replica, lasts: self.lasts })
     }
 
     /// By the clock of this machine, where that of the store cannot be asked.
-    async fn has_ended(&self) -> bool {
+    async fn has_ended(&self, vault: &Vault) -> bool {
         let until = parse(&self.lease.lock().await.until);
-        until.is_none_or(|until| until <= self.vault.now())
+        until.is_none_or(|until| until <= vault.now())
     }
+}
+
+/// Removes what says nothing any more, of every lease on every replica: all files but the one with the
+/// highest number. For maintenance: whoever takes leases clears them as well, but a role that may not
+/// delete leaves two files or more a run. Returns how many went; what could not be removed is warned of,
+/// and removed next time.
+pub async fn clear(vault: &Vault) -> u64 {
+    let mut cleared = 0;
+    for replica in vault.replicas.live() {
+        let of_replica = async {
+            let listed = replica.store.list(layout::LEASES).await?;
+            clear_all(vault, replica, outdated(&listed)).await
+        };
+        match of_replica.await {
+            Ok(count) => cleared += count,
+            Err(error) => {
+                let detail = format!("old leases on {} stay: {}", replica.name, with_causes(&error));
+                vault.warn(Problem::new("leases-not-cleared", layout::LEASES, detail));
+            }
+        }
+    }
+    cleared
+}
+
+/// Returns the keys of all files of leases but the highest of each. The highest stays whoever holds it:
+/// its number must not be taken again.
+fn outdated(listed: &[ObjectMeta]) -> Vec<&str> {
+    let files = || listed.iter().filter_map(|meta| Some((layout::lease_name(&meta.key)?, meta)));
+    let number = |meta: &ObjectMeta| layout::parse_lease(&meta.key);
+    let mut highest: HashMap<&str, u64> = HashMap::new();
+    for (name, meta) in files() {
+        let of_name = highest.entry(name).or_default();
+        *of_name = number(meta).unwrap_or_default().max(*of_name);
+    }
+    let is_outdated = |(name, meta): &(&str, &ObjectMeta)| number(meta).is_some_and(|n| n < highest[name]);
+    files().filter(is_outdated).map(|(_, meta)| meta.key.as_str()).collect()
+}
+
+/// Deletes all of these files, however many of them fail.
+async fn clear_all(vault: &Vault, replica: &Replica, keys: Vec<&str>) -> Result<u64> {
+    let deleted = stream::iter(keys).map(|key| replica.delete_for_good(key));
+    let mut deleted = deleted.buffer_unordered(vault.limits.store_concurrency);
+    let (mut cleared, mut failure) = (0, None);
+    while let Some(result) = deleted.next().await {
+        match result {
+            Ok(()) => cleared += 1,
+            // It ends by itself, like the lock of everything else.
+            Err(error) if error.kind == ErrorKind::Store(StoreKind::Locked) => {}
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    failure.map_or(Ok(cleared), Err)
 }
 
 /// What a run is about to do under its lease.
@@ -369,6 +431,15 @@ pub(crate) enum Step {
 }
 
 impl Vault {
+    /// Puts what is done with this vault from now on under a lease.
+    pub fn hold(&self, held: &Arc<Held>) {
+        *self.held.lock().expect("no holder of this lock can panic") = Some(Arc::clone(held));
+    }
+
+    fn held(&self) -> Option<Arc<Held>> {
+        self.held.lock().expect("no holder of this lock can panic").clone()
+    }
+
     /// Checks, where this run was given a lease, that it is still held. The last thing before a
     /// commit point.
     ///
@@ -377,11 +448,9 @@ impl Vault {
     /// [`ErrorKind::Refused`] when another has it; for what removes also when that cannot be found
     /// out.
     pub(crate) async fn require_lease(&self, step: Step) -> Result<()> {
-        let Some(held) = &self.held else { return Ok(()) };
-        match held.check().await {
-            Err(error)
-                if step == Step::Adds && (error.kind != ErrorKind::Refused || held.leases().is_err()) =>
-            {
+        let Some(held) = self.held() else { return Ok(()) };
+        match held.check(self).await {
+            Err(error) if step == Step::Adds && error.kind != ErrorKind::Refused => {
                 let detail = format!("whether this run still holds it cannot be asked: {error}");
                 self.warn(Problem::new("lease-not-asked", held.place.clone(), detail));
                 Ok(())
@@ -409,4 +478,28 @@ fn parse(text: &str) -> Option<Timestamp> {
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     TimeDelta::from_std(by).ok().and_then(|by| at.checked_add_signed(by)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_lease_all_files_but_the_highest_are_outdated() {
+        let listed: Vec<ObjectMeta> = [
+            "state/leases/nightly/10.json",
+            "state/leases/nightly/9.json",
+            "state/leases/nightly/garbage.json",
+            "state/leases/nightly/8.json.part",
+            "state/leases/nightly-2/3.json",
+            "state/leases/weekly/1.json",
+            "state/leases/weekly/2.json",
+            "state/leases/7.json",
+        ]
+        .into_iter()
+        .map(|key| ObjectMeta { key: key.to_owned(), size: 1, sha256: None, modified: None })
+        .collect();
+        assert_eq!(outdated(&listed), ["state/leases/nightly/9.json", "state/leases/weekly/1.json"]);
+        assert_eq!(outdated(&[]), Vec::<&str>::new());
+    }
 }

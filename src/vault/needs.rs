@@ -16,9 +16,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::error::Result;
-use super::format::catalog::{CatalogEntry, LinkEntry, PageEntry};
+use super::format::catalog::PageEntry;
 use super::format::manifest::{Manifest, TreeRoot};
 use super::index::PackNumber;
 use super::reader::Reader;
@@ -64,6 +66,23 @@ struct Below {
     lost: Box<[ItemId]>,
     entries: u64,
     bytes: u64,
+}
+
+/// What is needed of a line of the catalog. Runs come by millions of them, so nothing else of it is
+/// taken to pieces: the page is what its id says, and whoever uses a path looks at it.
+#[derive(Deserialize)]
+struct NeededItem {
+    #[serde(rename = "path")]
+    _path: IgnoredAny,
+    item: ItemId,
+    size: u64,
+}
+
+/// The same of a line of the links, which need no item.
+#[derive(Deserialize)]
+struct LinkLine {
+    #[serde(rename = "path")]
+    _path: IgnoredAny,
 }
 
 /// What one snapshot needs, or several do.
@@ -142,7 +161,7 @@ impl<'a> Needs<'a> {
                     sum.bytes = sum.bytes.saturating_add(below.bytes);
                 }
             } else if slot.tree == Tree::Catalog {
-                let mut lines: Vec<CatalogEntry> = Vec::new();
+                let mut lines: Vec<NeededItem> = Vec::new();
                 tree::parse_into(&bytes, slot.page, &mut lines)?;
                 entries = lines.len() as u64;
                 for line in lines {
@@ -150,7 +169,7 @@ impl<'a> Needs<'a> {
                     sum.bytes = sum.bytes.saturating_add(line.size);
                 }
             } else {
-                let mut lines: Vec<LinkEntry> = Vec::new();
+                let mut lines: Vec<LinkLine> = Vec::new();
                 tree::parse_into(&bytes, slot.page, &mut lines)?;
                 entries = lines.len() as u64;
             }

@@ -108,8 +108,8 @@ pub struct Vault {
     warnings: Mutex<Vec<Problem>>,
     /// Random id of the run that opened it, as in its logs; in what it writes.
     pub run: Option<String>,
-    /// The lease that this run was given, where it was.
-    pub held: Option<Arc<Held>>,
+    /// The lease under which this run is, where it is under one.
+    pub(super) held: Mutex<Option<Arc<Held>>>,
 }
 
 /// Features that this program knows; a vault that lists another is refused.
@@ -184,7 +184,7 @@ impl Vault {
             counted: Mutex::default(),
             warnings: Mutex::new(warnings),
             run: None,
-            held: None,
+            held: Mutex::default(),
         };
         vault.believe_probes().await;
         Ok(vault)

@@ -16,7 +16,11 @@ use super::see_through::SeeThroughStore;
 use crate::ids::{Digest, ReplicaId, VaultId};
 use crate::objects::counting::{CountingStore, Counts};
 use crate::objects::probed::ProbedStore;
-use crate::objects::{Abilities, Body, ErrorKind as StoreKind, ObjectStore, StoreError};
+use crate::objects::{Abilities, Body, ErrorKind as StoreKind, ObjectStore, StoreError, pieces};
+
+/// Bytes of an object that are hashed at once: enough that handing them to another thread does not
+/// matter.
+const HASHED_AT_ONCE: u64 = 1 << 20;
 
 /// One copy of the vault.
 #[derive(Debug)]
@@ -249,29 +253,26 @@ impl Replica {
         Ok((SpoolDraft { file, path, lock }, Digest(digest.finalize().into())))
     }
 
-    /// Reads a whole object by ranges into a hash, without keeping it.
+    /// Reads a whole object into a hash, without keeping it; a few MiB of it are in memory at once.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn digest(
-        &self,
-        key: &str,
-        size: u64,
-        range_bytes: u64,
-    ) -> std::result::Result<Digest, StoreError> {
+    pub async fn digest(&self, key: &str, size: u64) -> std::result::Result<Digest, StoreError> {
         use sha2::{Digest as _, Sha256};
+        let mut pieces = self.store.get_pieces(key, 0..size).await?;
         let mut digest = Sha256::new();
-        let mut at = 0;
-        while at < size {
-            let end = size.min(at + range_bytes);
-            let bytes = self.store.get_range(key, at..end).await?;
-            digest = tokio::task::spawn_blocking(move || digest.chain_update(&bytes))
-                .await
-                .expect("hashing does not panic");
-            at = end;
+        loop {
+            let batch = pieces::batch(&mut pieces, HASHED_AT_ONCE).await?;
+            if batch.is_empty() {
+                return Ok(Digest(digest.finalize().into()));
+            }
+            let hashed = tokio::task::spawn_blocking(move || {
+                batch.iter().for_each(|piece| digest.update(piece));
+                digest
+            });
+            digest = hashed.await.expect("hashing does not panic");
         }
-        Ok(Digest(digest.finalize().into()))
     }
 }
 

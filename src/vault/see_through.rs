@@ -40,8 +40,8 @@ use super::layout;
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Digest;
 use crate::objects::{
-    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, PlaceFacts, PutMode,
-    Result, VersionId,
+    Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts,
+    PutMode, Result, VersionId, pieces,
 };
 
 /// Keys with several versions that are looked at at once. The store below has a bound of its own
@@ -366,6 +366,16 @@ impl SeeThroughStore {
         Ok(None)
     }
 
+    /// Reads the right version of a hidden object. Rare, so by ranges.
+    async fn pieces_of(&self, hidden: Hidden, range: Range<u64>) -> Result<Pieces> {
+        let inner = Arc::clone(&self.inner);
+        pieces::by_ranges(range, move |range| {
+            let (inner, Hidden { key, version, .. }) = (Arc::clone(&inner), hidden.clone());
+            async move { inner.get_range_version(&key, &version, range).await }
+        })
+        .await
+    }
+
     /// From all versions below a prefix to the objects that are there.
     async fn objects(&self, prefix: &str, versions: Vec<ObjectVersion>) -> Result<Vec<ObjectMeta>> {
         let mut by_key: BTreeMap<String, Vec<ObjectVersion>> = BTreeMap::new();
@@ -462,6 +472,24 @@ impl ObjectStore for SeeThroughStore {
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::OutOfRange) => {
                 match self.look(key).await? {
                     Some(hidden) => self.inner.get_range_version(key, &hidden.version, range).await,
+                    None => Err(error),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn get_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        if !self.sees(key) {
+            return self.inner.get_pieces(key, range).await;
+        }
+        if let Some(hidden) = self.hidden_here(key) {
+            return self.pieces_of(hidden, range).await;
+        }
+        match self.inner.get_pieces(key, range.clone()).await {
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::OutOfRange) => {
+                match self.look(key).await? {
+                    Some(hidden) => self.pieces_of(hidden, range).await,
                     None => Err(error),
                 }
             }

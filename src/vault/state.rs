@@ -15,6 +15,7 @@ use super::format::trust::Role;
 use super::open::Vault;
 use super::replica::Replica;
 use super::signed::check_signed;
+use super::signing::SigningKey;
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
@@ -36,9 +37,14 @@ struct Sealed {
 ///
 /// [`ErrorKind::Identity`](super::error::ErrorKind::Identity) without a key that may sign.
 pub(super) fn seal(vault: &Vault, key: &str, value: &impl Serialize) -> Result<Body> {
+    Ok(seal_by(vault.signer(ROLES)?, key, value))
+}
+
+/// The same for those who have no open vault yet.
+pub(super) fn seal_by(signing: &SigningKey, key: &str, value: &impl Serialize) -> Body {
     let signed = String::from_utf8(to_json(value)).expect("JSON is text");
-    let signature = vault.signer(ROLES)?.sign(signed.as_bytes(), key);
-    Ok(Body::bytes(to_json(&Sealed { signed, signature })))
+    let signature = signing.sign(signed.as_bytes(), key);
+    Body::bytes(to_json(&Sealed { signed, signature }))
 }
 
 /// Reads a state file of one replica; `None` when there is none.

@@ -7,6 +7,8 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, stream};
+use serde::de::DeserializeOwned;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{Entry, PageEntry};
@@ -128,8 +130,13 @@ pub async fn read_all<E: Entry>(source: &dyn PageSource, root: &TreeRoot) -> Res
     Ok(entries)
 }
 
-/// Gives the entries of a tree to `each` page by page, so that they need not be in memory at once.
-/// Neither their order nor their number is checked.
+/// Pages that are parsed in one go, and how many such stretches are under way at once: while one is
+/// parsed on a thread of its own, the next is read. A stretch has some 10,000 entries.
+const STRETCH: usize = 64;
+const STRETCHES: usize = 2;
+
+/// Gives the entries of a tree to `each` in order, a stretch of pages at a time, so that they need
+/// not be in memory at once. Neither their order nor their number is checked.
 ///
 /// # Errors
 ///
@@ -139,12 +146,28 @@ pub async fn for_each<E: Entry>(
     root: &TreeRoot,
     mut each: impl FnMut(E),
 ) -> Result<()> {
-    let mut entries: Vec<E> = Vec::new();
-    for page in leaf_pages(source, root).await? {
-        parse_into(&source.page(page).await?, page, &mut entries)?;
-        entries.drain(..).for_each(&mut each);
+    let pages = leaf_pages(source, root).await?;
+    let stretches: Vec<Vec<ItemId>> = pages.chunks(STRETCH).map(<[ItemId]>::to_vec).collect();
+    let mut parsed =
+        stream::iter(stretches).map(|pages| parsed_pages::<E>(source, pages)).buffered(STRETCHES);
+    while let Some(entries) = parsed.next().await {
+        entries?.into_iter().for_each(&mut each);
     }
     Ok(())
+}
+
+/// Reads pages, and parses them off the async threads.
+async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> Result<Vec<E>> {
+    let mut read = Vec::with_capacity(pages.len());
+    for page in pages {
+        read.push((page, source.page(page).await?));
+    }
+    let parse = move || {
+        let mut entries: Vec<E> = Vec::new();
+        read.into_iter().try_for_each(|(page, bytes)| parse_into(&bytes, page, &mut entries))?;
+        Ok::<_, VaultError>(entries)
+    };
+    tokio::task::spawn_blocking(parse).await.expect("parsing does not panic")
 }
 
 /// Returns the ids of all pages of a tree, of every level, the lowest last and in order.
@@ -214,7 +237,16 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     Ok(entries.into_iter().find(|entry| entry.path() == path))
 }
 
-pub(super) fn parse_into<E: Entry>(bytes: &[u8], page: ItemId, entries: &mut Vec<E>) -> Result<()> {
+/// Adds the lines of a page to `entries`.
+///
+/// # Errors
+///
+/// [`ErrorKind::Integrity`] for a line that is none.
+pub(super) fn parse_into<E: DeserializeOwned>(
+    bytes: &[u8],
+    page: ItemId,
+    entries: &mut Vec<E>,
+) -> Result<()> {
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         entries.push(
             serde_json::from_slice(line)

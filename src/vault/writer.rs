@@ -21,6 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackKind, PackRecord};
@@ -141,7 +142,7 @@ impl Writer {
             vault: Arc::clone(&vault),
         });
         let mut uploader = JoinSet::new();
-        uploader.spawn(upload_all(Arc::clone(&shared), receiver));
+        uploader.spawn(upload_all(Arc::clone(&shared), receiver).in_current_span());
         Ok(Self { vault, shared, uploader: tokio::sync::Mutex::new(uploader) })
     }
 

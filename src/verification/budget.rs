@@ -112,7 +112,7 @@ pub(super) async fn check(
             let level = object_level(replica, options)?;
             let mut results = Vec::new();
             for object in unit.objects {
-                let result = check_object(vault, replica, level, &object).await;
+                let result = check_object(replica, level, &object).await;
                 results.push((object, result));
             }
             Ok::<_, VaultError>((replica, level, unit.digest, results))

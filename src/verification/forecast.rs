@@ -151,9 +151,7 @@ impl VerifyForecast {
             match level {
                 Level::Presence => {}
                 Level::Stored => traffic.head += 1,
-                Level::Bytes | Level::Content => {
-                    traffic.read_whole(object.size.unwrap_or_default(), vault.limits().range_bytes);
-                }
+                Level::Bytes | Level::Content => traffic.read_whole(object.size.unwrap_or_default()),
             }
         }
         Ok(())

@@ -44,6 +44,7 @@ pub(super) struct Object {
 ///
 /// When nothing can be verified at all: an identity is missing, too few replicas answer. Damage
 /// is in the report, not an error.
+#[tracing::instrument(name = "verify", skip_all)]
 pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<VerifyReport> {
     if options.level == Some(Level::Content) {
         vault.require_content_identity()?;
@@ -595,7 +596,7 @@ async fn verify_objects(
     options.progress.start(Phase::Verify, Some(needed.len() as u64));
     let mut checks = stream::iter(needed)
         .map(|object| async move {
-            let result = check_object(vault, replica, level, &object).await;
+            let result = check_object(replica, level, &object).await;
             (object, result)
         })
         .buffer_unordered(vault.limits().store_concurrency);
@@ -635,7 +636,6 @@ pub(super) fn object_level(replica: &Replica, options: &VerifyOptions<'_>) -> Re
 
 /// Returns the digest of an object, as its store keeps it or by its bytes.
 pub(super) async fn check_object(
-    vault: &Vault,
     replica: &Replica,
     level: Level,
     object: &Object,
@@ -643,7 +643,7 @@ pub(super) async fn check_object(
     match level {
         Level::Presence => Ok(object.digest),
         Level::Stored => stored(replica, object).await,
-        Level::Bytes | Level::Content => bytes(vault, replica, object).await,
+        Level::Bytes | Level::Content => bytes(replica, object).await,
     }
 }
 
@@ -685,14 +685,14 @@ async fn stored(replica: &Replica, object: &Object) -> std::result::Result<Diges
     let meta = replica.store.head(&object.key).await?;
     match meta.sha256 {
         Some(digest) => Ok(digest),
-        None => replica.digest(&object.key, meta.size, 8 << 20).await,
+        None => replica.digest(&object.key, meta.size).await,
     }
 }
 
-async fn bytes(vault: &Vault, replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
+async fn bytes(replica: &Replica, object: &Object) -> std::result::Result<Digest, StoreError> {
     let size = match object.size {
         Some(size) => size,
         None => replica.store.head(&object.key).await?.size,
     };
-    replica.digest(&object.key, size, vault.limits().range_bytes).await
+    replica.digest(&object.key, size).await
 }

@@ -25,6 +25,13 @@ use crate::s3_server::options;
 use crate::s3_strict::{Flaws, StrictServer};
 
 const ANSWER: &str = "state/abilities.json";
+
+/// A file of `state/` as it lies there.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Sealed {
+    signed: String,
+    signature: String,
+}
 const PLAIN: Abilities = Abilities { versions: false, locks: false, ..Abilities::ALL };
 
 /// A server with these flaws, and a store on it.
@@ -138,25 +145,23 @@ async fn an_answer_counts_only_signed_and_for_this_replica_and_place() {
     assert!(is_probed(&backup.open().await.unwrap()));
     let store = &backup.stores[0].1;
     let kept = store.get(ANSWER, 1 << 20).await.unwrap();
-    let signature = store.get("state/abilities.json.minisig", 1 << 20).await.unwrap();
-    let text = String::from_utf8(kept.to_vec()).unwrap();
-    let put = |bytes: String, signature: String| async move {
-        for (key, bytes) in [("state/abilities.json.minisig", signature), (ANSWER, bytes)] {
-            store.put(key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
-        }
+    let kept: Sealed = serde_json::from_slice(&kept).unwrap();
+    let text = kept.signed;
+    let put = |signed: String, signature: String| async move {
+        let bytes = serde_json::to_vec(&Sealed { signed, signature }).unwrap();
+        store.put(ANSWER, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
     };
     let sign = |text: &str| backup.sign(text.as_bytes(), ANSWER);
-    let signature = String::from_utf8(signature.to_vec()).unwrap();
 
     // Somebody who can write, but not sign.
     let forged = text.replace("\"locks\": false", "\"locks\": true");
     assert_ne!(forged, text);
-    put(forged, signature).await;
+    put(forged, kept.signature).await;
     assert!(!is_probed(&backup.open().await.unwrap()));
     // That of another replica, and one that was copied with its replica to another place.
     let other = backup.stores[1].1.get(ANSWER, 1 << 20).await.unwrap();
-    let other = String::from_utf8(other.to_vec()).unwrap();
-    put(other.clone(), sign(&other)).await;
+    let other: Sealed = serde_json::from_slice(&other).unwrap();
+    put(other.signed.clone(), sign(&other.signed)).await;
     assert!(!is_probed(&backup.open().await.unwrap()));
     let moved = text.replace("memory:replica-0", "memory:elsewhere");
     put(moved.clone(), sign(&moved)).await;
@@ -175,15 +180,15 @@ async fn an_answer_never_adds_what_the_kind_of_store_does_not_promise_and_a_poor
     backup.probe().await;
     for (store, all) in [(&backup.stores[0].1, true), (&backup.stores[1].1, false)] {
         let kept = store.get(ANSWER, 1 << 20).await.unwrap();
-        let mut answer: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+        let kept: Sealed = serde_json::from_slice(&kept).unwrap();
+        let mut answer: serde_json::Value = serde_json::from_str(&kept.signed).unwrap();
         for ability in ["create_only", "stored_checksums", "versions", "locks"] {
             answer[ability] = all.into();
         }
-        let bytes = serde_json::to_vec(&answer).unwrap();
-        let signature = backup.sign(&bytes, ANSWER);
-        for (key, bytes) in [("state/abilities.json.minisig", signature.into_bytes()), (ANSWER, bytes)] {
-            store.put(key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
-        }
+        let signed = answer.to_string();
+        let signature = backup.sign(signed.as_bytes(), ANSWER);
+        let bytes = serde_json::to_vec(&Sealed { signed, signature }).unwrap();
+        store.put(ANSWER, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
     }
     let vault = backup.open().await.unwrap();
     let abilities: Vec<_> = vault.replicas.all().iter().map(|replica| replica.store.abilities()).collect();

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::backups::{Source, configuration, small};
+use crate::notifications::receivers::WebReceiver;
 use crate::restore::tree;
 use crate::workplace::{Run, Workplace};
 
@@ -131,6 +132,71 @@ async fn who_reads_no_content_imports_and_is_told_before_anything_is_read_that_t
         assert_eq!(run.stdout, "");
         place.expect(0, &["access", command, "--identity", "recovery.txt"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_says_where_the_review_is_due_and_writes_it_where_content_can_be_read() {
+    let chat = WebReceiver::good().await;
+    let place =
+        Place::new("\n[notifications.chat]\nkind = \"webhook\"\ndefault = true\nurl = { file = \"chat\" }\n");
+    place.workplace.write("chat", &chat.url("/"));
+    fs::rename(place.workplace.file("keys/recovery.txt"), place.workplace.file("recovery.txt")).unwrap();
+    fs::create_dir(place.workplace.file("schedules")).unwrap();
+    let job = "job = \"access-review\"\nrepositories = [\"*\"]\ncron = \"0 9 1 1,4,7,10 *\"\n";
+    place.workplace.write("schedules/who.toml", job);
+    let by_hand = "`prismvault access review --repository acme-blog --to FILE --identity recovery.txt`";
+    let said = |count: usize| {
+        let said = chat.take();
+        assert_eq!(said.len(), count, "{said:?}");
+        said.iter().for_each(|request| names_nobody("a message", &request.body));
+        said.first().map(|request| request.json()["notices"][0].clone()).unwrap_or_default()
+    };
+    let run = place.expect(6, &["jobs", "run", "who"]);
+    for part in
+        ["due acme-blog: its members were never listed", "access import FILE --repository acme-blog", by_hand]
+    {
+        assert!(run.stdout.contains(part), "{part}: {run:?}");
+    }
+    let notice = said(1);
+    assert_eq!(
+        notice["what"],
+        "job who (access-review of *): the access review of acme-blog is due: its members were never listed"
+    );
+    assert!(notice["next"].as_str().unwrap().contains(by_hand), "{notice}");
+
+    place.expect(0, &["access", "import", "first.csv"]);
+    let run = place.expect(6, &["jobs", "run", "who", "--json"]);
+    names_nobody("the run", &run.stdout);
+    let line = &run.json()["reviews"][0];
+    assert_eq!((&line["days"], &line["file"]), (&0.into(), &serde_json::Value::Null));
+    assert_eq!(line["due"], "no identity that is here reads content; its members were listed today");
+    assert_eq!(line["next"], format!("{by_hand} where content can be read"));
+    // It was said, and it lasts.
+    said(0);
+    let with_identity = ["jobs", "run", "who", "--identity", "recovery.txt"];
+    let run = place.expect(6, &with_identity);
+    assert!(run.stdout.contains("does not say where to write it (`to = \"DIRECTORY\"`)"), "{run:?}");
+    assert!(run.stdout.contains("--repository acme-blog --to FILE` where"), "{run:?}");
+
+    place.workplace.write("schedules/who.toml", &format!("{job}to = \"reviews\"\n"));
+    let run = place.expect(0, &with_identity);
+    names_nobody("the run", &(run.stdout + &run.stderr));
+    assert_eq!(said(1)["change"], "ended");
+    let files: Vec<_> = fs::read_dir(place.workplace.file("reviews")).unwrap().map(Result::unwrap).collect();
+    let [file] = files.as_slice() else { panic!("one review: {files:?}") };
+    assert!(file.file_name().to_string_lossy().starts_with("access-review-acme-blog-20"), "{file:?}");
+    assert!(fs::read_to_string(file.path()).unwrap().contains("| Anna Beck | anna@acme.example | Owner |"));
+    #[cfg(unix)]
+    for (path, mode) in [(file.path(), 0o600), (place.workplace.file("reviews"), 0o700)] {
+        let found = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(found & 0o777, mode, "{}", path.display());
+    }
+    place.workplace.write("schedules/who.toml", &format!("{job}to = \"first.csv\"\n"));
+    let run = place.expect(1, &with_identity);
+    assert!(run.stderr.contains("who has access to acme-blog was not reviewed"), "{run:?}");
+    assert!(run.stderr.contains("this user must be able to write there"), "{run:?}");
+    let status = place.workplace.run(&["status", "--repository", "acme-blog", "--json"]).json();
+    assert!(status["repositories"][0]["facts"]["members_listed"].is_string(), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

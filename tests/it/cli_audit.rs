@@ -147,6 +147,8 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["jobs", "run", "look"], 0, Nothing),
     (&["jobs", "run", "free"], 0, Entry("jobs run")),
     (&["jobs", "run", "copy"], 0, Entry("jobs run")),
+    // It says that the review is due.
+    (&["jobs", "run", "who"], 6, Nothing),
     // It runs until it is told to stop; what its runs leave is in cli_run.
     (&["run", "--help"], 0, Nothing),
     (&["retain", "--dry-run"], 0, Nothing),
@@ -185,8 +187,8 @@ async fn every_command_that_writes_leaves_one_entry_and_no_other_changes_the_vau
 
     let place = Place::with("\n[retention]\nkeep_last = 1\n");
     fs::create_dir(place.workplace.file("schedules")).unwrap();
-    let jobs = ["take", "look", "free", "copy", "expire"].into_iter();
-    for (name, job) in jobs.zip(["snapshot", "verify", "prune", "replicate", "retain"]) {
+    let jobs = ["take", "look", "free", "copy", "expire", "who"].into_iter();
+    for (name, job) in jobs.zip(["snapshot", "verify", "prune", "replicate", "retain", "access-review"]) {
         let text = format!("job = \"{job}\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n");
         place.workplace.write(&format!("schedules/{name}.toml"), &text);
     }

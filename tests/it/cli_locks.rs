@@ -90,14 +90,31 @@ async fn pruning_uncovers_what_lives_and_renews_its_lock() {
     place.write("prismvault.toml", &(configuration(&source, &[]) + &bucket(&server, 14)));
     ends(&place, 0, &["init"]);
     ends(&place, 0, &["snapshot"]);
-    let pack = server.memory.list("packs").await.unwrap().remove(0).key;
+    let mut packs = server.memory.list("packs").await.unwrap().into_iter().map(|object| object.key);
+    let (pack, another) = (packs.next().unwrap(), packs.next().unwrap());
+    let hash = || {
+        ends(&place, 0, &["prune", "--dry-run", "--json"]).json()["plan_hash"].as_str().unwrap().to_owned()
+    };
+    let nothing_hidden = hash();
     server.memory.delete(&pack).await.unwrap();
     let dry = ends(&place, 0, &["prune", "--dry-run"]);
     assert!(dry.stdout.contains(&format!("would uncover {pack}")), "{dry:?}");
     assert!(dry.stdout.contains("are asked for first"), "{dry:?}");
-    let done = ends(&place, 0, &["prune", "--yes"]);
-    assert!(done.stdout.contains("uncovered 1 object"), "{done:?}");
-    server.memory.head(&pack).await.unwrap();
+    // What hides it would be deleted for good, so that is part of the plan.
+    let one_hidden = hash();
+    assert_ne!(one_hidden, nothing_hidden);
+    server.memory.delete(&another).await.unwrap();
+    ends(&place, 5, &["prune", "--yes", "--expect-plan", &one_hidden]);
+    assert!(server.memory.head(&pack).await.is_err(), "another plan than the one that was asked for");
+    // Nor is anything deleted for good to which nobody agreed.
+    let asked = ends(&place, 5, &["prune"]);
+    assert!(asked.stdout.contains("2 objects stay hidden") && asked.stdout.contains("--yes"), "{asked:?}");
+    assert!(server.memory.head(&pack).await.is_err());
+    let done = ends(&place, 0, &["prune", "--yes", "--expect-plan", &hash()]);
+    assert!(done.stdout.contains("uncovered 2 objects"), "{done:?}");
+    for key in [&pack, &another] {
+        server.memory.head(key).await.unwrap();
+    }
     let json = ends(&place, 0, &["prune", "--json"]).json();
     let own = &json["locks"]["plan"]["replicas"][0];
     // All but the entry of the audit log that the last run wrote.

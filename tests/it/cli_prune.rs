@@ -7,9 +7,11 @@ use std::time::SystemTime;
 use chrono::TimeDelta;
 use prismvault::clock::{Clock as _, SystemClock, Timestamp};
 use prismvault::objects::local::LocalStore;
+use serde_json::Value;
 
 use crate::backups::copy_objects;
 use crate::pruning::{BASE, FIRST, SECOND, a_day, prune, remove};
+use crate::repack::kill_most;
 use crate::restore::objects;
 use crate::vaults::TestVault;
 use crate::workplace::Workplace;
@@ -23,6 +25,11 @@ pub(crate) async fn ripe() -> Workplace {
     vault.backup.clock.advance(a_day());
     remove(&vault.backup, &[&first], None).await;
     prune(&vault.backup).await;
+    on_directories(&vault).await
+}
+
+/// A vault on two stores in memory, moved to the directories `one` and `two` of a workplace.
+async fn on_directories(vault: &TestVault) -> Workplace {
     let place = Workplace::new();
     let mut config = "[repositories.blog]\nrepository = \"acme-blog\"\n".to_owned();
     config.push_str(&vault.backup.write_keys(&place).await);
@@ -149,6 +156,30 @@ async fn a_job_prunes_without_asking_and_is_for_the_whole_vault() {
     let done = place.expect(0, &["jobs", "run", "weekly"]);
     assert!(done.stdout.contains("deleted"), "{done:?}");
     assert_eq!(both(&place).each_ref().map(packs), [4, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_rewrites_packs_where_its_file_says_so_and_content_can_be_read() {
+    let vault = TestVault::starting(SystemClock.now() - TimeDelta::days(10), 2, true).await;
+    kill_most(&vault).await;
+    let place = on_directories(&vault).await;
+    std::fs::create_dir(place.file("schedules")).unwrap();
+    let job = "job = \"prune\"\nrepositories = [\"*\"]\ncron = \"@weekly\"\n";
+    place.write("schedules/plain.toml", job);
+    place.write("schedules/thorough.toml", &format!("{job}repack = true\nrepack_below = 100\n"));
+    let listed = place.expect(0, &["jobs", "list"]).stdout;
+    assert!(listed.contains("prune (repack below 100 %)"), "{listed}");
+    let jobs = place.expect(0, &["jobs", "list", "--json"]).json()["jobs"].clone();
+    assert_eq!((&jobs[0]["repack_below"], &jobs[1]["repack_below"]), (&Value::Null, &100.into()));
+    place.run(&["doctor"]);
+    let refused = place.expect(2, &["jobs", "run", "thorough"]);
+    assert!(refused.stderr.contains("needs the recovery identity"), "{refused:?}");
+    let thorough = ["jobs", "run", "thorough", "--identity", "keys/recovery.txt", "--json"];
+    let done = place.expect(0, &thorough).json();
+    assert_eq!(done["plan"]["repack"]["below_percent"], 100, "{done}");
+    assert!(done["done"]["repacked"]["packs"].as_u64() > Some(0), "{done}");
+    assert_eq!(place.expect(0, &["jobs", "run", "plain", "--json"]).json()["plan"]["repack"], Value::Null);
+    place.expect(0, &["verify", "--full", "--identity", "keys/recovery.txt"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

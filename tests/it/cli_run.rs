@@ -6,20 +6,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use prismvault::sandbox::Faults;
+use prismvault::sandbox::{Endpoint, Faults};
 use serde_json::Value;
 
 use crate::backups::{Source, first_try, small, words};
+use crate::cli_incremental::{place_with_token, settle};
 use crate::workplace::{Run, Workplace};
 
-const SECONDLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"* * * * * *\"\n";
-const YEARLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n";
+pub(crate) const SECONDLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"* * * * * *\"\n";
+pub(crate) const YEARLY: &str = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@yearly\"\n";
 
 /// Longest wait for something that should happen at once; the machine may be busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A place in which a first snapshot was taken, with these jobs.
-fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
+pub(crate) fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
     let place = Workplace::new();
     place.expect(0, &words(&first_try(source)));
     std::fs::create_dir_all(place.path().join("schedules")).unwrap();
@@ -30,14 +31,21 @@ fn place_with(source: &Source, jobs: &[(&str, &str)]) -> Workplace {
 }
 
 /// A scheduler under way.
-struct Live {
+pub(crate) struct Live {
     child: Child,
-    events: mpsc::Receiver<String>,
+    pub(crate) events: mpsc::Receiver<String>,
 }
 
 impl Live {
-    fn begin(place: &Workplace) -> Self {
-        let mut command = place.command(&["run", "--json"]);
+    pub(crate) fn begin(place: &Workplace) -> Self {
+        Self::begin_with(place, &["run", "--json"])
+    }
+
+    pub(crate) fn begin_with(place: &Workplace, arguments: &[&str]) -> Self {
+        Self::from(place.command(arguments))
+    }
+
+    pub(crate) fn from(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, events) = mpsc::channel();
@@ -47,7 +55,7 @@ impl Live {
 
     /// Waits for an event, of this job where one is named.
     #[track_caller]
-    fn expect(&self, event: &str, job: Option<&str>) -> Value {
+    pub(crate) fn expect(&self, event: &str, job: Option<&str>) -> Value {
         let mut seen = Vec::new();
         loop {
             let Ok(line) = self.events.recv_timeout(PATIENCE) else { panic!("no {event} in {seen:#?}") };
@@ -60,13 +68,18 @@ impl Live {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(sent.unwrap().success());
     }
 
-    fn end(self) -> Run {
+    pub(crate) fn end(self) -> Run {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended, as it was asked to before.
+    pub(crate) fn ended(self) -> Run {
         Run::from(self.child.wait_with_output().unwrap())
     }
 }
@@ -184,7 +197,7 @@ async fn a_job_that_runs_elsewhere_is_left_alone_and_not_done_twice() {
 }
 
 /// Posts what Prismic would; returns the status line.
-fn post(port: u16, body: &str) -> String {
+pub(crate) fn post(port: u16, body: &str) -> String {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let head = format!(
@@ -197,11 +210,9 @@ fn post(port: u16, body: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_publish_is_followed_by_one_snapshot_whether_a_webhook_tells_of_it_or_nobody_does() {
-    let source = small();
-    let live = "job = \"snapshot\"\nrepositories = [\"*\"]\non_publish = true\npoll = \"5s\"\nread = \"incremental\"\n";
-    let place = place_with(&source, &[("live", live)]);
+/// A place whose scheduler listens for publishes of the source, and the port of its webhooks.
+fn listening(source: &Source) -> (Workplace, u16) {
+    let place = place_with_token(source);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     place.write("secret.txt", "a-long-secret-of-a-webhook");
     let config = place.read("prismvault.toml");
@@ -212,26 +223,131 @@ async fn a_publish_is_followed_by_one_snapshot_whether_a_webhook_tells_of_it_or_
     );
     let webhook = format!("\n[webhook]\nlisten = \"127.0.0.1:{port}\"\nquiet = \"1s\"\n");
     place.write("prismvault.toml", &(config + &webhook));
+    std::fs::create_dir(place.file("schedules")).unwrap();
+    place.write("schedules/live.toml", "job = \"snapshot\"\nrepositories = [\"*\"]\non_publish = true\npoll = \"5s\"\nread = \"incremental\"\n");
+    settle(&place, source);
+    (place, port)
+}
+
+/// What Prismic sends, with the ref and the documents that it names.
+fn body(secret: &str, reference: Option<&str>, documents: &[&str]) -> String {
+    serde_json::json!({
+        "type": "api-update", "domain": "acme-blog", "secret": secret, "masterRef": reference,
+        "releases": {}, "masks": {}, "tags": {}, "documents": documents,
+    })
+    .to_string()
+}
+
+/// Tells of a publish.
+fn tell(port: u16, reference: Option<&str>, documents: &[&str]) {
+    let answer = post(port, &body("a-long-secret-of-a-webhook", reference, documents));
+    assert!(answer.contains(" 200 "), "{answer}");
+}
+
+/// Number of snapshots, and that none is being taken.
+fn snapshots(place: &Workplace) -> usize {
+    place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len()
+}
+
+/// Waits until the root was asked for so often again: whoever polls had the time to notice.
+async fn polls(source: &Source, count: u64) {
+    let roots = || source.control().requests_to(Endpoint::Root);
+    let enough = roots() + count;
+    let begun = std::time::Instant::now();
+    while roots() < enough {
+        assert!(begun.elapsed() < PATIENCE, "nobody asks");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_is_followed_by_one_snapshot_whoever_tells_of_it_first() {
+    let source = small();
+    let (place, port) = listening(&source);
     let live = Live::begin(&place);
-    // Nobody knows what happened before.
-    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
-    let count = || place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
-    assert_eq!(count(), 2);
-    let body = |secret: &str| {
-        format!("{{\"type\":\"api-update\",\"domain\":\"acme-blog\",\"secret\":\"{secret}\"}}")
-    };
-    assert!(post(port, &body("wrong")).contains(" 401 "));
+    live.expect("will-run", Some("live"));
+    // The newest snapshot, which another process took, holds the ref.
+    polls(&source, 2).await;
+    assert_eq!(snapshots(&place), 2);
+
+    // Webhooks come first, the poll after; wrong ones come to nothing.
+    assert!(post(port, &body("wrong", None, &[])).contains(" 401 "));
     source.repository.edit(0.05, 11).unwrap();
     for _ in 0..5 {
-        assert!(post(port, &body("a-long-secret-of-a-webhook")).contains(" 200 "));
+        tell(port, None, &[]);
     }
     assert_eq!(live.expect("ended", Some("live"))["result"], 0);
-    // A publish of which nobody tells is found by asking.
+    polls(&source, 2).await;
+    assert_eq!(snapshots(&place), 3, "the poll knows what the webhook led to");
+
+    // The poll comes first, the webhook after.
     source.repository.edit(0.05, 12).unwrap();
     assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    tell(port, Some(&source.repository.master_ref()), &[]);
+    polls(&source, 2).await;
+    assert_eq!(snapshots(&place), 4, "the webhook tells nothing new");
+
     assert_eq!(live.end().code, 0);
-    assert!((4..=5).contains(&count()), "one for each publish, however often it was told: {}", count());
     place.expect(0, &["verify", "--full", "--identity", "keys/recovery.txt"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_during_a_snapshot_makes_exactly_one_more() {
+    let source = small();
+    let (place, port) = listening(&source);
+    let live = Live::begin(&place);
+    live.expect("will-run", Some("live"));
+    polls(&source, 1).await;
+    source.repository.edit(0.05, 11).unwrap();
+    // As soon as the run has read its root, something else is published, and told of twice.
+    let (reached, mut is_reached) = tokio::sync::mpsc::unbounded_channel();
+    let searches = source.control().requests_to(Endpoint::Search);
+    source.control().set_faults(Faults { latency: Duration::from_millis(200), ..Faults::default() });
+    source.control().on_request_to(Endpoint::Search, searches + 1, move |_| reached.send(()).unwrap());
+    tell(port, Some(&source.repository.master_ref()), &[]);
+    tokio::time::timeout(PATIENCE, is_reached.recv()).await.unwrap().unwrap();
+    source.repository.edit(0.05, 12).unwrap();
+    tell(port, Some(&source.repository.master_ref()), &[]);
+    tell(port, Some(&source.repository.master_ref()), &[]);
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    source.control().set_faults(Faults::default());
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    polls(&source, 2).await;
+    assert_eq!(snapshots(&place), 4, "two by hand, one of each publish");
+    assert_eq!(live.end().code, 0);
+    let listed = place.expect(0, &["show", "latest", "--json"]).json();
+    assert_eq!(listed["manifest"]["source"]["master_ref"], source.repository.master_ref());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_webhook_names_spares_the_search_for_it_and_lies_change_nothing() {
+    let source = Source::synthetic(2500, 4);
+    let (place, port) = listening(&source);
+    let live = Live::begin(&place);
+    live.expect("will-run", Some("live"));
+    polls(&source, 1).await;
+    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    let searches = || source.control().requests_to(Endpoint::Search);
+    // Gone, and named among many that are not.
+    let before = searches();
+    source.repository.remove_documents(&[&ids[0]]);
+    let lies = ids[1..60].iter().map(String::as_str).chain(["none", "\"]] or", ""]);
+    let named: Vec<&str> = std::iter::once(ids[0].as_str()).chain(lies).collect();
+    tell(port, Some(&source.repository.master_ref()), &named);
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    let told = searches() - before;
+    // Gone, and not named.
+    let before = searches();
+    source.repository.remove_documents(&[&ids[100]]);
+    tell(port, Some(&source.repository.master_ref()), &["none"]);
+    assert_eq!(live.expect("ended", Some("live"))["result"], 0);
+    let untold = searches() - before;
+    assert!(told + 10 < untold, "{told} and {untold}");
+    assert_eq!(live.end().code, 0);
+    let latest = place.expect(0, &["show", "latest", "--json"]).json();
+    let manifest = &latest["manifest"];
+    assert_eq!(manifest["read"]["documents"], "incremental", "{}", manifest["read"]);
+    assert_eq!(manifest["counts"]["documents"]["stored"], 2498);
 }
 
 #[tokio::test(flavor = "multi_thread")]

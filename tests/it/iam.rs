@@ -96,9 +96,12 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
 
 /// What is refused on purpose, and the command goes on without: role, the first word of the
 /// command, action and beginning of the key.
-const GOES_WITHOUT: &[(Role, &str, &str, &str)] =
+const GOES_WITHOUT: &[(Role, &str, &str, &str)] = &[
     // A verification that cannot be remembered is one all the same.
-    &[(Restore, "verify", "s3:PutObject", "state/verification/")];
+    (Restore, "verify", "s3:PutObject", "state/verification/"),
+    // What is left of leases, pruning removes.
+    (Snapshot, "jobs", "s3:DeleteObjectVersion", "state/leases/"),
+];
 
 /// What policies allow and no command here needs, with the reason.
 const NOT_HERE: &[(Role, &str, &str)] = &[
@@ -196,6 +199,8 @@ pub(crate) struct Guard(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     role: Option<(Role, Policy)>,
+    /// How often each was asked for, whoever asked.
+    asked: BTreeMap<(&'static str, String), usize>,
     used: BTreeSet<(Role, String)>,
     denied: Vec<(&'static str, String)>,
     /// An operation that gets no answer, and who is told of the first.
@@ -209,6 +214,14 @@ impl Guard {
 
     fn denied(&self) -> Vec<(&'static str, String)> {
         std::mem::take(&mut self.0.lock().unwrap().denied)
+    }
+
+    /// How often an object was read since this was asked last.
+    fn reads(&self, key: &str) -> usize {
+        let mut state = self.0.lock().unwrap();
+        let resource = format!("arn:aws:s3:::{BUCKET}/{PREFIX}/{key}");
+        let actions = ["s3:GetObject", "s3:GetObjectVersion"];
+        actions.into_iter().filter_map(|action| state.asked.remove(&(action, resource.clone()))).sum()
     }
 
     /// From now on this operation gets no answer; returns who is told when it is asked for.
@@ -284,6 +297,9 @@ impl S3Access for Guard {
             std::future::pending::<()>().await;
         }
         let mut state = self.0.lock().unwrap();
+        for permission in &needed {
+            *state.asked.entry(permission.clone()).or_default() += 1;
+        }
         let Some((role, policy)) = state.role.clone() else { return Ok(()) };
         for (action, resource) in needed {
             if !policy.allows(action, &resource, &keys) {
@@ -519,4 +535,37 @@ async fn an_intruder_with_the_credentials_of_a_role_can_do_what_the_documentatio
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stderr.contains("refuses these credentials"), "{run:?}");
     assert_eq!(place.in_bucket("").await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_opens_the_vault_once_and_pruning_clears_the_leases_that_it_may_not() {
+    let source = small();
+    let place = Place::new(&source, "object_lock = { mode = \"governance\", days = 14 }").await;
+    let config = place.workplace.read("prismvault.toml");
+    place.workplace.write("prismvault.toml", &format!("{config}\n[run]\nlease = \"bucket\"\n"));
+    fs::create_dir(place.workplace.file("schedules")).unwrap();
+    let job = "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"@daily\"\n";
+    place.workplace.write("schedules/take.toml", job);
+    for arguments in [&["init"][..], &["doctor"], &["snapshot"]] {
+        place.run(None, arguments);
+    }
+    place.guard.reads("vault.json");
+    assert_eq!(place.run(Some(Snapshot), &["snapshot"]).code, 0);
+    let plain = place.guard.reads("vault.json");
+    assert!(plain > 0);
+    for runs in 1..=3 {
+        let run = place.run(Some(Snapshot), &["jobs", "run", "take"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(place.guard.reads("vault.json"), plain, "as often as without a job");
+        assert_eq!(place.in_bucket("state/leases/take/").await.len(), 2 * runs);
+    }
+    let denied: BTreeSet<_> = place.guard.denied().into_iter().map(|(action, _)| action).collect();
+    assert_eq!(denied, BTreeSet::from(["s3:DeleteObjectVersion"]));
+    let run = place.run(Some(Maintenance), &["prune", "--yes"]);
+    assert_eq!((run.code, place.guard.denied()), (0, Vec::new()), "{run:?}");
+    assert!(run.stdout.contains("removed 5 files of leases that ended"), "{run:?}");
+    assert_eq!(place.in_bucket("state/leases/").await, [format!("{PREFIX}/state/leases/take/6.json")]);
+    let run = place.run(Some(Snapshot), &["jobs", "run", "take"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(place.in_bucket("state/leases/").await.len(), 3);
 }

@@ -53,7 +53,7 @@ pub(crate) async fn commit_again(backup: &Backup, manifest: &Manifest, links: Ve
         consistency: manifest.consistency.clone(),
         read: manifest.read.clone(),
         gaps: Vec::new(),
-        accepted_gaps: Vec::new(),
+        accepted_gaps: manifest.accepted_gaps.clone(),
         warnings: Vec::new(),
     };
     Writer::new(vault, space).unwrap().commit(draft, &snapshots, &ledger).await.unwrap();

@@ -1,16 +1,24 @@
 //! Leases: one run of several schedulers, whatever happens to them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use prismvault::clock::{Clock as _, ManualClock, SystemClock};
 use prismvault::ids::Name;
+use prismvault::objects::faults::{Fault, FaultRule, FaultStore};
 use prismvault::objects::memory::MemoryStore;
-use prismvault::objects::{Body, ObjectStore as _, PutMode};
+use prismvault::objects::operation::Operation;
+use prismvault::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode};
+use prismvault::pruning;
 use prismvault::vault::error::ErrorKind;
 use prismvault::vault::format::lease::Lease;
-use prismvault::vault::lease::{Asked, Holder, Leases};
+use prismvault::vault::lease::{Asked, Held, Holder, Leases, clear};
 use prismvault::vault::open::Vault;
 
+use crate::backups::Backup;
+use crate::hidden::RULE;
+use crate::pruning::options;
 use crate::vaults::TestVault;
 
 const LASTS: Duration = Duration::from_mins(10);
@@ -133,4 +141,109 @@ async fn leases_come_from_one_replica_and_are_refused_without_it() {
     vault.replicas.named("replica-0").unwrap().fail(prismvault::vault::error::VaultError::cancelled());
     // Not from the other one: somebody who reaches the first would get a second lease.
     assert_eq!(Leases::of(&vault, None, LASTS).unwrap_err().kind, ErrorKind::Refused);
+}
+
+#[tokio::test]
+async fn over_a_thousand_runs_of_a_role_that_may_not_delete_maintenance_keeps_the_row_short() {
+    const BETWEEN: usize = 100;
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let memory = MemoryStore::new("bucket", Arc::<ManualClock>::clone(&clock));
+    let faults = FaultStore::new(Arc::new(memory.clone()));
+    let store: Arc<dyn ObjectStore> = Arc::new(faults.clone());
+    let backup = Backup::on(vec![("bucket".to_owned(), store)], true, clock).await;
+    backup.probe().await;
+    let holder = Holder::new("a");
+    let mut highest = 0;
+    for _ in 0..10 {
+        faults.add(FaultRule::new(Fault::Fail(StoreKind::Denied)).on(Operation::Delete));
+        let vault = backup.open().await.unwrap();
+        for run in 1..=BETWEEN {
+            let lease = granted(ask(&vault, &holder).await);
+            assert!(lease.n > highest, "numbers only grow");
+            highest = lease.n;
+            Leases::of(&vault, None, LASTS).unwrap().release(lease).await.unwrap();
+            // What each of its listings returns.
+            let files = memory.list("state/leases").await.unwrap().len();
+            assert!(files <= 2 * run + 1, "{files} files after {run} runs");
+            backup.clock.advance(TimeDelta::minutes(1));
+        }
+        faults.clear();
+        let vault = backup.open().await.unwrap();
+        let plan = pruning::plan(&vault).await.unwrap();
+        let report = pruning::apply(&vault, &plan, &options()).await.unwrap();
+        assert!(report.leases as usize >= 2 * BETWEEN - 1, "{}", report.leases);
+        assert_eq!(memory.list("state/leases").await.unwrap().len(), 1, "the highest stays");
+    }
+    assert_eq!(highest, 1999, "two files a run, and none twice");
+}
+
+#[tokio::test]
+async fn clearing_takes_no_lease_from_anybody_and_gives_none_to_two() {
+    let test = probed(1).await;
+    for round in 0..20 {
+        let vault = test.reopen().await;
+        // A row with holes, as clearing that was cut off leaves it.
+        let lease = granted(ask(&vault, &Holder::new("before")).await);
+        Leases::of(&vault, None, LASTS).unwrap().release(lease).await.unwrap();
+        let holders: Vec<Holder> = (0..6).map(|n| Holder::new(format!("host-{round}-{n}"))).collect();
+        let asking = futures_util::future::join_all(holders.iter().map(|holder| ask(&vault, holder)));
+        let (asked, ..) = futures_util::join!(asking, clear(&vault), clear(&vault), clear(&vault));
+        let mut winners = asked.into_iter().filter_map(|asked| match asked {
+            Asked::Granted(lease) => Some(lease),
+            Asked::Held { .. } => None,
+        });
+        let (winner, other) = (winners.next().expect("one gets it"), winners.next());
+        assert!(other.is_none(), "{other:?}");
+        clear(&vault).await;
+        let leases = Leases::of(&vault, None, LASTS).unwrap();
+        leases.check(&winner).await.unwrap();
+        leases.release(winner).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn files_of_leases_are_not_locked_so_that_they_can_be_cleared() {
+    let test = TestVault::locked(SystemClock.now(), 1, RULE).await;
+    test.backup.probe().await;
+    let vault = test.reopen().await;
+    for _ in 0..3 {
+        let lease = granted(ask(&vault, &Holder::new("a")).await);
+        Leases::of(&vault, None, LASTS).unwrap().release(lease).await.unwrap();
+    }
+    clear(&vault).await;
+    let versions = test.stores[0].list_versions("state/leases").await.unwrap();
+    assert_eq!(versions.len(), 1, "no version of the others is left: {versions:?}");
+}
+
+#[tokio::test]
+async fn clearing_leaves_what_it_cannot_delete_and_says_so() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let faults = FaultStore::new(Arc::new(MemoryStore::new("bucket", Arc::<ManualClock>::clone(&clock))));
+    let store: Arc<dyn ObjectStore> = Arc::new(faults.clone());
+    let backup = Backup::on(vec![("bucket".to_owned(), store)], true, clock).await;
+    backup.probe().await;
+    faults.add(FaultRule::new(Fault::Fail(StoreKind::Denied)).on(Operation::Delete));
+    let vault = backup.open().await.unwrap();
+    for _ in 0..2 {
+        let lease = granted(ask(&vault, &Holder::new("a")).await);
+        Leases::of(&vault, None, LASTS).unwrap().release(lease).await.unwrap();
+    }
+    assert_eq!(clear(&vault).await, 0);
+    assert!(vault.warnings().iter().any(|warning| warning.code == "leases-not-cleared"));
+    faults.clear();
+    assert_eq!(clear(&vault).await, 3);
+    assert_eq!(clear(&vault).await, 0, "the highest stays");
+}
+
+#[tokio::test]
+async fn a_lease_is_asked_for_at_its_place_also_when_that_left_the_run() {
+    let test = probed(2).await;
+    let vault = test.reopen().await;
+    let leases = Leases::of(&vault, None, LASTS).unwrap();
+    let held = Arc::new(Held::new(&leases, granted(ask(&vault, &Holder::new("a")).await)));
+    vault.hold(&held);
+    vault.replicas.named("replica-0").unwrap().fail(prismvault::vault::error::VaultError::cancelled());
+    held.check(&vault).await.unwrap();
+    held.release(&vault).await.unwrap();
+    assert_eq!(held.check(&vault).await.unwrap_err().kind, ErrorKind::Refused, "it was given back");
 }

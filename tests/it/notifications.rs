@@ -4,9 +4,10 @@ mod command;
 mod configured;
 mod emails;
 mod messages;
-mod receivers;
+pub(crate) mod receivers;
 mod remembered;
 mod runs;
+mod scheduler;
 
 use std::path::PathBuf;
 use std::sync::Arc;

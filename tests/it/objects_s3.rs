@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use futures_util::TryStreamExt as _;
 use prismvault::ids::Digest;
 use prismvault::limits::Limits;
 use prismvault::objects::contract::{self, Line};
@@ -278,7 +279,11 @@ async fn a_download_that_ends_early_is_an_error() {
     })
     .await;
     let store = connect(server.address, "").await;
-    for result in [store.get("k", 1000).await, store.get_range("k", 0..6).await] {
+    let pieces = async {
+        let pieces: Vec<_> = store.get_pieces("k", 0..6).await?.try_collect().await?;
+        Ok::<_, StoreError>(pieces.concat().into())
+    };
+    for result in [store.get("k", 1000).await, store.get_range("k", 0..6).await, pieces.await] {
         let err = result.unwrap_err();
         assert!(matches!(err.kind, ErrorKind::Transient | ErrorKind::Corrupt), "{err}");
     }
@@ -296,6 +301,8 @@ async fn an_answer_larger_than_announced_or_allowed_is_not_taken() {
     assert_eq!(store.get("k", 100).await.unwrap().len(), 100);
     // A store that ignores the range and sends everything.
     assert_eq!(store.get_range("k", 0..10).await.unwrap_err().kind, ErrorKind::TooLarge);
+    let mut pieces = store.get_pieces("k", 0..10).await.unwrap();
+    assert_eq!(pieces.try_next().await.unwrap_err().kind, ErrorKind::TooLarge);
 }
 
 #[tokio::test]

@@ -43,13 +43,17 @@ async fn snapshot(vault: &TestVault, documents: &[(String, Vec<u8>)]) -> Manifes
 /// removed a day after it was taken.
 async fn mostly_dead(replicas: usize, encrypted: bool) -> TestVault {
     let vault = TestVault::new(replicas, encrypted).await;
+    kill_most(&vault).await;
+    vault
+}
+
+pub(crate) async fn kill_most(vault: &TestVault) {
     // Its catalog pack holds the page of no links, which all of them share.
-    snapshot(&vault, &documents(200, 201)).await;
-    let all = snapshot(&vault, &documents(0, 10)).await;
-    snapshot(&vault, &documents(3, 4)).await;
+    snapshot(vault, &documents(200, 201)).await;
+    let all = snapshot(vault, &documents(0, 10)).await;
+    snapshot(vault, &documents(3, 4)).await;
     vault.backup.clock.advance(a_day());
     remove(&vault.backup, &[&all], None).await;
-    vault
 }
 
 async fn try_repack(backup: &Backup, below: u8) -> Result<(PrunePlan, PruneReport)> {

@@ -194,7 +194,7 @@ async fn a_bucket_and_a_directory_fill_each_other() {
     backup.min_copies = Some(1);
     backup.limits.pack_bytes = 32 << 10;
     // Larger ones are passed on, into a directory and into a bucket.
-    backup.limits.copy_range_bytes = 5000;
+    backup.limits.copy_batch_bytes = 5000;
     let source = Source::synthetic(80, 4);
     for away in [1, 0] {
         let all = backup.stores.clone();
@@ -211,23 +211,27 @@ async fn a_bucket_and_a_directory_fill_each_other() {
 }
 
 #[tokio::test]
-async fn large_objects_go_by_ranges_through_the_spool_or_past_it() {
+async fn large_objects_go_through_the_spool_or_past_it_with_one_request_each() {
     let source = Source::synthetic(120, 6);
     for store_concurrency in [8, 2, 1] {
-        copied_by_ranges(&source, store_concurrency).await;
+        copied_in_batches(&source, store_concurrency).await;
     }
 }
 
-async fn copied_by_ranges(source: &Source, store_concurrency: usize) {
+async fn copied_in_batches(source: &Source, store_concurrency: usize) {
     let mut backup = with_new_replica(source).await;
     backup.limits.store_concurrency = store_concurrency;
-    backup.limits.copy_range_bytes = 1000;
+    backup.limits.copy_batch_bytes = 1000;
     backup.limits.copy_memory_bytes = 4000;
     let old = counted(&mut backup, 0);
     let (plan, report) = replicate(&backup).await;
     assert!(report.lost.is_empty() && !plan.is_empty());
-    assert!(old.counts().of(Operation::GetRange) > 50, "{:?}", old.counts());
-    assert_whole(&backup, "by ranges").await;
+    let large: Vec<u64> =
+        plan.targets.iter().flat_map(|target| &target.copies).map(|copy| copy.size).collect();
+    let large = large.into_iter().filter(|size| *size > 2000).count();
+    assert!(large > 5, "{large}");
+    assert_eq!(old.counts().of(Operation::GetRange), large as u64, "{:?}", old.counts());
+    assert_whole(&backup, "in batches").await;
     let vault = backup.open().await.unwrap();
     let spooled = std::fs::read_dir(vault.spool())
         .unwrap()

@@ -28,10 +28,10 @@ async fn a_bad_source_is_passed_over_and_named_and_only_a_bad_last_one_is_a_loss
     let originals = copy_stores(&backup.stores[..2].to_vec(), &backup.clock).await;
     third.set_condition(Condition::Healthy);
     for prefix in ["packs/", "keys/", "index/", "snapshots/"] {
-        for (bad, copy_range_bytes) in
+        for (bad, copy_batch_bytes) in
             [(vec![0], 4 << 20), (vec![0, 1], 4 << 20), (vec![0], 500), (vec![0, 1], 500)]
         {
-            backup.limits.copy_range_bytes = copy_range_bytes;
+            backup.limits.copy_batch_bytes = copy_batch_bytes;
             let copies = copy_stores(&as_stores(&originals), &backup.clock).await;
             let empty = MemoryStore::new("replica-2", Arc::<ManualClock>::clone(&backup.clock));
             for key in ["vault.json", "replica.json", "trust/1.json", "trust/1.json.minisig"] {
@@ -89,7 +89,7 @@ async fn bits_that_flip_while_an_object_is_passed_on_are_read_once_more() {
     for (fault, times, lost) in [(Fault::FlipBit, 2, 0), (Fault::CutBody, 2, 0), (Fault::FlipBit, 10_000, 1)]
     {
         let mut backup = with_new_replica(&source).await;
-        backup.limits.copy_range_bytes = 500;
+        backup.limits.copy_batch_bytes = 500;
         let old = faulty(&mut backup, 0);
         let vault = backup.open().await.unwrap();
         let plan = plan(&vault, &request()).await.unwrap();

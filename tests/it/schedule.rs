@@ -3,6 +3,7 @@
 mod agenda;
 mod command;
 mod engine;
+mod errands;
 mod files;
 mod reference;
 mod times;

@@ -45,7 +45,12 @@ const PLACES: &[(&str, &[&str])] = &[
     ("hyper", &["src/server"]),
     ("hyper_util", &["src/server"]),
     ("lettre", &["src/config/notifications.rs", "src/notify"]),
-    ("reqwest", &["src/prismic", "src/notify/http.rs"]),
+    ("opentelemetry", &["src/cli/traces"]),
+    ("opentelemetry_http", &["src/cli/traces"]),
+    ("opentelemetry_otlp", &["src/cli/traces"]),
+    ("opentelemetry_sdk", &["src/cli/traces"]),
+    ("reqwest", &["src/prismic", "src/notify/http.rs", "src/cli/traces/otlp.rs"]),
+    ("tracing_opentelemetry", &["src/cli/traces"]),
 ];
 
 /// Beginnings of object keys, which are spelled in `vault/layout.rs` and nowhere else.

@@ -1,5 +1,6 @@
 //! Prismic's webhooks, from friends and from those who mean harm; and what watches the daemon.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use prismvault::config::Config;
 use prismvault::ids::Name;
 use prismvault::limits::Limits;
 use prismvault::server::{
-    Debounce, Publishes, Watched, Webhook, serve, trigger, watch_router, webhook_router,
+    Debounce, Publish, Publishes, StoredRefs, Watched, Webhook, serve, trigger, watch_router, webhook_router,
 };
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -93,10 +94,22 @@ impl Daemon {
         self.send(JSON, body.to_string().as_bytes()).await
     }
 
-    /// What was announced until now.
+    /// Of what was announced until now.
     async fn announced(&self) -> Vec<String> {
-        let names = tokio::time::timeout(Duration::ZERO, self.publishes.next()).await;
-        names.unwrap_or_default().iter().map(Name::to_string).collect()
+        self.heard().await.keys().map(Name::to_string).collect()
+    }
+
+    /// What was announced until now.
+    async fn heard(&self) -> BTreeMap<Name, Publish> {
+        tokio::time::timeout(Duration::ZERO, self.publishes.next()).await.unwrap_or_default()
+    }
+
+    /// What the only repository that was announced was said to have: ref, and documents.
+    async fn said(&self) -> (Option<String>, Vec<String>) {
+        let heard = self.heard().await;
+        assert_eq!(heard.len(), 1);
+        let publish = heard.values().next().unwrap();
+        (publish.reference().map(str::to_owned), publish.documents().map(str::to_owned).collect())
     }
 }
 
@@ -137,6 +150,92 @@ async fn a_publish_is_answered_at_once_and_announced() {
     assert_eq!(daemon.send(charset, body.as_bytes()).await, ok());
     assert_eq!(daemon.announced().await, ["shop"]);
     assert_eq!(daemon.webhook.counts().published, 2);
+}
+
+#[tokio::test]
+async fn the_ref_and_the_documents_of_a_webhook_are_passed_on() {
+    let daemon = Daemon::start().await;
+    daemon.post(&publish("acme-blog", "secret-of-blog")).await;
+    let expected = (Some("X6qn-RIAACMAVge1".to_owned()), vec!["XvxXvRAAACQAz1pA".to_owned()]);
+    assert_eq!(daemon.said().await, expected);
+    // Of two before the snapshot all documents count, and no one ref stands for both.
+    for (reference, documents) in [("one", ["b", "a"]), ("two", ["c", "a"])] {
+        let mut body = publish("acme-blog", "secret-of-blog");
+        (body["masterRef"], body["documents"]) = (reference.into(), json!(documents));
+        daemon.post(&body).await;
+    }
+    assert_eq!(daemon.said().await, (None, ["a", "b", "c"].map(str::to_owned).into()));
+}
+
+#[tokio::test]
+async fn what_the_master_ref_does_not_show_is_not_believed_to_be_stored_with_it() {
+    let daemon = Daemon::start().await;
+    for (member, value) in [
+        ("releases", json!({"update": [{"id": "X", "ref": "Y", "label": "next", "documents": []}]})),
+        ("masks", json!({"addition": [{"id": "page", "label": "Page"}]})),
+        ("tags", json!({"deletion": [{"id": "old"}]})),
+        ("masterRef", serde_json::Value::Null),
+        ("masterRef", json!({"ref": "X6qn-RIAACMAVge1"})),
+        ("masterRef", json!("x".repeat(10_000))),
+    ] {
+        let mut body = publish("acme-blog", "secret-of-blog");
+        body[member] = value;
+        assert_eq!(daemon.post(&body).await, ok());
+        assert_eq!(daemon.said().await.0, None, "{body:.300}");
+    }
+    let mut body = publish("acme-blog", "secret-of-blog");
+    (body["releases"], body["masks"], body["tags"]) = (json!({"addition": []}), json!([]), json!(null));
+    daemon.post(&body).await;
+    assert!(daemon.said().await.0.is_some(), "nothing but empty lists is nothing more");
+}
+
+#[tokio::test]
+async fn hostile_lists_of_documents_are_cut_and_what_is_no_id_is_left_out() {
+    let most = Limits::default().told_documents;
+    let daemon = Daemon::with("", Limits { webhook_bytes_max: 4 << 20, ..limits() }).await;
+    let mut body = publish("acme-blog", "secret-of-blog");
+    body["documents"] = (0..100_000).map(|n| format!("XvxXvRAAACQ{n:05}")).collect();
+    for _ in 0..3 {
+        assert_eq!(daemon.post(&body).await, ok());
+    }
+    assert_eq!(daemon.said().await.1.len(), most, "however often it is sent");
+    for documents in [
+        json!([
+            "",
+            " ",
+            "a b",
+            "\"]] or [any",
+            "é",
+            "../../etc",
+            "a\u{0}",
+            "x".repeat(65),
+            "good",
+            1,
+            null,
+            ["in"],
+            {}
+        ]),
+        json!({"good": 1}),
+        json!("good"),
+        json!(null),
+    ] {
+        let is_list = documents.is_array();
+        body["documents"] = documents;
+        assert_eq!(daemon.post(&body).await, ok(), "{body}");
+        assert_eq!(daemon.said().await.1, if is_list { vec!["good"] } else { Vec::new() }, "{body}");
+    }
+    // As large as may be sent to the daemon of a user, of the shortest ids.
+    let daemon = Daemon::start().await;
+    body["documents"] = (0..60_000).map(|_| "a").collect();
+    assert_eq!(daemon.post(&body).await, ok());
+    assert_eq!(daemon.said().await.1, ["a"]);
+    let deep = format!(
+        "{{\"type\":\"api-update\",\"domain\":\"acme-blog\",\"secret\":\"secret-of-blog\",\"documents\":{0}{1},\"masks\":{0}{1}}}",
+        "[".repeat(1000),
+        "]".repeat(1000)
+    );
+    assert_eq!(daemon.send(JSON, deep.as_bytes()).await, ok());
+    assert_eq!(daemon.said().await, (None, Vec::new()));
 }
 
 #[tokio::test]
@@ -335,12 +434,36 @@ async fn a_header_that_is_asked_for_must_be_there_and_right() {
 }
 
 #[test]
-fn mistakes_in_the_table_are_named() {
+fn mistakes_in_the_tables_of_ports_are_named() {
     for (lines, expected) in [
         ("[webhook]\n", "prismvault.toml:9: webhook: the key \"listen\" is missing"),
         (
-            "[webhook]\nlisten = \"8788\"",
+            "[webhook]\nlisten = \"proxy:http\"",
             "prismvault.toml:10: webhook.listen: is no address with a port, write \"127.0.0.1:8788\" or \"[::1]:8788\"",
+        ),
+        (
+            "[metrics]\nlisten = \"localhost:9464\"",
+            "prismvault.toml:10: metrics.listen: is no address with a port, did you mean \"127.0.0.1:9464\"?",
+        ),
+        (
+            "[metrics]\nlisten = \"::1\"",
+            "prismvault.toml:10: metrics.listen: is no address with a port, did you mean \"[::1]:9464\"?",
+        ),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:70000\"",
+            "prismvault.toml:10: metrics.listen: is no address with a port, write \"127.0.0.1:9464\" or \"[::1]:9464\"",
+        ),
+        (
+            "[webhook]\nlisten = \"127.0.0.1:1\"\n[metrics]\nlisten = \"0.0.0.0:1\"",
+            "prismvault.toml:12: metrics.listen: is taken by \"listen\" in [webhook], which has 127.0.0.1:1; choose another port",
+        ),
+        (
+            "[metrics]\nlistn = \"127.0.0.1:1\"",
+            "prismvault.toml:10: metrics.listn: unknown key, did you mean \"listen\"? (known here: listen, textfile)",
+        ),
+        (
+            "[webhook]\nlisten = \"8788\"",
+            "prismvault.toml:10: webhook.listen: is no address with a port, did you mean \"127.0.0.1:8788\"?",
         ),
         (
             "[webhook]\nlisten = \"127.0.0.1:1\"\nallow = [\"10.0.0.0/33\"]",
@@ -395,24 +518,91 @@ async fn a_burst_of_replays_triggers_one_snapshot_for_each_repository() {
     let mut tasks = JoinSet::new();
     tasks.spawn(trigger(publishes.clone(), debounce, Arc::new(Passing(begun)), sender));
     let (blog, shop): (Name, Name) = ("blog".parse().unwrap(), "shop".parse().unwrap());
+    let publish = Publish::unknown(&limits());
     for _ in 0..500 {
-        publishes.announce(&blog);
-        publishes.announce(&shop);
+        publishes.announce(&blog, publish.clone());
+        publishes.announce(&shop, publish.clone());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(triggers.recv().await.unwrap(), [blog.clone(), shop]);
+    let both = BTreeMap::from([(blog.clone(), publish.clone()), (shop, publish.clone())]);
+    assert_eq!(triggers.recv().await.unwrap(), both);
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_secs(14) && waited < Duration::from_secs(16), "{waited:?}");
     // While nobody takes a trigger, publishes are kept, each repository once.
     for _ in 0..3 {
-        publishes.announce(&blog);
+        publishes.announce(&blog, publish.clone());
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
-    assert_eq!(triggers.recv().await.unwrap(), std::slice::from_ref(&blog));
-    assert_eq!(triggers.recv().await.unwrap(), [blog]);
+    let one = BTreeMap::from([(blog, publish)]);
+    assert_eq!(triggers.recv().await.unwrap(), one);
+    assert_eq!(triggers.recv().await.unwrap(), one);
     assert!(tokio::time::timeout(Duration::from_hours(24), triggers.recv()).await.is_err());
     drop(triggers);
     tokio::time::timeout(Duration::from_secs(1), tasks.join_next()).await.unwrap();
+}
+
+/// One repository whose publishes webhooks and a poll tell of, and whose snapshots take a while, in
+/// simulated time. Returns the refs that snapshots were taken of.
+fn taken(seed: u64, publishes_at: &[u64], snapshot_takes: u64) -> Vec<String> {
+    use prismvault::server::Polled;
+    let limits = limits();
+    let blog: Name = "blog".parse().unwrap();
+    let (refs, mut debounce) =
+        (StoredRefs::default(), Debounce::new(Duration::from_secs(3), Duration::from_mins(1)));
+    let at = |second: u64| {
+        "2026-11-21T02:00:00Z".parse::<Timestamp>().unwrap() + chrono::TimeDelta::seconds(second as i64)
+    };
+    let (mut under_way, mut waits): (Option<(u64, String, _)>, bool) = (None, false);
+    let mut taken = Vec::new();
+    let mut random = prismvault::sandbox::synthetic::Random::new(&[seed]);
+    let mut delays: Vec<(u64, String)> = Vec::new();
+    refs.note_stored(&blog, "ref0");
+    for second in 0..400 {
+        let newest = publishes_at.iter().filter(|published| **published <= second).count();
+        let newest = format!("ref{newest}");
+        if publishes_at.contains(&second) {
+            // Lost, soon, or long after; sometimes twice.
+            for _ in 0..random.below(3) {
+                delays.push((second + random.below(30) as u64, newest.clone()));
+            }
+        }
+        for (_, reference) in delays.iter().filter(|(when, _)| *when == second) {
+            debounce.publish(blog.clone(), Publish::at(reference, &limits), at(second));
+        }
+        if second % 7 == 0
+            && !refs.is_at_work(&blog)
+            && refs.answered(&blog, refs.ask(&blog), &newest) == Polled::New
+        {
+            debounce.publish(blog.clone(), Publish::at(&newest, &limits), at(second));
+        }
+        if let Some((_, reference, run)) = under_way.take_if(|(ends, _, _)| *ends <= second) {
+            refs.note_stored(&blog, &reference);
+            drop::<prismvault::server::AtWork>(run);
+            taken.push(reference);
+        }
+        waits |= !refs.sift(debounce.due(at(second))).is_empty();
+        waits |= futures_util::FutureExt::now_or_never(refs.ended()).is_some();
+        if waits && under_way.is_none() {
+            waits = false;
+            under_way = Some((second + snapshot_takes, newest, refs.begin(&blog)));
+        }
+    }
+    taken
+}
+
+#[test]
+fn each_publish_is_one_snapshot_whoever_tells_of_it_first_and_however_long_it_takes() {
+    for seed in 0..40 {
+        // Far enough apart that each is seen by a snapshot of its own.
+        let expected: Vec<String> = (1..=3).map(|number| format!("ref{number}")).collect();
+        for takes in [0, 1, 5, 20, 40] {
+            let taken = taken(seed, &[50, 150, 250], takes);
+            assert_eq!(taken, expected, "seed {seed}, each takes {takes} s");
+        }
+        // While one is being taken: exactly one more.
+        let taken = taken(seed, &[50, 75], 60);
+        assert_eq!(taken, ["ref1", "ref2"], "seed {seed}");
+    }
 }
 
 #[tokio::test]
@@ -428,36 +618,34 @@ struct Fake(bool);
 
 #[async_trait::async_trait]
 impl Watched for Fake {
-    fn is_alive(&self) -> bool {
-        true
+    fn alive(&self) -> Result<(), String> {
+        Ok(())
     }
 
-    fn is_ready(&self) -> bool {
-        self.0
+    fn ready(&self) -> Result<(), String> {
+        if self.0 { Ok(()) } else { Err("the vault is away".to_owned()) }
     }
 
-    async fn metrics(&self) -> Option<String> {
-        self.0.then(|| "prismvault_up 1\n".to_owned())
+    async fn metrics(&self) -> String {
+        "prismvault_up 1\n".to_owned()
     }
 }
 
 #[tokio::test]
 async fn health_readiness_and_metrics_are_told() {
-    for (ready, expected) in [(true, [200, 200, 200]), (false, [200, 503, 503])] {
+    let ok = (200, "prismvault: ok\n".to_owned());
+    let numbers = (200, "prismvault_up 1\n".to_owned());
+    let not_ready = (503, "prismvault: the vault is away\n".to_owned());
+    for (is_ready, ready) in [(true, &ok), (false, &not_ready)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            serve(listener, watch_router(Arc::new(Fake(ready))), &limits(), CancellationToken::new()).await;
-        });
-        for (path, status) in ["/healthz", "/readyz", "/metrics"].into_iter().zip(expected) {
+        let router = watch_router(Arc::new(Fake(is_ready)));
+        tasks.spawn(async move { serve(listener, router, &limits(), CancellationToken::new()).await });
+        for (path, expected) in [("/healthz", &ok), ("/readyz", ready), ("/metrics", &numbers)] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
-            let (answered, body) = answer(stream).await;
-            assert_eq!(answered, status, "{path}");
-            if (path, ready) == ("/metrics", true) {
-                assert_eq!(body, "prismvault_up 1\n");
-            }
+            assert_eq!(&answer(stream).await, expected, "{path}");
         }
     }
 }

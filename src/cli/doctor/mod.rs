@@ -32,6 +32,7 @@ mod finding;
 mod keys;
 mod locks;
 mod page;
+mod ports;
 mod replicas;
 mod role;
 mod schedules;
@@ -174,6 +175,7 @@ async fn examine_all(args: &Args, context: &Context) -> Result<Report, CommandEr
         report.findings.extend(sources::check(&config, context).await?);
     }
     report.findings.extend(schedules::check(&config, context.clock.now()));
+    report.findings.extend(ports::check(&config).await);
     Ok(report)
 }
 

@@ -69,5 +69,12 @@ fn not_covered(config: &Config, jobs: &[Job]) -> Vec<Finding> {
                 .then("add a job with job = \"replicate\", after the nightly snapshots"),
         );
     }
+    if config.webhook.is_some() && jobs.iter().all(|job| job.on_publish.is_none()) {
+        findings.push(
+            Finding::warning(SECTION, "webhook", "no job takes a snapshot when something is published")
+                .because("webhooks are received and answered, and nothing follows from them")
+                .then("add on_publish = true to a snapshot job, or leave [webhook] out"),
+        );
+    }
     findings
 }

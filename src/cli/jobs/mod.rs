@@ -101,6 +101,7 @@ struct JobReport<'a> {
     name: &'a Name,
     job: &'static str,
     level: Option<Level>,
+    repack_below: Option<u8>,
     repositories: Vec<&'a str>,
     selected: Vec<&'a Name>,
     cron: Option<String>,
@@ -207,7 +208,7 @@ pub(super) fn directory_of(config: &Config) -> PathBuf {
 }
 
 /// Says what to do where there are no jobs at all.
-fn not_loaded(error: ConfigError) -> CommandError {
+pub(super) fn not_loaded(error: ConfigError) -> CommandError {
     match error.kind() {
         ConfigErrorKind::Missing => CommandError::new(ErrorKind::Configuration, error).hint(
             "a job is a file such as nightly.toml: job = \"snapshot\", repositories = [\"*\"], cron = \"15 2 * * *\"",
@@ -227,7 +228,11 @@ fn report<'a>(
             job: job.work.word(),
             level: match job.work {
                 Work::Verify { level, .. } => level,
-                Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune => None,
+                _ => None,
+            },
+            repack_below: match job.work {
+                Work::Prune { repack_below } => repack_below,
+                _ => None,
             },
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
@@ -321,9 +326,10 @@ fn when(job: &JobReport<'_>) -> String {
 }
 
 fn does(job: &JobReport<'_>) -> String {
-    match job.level {
-        Some(level) => format!("{} ({})", job.job, format!("{level:?}").to_lowercase()),
-        None => job.job.to_owned(),
+    match (job.level, job.repack_below) {
+        (Some(level), _) => format!("{} ({})", job.job, format!("{level:?}").to_lowercase()),
+        (None, Some(below)) => format!("{} (repack below {below} %)", job.job),
+        (None, None) => job.job.to_owned(),
     }
 }
 

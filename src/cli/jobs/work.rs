@@ -4,16 +4,18 @@
 //! it out asks for its lease, and checks it again before each commit. How it went is recorded in
 //! the vault, so that any host knows what was missed.
 //!
-//! Where leases cannot be asked, what only adds runs all the same: two snapshots are harmless, none
-//! is not. What removes does not.
+//! How is a matter of [`schedule::errand`](crate::schedule::errand); here is what a run of a command
+//! has besides: what it prints, whom it tells, its hooks.
 //!
 //! **A crash** leaves the lease until it ends, and no record of the run: the next host makes up
 //! for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::Context;
+use crate::cli::access::review_all;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
 use crate::cli::prune::{Args as PruneArgs, prune_and_print};
@@ -21,18 +23,19 @@ use crate::cli::record::host_name;
 use crate::cli::replicate::{Args as ReplicateArgs, replicate_and_print};
 use crate::cli::retain::{Wish, retain_all};
 use crate::cli::session::{IdentityOptions, Session};
-use crate::cli::snapshot::take_all;
+use crate::cli::take::{Taking, take_all};
 use crate::cli::telling::Telling;
 use crate::cli::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
 use crate::ids::Name;
-use crate::schedule::{Cron, Job, Known, Work};
+use crate::schedule::errand::{Asking, Errand, give_back, under_lease};
+pub(in crate::cli) use crate::schedule::errand::{known, next};
+use crate::schedule::{Job, Known, Work};
+use crate::server::Publish;
 use crate::snapshot::Read;
-use crate::vault::error::VaultError;
-use crate::vault::format::job::{JobRecord, RunRecord};
-use crate::vault::jobs as records;
-use crate::vault::lease::{Asked, Held, Holder, Leases};
+use crate::vault::format::job::RunRecord;
+use crate::vault::lease::{Held, Holder};
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 
@@ -48,8 +51,9 @@ pub(in crate::cli) struct Order {
     pub(in crate::cli) is_retried: bool,
     /// Not when another has done it since `planned`.
     pub(in crate::cli) if_due: bool,
-    /// Only these of its repositories: those that were published; all where it is `None`.
-    pub(in crate::cli) only: Option<Vec<Name>>,
+    /// Only these of its repositories: those that were published, with what was heard of it; all
+    /// where it is `None`.
+    pub(in crate::cli) only: Option<BTreeMap<Name, Publish>>,
     /// Who asks.
     pub(in crate::cli) holder: Holder,
     /// Identities besides those of the configuration.
@@ -134,18 +138,20 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         Ok(session) => session.vault,
         Err(error) => return Carried::Ran(Err(error)),
     };
-    if let Some(known) = covered(order, &vault).await {
-        return Carried::Covered(known);
-    }
-    let held = match take_lease(order, &vault, &config).await {
-        Ok(Leased::Held(held)) => Some(held),
-        Ok(Leased::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
-        Err(error) if removes(order.job.work) => {
-            let job = &order.job.name;
-            return Carried::Ran(Err(CommandError::from(error)
-                .within(format!("{job} did not run: nothing is removed by two hosts at once"))));
-        }
-        Err(error) => {
+    let lease_of = config.run.lease.clone();
+    let errand = Errand {
+        vault: &vault,
+        job: &order.job,
+        planned: order.planned,
+        if_due: order.if_due,
+        holder: &order.holder,
+        lease_of: lease_of.as_deref(),
+    };
+    let held = match errand.ask().await {
+        Ok(Asking::Granted(held)) => Some(held),
+        Ok(Asking::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
+        Ok(Asking::Covered(known)) => return Carried::Covered(known),
+        Ok(Asking::Unsure(error)) => {
             context.output.warning(format!(
                 "another host may run {} as well, which does no harm: {}",
                 order.job.name,
@@ -153,15 +159,15 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
             ));
             None
         }
+        Err(error) => {
+            let job = &order.job.name;
+            return Carried::Ran(Err(CommandError::from(error)
+                .within(format!("{job} did not run: nothing is removed by two hosts at once"))));
+        }
     };
-    // The other may have finished just before it gave the lease back.
-    if let Some(known) = covered(order, &vault).await {
-        give_back(held.as_deref()).await;
-        return Carried::Covered(known);
-    }
     let started = context.clock.now();
     let result = match telling.before().await {
-        Ok(()) => work_under(held.clone(), order, config, context).await,
+        Ok(()) => work_under(held.as_deref(), order, config, &vault, context).await,
         Err(stopped) => Err(CommandError::because(
             ErrorKind::Refused,
             format!("the job {} was not begun", order.job.name),
@@ -169,80 +175,35 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         )
         .hint("run the hook by hand, as this user, to see what it says")),
     };
-    note(order, &vault, started, &result, context).await;
-    give_back(held.as_deref()).await;
+    note(&errand, order.attempt, started, &result, context).await;
+    give_back(held.as_deref(), &vault).await;
     Carried::Ran(result)
 }
 
-/// Whether two of them at once could remove more than each alone.
-fn removes(work: Work) -> bool {
-    match work {
-        Work::Retain | Work::Prune => true,
-        Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } => false,
-    }
-}
-
-enum Leased {
-    Held(Arc<Held>),
-    Elsewhere { host: String, wait: Duration },
-}
-
-async fn take_lease(order: &Order, vault: &Arc<Vault>, config: &Config) -> Result<Leased, VaultError> {
-    let leases = Leases::of(vault, config.run.lease.as_deref(), config.limits.lease_lasts)?;
-    Ok(match leases.acquire(&order.job.name, &order.holder).await? {
-        Asked::Granted(lease) => Leased::Held(Arc::new(Held::new(vault, &leases, lease))),
-        Asked::Held { host, wait, .. } => Leased::Elsewhere { host, wait },
-    })
-}
-
-async fn give_back(held: Option<&Held>) {
-    if let Some(held) = held
-        && let Err(error) = held.release().await
-    {
-        tracing::debug!(%error, "a lease was not given back; it ends by itself");
-    }
-}
-
-async fn covered(order: &Order, vault: &Vault) -> Option<Known> {
-    if !order.if_due {
-        return None;
-    }
-    let known = known(&records::load(vault, &order.job.name).await?)?;
-    (known.covered >= order.planned).then_some(known)
-}
-
-/// What a scheduler needs to know of a record.
-pub(in crate::cli) fn known(record: &JobRecord) -> Option<Known> {
-    let done = record.last.as_ref().map(|last| record.last_success.as_ref() == Some(last));
-    Some(Known { covered: record.covered()?, done })
-}
-
-/// Does the work, and stops it when its lease is lost.
+/// Does the work in the vault that is open, and stops it when its lease is lost.
 async fn work_under(
-    held: Option<Arc<Held>>,
+    held: Option<&Held>,
     order: &Order,
     config: Config,
+    vault: &Arc<Vault>,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let cancel = context.cancel.child_token();
-    let own = Context { held: held.clone(), cancel: cancel.clone(), ..context.clone() };
-    let work = run_now(&order.job, order.only.as_deref(), config, &order.identity, &own);
-    let Some(held) = held else { return work.await };
-    tokio::pin!(work);
-    tokio::select! {
-        result = &mut work => result,
-        lost = held.keep() => {
-            cancel.cancel();
-            // It may be done by now: what it committed, it committed while the lease was held.
-            work.await.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))
+    let own = Context { vault: Some(Arc::clone(vault)), cancel: cancel.clone(), ..context.clone() };
+    let work = run_now(&order.job, order.only.as_ref(), config, &order.identity, &own);
+    match under_lease(held, vault, &cancel, work).await {
+        // It may be done by now: what it committed, it committed while the lease was held.
+        (result, Some(lost)) => {
+            result.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))
         }
+        (result, None) => result,
     }
 }
 
 /// Records how a run ended. One that was interrupted is not on record: it is made up for.
 async fn note(
-    order: &Order,
-    vault: &Vault,
+    errand: &Errand<'_>,
+    attempts: u32,
     started: Timestamp,
     result: &Result<Outcome, CommandError>,
     context: &Context,
@@ -255,25 +216,19 @@ async fn note(
         return;
     }
     let now = context.clock.now();
-    let job = &order.job;
-    let mut record = records::load(vault, &job.name)
-        .await
-        .unwrap_or_else(|| JobRecord::first_seen(vault, &job.name, job.work.word(), started));
     let run = RunRecord {
         run: context.run.clone(),
-        planned: rfc3339(order.planned),
+        planned: rfc3339(errand.planned),
         started: rfc3339(started),
         ended: rfc3339(now),
         exit_code: outcome.code(),
-        attempts: order.attempt,
+        attempts,
         host: host(),
     };
-    record.ended(run, is_done(outcome));
-    record.next = next(job, now);
-    if let Err(error) = records::store(vault, &record).await {
+    if let Err(error) = errand.record(run, is_done(outcome), now).await {
         context.output.warning(format!(
             "the vault does not know that {} ran: {}",
-            job.name,
+            errand.job.name,
             with_causes(&error)
         ));
     }
@@ -284,26 +239,21 @@ pub(in crate::cli) fn is_done(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Complete | Outcome::Partial | Outcome::ObjectiveMissed)
 }
 
-/// When a job runs next, as its record says it.
-pub(in crate::cli) fn next(job: &Job, now: Timestamp) -> Option<String> {
-    job.cron.as_ref().and_then(|cron: &Cron| cron.next_after(now)).map(rfc3339)
-}
-
 /// Does the work of a job, in the same way as the command of that name.
 async fn run_now(
     job: &Job,
-    only: Option<&[Name]>,
+    only: Option<&BTreeMap<Name, Publish>>,
     config: Config,
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let names: Vec<String> = match only {
-        Some(only) => only.iter().map(Name::to_string).collect(),
+        Some(only) => only.keys().map(Name::to_string).collect(),
         None => job.repositories.iter().map(|selector| selector.text.clone()).collect(),
     };
     match job.work {
-        Work::Verify { .. } => {}
-        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune => {
+        Work::Verify { .. } | Work::AccessReview => {}
+        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } => {
             context.record.writes();
             context.record.about(format!("job {}", job.name));
         }
@@ -312,7 +262,11 @@ async fn run_now(
         Work::Snapshot { full_every } => {
             let read = full_every
                 .map_or(Read::Full, |full_every| Read::Incremental { full_every, told: Vec::new() });
-            take_all(config, &names, job.name.as_str(), read, context).await
+            let documents =
+                |publish: &Publish| publish.documents().map(str::to_owned).collect::<Vec<String>>();
+            let told = only.into_iter().flatten();
+            let told = told.map(|(name, publish)| (name.clone(), documents(publish))).collect();
+            take_all(config, &names, Taking { trigger: job.name.as_str(), read, told }, context).await
         }
         Work::Retain => retain_all(config, &names, Wish::default(), context).await,
         Work::Replicate => {
@@ -332,6 +286,12 @@ async fn run_now(
             };
             verify_and_print(config, level, &budget, which, identity, context).await
         }
-        Work::Prune => prune_and_print(config, &PruneArgs::unattended(), context).await,
+        Work::Prune { repack_below } => {
+            prune_and_print(config, &PruneArgs::unattended(repack_below, identity), context).await
+        }
+        Work::AccessReview => {
+            let names = job.select(&config)?.into_iter().map(|own| own.name.clone()).collect();
+            review_all(config, names, job.reviews.as_deref(), identity, context).await
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::schedule::{Job, LeftOut, Reason, Start};
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Event {
     /// What: `will-run`, `begun`, `ended`, `timed-out`, `elsewhere`, `left-out`, `reloaded`,
-    /// `refused`, `stopping`.
+    /// `refused`, `needs-restart`, `listening`, `closed`, `stopping`.
     event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     job: Option<Name>,
@@ -111,6 +111,24 @@ impl Event {
     pub(super) fn refused() -> Self {
         let detail = Some("the files were not taken over".to_owned());
         Self { event: "refused", detail, style: Style::Red, ..Self::default() }
+    }
+
+    /// What changed takes effect only when the scheduler begins again.
+    pub(super) fn needs_restart(what: &str) -> Self {
+        Self {
+            event: "needs-restart",
+            detail: Some(format!("{what} changed, and stays as it was until then")),
+            style: Style::Yellow,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn listening(place: &str) -> Self {
+        Self { event: "listening", detail: Some(place.to_owned()), ..Self::default() }
+    }
+
+    pub(super) fn closed(place: &str) -> Self {
+        Self { event: "closed", detail: Some(place.to_owned()), ..Self::default() }
     }
 
     pub(super) fn stopping(runs: usize) -> Self {

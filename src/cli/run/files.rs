@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Plan, mistakes_of, not_loaded};
+use super::{Plan, mistakes_of};
 use crate::cli::Context;
 use crate::cli::error::CommandError;
-use crate::cli::jobs::directory_of;
+use crate::cli::jobs::{directory_of, not_loaded};
 use crate::config::Config;
 use crate::schedule::Schedules;
 

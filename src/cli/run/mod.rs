@@ -5,7 +5,8 @@
 //! [`Agenda`]; what a run does is the same as `prismvault jobs run`.
 //!
 //! Files are read again on SIGHUP and when they change. A mistake in one of them is told, and the
-//! jobs as they were go on.
+//! jobs as they were go on. What they say takes effect at once, also the addresses that are listened
+//! on; runs that are under way end as they began.
 //!
 //! **Output**: one line (with `--json` one object) an event on standard output, warnings and errors
 //! of the runs, with the name of the job, on standard error. A run that goes well prints nothing of
@@ -14,6 +15,9 @@
 mod events;
 mod files;
 mod hand;
+mod health;
+mod numbers;
+mod ports;
 mod publishes;
 
 use std::path::PathBuf;
@@ -22,17 +26,20 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Context;
-use super::error::{CommandError, ErrorKind};
+use super::error::CommandError;
 use super::exit::Outcome;
 use super::session::IdentityOptions;
 use super::units::counted;
 use crate::config::Config;
 use crate::schedule::{Agenda, Change, Hand, Job, Pace, Scheduler, Times};
+use crate::server::Publishes;
 use events::{Event, Events};
 use files::Watched;
 use hand::Worker;
+use ports::Ports;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -55,10 +62,12 @@ const RECALL_AGAIN: Duration = Duration::from_mins(1);
 /// How long a run may take to stop once it was told to.
 const ABANDON: Duration = Duration::from_secs(20);
 
-/// When everything is looked at for alarms and metrics: first when jobs that were missed had a moment
-/// to begin, then so often.
+/// When everything is looked at for alarms and metrics first, unless `look_every` is shorter: jobs that
+/// were missed have a moment to begin.
 const FIRST_LOOK: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_mins(5);
+/// How soon after a look the metrics are made anew when a run ended: one look costs a listing of the
+/// vault, and jobs that follow publishes may end each few seconds.
+const REFRESH_APART: Duration = Duration::from_mins(1);
 
 /// Configuration and jobs, as they were read together.
 struct Plan {
@@ -88,10 +97,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         finish: settings.finish,
         abandon: ABANDON,
     };
-    let worker =
-        Arc::new(Worker::new(context, &plan.config, plan.jobs.clone(), args.identity, Arc::clone(&events)));
-    let hand: Arc<dyn Hand> = Arc::<Worker>::clone(&worker);
+    let worker = Worker::new(context, &plan.config, plan.jobs.clone(), args.identity, Arc::clone(&events));
+    let hand: Arc<dyn Hand> = Arc::new(worker.clone());
     let scheduler = Scheduler::new(Agenda::new(pace), hand, Arc::clone(&context.clock), times);
+    let (sender, changes) = mpsc::channel(16);
+    let mut tasks = JoinSet::new();
+    let publishes = Publishes::new();
+    let waits = publishes::follow(&mut tasks, &worker, context, &publishes, sender.clone());
+    let mut ports = Ports::new(worker.clone(), Arc::clone(&events), publishes, waits, context.cancel.clone());
+    ports.take(&plan.config).await?;
     context.output.message(format!(
         "{} from {}; Ctrl-C or SIGTERM ends, SIGHUP reads the files again",
         counted(plan.jobs.len() as u64, "job"),
@@ -100,46 +114,74 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     for job in &plan.jobs {
         events.tell(&Event::will_run(job, context.clock.now()));
     }
-    let looker = Worker::clone(&worker);
-    let (sender, changes) = mpsc::channel(16);
-    let mut tasks = JoinSet::new();
-    publishes::listen(&mut tasks, &worker, context, sender.clone()).await?;
-    tasks.spawn(watch_files(watched, context.clone(), Arc::clone(&worker), events, sender));
-    tasks.spawn(async move {
-        let mut wait = FIRST_LOOK;
-        loop {
-            tokio::time::sleep(wait).await;
-            looker.look().await;
-            wait = LOOK;
-        }
-    });
+    tasks.spawn(look_now_and_then(worker.clone()));
+    tasks.spawn(watch_files(watched, ports, context.clone(), worker, events, sender));
     scheduler.run(plan.jobs, changes, context.cancel.clone()).await;
     tasks.shutdown().await;
     Ok(Outcome::Complete)
 }
 
+/// Looks at everything for alarms and metrics, and for metrics soon after a run as well.
+async fn look_now_and_then(worker: Worker) {
+    let mut next = Instant::now() + FIRST_LOOK.min(worker.config().run.look_every);
+    let mut last: Option<Instant> = None;
+    loop {
+        let changed = async {
+            worker.changed().await;
+            if let Some(last) = last {
+                sleep_until(last + REFRESH_APART).await;
+            }
+        };
+        tokio::select! {
+            () = sleep_until(next) => {
+                worker.look().await;
+                next = Instant::now() + worker.config().run.look_every;
+            }
+            () = changed => worker.refresh().await,
+        }
+        last = Some(Instant::now());
+    }
+}
+
 /// Reads the files again on SIGHUP, and when they changed.
 async fn watch_files(
     mut watched: Watched,
+    mut ports: Ports,
     context: Context,
-    worker: Arc<Worker>,
+    worker: Worker,
     events: Arc<Events>,
     changes: mpsc::Sender<Change>,
 ) {
     loop {
         let asked = tokio::select! {
             () = context.hang_up.notified() => true,
-            () = tokio::time::sleep(context_wait(&worker)) => false,
+            () = sleep(worker.config().limits.files_looked_at) => false,
         };
         if !asked && !watched.has_changed().await {
             continue;
         }
-        match watched.reload(&context) {
+        let taken = async {
+            let plan = watched.reload(&context)?;
+            ports.take(&plan.config).await?;
+            Ok::<_, CommandError>(plan)
+        };
+        let taken = taken.await;
+        worker.numbers().reloaded(taken.is_ok());
+        match taken {
             Ok(plan) => {
                 events.tell(&Event::reloaded(plan.jobs.len()));
+                if rates(&plan.config) != rates(&worker.config()) {
+                    events.tell(&Event::needs_restart("a number of requests in [limits]"));
+                }
+                let settings = Change::Settings {
+                    at_once: plan.config.run.jobs_at_once,
+                    finish: plan.config.run.finish,
+                };
                 worker.configure(plan.config, plan.jobs.clone());
-                if changes.send(Change::Jobs(plan.jobs)).await.is_err() {
-                    return;
+                for change in [settings, Change::Jobs(plan.jobs)] {
+                    if changes.send(change).await.is_err() {
+                        return;
+                    }
                 }
             }
             Err(error) => {
@@ -151,8 +193,10 @@ async fn watch_files(
     }
 }
 
-fn context_wait(worker: &Worker) -> Duration {
-    worker.config().limits.files_looked_at
+/// What the one client for Prismic keeps to, which is made once.
+fn rates(config: &Config) -> [f64; 3] {
+    let limits = &config.limits;
+    [limits.content_requests, limits.asset_requests, limits.types_requests]
 }
 
 /// The same for every scheduler of a vault.
@@ -173,9 +217,4 @@ fn mistakes_of(mistakes: Vec<crate::config::ConfigError>) -> Option<CommandError
         0 => error,
         _ => error.hint("`prismvault jobs check` lists all of them"),
     })
-}
-
-/// A directory of jobs that cannot be read.
-fn not_loaded(error: crate::config::ConfigError) -> CommandError {
-    CommandError::new(ErrorKind::Configuration, error)
 }

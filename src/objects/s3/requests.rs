@@ -12,6 +12,8 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, ServerSid
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
 
 use super::errors::{Call, causes};
 use super::options::ServerEncryption;
@@ -19,7 +21,8 @@ use super::{S3Store, passing, versions};
 use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::objects::{
-    Body, BodySource, ErrorKind, ObjectMeta, PutMode, Result, VersionId, check_range, is_valid_key, version,
+    Body, BodySource, ErrorKind, ObjectMeta, Pieces, PutMode, Result, StoreError, VersionId, check_range,
+    is_valid_key, version,
 };
 
 /// Bytes of a spool file that are read at once: each piece is handed to another thread and back,
@@ -96,14 +99,15 @@ impl S3Store {
         Ok(ObjectMeta { key: call.key.to_owned(), size: body.len(), sha256, modified: None })
     }
 
-    /// Gets an object, or a part of it that is not empty. At most `max` bytes are read.
-    pub(super) async fn fetch(
+    /// Asks for an object, or a part of it that is not empty. Returns its bytes, which are still to
+    /// come, and how many the store says they are: at most `max`.
+    async fn open(
         &self,
         call: Call<'_>,
         version: Option<&VersionId>,
         range: Option<Range<u64>>,
         max: u64,
-    ) -> Result<Bytes> {
+    ) -> Result<(ByteStream, Option<u64>)> {
         let full_key = self.full_key(call.operation, call.key)?;
         let header = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
         let request = self
@@ -121,31 +125,61 @@ impl S3Store {
             check_range(range, size, call.key, self)?;
         }
         let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
-        let too_large = |size: u64| {
-            let why = format!("it has {size} bytes or more, at most {max} are accepted");
-            self.error(ErrorKind::TooLarge, call.operation, call.key, why)
-        };
-        if let Some(size) = announced.filter(|size| *size > max) {
-            return Err(too_large(size));
+        match announced.filter(|size| *size > max) {
+            Some(size) => Err(self.too_large(call, size, max)),
+            None => Ok((answer.body, announced)),
         }
+    }
+
+    fn too_large(&self, call: Call<'_>, size: u64, max: u64) -> StoreError {
+        let why = format!("it has {size} bytes or more, at most {max} are accepted");
+        self.error(ErrorKind::TooLarge, call.operation, call.key, why)
+    }
+
+    fn cut_off(&self, call: Call<'_>, after: u64, err: &(dyn std::error::Error + 'static)) -> StoreError {
+        let why = format!("the connection failed after {after} bytes");
+        self.error(ErrorKind::Transient, call.operation, call.key, why).because(causes(err))
+    }
+
+    fn too_short(&self, call: Call<'_>, after: u64, size: u64) -> StoreError {
+        let why = format!("the answer ended after {after} of {size} bytes");
+        self.error(ErrorKind::Corrupt, call.operation, call.key, why)
+    }
+
+    /// Gets an object, or a part of it that is not empty. At most `max` bytes are read.
+    pub(super) async fn fetch(
+        &self,
+        call: Call<'_>,
+        version: Option<&VersionId>,
+        range: Option<Range<u64>>,
+        max: u64,
+    ) -> Result<Bytes> {
+        let (mut body, announced) = self.open(call, version, range, max).await?;
         let mut bytes =
             Vec::with_capacity(announced.and_then(|size| size.try_into().ok()).unwrap_or_default());
-        let mut body = answer.body;
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|err| {
-                let why = format!("the connection failed after {} bytes", bytes.len());
-                self.error(ErrorKind::Transient, call.operation, call.key, why).because(causes(&err))
-            })?;
-            if (bytes.len() + piece.len()) as u64 > max {
-                return Err(too_large((bytes.len() + piece.len()) as u64));
+            let piece = piece.map_err(|err| self.cut_off(call, bytes.len() as u64, &err))?;
+            let size = (bytes.len() + piece.len()) as u64;
+            if size > max {
+                return Err(self.too_large(call, size, max));
             }
             bytes.extend_from_slice(&piece);
         }
-        if let Some(size) = announced.filter(|size| *size != bytes.len() as u64) {
-            let why = format!("the answer ended after {} of {size} bytes", bytes.len());
-            return Err(self.error(ErrorKind::Corrupt, call.operation, call.key, why));
+        match announced.filter(|size| *size != bytes.len() as u64) {
+            Some(size) => Err(self.too_short(call, bytes.len() as u64, size)),
+            None => Ok(bytes.into()),
         }
-        Ok(bytes.into())
+    }
+
+    /// Gets a part of an object, which is not empty, as it comes.
+    pub(super) async fn fetch_pieces(&self, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let call = Call::read("read", key);
+        let length = range.end - range.start;
+        // One deadline for all of it, whoever takes it and however slowly.
+        let deadline = Instant::now() + self.time_for(length);
+        let (body, _) = self.within(call, 0, self.open(call, None, Some(range), length)).await?;
+        let coming = Coming { store: self.clone(), key: key.to_owned(), body, deadline, came: 0, length };
+        Ok(stream::try_unfold(coming, Coming::next).boxed())
     }
 
     /// Asks for all that the store tells of an object without its bytes.
@@ -286,6 +320,39 @@ impl S3Store {
 
     fn is_below(&self, meta: &ObjectMeta, below: &str) -> bool {
         below.strip_prefix(&self.prefix).is_some_and(|below| meta.key.starts_with(below))
+    }
+}
+
+/// A part of an object that is being read.
+struct Coming {
+    store: S3Store,
+    key: String,
+    body: ByteStream,
+    deadline: Instant,
+    came: u64,
+    length: u64,
+}
+
+impl Coming {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        let call = Call::read("read", &self.key);
+        let Ok(piece) = timeout_at(self.deadline, self.body.next()).await else {
+            let limit = self.store.time_for(self.length).as_secs();
+            let why = format!("the store has not given all of it within {limit} s");
+            return Err(self.store.error(ErrorKind::Transient, call.operation, call.key, why));
+        };
+        let Some(piece) = piece else {
+            return match self.came == self.length {
+                true => Ok(None),
+                false => Err(self.store.too_short(call, self.came, self.length)),
+            };
+        };
+        let piece = piece.map_err(|err| self.store.cut_off(call, self.came, &err))?;
+        self.came += piece.len() as u64;
+        if self.came > self.length {
+            return Err(self.store.too_large(call, self.came, self.length));
+        }
+        Ok(Some((piece, self)))
     }
 }
 

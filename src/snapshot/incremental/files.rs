@@ -52,8 +52,8 @@ impl Update<'_> {
     fn keeps_files(&self, documents: &Documents) -> bool {
         let manifest = &self.base.manifest;
         let lists = |id: &str| documents.wishes.listed().lists(id);
-        let kept: HashSet<usize> = self.kept().collect();
-        let changed = self.base.known_links.all().filter(|known| !kept.contains(&known.entry()));
+        let kept = self.are_kept();
+        let changed = self.base.known_links.all().filter(|known| !kept[known.entry()]);
         let known = self.base.known_links.all().count();
         known == self.documents.len() + self.base.places_below("releases/").len()
             && !documents.wishes.has_any()

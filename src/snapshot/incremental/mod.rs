@@ -29,7 +29,7 @@ mod proof;
 mod releases;
 mod sweep;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::assets::Listed;
@@ -113,7 +113,8 @@ impl Run<'_> {
             let base = self.provable(root, models, *full_every)?;
             let mut update = Update::new(self, base, root, same)?;
             update.read_published().await?;
-            update.read_concerned(told).await?;
+            update.read_told(told).await?;
+            update.read_concerned().await?;
             update.find_gone().await?;
             update.assemble(listed).await
         };
@@ -173,18 +174,15 @@ impl<'a> Update<'a> {
         let after = predicate::date_after("document.last_publication_date", &since);
         let published = Search { predicates: vec![after], ..self.search.clone() };
         let count = Search { page_size: 1, ..self.search.clone() };
-        let how_many = Search { page_size: 1, ..published.clone() };
-        let (all, some) = futures_util::try_join!(run.page(count), run.page(how_many))?;
+        let first = run.stored_page(published.clone(), self.asked());
+        let (all, first) = futures_util::try_join!(run.page(count), first)?;
         self.total = all.total_results_size;
-        if some.total_results_size > self.total / 2 {
-            return unproven(format!(
-                "{} of {} documents were published again",
-                some.total_results_size, self.total
-            ));
+        if first.total > self.total / 2 {
+            return unproven(format!("{} of {} documents were published again", first.total, self.total));
         }
         let mut fresh = BTreeMap::new();
         let total = run
-            .read_all(&published, Phase::Documents, self.asked(), |page| {
+            .read_rest(first, &published, Phase::Documents, self.asked(), |page| {
                 for stored in page.stored {
                     fresh.insert(stored.document.id.clone(), stored);
                 }
@@ -223,13 +221,18 @@ impl<'a> Update<'a> {
 
     /// Documents that are taken over as they were.
     fn kept(&self) -> impl Iterator<Item = usize> {
-        let first = self.documents.start;
-        let mut kept = vec![true; self.documents.len()];
+        self.are_kept().into_iter().enumerate().filter_map(|(at, kept)| kept.then_some(at))
+    }
+
+    /// Which entries of the catalog are documents that are taken over as they were.
+    fn are_kept(&self) -> Vec<bool> {
+        let mut kept = vec![false; self.base.entries.len()];
+        kept[self.documents.clone()].fill(true);
         let read = self.fresh.keys().filter_map(|id| self.places.get(&*segment(self.key(), id)));
         for at in read.chain(&self.gone) {
-            kept[at - first] = false;
+            kept[*at] = false;
         }
-        kept.into_iter().enumerate().filter_map(move |(at, kept)| kept.then_some(first + at))
+        kept
     }
 
     /// The same, with what they refer to: all others were read.
@@ -238,28 +241,35 @@ impl<'a> Update<'a> {
         self.kept().filter_map(|at| base.known_links.of(at))
     }
 
-    /// Reads the documents of which is not known what they refer to, those that `told` names, and
-    /// those that copy something of a document that changed or went.
-    async fn read_concerned(&mut self, told: &[String]) -> Attempt<()> {
+    /// Reads the documents that somebody says have changed, as far as they were there before and were
+    /// not read yet. Who says so may lie: they are few, and do not count against the requests that
+    /// are needed.
+    async fn read_told(&mut self, told: &[String]) -> Attempt<()> {
+        let is_document = |id: &&String| self.places.contains_key(&***id) && !self.fresh.contains_key(*id);
+        let told: BTreeSet<&String> = told.iter().filter(is_document).collect();
+        let told: Vec<String> = told.into_iter().take(self.run.limits().told_documents).cloned().collect();
+        self.read_ids(&told).await
+    }
+
+    /// Reads the documents of which is not known what they refer to, and those that copy something of
+    /// a document that changed or went.
+    async fn read_concerned(&mut self) -> Attempt<()> {
         let unknown = self.kept().filter(|at| self.base.known_links.of(*at).is_none());
         let mut ids: Vec<String> = unknown.map(|at| id_of(&self.base.entries[at]).to_owned()).collect();
-        let is_document = |id: &&String| self.places.contains_key(&***id) && !self.fresh.contains_key(*id);
-        ids.extend(told.iter().filter(is_document).cloned());
         loop {
             let changed = self.changed();
-            let mut asked: HashSet<String> = ids.drain(..).collect();
+            let mut asked: BTreeSet<String> = ids.drain(..).collect();
             {
                 let changed: HashSet<&str> = changed.iter().map(String::as_str).collect();
-                let kept: HashSet<usize> = self.kept().collect();
+                let kept = self.are_kept();
                 let concerned = self.base.known_links.concerned(&changed);
-                let concerned = concerned.map(Known::entry).filter(|at| kept.contains(at));
+                let concerned = concerned.map(Known::entry).filter(|at| kept[*at]);
                 asked.extend(concerned.map(|at| id_of(&self.base.entries[at]).to_owned()));
             }
             if asked.is_empty() {
                 return Ok(());
             }
-            let mut asked: Vec<String> = asked.into_iter().collect();
-            asked.sort_unstable();
+            let asked: Vec<String> = asked.into_iter().collect();
             self.read_by_id(&asked).await?;
         }
     }
@@ -275,6 +285,11 @@ impl<'a> Update<'a> {
     async fn read_by_id(&mut self, ids: &[String]) -> Attempt<()> {
         let search = self.search.clone();
         self.may_ask_of(&search, ids)?;
+        self.read_ids(ids).await
+    }
+
+    /// The same, however many requests it takes.
+    async fn read_ids(&mut self, ids: &[String]) -> Attempt<()> {
         let found = self.run.found_by_id(&self.search, ids, self.asked()).await?;
         for stored in found {
             self.asked_for.insert(stored.document.id.clone());
@@ -343,20 +358,14 @@ impl<'a> Update<'a> {
     /// believed to be missing still: had they been published, they would have been read.
     async fn find_dangling(&mut self, documents: &mut Documents) -> Attempt<()> {
         let mut missing: HashSet<String> = documents.missing_targets(|_| false).into_iter().collect();
-        for target in self.kept_known().flat_map(Known::links) {
-            if !documents.items.contains_key(target) && !missing.contains(target) {
-                missing.insert(target.to_owned());
-            }
-        }
+        let known = &self.base.known_links;
+        // Most ids are linked to from many documents: each is looked up once.
+        let linked = |by: Vec<bool>| known.names().iter().zip(by).filter_map(|(id, by)| by.then_some(&**id));
+        let now = linked(known.linked_by(self.kept_known()));
+        missing.extend(now.filter(|id| !documents.items.contains_key(*id)).map(str::to_owned));
         let in_base = |known: &Known<'_>| self.documents.contains(&known.entry());
-        let before: HashSet<&str> = self
-            .base
-            .known_links
-            .all()
-            .filter(in_base)
-            .flat_map(Known::links)
-            .filter(|target| !self.places.contains_key(target))
-            .collect();
+        let before = linked(known.linked_by(known.all().filter(in_base)));
+        let before: HashSet<&str> = before.filter(|target| !self.places.contains_key(target)).collect();
         let mut new: Vec<String> = missing
             .iter()
             .filter(|target| !before.contains(&*segment(self.key(), target)))
@@ -396,11 +405,16 @@ impl<'a> Update<'a> {
         }
         let Documents { entries, tally, by_type, by_language, .. } = documents;
         let at_master = entries.iter().filter(|entry| entry.path.starts_with("documents/"));
+        let mut sums: HashMap<(&str, &str), Tally> = HashMap::new();
         for entry in at_master {
             let mut parts = entry.path.split('/').skip(1);
-            let language = parts.next().and_then(|language| languages.get(language));
-            let type_ = parts.next().and_then(|type_| types.get(type_));
-            let (Some(type_), Some(language)) = (type_, language) else {
+            let cell = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let sum = sums.entry(cell).or_default();
+            sum.stored += 1;
+            sum.bytes += entry.size;
+        }
+        for ((language, type_), sum) in sums {
+            let (Some(type_), Some(language)) = (types.get(type_), languages.get(language)) else {
                 return unproven("the snapshot before has documents of a type or language that nobody knows");
             };
             for tally in [
@@ -408,8 +422,8 @@ impl<'a> Update<'a> {
                 by_type.entry(type_.clone()).or_default(),
                 by_language.entry(language.clone()).or_default(),
             ] {
-                tally.stored += 1;
-                tally.bytes += entry.size;
+                tally.stored += sum.stored;
+                tally.bytes += sum.bytes;
             }
         }
         tally.reported = Some(self.total);

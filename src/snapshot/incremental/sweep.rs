@@ -27,7 +27,7 @@ impl Update<'_> {
         if !new.is_empty() {
             self.read_by_id(&new).await?;
         }
-        self.read_concerned(&[]).await?;
+        self.read_concerned().await?;
         if self.expected() == self.total {
             return Ok(());
         }

@@ -1,11 +1,14 @@
 //! What an incremental read must notice, and when it does not dare.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use prismvault::contentapi::{ASSET_HOST, Document};
 use prismvault::prismic::WALK;
-use prismvault::sandbox::{Changes, Faults};
+use prismvault::progress::Problem;
+use prismvault::sandbox::{Changes, Faults, Release};
 use prismvault::snapshot::Read;
-use prismvault::vault::format::manifest::{ReadMode, Status};
+use prismvault::vault::format::manifest::{Manifest, ReadMode, Status};
 use serde_json::json;
 
 use super::{assert_equal_to_full, incremental, mode, settled, snapshot, why_full};
@@ -62,6 +65,20 @@ async fn a_clock_of_the_service_that_was_ahead_hides_nothing_once_it_is_set_righ
 }
 
 #[tokio::test]
+async fn one_that_comes_with_an_old_date_is_found_by_counting() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    let comes = document("MadeByHand000001", "en-us", &json!([]), &json!({}));
+    source.repository.publish(Changes { put: vec![comes], ..Changes::default() });
+    assert_incremental(&backup, &source, "it comes").await;
+    let links = json!({ "to": { "link_type": "Document", "id": "MadeByHand000001", "type": "page", "tags": [],
+                                "lang": "en-us", "slug": "-", "isBroken": false } });
+    let comes = document("MadeByHand000002", "en-us", &json!([]), &links);
+    source.repository.publish(Changes { put: vec![comes], ..Changes::default() });
+    assert_incremental(&backup, &source, "one that links to it").await;
+}
+
+#[tokio::test]
 async fn one_that_comes_while_another_goes_does_not_hide_it() {
     let source = Source::synthetic(120, 4);
     let backup = settled(&source).await;
@@ -76,6 +93,50 @@ async fn one_that_comes_while_another_goes_does_not_hide_it() {
     source.repository.publish(Changes { put: vec![comes.into()], remove: [id].into() });
     assert_eq!(source.repository.documents().len(), before);
     assert_incremental(&backup, &source, "swapped").await;
+}
+
+/// A release with these documents, and a publish of something else.
+fn put_release(source: &Source, version: &str, documents: Vec<Arc<Document>>) {
+    source.repository.put_release(Release {
+        id: "Release000000001".to_owned(),
+        label: "next".to_owned(),
+        scheduled_at: None,
+        version: version.to_owned(),
+        documents,
+    });
+    source.repository.publish(Changes::default());
+}
+
+/// What an editor makes of a document in a release.
+fn edited(document: &Document) -> Arc<Document> {
+    let mut value: serde_json::Value = serde_json::from_str(&document.stored()).unwrap();
+    value["data"]["in_release"] = json!("another text");
+    Arc::new(Document::parse(&value.to_string(), &[ASSET_HOST]).unwrap())
+}
+
+#[tokio::test]
+async fn another_version_of_a_release_with_as_many_documents_is_read_in_full() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    let documents: Vec<Arc<Document>> = source.repository.documents().iter().map(Arc::clone).collect();
+    put_release(&source, "Version000000001", vec![edited(&documents[3])]);
+    assert_incremental(&backup, &source, "a release is made").await;
+    put_release(&source, "Version000000002", vec![edited(&documents[40])]);
+    assert_incremental(&backup, &source, "it holds another document").await;
+    put_release(&source, "Version000000003", vec![edited(&documents[40]), edited(&documents[3])]);
+    assert_incremental(&backup, &source, "it holds both").await;
+}
+
+#[tokio::test]
+async fn what_a_release_holds_is_kept_when_it_goes_from_master() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    let documents: Vec<Arc<Document>> = source.repository.documents().iter().map(Arc::clone).collect();
+    // One as master has it, one that was edited.
+    put_release(&source, "Version000000001", vec![Arc::clone(&documents[3]), edited(&documents[40])]);
+    assert_incremental(&backup, &source, "a release is made").await;
+    source.repository.remove_documents(&[&documents[3].head.id, &documents[40].head.id]);
+    assert_incremental(&backup, &source, "both go from master").await;
 }
 
 #[tokio::test]
@@ -198,6 +259,63 @@ async fn a_predecessor_that_tells_too_little_is_not_built_upon() {
     commit_again(&backup, &manifest, known.clone()).await;
     source.repository.edit(0.02, 2).unwrap();
     assert_full(&backup, &source, "older version").await;
+}
+
+#[tokio::test]
+async fn a_predecessor_that_is_not_what_a_full_read_would_give_is_not_built_upon() {
+    let source = Source::synthetic(120, 4);
+    let backup = settled(&source).await;
+    source.repository.edit(0.02, 1).unwrap();
+    let good = snapshot(&backup, &source, incremental()).await.committed.manifest;
+    let known = links(&backup, &good).await;
+    let gap = |subject: &str| Problem::new("document-not-listed", subject, "accepted");
+    type Change<'a> = &'a dyn Fn(&mut Manifest);
+    let changes: [(Change<'_>, &str); 5] = [
+        (&|it| it.source.integration_fields_ref = Some("another".to_owned()), "integration fields changed"),
+        (&|it| it.accepted_gaps = vec![gap("documents/en-us/page/X.json")], "lacks something of documents"),
+        (&|it| it.consistency.changed_during_run = vec!["models/slices/a.json".to_owned()], "changed while"),
+        (&|it| it.source.content_api = "https://elsewhere.test/api/v2".to_owned(), "was read elsewhere"),
+        (&|it| it.source.write_token = false, "without write token"),
+    ];
+    for (seed, (change, reason)) in (2..).zip(changes) {
+        let mut manifest = good.clone();
+        change(&mut manifest);
+        commit_again(&backup, &manifest, known.clone()).await;
+        source.repository.edit(0.02, seed).unwrap();
+        assert_full(&backup, &source, reason).await;
+    }
+    // The same with nothing changed is built upon: it is not that somebody else committed it.
+    let good = snapshot(&backup, &source, Read::Full).await.committed.manifest;
+    let known = links(&backup, &good).await;
+    commit_again(&backup, &good, known).await;
+    source.repository.edit(0.02, 9).unwrap();
+    assert_incremental(&backup, &source, "committed again").await;
+}
+
+#[tokio::test]
+async fn whoever_says_what_changed_may_lie_and_changes_neither_content_nor_how_it_is_read() {
+    let source = Source::synthetic(1200, 4);
+    let backup = settled(&source).await;
+    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    source.repository.remove_documents(&[&ids[3]]);
+    source.repository.edit(0.01, 1).unwrap();
+    // All of them, one gone among them, more than the requests that may be made by id; and others.
+    let mut told = ids.clone();
+    told.extend(["", "nobodysid", "a\"]]", "../x"].map(str::to_owned));
+    source.control().reset_counters();
+    let report =
+        snapshot(&backup, &source, Read::Incremental { full_every: super::WEEK, told: told.clone() }).await;
+    assert_eq!(mode(&report), ReadMode::Incremental, "{}", why_full(&report));
+    let requests = source.control().request_count();
+    assert!(requests <= 60, "{requests}");
+    let asked = |text: &str| source.control().log().iter().any(|request| request.target.contains(text));
+    assert!(!asked("nobodysid") && !asked("..%2Fx"), "only what the snapshot before holds is asked for");
+    assert_equal_to_full(&backup, &report, &source, "told of everything").await;
+    // Nothing changed but a release: all that is named is there.
+    source.repository.publish(Changes::default());
+    let report = snapshot(&backup, &source, Read::Incremental { full_every: super::WEEK, told }).await;
+    assert_eq!(mode(&report), ReadMode::Incremental, "{}", why_full(&report));
+    assert_equal_to_full(&backup, &report, &source, "told of everything again").await;
 }
 
 #[tokio::test]

@@ -234,6 +234,41 @@ fn a_clock_that_was_a_day_ahead_keeps_no_job_from_running() {
 }
 
 #[test]
+fn a_job_that_follows_another_follows_it_once_after_a_clock_was_a_day_ahead() {
+    let nightly = job("nightly", "cron = \"0 2 * * *\"");
+    let copies = job("copies", "after = \"nightly\"");
+    let tomorrow = at("2026-11-22T02:00:00Z");
+    let mut agenda = agenda(&[&nightly, &copies], day("01:00"));
+    assert_eq!(begun(&agenda.due(tomorrow)), ["nightly 1 0"]);
+    agenda.ended(&nightly.name, Ended::Done, tomorrow);
+    let mut runs = 0;
+    for minute in 10..50 {
+        let now = day(&format!("03:{minute}"));
+        for start in agenda.due(now).start {
+            runs += 1;
+            agenda.ended(&start.job.name, Ended::Done, now);
+        }
+    }
+    assert_eq!(runs, 1);
+}
+
+#[test]
+fn a_job_that_waits_for_a_run_to_end_does_not_keep_the_scheduler_awake() {
+    let nightly = job("nightly", "cron = \"0 2 * * *\"");
+    let copies = job("copies", "cron = \"1 2 * * *\"\nafter = \"nightly\"");
+    let others = ["a", "b"].map(|name| job(name, "cron = \"3 2 * * *\""));
+    let mut agenda = agenda(&[&nightly, &copies, &others[0], &others[1]], day("01:00"));
+    assert_eq!(begun(&agenda.due(day("02:00"))), ["nightly 1 0"]);
+    assert_eq!(begun(&agenda.due(day("02:02"))), NONE, "it comes after the other");
+    assert_eq!(agenda.wakes(), Some(day("02:03")));
+    assert_eq!(begun(&agenda.due(day("02:03"))), ["a 1 0"], "two at once");
+    assert_eq!(agenda.wakes(), None, "nothing to do until a run ends");
+    agenda.ended(&nightly.name, Ended::Done, day("02:10"));
+    assert_eq!(begun(&agenda.due(day("02:10"))), ["copies 1 0"], "the one that was due first");
+    assert_eq!(agenda.wakes(), Some(at("2026-11-22T02:00:00Z")));
+}
+
+#[test]
 fn a_job_that_runs_elsewhere_is_looked_at_again() {
     let nightly = job("nightly", "cron = \"0 2 * * *\"");
     let mut agenda = agenda(&[&nightly], day("01:00"));

@@ -55,6 +55,9 @@ struct FakeHand {
     /// What the vault knows; `None` while it cannot be asked.
     known: Mutex<Option<Vec<(Name, Known)>>>,
     told: Mutex<Vec<String>>,
+    /// How long the vault takes to say what it knows.
+    recall_takes: Duration,
+    turned: Mutex<Option<Instant>>,
 }
 
 impl FakeHand {
@@ -64,6 +67,8 @@ impl FakeHand {
             plans: plans.iter().cloned().collect(),
             known: Mutex::new(Some(Vec::new())),
             told: Mutex::default(),
+            recall_takes: Duration::ZERO,
+            turned: Mutex::default(),
         })
     }
 
@@ -83,7 +88,14 @@ impl Hand for FakeHand {
     }
 
     async fn recall(&self, _jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
+        if !self.recall_takes.is_zero() {
+            sleep(self.recall_takes).await;
+        }
         self.known.lock().unwrap().clone()
+    }
+
+    fn turned(&self) {
+        *self.turned.lock().unwrap() = Some(Instant::now());
     }
 
     fn tell(&self, event: Event<'_>) {
@@ -294,6 +306,37 @@ async fn new_jobs_are_taken_while_others_run() {
         told,
         ["02:05:00 b begins (1, 0 missed)", "02:05:01 b Done after 1s", "02:11:00 a Done after 600s"]
     );
+    live.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_are_taken_while_jobs_run() {
+    let clock = PausedClock::at("2026-11-21T02:00:00Z");
+    let hand = FakeHand::new(&clock, &[("a", plan(60, DONE)), ("b", plan(3600, DONE))]);
+    let jobs = ["a", "b"].map(|name| job(name, "cron = \"1 2 * * *\"")).into();
+    let live = Live::begin(&clock, &hand, jobs);
+    let settings = Change::Settings { at_once: 1, finish: Duration::from_secs(5) };
+    live.changes.send(settings).await.unwrap();
+    let told = live.pass(130).await;
+    let expected =
+        ["02:01:00 a begins (1, 0 missed)", "02:02:00 a Done after 60s", "02:02:00 b begins (1, 0 missed)"];
+    assert_eq!(told, expected, "one after the other");
+    let began = Instant::now();
+    assert_eq!(live.end().await.len(), 2);
+    assert_eq!(began.elapsed().as_secs(), 5, "the time to finish is the new one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_loop_goes_on_while_the_vault_is_slow_to_answer() {
+    let clock = PausedClock::at("2026-11-21T02:00:00Z");
+    let mut hand = FakeHand::new(&clock, &[("a", plan(1, DONE))]);
+    Arc::get_mut(&mut hand).unwrap().recall_takes = Duration::from_hours(3);
+    let live = Live::begin(&clock, &hand, vec![job("a", "cron = \"@yearly\"")]);
+    for _ in 0..100 {
+        live.pass(97).await;
+        let silent = hand.turned.lock().unwrap().expect("it began").elapsed();
+        assert!(silent <= Duration::from_secs(31), "{silent:?}");
+    }
     live.end().await;
 }
 

@@ -86,8 +86,9 @@ fn the_examples_of_the_repository_are_good() {
             ("nightly-replicate", Work::Replicate),
             ("nightly-verify", sample),
             ("nightly", Work::Snapshot { full_every: None }),
+            ("quarterly-access-review", Work::AccessReview),
             ("retain", Work::Retain),
-            ("weekly-prune", Work::Prune),
+            ("weekly-prune", Work::Prune { repack_below: None }),
             ("weekly-verify", verify)
         ]
     );
@@ -110,6 +111,10 @@ fn the_examples_of_the_repository_are_good() {
         "level",
         "sample",
         "max_duration",
+        "repack",
+        "repack_below",
+        "to",
+        "access-review",
         "presence",
         "stored",
         "bytes",
@@ -187,6 +192,17 @@ fn every_mistake_names_file_line_and_what_was_probably_meant() {
             GOOD.replace("snapshot", "verify") + "max_duration = \"long\"\n",
             "x.toml:4: max_duration: must be a duration such as \"30m\" or \"2h\"",
         ),
+        (job("repack = true"), "x.toml:4: repack: is for prune jobs only"),
+        (job("to = \"reviews\""), "x.toml:4: to: is for access-review jobs only"),
+        (GOOD.replace("snapshot", "access-review") + "to = \"\"\n", "x.toml:4: to: is empty"),
+        (
+            GOOD.replace("snapshot", "prune") + "repack_below = 40\n",
+            "x.toml:4: repack_below: is used only with repack = true",
+        ),
+        (
+            GOOD.replace("snapshot", "prune") + "repack = true\nrepack_below = 0\n",
+            "x.toml:5: repack_below: must be from 1 to 100",
+        ),
         (job("catchup = true"), "x.toml:4: catchup: unknown key, did you mean \"catch_up\"?"),
         (job("catch_up = \"yes\""), "x.toml:4: catch_up: must be true or false, not text"),
         (job("jitter = \"soon\""), "x.toml:4: jitter: must be a duration such as \"30m\" or \"2h\""),
@@ -223,7 +239,7 @@ fn mistakes_of_time_and_choice_are_named_the_same_way() {
         (GOOD.replace("@daily", ""), "x.toml:3: cron: is empty"),
         (
             GOOD.replace("snapshot", "snapshoot"),
-            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, retain, prune)",
+            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, retain, prune, access-review)",
         ),
         (
             GOOD.replace("[\"*\"]", "[]"),
@@ -260,6 +276,33 @@ fn expect_mistakes<const N: usize>(mistakes: [(String, &str); N]) {
         let expected = format!("schedules/{expected}");
         assert!(mistake.starts_with(&expected), "{text}\n  {mistake}\n  {expected}");
     }
+}
+
+#[test]
+fn no_job_has_the_name_of_the_lease_under_which_alarms_are_told() {
+    let mistakes = Files::new(&[("Alarms.toml", GOOD)]).mistakes();
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+    assert!(mistake.contains("\"Alarms\" is the name of the lease under which alarms are told"), "{mistake}");
+}
+
+#[test]
+fn what_jobs_prune_and_review_is_read_with_its_defaults() {
+    let prune = |more: &str| GOOD.replace("snapshot", "prune") + more;
+    let files = Files::new(&[
+        ("a.toml", &prune("")),
+        ("b.toml", &prune("repack = false\n")),
+        ("c.toml", &prune("repack = true\n")),
+        ("d.toml", &prune("repack = true\nrepack_below = 30\n")),
+        ("e.toml", &(GOOD.replace("snapshot", "access-review") + "to = \"reviews\"\n")),
+    ]);
+    let schedules = files.load();
+    let [.., review] = schedules.jobs.as_slice() else { panic!("{:?}", schedules.mistakes) };
+    let below = schedules.jobs.iter().filter_map(|job| match job.work {
+        Work::Prune { repack_below } => Some(repack_below),
+        _ => None,
+    });
+    assert_eq!(below.collect::<Vec<_>>(), [None, None, Some(Limits::default().repack_below), Some(30)]);
+    assert_eq!((review.work, review.reviews.as_deref()), (Work::AccessReview, Some(Path::new("reviews"))));
 }
 
 #[test]

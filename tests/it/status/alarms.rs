@@ -1,8 +1,11 @@
 //! Every alarm comes with its cause and goes with it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::TimeDelta;
 use prismvault::clock::rfc3339;
 use prismvault::ids::SnapshotId;
+use prismvault::notify::{Pace, due};
 use prismvault::retention::{Fall, Shrink};
 use prismvault::status::{Alarm, Facts, Pending, PendingKind, Severity, State};
 use prismvault::vault::format::manifest::Status;
@@ -153,6 +156,23 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.tokens[0].ends = None,
     ),
     (
+        "access-review:blog",
+        Warning,
+        |facts| facts.repositories[0].members_listed = Some(now() - days(105)),
+        |facts| facts.repositories[0].members_listed = Some(now() - days(104)),
+    ),
+    (
+        // A job has asked for it for long, and nobody ever listed them.
+        "access-review:blog",
+        Warning,
+        |facts| {
+            facts.repositories[0].members_listed = None;
+            facts.jobs.push(job("quarterly", "access-review"));
+        },
+        // Nobody asked for it.
+        |facts| facts.repositories[0].members_listed = None,
+    ),
+    (
         "job-failing:nightly-copy",
         Critical,
         |facts| failed(facts, 1),
@@ -185,6 +205,13 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
             plan.last_due = Some(now() - hours(2));
             plan.jitter = Some(hours(1));
         },
+    ),
+    (
+        // A run that a wrong clock dated tomorrow is no sign of life.
+        "job-overdue:nightly",
+        Critical,
+        |facts| late_after(facts, -hours(30)),
+        |facts| late_after(facts, hours(1)),
     ),
     (
         "scheduler-silent:vault",
@@ -246,6 +273,12 @@ fn never_ran(facts: &mut Facts, late: TimeDelta) {
     (record.last, record.last_success) = (None, None);
 }
 
+/// The first job was due two hours ago, and ran last so long ago.
+fn late_after(facts: &mut Facts, before: TimeDelta) {
+    facts.jobs[0].plan.as_mut().unwrap().last_due = Some(now() - hours(2));
+    facts.jobs[0].record.as_mut().unwrap().last = Some(run(before, 0));
+}
+
 fn next_of_all(facts: &mut Facts, late: TimeDelta) {
     for job in &mut facts.jobs {
         job.record.as_mut().unwrap().next = Some(rfc3339(now() - late));
@@ -273,6 +306,58 @@ fn every_alarm_comes_with_its_cause_and_goes_with_it() {
         let mut facts = good();
         just_not(&mut facts);
         assert_eq!(keys(&judge(&facts).alarms), [], "{key}");
+    }
+}
+
+/// What the issue promises an alarm for.
+const PROMISED: [&str; 13] = [
+    "rpo",
+    "rto",
+    "verified_within",
+    "drilled_within",
+    "copies",
+    "history-lost",
+    "history-short",
+    "shrink",
+    "replica-behind",
+    "locks",
+    "token",
+    "job-never-ran",
+    "scheduler-silent",
+];
+
+#[test]
+fn every_message_says_of_what_since_when_and_which_command_comes_next() {
+    let pace = Pace { remind_every: "24h".parse().unwrap(), calm: std::time::Duration::from_hours(1) };
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for (key, _, cause, _) in ALARMS {
+        let mut facts = good();
+        cause(&mut facts);
+        let alarms = judge(&facts).alarms;
+        let steps = due(&BTreeMap::new(), "status", &alarms, &pace, now() + hours(1));
+        let notice = steps[0].notice.as_ref().unwrap();
+        let (title, details) = (notice.title(), notice.details());
+        let (kind, subject) = key.split_once(':').unwrap();
+        told.insert(kind);
+        let subject = subject.split(':').next().unwrap();
+        match alarms[0].repository {
+            Some(_) => assert!(title.contains(&format!("] {subject}: ")), "{title}"),
+            // Of a replica, a job, or of all jobs.
+            None => assert!(title.contains(subject) || title.contains("jobs"), "{key}: {title}"),
+        }
+        let since = alarms[0].since.unwrap_or(now() + hours(1));
+        assert!(details.contains(&format!("since {}, next: ", rfc3339(since))), "{key}: {details}");
+        assert!(notice.next.contains("prismvault "), "{key}: {details}");
+        // One line, as headers of mails and logs need it.
+        assert!(!title.contains('\n') && title.chars().count() < 300, "{title}");
+    }
+    for kind in PROMISED.iter().chain(&["clock", "access-review"]) {
+        assert!(told.contains(kind), "{kind} in {told:?}");
+    }
+    // And the documentation names each.
+    let page = include_str!("../../../docs/objectives.md");
+    for kind in told {
+        assert!(page.contains(&format!("`{kind}`")), "{kind}");
     }
 }
 

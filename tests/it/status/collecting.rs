@@ -126,6 +126,19 @@ async fn a_snapshot_from_the_future_is_not_the_newest() {
 }
 
 #[tokio::test]
+async fn a_verification_of_the_future_is_none() {
+    let test = TestVault::new(1, true).await;
+    test.snapshot("blog", ITEM).await;
+    test.backup.clock.advance(days(40));
+    let scope = Scope { remember: true, ..Scope::default() };
+    let vault = test.backup.open().await.unwrap();
+    verify(&vault, &VerifyOptions { scope, ..verify_options(Level::Bytes) }).await.unwrap();
+    assert!(of_backup(&test.backup).await.repositories[0].verified.is_some());
+    test.backup.clock.advance(-days(39));
+    assert!(of_backup(&test.backup).await.repositories[0].verified.is_none());
+}
+
+#[tokio::test]
 async fn partial_snapshots_and_lost_history_are_counted() {
     let history = History::new(1).await;
     let first = history.night("blog", 100).await;

@@ -77,6 +77,7 @@ pub(crate) fn repository(repository: &str) -> RepositoryFacts {
     };
     RepositoryFacts {
         repository: name(repository),
+        members_listed: Some(now() - days(30)),
         snapshots: 40,
         newest: Some(newest.clone()),
         last_complete: Some(newest),
