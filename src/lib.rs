@@ -22,9 +22,9 @@
 //! | 3 | [`access`]: members of a repository over time, and what each role may do with the vault |
 //! | 3 | [`standby`]: snapshots served through Prismic's own Content API, out of the vault |
 //! | 3 | [`status`]: each repository against its objectives, alarms, numbers for Prometheus |
-//! | 5 | [`schedule`]: jobs as files, and when each runs: crontab(5) in its time zone |
+//! | 5 | [`schedule`]: jobs as files, when each runs (crontab(5) in its time zone), and one run: lease, record |
 //! | 5 | [`notify`]: tells people and programs what is wrong, once, again, and when it is over |
-//! | 6 | [`server`]: the port of the daemon: Prismic's webhooks, health, metrics |
+//! | 6 | [`server`]: the ports of the daemon: Prismic's webhooks; health and metrics |
 //! | 6 | [`cli`]: clap, output, exit codes: one file a command |
 
 pub mod access;

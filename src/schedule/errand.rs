@@ -6,7 +6,8 @@
 //! rehearsed without one.
 //!
 //! Where leases cannot be asked, what only adds runs all the same: two snapshots are harmless, none
-//! is not. What removes does not.
+//! is not. What removes does not. A run that began under a lease is stopped when that ends because its
+//! place was away for so long, also one that only adds; it counts as failed.
 //!
 //! Records are made by the clocks of several machines: what one says of the future covers nothing,
 //! because a run too many is harmless, and one that never comes is not.

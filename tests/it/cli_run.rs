@@ -350,18 +350,34 @@ async fn what_a_webhook_names_spares_the_search_for_it_and_lies_change_nothing()
     assert_eq!(manifest["counts"]["documents"]["stored"], 2498);
 }
 
+/// Removes what a probe found: nobody knows what the store does.
+fn forget_probes(place: &Workplace) {
+    for entry in std::fs::read_dir(place.file("vault/state")).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("abilities") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_there_are_no_leases_is_said_once_and_not_at_each_run() {
+    let source = small();
+    let place = place_with(&source, &[("often", SECONDLY)]);
+    forget_probes(&place);
+    let live = Live::begin(&place);
+    for _ in 0..2 {
+        live.expect("ended", Some("often"));
+    }
+    let end = live.end();
+    assert_eq!(end.stderr.matches("another host may run often as well").count(), 1, "{end:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_leases_snapshots_run_and_what_removes_does_not() {
     let source = small();
     let prune = "job = \"prune\"\nrepositories = [\"*\"]\ncron = \"@weekly\"\n";
     let place = place_with(&source, &[("yearly", YEARLY), ("prune", prune)]);
-    // What a probe found is not there: nobody knows what the store does.
-    let vault = place.file("vault/state");
-    for entry in std::fs::read_dir(vault).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().starts_with("abilities") {
-            std::fs::remove_file(entry.path()).unwrap();
-        }
-    }
+    forget_probes(&place);
     let run = place.expect(0, &["jobs", "run", "yearly"]);
     assert!(run.stderr.contains("another host may run yearly as well, which does no harm"), "{run:?}");
     let run = place.expect(5, &["jobs", "run", "prune"]);

@@ -11,7 +11,7 @@
 //! for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::cli::Context;
@@ -34,6 +34,7 @@ pub(in crate::cli) use crate::schedule::errand::{known, next};
 use crate::schedule::{Job, Known, Work};
 use crate::server::Publish;
 use crate::snapshot::Read;
+use crate::vault::error::VaultError;
 use crate::vault::format::job::RunRecord;
 use crate::vault::lease::{Held, Holder};
 use crate::vault::open::Vault;
@@ -56,6 +57,8 @@ pub(in crate::cli) struct Order {
     pub(in crate::cli) only: Option<BTreeMap<Name, Publish>>,
     /// Who asks.
     pub(in crate::cli) holder: Holder,
+    /// Why jobs run without a lease, as it was told; the same is not told again.
+    pub(in crate::cli) unsure: Arc<Mutex<BTreeMap<Name, String>>>,
     /// Identities besides those of the configuration.
     pub(in crate::cli) identity: IdentityOptions,
 }
@@ -101,6 +104,7 @@ pub(super) async fn run_one(
         if_due,
         only: None,
         holder: Holder::new(host()),
+        unsure: Arc::default(),
         identity,
     };
     match carry_out(&order, config, context).await {
@@ -148,15 +152,14 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         lease_of: lease_of.as_deref(),
     };
     let held = match errand.ask().await {
-        Ok(Asking::Granted(held)) => Some(held),
+        Ok(Asking::Granted(held)) => {
+            order.unsure.lock().expect("no holder of this lock can panic").remove(&order.job.name);
+            Some(held)
+        }
         Ok(Asking::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
         Ok(Asking::Covered(known)) => return Carried::Covered(known),
         Ok(Asking::Unsure(error)) => {
-            context.output.warning(format!(
-                "another host may run {} as well, which does no harm: {}",
-                order.job.name,
-                with_causes(&error)
-            ));
+            warn_unsure(order, &error, context);
             None
         }
         Err(error) => {
@@ -178,6 +181,18 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
     note(&errand, order.attempt, started, &result, context).await;
     give_back(held.as_deref(), &vault).await;
     Carried::Ran(result)
+}
+
+/// Says that a job runs without a lease, and why: once as long as that is so.
+fn warn_unsure(order: &Order, error: &VaultError, context: &Context) {
+    let (name, why) = (&order.job.name, with_causes(error));
+    let next = error.next_step().map(|next| format!(" ({next})")).unwrap_or_default();
+    let warning = format!("another host may run {name} as well, which does no harm: {why}{next}");
+    let before =
+        order.unsure.lock().expect("no holder of this lock can panic").insert(name.clone(), warning.clone());
+    if before.as_ref() != Some(&warning) {
+        context.output.warning(warning);
+    }
 }
 
 /// Does the work in the vault that is open, and stops it when its lease is lost.

@@ -61,6 +61,8 @@ struct Shared {
     seen: Arc<Seen>,
     /// On whom a job waits, so that it is told once.
     elsewhere: Mutex<BTreeMap<Name, String>>,
+    /// Why jobs run without a lease, as it was told.
+    unsure: Arc<Mutex<BTreeMap<Name, String>>>,
     numbers: Numbers,
     /// What the last look found.
     last_look: Mutex<Option<Arc<LastLook>>>,
@@ -95,6 +97,7 @@ impl Worker {
             published: Mutex::default(),
             seen: Arc::default(),
             elsewhere: Mutex::default(),
+            unsure: Arc::default(),
             numbers,
             last_look: Mutex::default(),
             changed: Notify::new(),
@@ -281,6 +284,7 @@ impl Shared {
             if_due: published.repositories.is_none(),
             only: published.repositories.clone(),
             holder: self.holder.clone(),
+            unsure: Arc::clone(&self.unsure),
             identity: self.identity.clone(),
         };
         let began = self.context.clock.now();

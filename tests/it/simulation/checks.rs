@@ -207,7 +207,7 @@ impl World {
         match read.await {
             Ok(found) if Some(&found) == revision.map(content).as_ref() => self.model().counts.restored += 1,
             Ok(found) => {
-                self.broken(format!("{id} gives other content than revision {revision:?}: {found:?}"))
+                self.broken(format!("{id} gives other content than revision {revision:?}: {found:?}"));
             }
             Err(error) => {
                 let on = self.model().taken.get(id).map(|taken| taken.on.clone());

@@ -1,4 +1,4 @@
-//! Years of schedules in seconds: `cargo test simulation`.
+//! Schedules, played much faster than they last: `cargo test simulation`.
 //!
 //! The schedulers, their leases, the records of jobs, snapshots, replication, verification,
 //! retention, pruning and `status` are the real ones, on replicas in memory. Everything else is drawn
@@ -17,8 +17,9 @@
 //! - What the rules of retention keep is listed.
 //! - Every complete snapshot that is listed restores, byte by byte, from the replicas that are there.
 //!
-//! `PRISMVAULT_SEED=…` plays one story again, for three years or `PRISMVAULT_DAYS`; without it one
-//! test draws a new one and prints it.
+//! `PRISMVAULT_SEED=…` plays one story again; without it one test draws a new one and prints it. Stories
+//! last a storm and a calm or two, as much as every run of the tests has time for; `PRISMVAULT_DAYS=1095`
+//! makes years of them, which `.ci/run --full` does.
 
 mod checks;
 mod hand;
@@ -30,14 +31,15 @@ use story::{Story, Told};
 
 /// Lines of a story that are shown when it goes wrong.
 const SHOWN: usize = 60;
-/// Days.
+/// Days of a story, where nothing is said.
+const DAYS: u64 = 20;
+/// Days in which everything that can happen must have happened.
 const YEAR: u64 = 365;
-const YEARS: u64 = 3 * YEAR;
 
 /// Plays a story, in which everything must be as it must be.
-fn play(seed: u64, days: u64) -> Told {
+fn play(seed: u64) -> Told {
     let given = std::env::var("PRISMVAULT_DAYS").ok();
-    let days = given.map_or(days, |text| text.parse().expect("days are a number"));
+    let days = given.map_or(DAYS, |text| text.parse().expect("days are a number"));
     let story = Story::of(seed, days);
     let began = std::time::Instant::now();
     let told = story.play();
@@ -79,29 +81,33 @@ fn assert_rich(told: &Told) {
 }
 
 #[test]
-fn three_years_on_two_replicas_of_which_one_is_enough() {
-    assert_rich(&play(4, YEARS));
+fn on_two_replicas_of_which_one_is_enough() {
+    let told = play(4);
+    assert!(told.counts.restored > 0 && told.counts.looks > 0, "{:?}", told.counts);
+    if told.days >= YEAR {
+        assert_rich(&told);
+    }
 }
 
 #[test]
-fn a_year_on_two_replicas_that_are_both_needed() {
-    play(2, YEAR);
+fn on_two_replicas_that_are_both_needed() {
+    play(2);
 }
 
 #[test]
-fn a_year_on_three_replicas_of_which_one_is_enough() {
-    play(1, YEAR);
+fn on_three_replicas_of_which_one_is_enough() {
+    play(1);
 }
 
 #[test]
-fn a_year_on_three_replicas_of_which_two_are_enough() {
-    play(3, YEAR);
+fn on_three_replicas_of_which_two_are_enough() {
+    play(3);
 }
 
 #[test]
-fn a_year_that_nobody_has_seen_yet_or_the_years_of_a_seed() {
+fn of_a_story_that_nobody_has_seen_yet_or_of_a_seed() {
     match std::env::var("PRISMVAULT_SEED") {
-        Ok(text) => play(text.parse().expect("a seed is a number"), YEARS),
-        Err(_) => play(fastrand::u64(..1 << 32), YEAR),
+        Ok(text) => play(text.parse().expect("a seed is a number")),
+        Err(_) => play(fastrand::u64(..1 << 32)),
     };
 }

@@ -42,13 +42,17 @@ const JOBS: [(&str, &str); 6] = [
         "job = \"snapshot\"\nrepositories = [\"*\"]\ncron = \"0 2 * * *\"\njitter = \"10m\"\nretries = 2\ntimeout = \"6h\"",
     ),
     ("live", "job = \"snapshot\"\nrepositories = [\"*\"]\non_publish = true\npoll = \"6h\"\nretries = 1"),
-    ("copies", "job = \"replicate\"\nrepositories = [\"*\"]\nafter = \"nightly\""),
+    // At a time of its own: a snapshot may fail until the replicas have caught up.
+    ("copies", "job = \"replicate\"\nrepositories = [\"*\"]\ncron = \"30 3 * * *\""),
     (
         "checks",
         "job = \"verify\"\nrepositories = [\"*\"]\nlevel = \"bytes\"\ncron = \"0 6 * * 0\"\nretries = 2",
     ),
     ("thinning", "job = \"retain\"\nrepositories = [\"*\"]\ncron = \"0 4 * * 1,4\"\nretries = 1"),
-    ("cleaning", "job = \"prune\"\nrepositories = [\"*\"]\ncron = \"0 5 * * 1\"\nretries = 1"),
+    (
+        "cleaning",
+        "job = \"prune\"\nrepositories = [\"*\"]\ncron = \"0 5 * * 1\"\nafter = \"thinning\"\nretries = 1",
+    ),
 ];
 
 /// The clock that is right.
