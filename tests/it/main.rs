@@ -41,6 +41,7 @@ mod first_use;
 mod forecasts;
 mod golden;
 mod hidden;
+mod hostile_corpus;
 mod iam;
 mod incremental;
 mod job_records;
