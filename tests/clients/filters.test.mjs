@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { filter } from "@prismicio/client";
 import { distance, select } from "./model.mjs";
-import { both, clientOf, filterOf, ids, libraries, pair, variable, withFilters } from "./support.mjs";
+import { both, clientOf, everyPage, filterOf, ids, libraries, pair, variable, withFilters } from "./support.mjs";
 
 const places = pair();
-const anyLanguage = { lang: "*", pageSize: 100 };
+const anyLanguage = { lang: "*" };
 let all;
 
 before(async () => {
@@ -30,7 +30,7 @@ const FILTERS = [
     () => ["at", "my.blog_post.category", "Studio"],
     () => ["at", "my.product.in_stock", true],
     () => ["at", "my.product.in_stock", false],
-    () => ["at", "my.product.price", pick("product", ({ data }) => data.price !== null).data.price],
+    () => ["at", "my.product.price", pick("product").data.price],
     () => ["at", "my.blog_post.published_on", pick("blog_post", ({ data }) => data.published_on).data.published_on],
     () => ["at", "my.blog_post.author", pick("blog_post", ({ data }) => data.author.id).data.author.id],
     () => ["at", "my.event.speakers.speaker", pick("event", ({ data }) => data.speakers[0]?.speaker.id).data.speakers[0].speaker.id],
@@ -75,8 +75,7 @@ const FILTERS = [
     ]),
 ];
 
-const asked = (client, library, filters, parameters) =>
-    client.dangerouslyGetAll(withFilters(library, filters, { ...anyLanguage, ...parameters }));
+const asked = (client, library, filters) => everyPage(client, withFilters(library, filters, anyLanguage));
 
 for (const [version, library] of Object.entries(libraries)) {
     describe(`client ${version}`, () => {
@@ -119,7 +118,7 @@ for (const [version, library] of Object.entries(libraries)) {
 test("fulltext finds whole words, in any case, in every field that has text", async () => {
     const studio = pair("STUDIO_");
     const search = (path, words) =>
-        both(studio, (client) => client.dangerouslyGetAll({ filters: [filter.fulltext(path, words)], lang: "*" }));
+        both(studio, (client) => everyPage(client, { filters: [filter.fulltext(path, words)], lang: "*" }));
     const uids = async (path, words) => (await search(path, words)).map((document) => document.uid).sort();
     assert.deepEqual(await uids("document", "RAINY monday"), ["opening-day"]);
     assert.deepEqual(await uids("document", "rain"), [], "no stems");
@@ -148,7 +147,7 @@ test("similar documents share words of names and tags, the document itself is no
     const origin = all.find((document) => document.tags.length > 0 && document.uid);
     for (const most of [1000, 5]) {
         const found = await both(places, (client) =>
-            client.dangerouslyGetAll({ filters: [filter.similar(origin.id, most)], lang: "*" }),
+            everyPage(client, { filters: [filter.similar(origin.id, most)], lang: "*" }),
         );
         assert.ok(!ids(found).includes(origin.id));
         if (most === 1000) assert.ok(found.length > 3);
@@ -169,7 +168,6 @@ test("what is no filter is refused with its place", async () => {
         "",
     ]) {
         await assert.rejects(both(places, (client) => client.get({ filters: [wrong] })), (error) => {
-            assert.equal(error.name, "Error");
             assert.equal(error.constructor.name, "ParsingError", wrong);
             assert.equal(error.response.type, "parsing-error");
             assert.equal(error.response.pos.location, "query");

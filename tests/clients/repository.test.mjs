@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createClient } from "@prismicio/client";
-import { both, clientOf, ids, libraries, pair, refsOf, variable } from "./support.mjs";
+import { both, clientOf, everyPage, ids, libraries, pair, refsOf, variable } from "./support.mjs";
 
 const studio = pair("STUDIO_");
 const synthetic = pair();
@@ -70,7 +70,7 @@ for (const [version, library] of Object.entries(libraries)) {
                 contents.push(
                     await ask(synthetic, (client) => {
                         client.queryContentFromReleaseByID(id);
-                        return client.dangerouslyGetAll({ lang: "*" });
+                        return everyPage(client, { lang: "*" });
                     }),
                 );
             }
@@ -90,16 +90,15 @@ for (const [version, library] of Object.entries(libraries)) {
                     });
                 }
             }
-            const documents = await ask(places, (client) => client.dangerouslyGetAll({ lang: "*" }), { tokens });
+            const documents = await ask(places, (client) => everyPage(client, { lang: "*" }), { tokens });
             assert.ok(documents.length > 0);
             assert.ok((await ask(places, (client) => client.getTags(), { tokens })).length > 0);
             const [release] = await ask(places, (client) => client.getReleases(), { tokens });
-            await ask(places, (client) => client.get({ ref: undefined, lang: "*" }), { tokens });
             const ofRelease = await ask(
                 places,
                 (client) => {
                     client.queryContentFromReleaseByID(release.id);
-                    return client.dangerouslyGetAll({ lang: "*" });
+                    return everyPage(client, { lang: "*" });
                 },
                 { tokens },
             );

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientOf, ids, refsOf, variable } from "./support.mjs";
+import { clientOf, ids, isA, refsOf, variable } from "./support.mjs";
 
 const base = variable("SEVERAL_URL");
 const accessToken = variable("SERVE_ACCESS_TOKEN");
@@ -19,7 +19,7 @@ test("each repository is below its name", async () => {
     assert.ok(page.next_page.startsWith(`${at("studio")}/documents/search?`));
     assert.ok(!page.next_page.includes(accessToken));
     for (const name of ["blog", "studio"]) {
-        await assert.rejects(clientOf(at(name)).getFirst(), { constructor: { name: "ForbiddenError" } });
+        await assert.rejects(clientOf(at(name)).getFirst(), isA("ForbiddenError"));
     }
     assert.equal((await fetch(`${base}/api/v2?access_token=${accessToken}`)).status, 404);
 });

@@ -103,6 +103,22 @@ export async function both(pair, ask, { library = present, tokens = {}, ...optio
     return here.answer;
 }
 
+/** Reads every page of a query, without the pauses of the client. */
+export async function everyPage(client, parameters) {
+    const documents = [];
+    for (let page = 1; ; page++) {
+        const answer = await client.get({ pageSize: 100, ...parameters, page });
+        documents.push(...answer.results);
+        if (answer.next_page === null) return documents;
+    }
+}
+
+/** Whether an error is of a class of the client: there is one of each in each version. */
+export const isA = (name) => (error) => {
+    assert.equal(error.constructor.name, name, error.stack);
+    return true;
+};
+
 /** Ids, in their order. */
 export const ids = (documents) => documents.map((document) => document.id);
 

@@ -1,8 +1,9 @@
 // A standby that follows moves to the next snapshot while a site reads from it.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { clientOf, libraries, refsOf, until, variable } from "./support.mjs";
 
 const follow = variable("FOLLOW_API");
@@ -17,7 +18,7 @@ async function publish(seed) {
     const changed = await fetch(`${control}/edit?share=0.1&seed=${seed}`, { method: "POST" });
     assert.equal(changed.status, 200);
     const { edited } = await changed.json();
-    execFileSync(variable("TAKE_SNAPSHOT"), { stdio: ["ignore", "ignore", "inherit"] });
+    await promisify(execFile)(variable("TAKE_SNAPSHOT"));
     const now = await until("the new snapshot is served", async () => {
         const now = await masterRef(follow);
         return now !== before && now;
