@@ -81,21 +81,20 @@ impl ContentSource for Standby {
             Some((release, snapshot)) => (Some(release), snapshot),
             None => (None, reference),
         };
-        let found = {
+        let edition = {
             let state = self.0.read().expect("no holder of this lock can panic");
-            let at = state.editions.iter().position(|edition| edition.snapshot().to_string() == snapshot);
-            match at {
-                Some(at) => (at == 0, Arc::clone(&state.editions[at])),
+            match state.editions.iter().find(|edition| edition.snapshot().to_string() == snapshot) {
+                Some(edition) => Arc::clone(edition),
                 None if state.former.iter().any(|former| former == snapshot) => {
                     return Ok(RefAnswer::Expired);
                 }
                 None => return Ok(RefAnswer::Unknown),
             }
         };
-        let (is_first, edition) = found;
         Ok(match release {
-            None if is_first => RefAnswer::Found(RefKind::Master, Arc::clone(edition.master())),
-            None => RefAnswer::Found(RefKind::SupersededMaster, Arc::clone(edition.master())),
+            // Every snapshot that is served was published content. Prismic closes what is not published any
+            // more to whoever has no token, and a client would fail with the ref that it knew a moment ago.
+            None => RefAnswer::Found(RefKind::Master, Arc::clone(edition.master())),
             Some(release) => match edition.release(release) {
                 Some(set) => RefAnswer::Found(RefKind::Release, Arc::clone(set)),
                 None => RefAnswer::Unknown,
