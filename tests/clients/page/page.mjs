@@ -15,9 +15,9 @@ const client = createClient("studio-site", {
 
 const main = document.querySelector("main");
 
-function picture(id, field, parameters) {
+function picture(id, field, parameters, more = {}) {
     const image = document.createElement("img");
-    image.id = id;
+    Object.assign(image, { id, ...more });
     image.alt = field.alt ?? "";
     image.crossOrigin = "anonymous";
     image.src = asImageSrc(field, parameters);
@@ -61,10 +61,8 @@ async function show() {
         intro: document.querySelector("#intro img"),
     };
     images.intro.crossOrigin = "anonymous";
-    const responsive = picture("responsive", home.data.hero);
-    responsive.sizes = "200px";
-    responsive.srcset = asImageWidthSrcSet(home.data.hero, { widths: [100, 200, 400] }).srcset;
-    images.responsive = responsive;
+    const { srcset } = asImageWidthSrcSet(home.data.hero, { widths: [100, 200, 400] });
+    images.responsive = picture("responsive", home.data.hero, {}, { sizes: "200px", srcset });
 
     const shown = {};
     for (const [name, image] of Object.entries(images)) {
