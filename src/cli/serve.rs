@@ -4,7 +4,7 @@
 //! opened anew when a newer one is followed, or when reading failed: a replica that was away may be
 //! back, and nobody should have to restart a standby on the worst day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
@@ -33,18 +33,14 @@ use crate::clock::parse_duration;
 use crate::config::{Config, SecretRef};
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::ids::{Name, SnapshotId};
+use crate::limits::Limits;
+use crate::server::{Bounds, listen};
 use crate::standby::{
-    Bounds, DocumentCache, Edition, Heads, Served, SiteOptions, Standby, StandbyError, listen, open, serve,
-    site, tls,
+    DocumentCache, Edition, Heads, Served, SiteOptions, Standby, StandbyError, open, serve, site, tls,
 };
+use crate::vault::blocks::Blocks;
 use crate::vault::format::manifest::Manifest;
 
-/// Connections at once: ten times what a busy site with a cache in front opens.
-const CONNECTIONS: usize = 1_024;
-/// Time in which a connection must begin a request.
-const IDLE: Duration = Duration::from_secs(30);
-/// Bytes of a head: the longest address, and cookies.
-const HEAD_BYTES: usize = 64 << 10;
 /// How long answers under way are waited for at the end.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -85,6 +81,9 @@ pub struct Args {
     /// Memory for documents that were asked for, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     memory: u32,
+    /// Room on this disk for what was read of the vault, encrypted, in MiB; 0 keeps nothing
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=1 << 26))]
+    cache_size: u32,
     #[command(flatten)]
     identity: IdentityOptions,
 }
@@ -127,14 +126,21 @@ struct ReadyRepository {
 struct Kept {
     standby: Arc<Standby>,
     heads: Arc<Mutex<Heads>>,
+    /// What is served now, the published content first.
     manifests: Vec<Manifest>,
+    /// Those that were asked for by name, which stay.
+    named: Vec<Manifest>,
     /// Scheme and host of file addresses that are served from here.
     file_hosts: Arc<[String]>,
     is_followed: bool,
 }
 
-/// Futures that hold open snapshots.
-type Shelves = FuturesUnordered<LocalBoxFuture<'static, ()>>;
+/// What holds open snapshots and reads them.
+struct Shelves {
+    reading: FuturesUnordered<LocalBoxFuture<'static, ()>>,
+    documents: Arc<DocumentCache>,
+    blocks: Option<Arc<Blocks>>,
+}
 
 /// Serves snapshots until the process is asked to end.
 ///
@@ -146,20 +152,19 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let begun = Instant::now();
     let (acceptor, policy) = (args.acceptor()?, args.policy(context)?);
     let content = Arc::new(ContentSession::open(context, &args.identity).await?);
-    let mut kept = args.wanted(&content)?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         CommandError::because(ErrorKind::Failed, format!("cannot listen on {}", args.listen), error)
             .hint("another process may have it; choose another with --listen")
     })?;
     let address = listener.local_addr().unwrap_or(args.listen);
-    let cache = Arc::new(DocumentCache::new((args.memory as usize) << 20));
-    let mut shelves = Shelves::new();
+    let mut shelves = Shelves {
+        reading: FuturesUnordered::new(),
+        documents: Arc::new(DocumentCache::new((args.memory as usize) << 20)),
+        blocks: content.session.vault.keep_blocks(None, u64::from(args.cache_size) << 20),
+    };
+    let mut kept = args.wanted(&content)?;
     for kept in kept.values_mut() {
-        let mut editions = Vec::new();
-        for manifest in &kept.manifests {
-            let ready = prepare(&shelves, &content, manifest, kept, &cache, context);
-            editions.push(Arc::new(while_reading(&mut shelves, ready).await?));
-        }
+        let editions = shelves.editions(&content, kept, context).await?;
         kept.standby.serve(editions);
     }
     let served = kept
@@ -171,11 +176,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         public_url: args.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
         is_https: acceptor.is_some(),
         rewrites_files: args.rewrite_asset_urls,
+        limits: content.session.config.limits.clone(),
     };
-    let bounds =
-        Bounds { connections: CONNECTIONS, idle: IDLE, head_bytes: HEAD_BYTES, stop_grace: STOP_GRACE };
+    let routes = watch::channel(site(served, &options)).1;
     let mut server = JoinSet::new();
-    server.spawn(listen(listener, site(served, &options), acceptor, bounds, context.cancel.clone()));
+    server.spawn(listen(listener, routes, acceptor, bounds(&options.limits), context.cancel.clone()));
     args.tell(&kept, address, begun, &options, context)?;
     content.session.warn_of_replicas(context);
     drop(content);
@@ -186,14 +191,30 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     loop {
         tokio::select! {
             Some(_) = server.join_next() => return Ok(Outcome::Complete),
-            Some(()) = shelves.next(), if !shelves.is_empty() => {}
-            _ = look.tick(), if !context.cancel.is_cancelled() => {
-                if let Err(error) = args.look(&mut kept, &mut shelves, &cache, context).await {
-                    let error = error.within("what is served stays as it is, and is looked at again");
-                    context.output.error(&error);
-                }
-            }
+            Some(()) = shelves.reading.next(), if !shelves.reading.is_empty() => continue,
+            _ = look.tick(), if !context.cancel.is_cancelled() => {}
         }
+        let looked = tokio::select! {
+            looked = args.look(&mut kept, &mut shelves, context) => looked,
+            // What is being read goes on for the requests that are under way.
+            () = context.cancel.cancelled() => Ok(()),
+        };
+        if let Err(error) = looked {
+            let error = error.within("what is served stays as it is, and is looked at again");
+            context.output.error(&error);
+        }
+    }
+}
+
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds {
+        connections: limits.site_connections,
+        idle: limits.site_idle,
+        stall: limits.site_idle,
+        whole: None,
+        keeps_alive: true,
+        head_bytes: limits.site_head_bytes_max,
+        stop_grace: STOP_GRACE,
     }
 }
 
@@ -215,50 +236,62 @@ fn file_hosts(config: &Config, name: &Name) -> Arc<[String]> {
     hosts.into()
 }
 
-/// Makes a snapshot ready on a shelf of its own.
-fn prepare(
-    shelves: &Shelves,
-    content: &Arc<ContentSession>,
-    manifest: &Manifest,
-    kept: &Kept,
-    cache: &Arc<DocumentCache>,
-    context: &Context,
-) -> oneshot::Receiver<Result<Edition, CommandError>> {
-    let (sender, receiver) = oneshot::channel();
-    let (content, manifest) = (Arc::clone(content), manifest.clone());
-    let (heads, file_hosts) = (Arc::clone(&kept.heads), Arc::clone(&kept.file_hosts));
-    let (cache, progress) = (Arc::clone(cache), Arc::clone(&context.progress));
-    shelves.push(Box::pin(async move {
-        let prepared = async {
-            let snapshot = content.content(&manifest).await?;
-            let mut heads = heads.lock().await;
-            let opened = open(&snapshot, &mut heads, cache, file_hosts, &*progress).await?;
-            Ok::<_, CommandError>((snapshot, opened))
-        };
-        match prepared.await {
-            // Whoever waited may be gone; then nobody needs the shelf.
-            Err(error) => drop(sender.send(Err(error))),
-            Ok((snapshot, (edition, requests))) => {
-                if sender.send(Ok(edition)).is_ok() {
-                    serve(&snapshot, requests).await;
+impl Shelves {
+    /// Makes the snapshots of a repository ready, each on a shelf of its own; others are read meanwhile.
+    async fn editions(
+        &mut self,
+        content: &Arc<ContentSession>,
+        kept: &Kept,
+        context: &Context,
+    ) -> Result<Vec<Arc<Edition>>, CommandError> {
+        let mut editions = Vec::new();
+        for manifest in &kept.manifests {
+            let mut ready = self.prepare(content, manifest, kept, context);
+            let edition = self.meanwhile(&mut ready).await;
+            editions.push(Arc::new(edition.unwrap_or_else(|_| Err(CommandError::interrupted()))?));
+        }
+        Ok(editions)
+    }
+
+    fn prepare(
+        &self,
+        content: &Arc<ContentSession>,
+        manifest: &Manifest,
+        kept: &Kept,
+        context: &Context,
+    ) -> oneshot::Receiver<Result<Edition, CommandError>> {
+        let (sender, receiver) = oneshot::channel();
+        let (content, manifest) = (Arc::clone(content), manifest.clone());
+        let (heads, file_hosts) = (Arc::clone(&kept.heads), Arc::clone(&kept.file_hosts));
+        let (cache, progress) = (Arc::clone(&self.documents), Arc::clone(&context.progress));
+        self.reading.push(Box::pin(async move {
+            let prepared = async {
+                let snapshot = content.content(&manifest).await?;
+                let mut heads = heads.lock().await;
+                let opened = open(&snapshot, &mut heads, cache, file_hosts, &*progress).await?;
+                Ok::<_, CommandError>((snapshot, opened))
+            };
+            match prepared.await {
+                // Whoever waited may be gone; then nobody needs the shelf.
+                Err(error) => drop(sender.send(Err(error))),
+                Ok((snapshot, (edition, requests))) => {
+                    if sender.send(Ok(edition)).is_ok() {
+                        serve(&snapshot, requests).await;
+                    }
                 }
             }
-        }
-    }));
-    receiver
-}
+        }));
+        receiver
+    }
 
-/// Waits for something while shelves are read from.
-async fn while_reading(
-    shelves: &mut Shelves,
-    mut ready: oneshot::Receiver<Result<Edition, CommandError>>,
-) -> Result<Edition, CommandError> {
-    loop {
-        tokio::select! {
-            ready = &mut ready => {
-                return ready.unwrap_or_else(|_| Err(CommandError::interrupted()));
+    /// Waits for something while shelves are read from.
+    async fn meanwhile<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = std::pin::pin!(wanted);
+        loop {
+            tokio::select! {
+                done = &mut wanted => return done,
+                Some(()) = self.reading.next(), if !self.reading.is_empty() => {}
             }
-            Some(()) = shelves.next(), if !shelves.is_empty() => {}
         }
     }
 }
@@ -271,6 +304,7 @@ impl Args {
             standby: Arc::default(),
             heads: Arc::default(),
             manifests: Vec::new(),
+            named: Vec::new(),
             file_hosts: match self.rewrite_asset_urls {
                 true => file_hosts(&content.session.config, name),
                 false => Arc::from([]),
@@ -297,6 +331,7 @@ impl Args {
             if kept.manifests.iter().all(|known| known.snapshot != manifest.snapshot) {
                 kept.manifests.push(manifest.clone());
             }
+            kept.named.push(manifest.clone());
         }
         Ok(wanted)
     }
@@ -306,44 +341,42 @@ impl Args {
         &self,
         kept: &mut BTreeMap<Name, Kept>,
         shelves: &mut Shelves,
-        cache: &Arc<DocumentCache>,
         context: &Context,
     ) -> Result<(), CommandError> {
         let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.shelf().failures() > 0);
         if !kept.values().any(|kept| kept.is_followed || has_failed(kept)) {
             return Ok(());
         }
-        let content = {
-            let opening = ContentSession::open(context, &self.identity);
-            let mut opening = std::pin::pin!(opening);
-            Arc::new(loop {
-                tokio::select! {
-                    opened = &mut opening => break opened?,
-                    Some(()) = shelves.next(), if !shelves.is_empty() => {}
-                }
-            })
-        };
+        let content = shelves.meanwhile(ContentSession::open(context, &self.identity)).await?;
+        drop(content.session.vault.keep_blocks(shelves.blocks.clone(), u64::from(self.cache_size) << 20));
+        let content = Arc::new(content);
         for (name, kept) in kept {
             let newest = content.snapshots.newest_complete(name).filter(|_| kept.is_followed);
-            let is_new = newest.is_some_and(|newest| {
-                kept.manifests.first().is_none_or(|served| served.snapshot != newest.manifest.snapshot)
-            });
-            if !is_new && !has_failed(kept) {
+            let served = kept.manifests.first().map(|manifest| manifest.snapshot.clone());
+            let newer = newest.filter(|newest| served.as_ref() != Some(&newest.manifest.snapshot));
+            if newer.is_none() && !has_failed(kept) {
                 continue;
             }
-            if let Some(newest) = newest.filter(|_| is_new) {
-                // The one before stays for those who are just reading it page by page.
-                kept.manifests.truncate(1);
-                kept.manifests.insert(0, newest.manifest.clone());
+            let before = kept.manifests.clone();
+            if let Some(newer) = newer {
+                // The one before stays for those who are just reading it page by page, and so do those
+                // that were asked for besides.
+                let mut manifests = vec![newer.manifest.clone()];
+                manifests.extend(before.first().cloned());
+                manifests.extend(kept.named.iter().cloned());
+                let mut seen = BTreeSet::new();
+                manifests.retain(|manifest| seen.insert(manifest.snapshot.clone()));
+                kept.manifests = manifests;
             }
-            let mut editions = Vec::new();
-            for manifest in &kept.manifests {
-                let ready = prepare(shelves, &content, manifest, kept, cache, context);
-                editions.push(Arc::new(while_reading(shelves, ready).await?));
+            match shelves.editions(&content, kept, context).await {
+                Ok(editions) => kept.standby.serve(editions),
+                Err(error) => {
+                    kept.manifests = before;
+                    return Err(error);
+                }
             }
-            kept.standby.serve(editions);
-            if is_new && let Some(manifest) = kept.manifests.first() {
-                context.output.message(format!("{name} is served from {} now", manifest.snapshot));
+            if let Some(newer) = newer {
+                context.output.message(format!("{name} is served from {} now", newer.manifest.snapshot));
             }
         }
         Ok(())

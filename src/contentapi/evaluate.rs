@@ -16,6 +16,7 @@ use super::document::{Document, Head};
 use super::ordering::{OrderBy, SortValue, compare};
 use super::query::{Comparison, DateTest, Path, Predicate, Query, Scalar};
 use super::set::DocumentSet;
+use super::slots::Stop;
 use super::source::SourceError;
 use super::text::{each_text, words};
 
@@ -46,6 +47,7 @@ pub(super) fn select(
     query: &Query,
     orderings: &[OrderBy],
     lang: Option<&str>,
+    stop: &Stop,
 ) -> Result<Vec<u32>, SourceError> {
     let similar: Vec<HashMap<&str, usize>> = query
         .predicates
@@ -74,12 +76,14 @@ pub(super) fn select(
     if !of_data.is_empty() || orderings.iter().any(OrderBy::needs_data) {
         let near = nearness(query);
         set.each(&places, &mut |place, document| {
+            stop.check()?;
             let subject = Subject { head: set.head(place), document: Some(document) };
             if of_data.iter().all(|predicate| holds(predicate, subject)) {
                 let values = orderings.iter().map(|key| key.value(subject.head, Some(document))).collect();
                 let distance = near.map_or(0.0, |near| nearest(subject, near));
                 keys.insert(place, Keys { values, distance });
             }
+            Ok(())
         })?;
         places.retain(|place| keys.contains_key(place));
     }
@@ -130,11 +134,16 @@ pub(super) fn is_quick(query: &Query, orderings: &[OrderBy]) -> bool {
     query.predicates.iter().any(|predicate| match predicate {
         Predicate::At(path, _) => matches!(path, Path::Id | Path::Uid { .. }),
         _ => false,
-    }) && !query
+    }) && !is_heavy(query, orderings)
+}
+
+/// Whether a query looks into many documents, or at every head more than once.
+pub(super) fn is_heavy(query: &Query, orderings: &[OrderBy]) -> bool {
+    query
         .predicates
         .iter()
         .any(|predicate| needs_data(predicate) || matches!(predicate, Predicate::Similar(..)))
-        && !orderings.iter().any(OrderBy::needs_data)
+        || orderings.iter().any(OrderBy::needs_data)
 }
 
 /// The predicate of nearness that orders a result.

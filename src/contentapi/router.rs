@@ -9,11 +9,23 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::Value;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessPolicy, Caller};
-use super::answer::{Refusal, json_response, raw_json_response};
-use super::search::{Parameters, Place, Search};
-use super::source::{ContentSource, RefAnswer};
+use super::answer::{Refusal, raw_json_response};
+use super::encoding::{Accepted, Encoded};
+use super::search::{ACCESS_TOKEN, Parameters, Place, Search};
+use super::set::DocumentSet;
+use super::slots::{Slots, Stop};
+use super::source::{ContentSource, RefAnswer, RepositoryRoot, SourceError};
+use crate::ids::Digest;
+use crate::limits::Limits;
+
+/// How long an answer at a ref may be kept: it never changes, but a person may be erased.
+const IMMUTABLE: &str = "max-age=86400";
+/// For what the next snapshot changes.
+const CHANGING: &str = "no-cache";
 
 /// How a repository is served.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +44,10 @@ pub struct ContentOptions {
     pub asset_host: String,
     /// Longest address that is answered, in bytes; Prismic refuses 2,048 and more.
     pub url_bytes_max: Option<usize>,
+    /// Bounds of an evaluation.
+    pub limits: Limits,
+    /// Places for searches; clones share them.
+    pub slots: Arc<Slots>,
 }
 
 /// Told of a search before it is answered; what it returns lowers `pageSize`. For the sandbox's
@@ -57,8 +73,11 @@ pub fn router(source: Arc<dyn ContentSource>, options: ContentOptions, page_cap:
         .with_state(engine)
 }
 
+/// Lets pages of any site read answers, and nobody keep those that do not say for how long.
 async fn allow_origin(mut response: Response) -> Response {
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -77,8 +96,9 @@ async fn root(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(qu
     let root = engine.source.root().await?;
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
     let base = engine.base(&headers);
-    match engine.options.access.root(engine.caller(&parameters)) {
-        Some(with_releases) => Ok(json_response(StatusCode::OK, &root.to_api(&base, with_releases))),
+    let caller = engine.caller(&parameters, &headers);
+    match engine.options.access.root(caller) {
+        Some(with_releases) => changing(&headers, &root.to_api(&base, with_releases), caller).await,
         None => Err(Refusal::Unauthorized { base }),
     }
 }
@@ -86,11 +106,12 @@ async fn root(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(qu
 async fn tags(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let root = engine.source.root().await?;
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
-    if engine.options.access.root(engine.caller(&parameters)).is_none() {
+    let caller = engine.caller(&parameters, &headers);
+    if engine.options.access.root(caller).is_none() {
         return Err(Refusal::Unauthorized { base: engine.base(&headers) });
     }
     let tags = root.tags.clone().ok_or(Refusal::NoTags)?;
-    Ok(json_response(StatusCode::OK, &Value::from(tags)))
+    changing(&headers, &Value::from(tags), caller).await
 }
 
 async fn search(
@@ -106,7 +127,7 @@ async fn search(
     }
     let root = engine.source.root().await?;
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
-    let caller = engine.caller(&parameters);
+    let caller = engine.caller(&parameters, &headers);
     if engine.options.access.root(caller).is_none() {
         return Err(Refusal::Forbidden(match caller {
             Caller::Impostor => "Invalid access token",
@@ -131,18 +152,108 @@ async fn search(
         host => host.to_owned(),
     };
     let place = Place { base, asset_host };
-    if let Some(body) = search.answer_now(&set, &place, &root) {
-        return Ok(raw_json_response(StatusCode::OK, body));
+    // Faults of the sandbox change what an address answers.
+    let tag = engine.page_cap.is_none().then(|| search.tag(&place));
+    if let Some(tag) = &tag
+        && is_known(&headers, tag)
+    {
+        return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), tag, IMMUTABLE, caller));
     }
-    // Searching, reading and copying are work for threads that may wait.
-    let work = move || search.answer(&set, &place, &root);
-    let body = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Evaluation)??;
-    Ok(raw_json_response(StatusCode::OK, body))
+    let accepted = Accepted::of(&headers);
+    let body = match search.answer_now(&set, &place, &root, &engine.options.limits) {
+        Some(body) if accepted.is_quick(body.len()) => accepted.encode(body),
+        Some(body) => blocking(move || Ok(accepted.encode(body))).await?,
+        None => evaluate(&engine, search, set, place, root, accepted).await?,
+    };
+    let response = encoded_json_response(body);
+    Ok(match tag {
+        Some(tag) => with_tag(response, &tag, IMMUTABLE, caller),
+        None => response,
+    })
+}
+
+/// Searches, reads, copies and compresses, in a place of its own and for a bounded time.
+async fn evaluate(
+    engine: &Engine,
+    search: Search,
+    set: Arc<DocumentSet>,
+    place: Place,
+    root: Arc<RepositoryRoot>,
+    accepted: Accepted,
+) -> Result<Encoded, Refusal> {
+    let slots = &engine.options.slots;
+    let permit = slots.enter(search.is_heavy()).await?;
+    let gone = CancellationToken::new();
+    // When nobody waits any more, the work ends at the next document.
+    let _waits = gone.clone().drop_guard();
+    let (stop, limits) = (Stop::after(slots.time(), gone), engine.options.limits.clone());
+    let work = blocking(move || {
+        let answered = search.answer(&set, &place, &root, &limits, &stop);
+        let encoded = answered.map(|body| accepted.encode(body));
+        drop(permit);
+        encoded
+    });
+    // What holds the documents may hang, and then nobody asks whether to stop.
+    timeout(slots.time(), work).await.unwrap_or(Err(Refusal::Source(SourceError::TooLong)))
+}
+
+/// Does work on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Evaluation))
+}
+
+/// Whether a cache has the answer of this tag already.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|list| list.split(',')).any(|one| one.trim() == tag)
+}
+
+/// Answers with what changes from snapshot to snapshot: caches have to ask each time.
+async fn changing(headers: &HeaderMap, body: &Value, caller: Caller) -> Answer {
+    let body = body.to_string().into_bytes();
+    let tag = format!("W/\"{}\"", Digest::of(&body));
+    if is_known(headers, &tag) {
+        return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), &tag, CHANGING, caller));
+    }
+    let accepted = Accepted::of(headers);
+    let body = match accepted.is_quick(body.len()) {
+        true => accepted.encode(body),
+        false => blocking(move || Ok(accepted.encode(body))).await?,
+    };
+    Ok(with_tag(encoded_json_response(body), &tag, CHANGING, caller))
+}
+
+/// Says for how long an answer may be kept, and by whom: what was asked for with a token stays with
+/// whoever has it.
+fn with_tag(mut response: Response, tag: &str, lasts: &str, caller: Caller) -> Response {
+    let whose = if caller == Caller::Anonymous { "public" } else { "private" };
+    let headers = response.headers_mut();
+    if let (Ok(tag), Ok(control)) = (tag.parse(), format!("{whose}, {lasts}").parse()) {
+        headers.insert(header::ETAG, tag);
+        headers.insert(header::CACHE_CONTROL, control);
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, authorization"));
+    response
+}
+
+fn encoded_json_response(body: Encoded) -> Response {
+    let (bytes, encoding) = body.into_parts();
+    let mut response = raw_json_response(StatusCode::OK, bytes);
+    Encoded::tell(encoding, &mut response);
+    response
 }
 
 impl Engine {
-    fn caller(&self, parameters: &Parameters) -> Caller {
-        self.options.access.recognise(parameters.get("access_token"))
+    /// Who asks: by the parameter that clients send, or by the header that GraphQL clients do.
+    fn caller(&self, parameters: &Parameters, headers: &HeaderMap) -> Caller {
+        let in_header = || {
+            let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+            let is_token = scheme.eq_ignore_ascii_case("Token") || scheme.eq_ignore_ascii_case("Bearer");
+            is_token.then(|| token.trim())
+        };
+        self.options.access.recognise(parameters.get(ACCESS_TOKEN).or_else(in_header))
     }
 
     fn base(&self, headers: &HeaderMap) -> String {

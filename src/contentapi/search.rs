@@ -11,16 +11,21 @@ use url::form_urlencoded;
 
 use super::answer::Refusal;
 use super::document::Document;
-use super::evaluate::{is_quick, select};
+use super::evaluate::{is_heavy, is_quick, select};
 use super::ordering::{OrderBy, parse_orderings};
 use super::projection::{Known, Linked, Object, Projection};
 use super::query::{ParsingError, Query};
 use super::set::DocumentSet;
+use super::slots::Stop;
 use super::source::RepositoryRoot;
+use crate::ids::Digest;
+use crate::limits::Limits;
 
 /// Prismic's own maximum.
 const PAGE_SIZE_MAX: usize = 100;
 const PAGE_SIZE_DEFAULT: usize = 20;
+/// The parameter with the token of whoever asks.
+pub(super) const ACCESS_TOKEN: &str = "access_token";
 /// Most linked documents that one answer may need: twenty for each of the largest page.
 const LINKED_MAX: usize = 2_000;
 
@@ -106,22 +111,40 @@ impl Search {
         key.finish()
     }
 
+    /// Whether it takes more than the heads of documents, and a page of them.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.projection.is_some() || is_heavy(&self.query, &self.orderings)
+    }
+
+    /// Names the answer, which never changes: a ref stands for the same documents for ever. The token
+    /// is no part of it.
+    pub(super) fn tag(&self, place: &Place) -> String {
+        let mut asked = form_urlencoded::Serializer::new(String::new());
+        asked.append_pair("", env!("CARGO_PKG_VERSION"));
+        asked.append_pair("", &place.base).append_pair("", &place.asset_host);
+        asked.append_pair("", self.lang.as_deref().unwrap_or("*"));
+        asked.extend_pairs(self.parameters.0.iter().filter(|(name, _)| name != ACCESS_TOKEN));
+        format!("W/\"{}\"", Digest::of(asked.finish().as_bytes()))
+    }
+
     /// Answers from a set: the whole body.
     ///
     /// # Errors
     ///
-    /// When a document cannot be read, or too many would have to be.
+    /// When a document cannot be read, too many would have to be, or `stop` says so.
     pub(super) fn answer(
         &self,
         set: &DocumentSet,
         place: &Place,
         root: &RepositoryRoot,
+        limits: &Limits,
+        stop: &Stop,
     ) -> Result<Vec<u8>, Refusal> {
-        let all = set.select(&self.key(), &self.query, &self.orderings, self.lang.as_deref())?;
+        let all = set.select(&self.key(), &self.query, &self.orderings, self.lang.as_deref(), stop)?;
         let page = self.page_of(set, &all);
         let documents = set.load(page.results)?;
         let href = place.href_before(&self.reference);
-        let rendering = Rendering { set, href: &href, asset_host: &place.asset_host };
+        let rendering = Rendering { set, href: &href, asset_host: &place.asset_host, limits, stop };
         let results = match &self.projection {
             None => rendering.as_they_are(&documents),
             Some(projection) => rendering.projected(projection, &documents)?,
@@ -135,15 +158,17 @@ impl Search {
         set: &DocumentSet,
         place: &Place,
         root: &RepositoryRoot,
+        limits: &Limits,
     ) -> Option<Vec<u8>> {
         if self.projection.is_some() || !is_quick(&self.query, &self.orderings) {
             return None;
         }
-        let all = select(set, &self.query, &self.orderings, self.lang.as_deref()).ok()?;
+        let stop = &Stop::never();
+        let all = select(set, &self.query, &self.orderings, self.lang.as_deref(), stop).ok()?;
         let page = self.page_of(set, &all);
         let documents = set.loaded(page.results)?;
         let href = place.href_before(&self.reference);
-        let rendering = Rendering { set, href: &href, asset_host: &place.asset_host };
+        let rendering = Rendering { set, href: &href, asset_host: &place.asset_host, limits, stop };
         Some(self.envelope(&page, place, root, &rendering.as_they_are(&documents)))
     }
 
@@ -185,7 +210,7 @@ impl Search {
     fn page_address(&self, place: &Place, page: usize) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (key, value) in &self.parameters.0 {
-            if !matches!(key.as_str(), "page" | "pageSize" | "access_token") {
+            if !matches!(key.as_str(), "page" | "pageSize" | ACCESS_TOKEN) {
                 query.append_pair(key, value);
             }
         }
@@ -206,6 +231,8 @@ struct Rendering<'a> {
     set: &'a DocumentSet,
     href: &'a str,
     asset_host: &'a str,
+    limits: &'a Limits,
+    stop: &'a Stop,
 }
 
 impl Rendering<'_> {
@@ -228,11 +255,20 @@ impl Rendering<'_> {
         let documents: Vec<Object> =
             documents.iter().map(|document| self.object(document)).collect::<Result<_, _>>()?;
         let mut known = Known::new();
+        let mut bytes = 0;
+        let too_much = |what: String| {
+            let message = format!("[pageSize] {what}, ask for a smaller page or for less of each document");
+            Refusal::Parsing(ParsingError::parameter("pageSize", message))
+        };
         loop {
-            let mut linked = Linked::new(&known);
+            let mut linked = Linked::new(&known, self.limits.embedded_bytes_max);
             let mut projected = documents.clone();
             for document in &mut projected {
+                self.stop.check()?;
                 projection.apply(document, &mut linked);
+            }
+            if linked.is_too_much() {
+                return Err(too_much("linked documents would be embedded too often".to_owned()));
             }
             let missing = linked.into_missing();
             if missing.is_empty() {
@@ -246,16 +282,18 @@ impl Rendering<'_> {
                 return Ok(results);
             }
             if known.len() + missing.len() > LINKED_MAX {
-                return Err(Refusal::Parsing(ParsingError::parameter(
-                    "pageSize",
-                    format!(
-                        "[pageSize] the linked documents of this page are more than {LINKED_MAX}, ask for a smaller page"
-                    ),
+                return Err(too_much(format!(
+                    "the linked documents of this page are more than {LINKED_MAX}"
                 )));
             }
             let places: Vec<u32> = missing.iter().filter_map(|id| self.set.place(id)).collect();
             known.extend(missing.into_iter().map(|id| (id, None)));
             for document in self.set.load(&places)? {
+                self.stop.check()?;
+                bytes += document.data().len();
+                if bytes > self.limits.linked_bytes_max {
+                    return Err(too_much("the linked documents of this page are too large".to_owned()));
+                }
                 known.insert(document.head.id.to_string(), Some(self.object(&document)?));
             }
         }

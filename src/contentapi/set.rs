@@ -11,11 +11,15 @@ use super::document::{Document, Head};
 use super::evaluate::select;
 use super::ordering::OrderBy;
 use super::query::Query;
+use super::slots::Stop;
 use super::source::SourceError;
 
 /// Queries whose results a set remembers. Eight clients that page at the same time; one result
 /// of 200,000 documents takes 800 KB.
 const REMEMBERED_RESULTS: usize = 8;
+
+/// Gets documents with their places; fails where it does not want any more.
+pub type Found<'f> = dyn FnMut(u32, &Arc<Document>) -> Result<(), SourceError> + 'f;
 
 /// Gives the documents of a set that does not keep them itself.
 pub trait Bodies: std::fmt::Debug + Send + Sync + 'static {
@@ -24,8 +28,8 @@ pub trait Bodies: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When one of them cannot be read; some may have been handed over before.
-    fn each(&self, places: &[u32], found: &mut dyn FnMut(u32, &Arc<Document>)) -> Result<(), SourceError>;
+    /// When one of them cannot be read, or those of `found`; some may have been handed over before.
+    fn each(&self, places: &[u32], found: &mut Found<'_>) -> Result<(), SourceError>;
 
     /// Returns the document at a place if it is in memory.
     fn kept(&self, place: u32) -> Option<Arc<Document>>;
@@ -150,15 +154,10 @@ impl DocumentSet {
     }
 
     /// Hands the documents at these places to `found`, in any order; may wait.
-    pub(super) fn each(
-        &self,
-        places: &[u32],
-        found: &mut dyn FnMut(u32, &Arc<Document>),
-    ) -> Result<(), SourceError> {
+    pub(super) fn each(&self, places: &[u32], found: &mut Found<'_>) -> Result<(), SourceError> {
         match &self.documents {
             Documents::Here(documents) => {
-                places.iter().for_each(|place| found(*place, &documents[*place as usize]));
-                Ok(())
+                places.iter().try_for_each(|place| found(*place, &documents[*place as usize]))
             }
             Documents::Elsewhere(_, bodies) => bodies.each(places, found),
         }
@@ -169,6 +168,7 @@ impl DocumentSet {
         let mut loaded: HashMap<u32, Arc<Document>> = HashMap::with_capacity(places.len());
         self.each(places, &mut |place, document| {
             loaded.insert(place, Arc::clone(document));
+            Ok(())
         })?;
         let missing = || SourceError::Unavailable("a document was not handed over".to_owned());
         places.iter().map(|place| loaded.get(place).cloned().ok_or_else(missing)).collect()
@@ -190,13 +190,14 @@ impl DocumentSet {
     ///
     /// # Errors
     ///
-    /// When a document that the query has to look into cannot be read.
-    pub fn select(
+    /// When a document that the query has to look into cannot be read, or `stop` says so.
+    pub(super) fn select(
         &self,
         key: &str,
         query: &Query,
         orderings: &[OrderBy],
         lang: Option<&str>,
+        stop: &Stop,
     ) -> Result<Arc<[u32]>, SourceError> {
         {
             let mut remembered = self.remembered.lock().expect("no holder of this lock can panic");
@@ -208,7 +209,7 @@ impl DocumentSet {
                 return Ok(result);
             }
         }
-        let result: Arc<[u32]> = select(self, query, orderings, lang)?.into();
+        let result: Arc<[u32]> = select(self, query, orderings, lang, stop)?.into();
         let mut remembered = self.remembered.lock().expect("no holder of this lock can panic");
         if remembered.len() >= REMEMBERED_RESULTS {
             remembered.pop_front();

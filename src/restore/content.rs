@@ -72,6 +72,11 @@ impl<'a> OpenSnapshot<'a> {
         &self.manifest
     }
 
+    /// Removes from the local cache what is kept of packs that no replica holds any more.
+    pub fn forget_cached(&self) {
+        self.space.forget_blocks(self.vault);
+    }
+
     /// Returns a reader of its items.
     pub fn reader(&self) -> Reader<'_> {
         Reader::new(self.vault, &self.space)

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -18,6 +19,7 @@ use futures_util::stream;
 use lru::LruCache;
 use serde::Deserialize;
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
 
 use super::images::Transform;
 use super::shelf::Shelf;
@@ -25,6 +27,7 @@ use super::source::Standby;
 use crate::contentapi::SourceError;
 use crate::contentapi::files::{Asked, content_type, decode_path, parse_range};
 use crate::ids::{Digest, ItemId};
+use crate::limits::Limits;
 use crate::vault::pack::ItemData;
 
 /// Bytes of a file that are sent at once.
@@ -98,20 +101,23 @@ struct Pictures {
 pub struct FileCache {
     files: Mutex<LruCache<ItemId, Arc<ItemData>>>,
     pictures: Mutex<Pictures>,
-    making: Semaphore,
-}
-
-impl Default for FileCache {
-    fn default() -> Self {
-        Self {
-            files: Mutex::new(LruCache::unbounded()),
-            pictures: Mutex::new(Pictures { made: LruCache::unbounded(), bytes: 0 }),
-            making: Semaphore::new(PICTURES_AT_ONCE),
-        }
-    }
+    making: Arc<Semaphore>,
+    wait: Duration,
+    time: Duration,
 }
 
 impl FileCache {
+    /// Returns one that is empty.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            files: Mutex::new(LruCache::unbounded()),
+            pictures: Mutex::new(Pictures { made: LruCache::unbounded(), bytes: 0 }),
+            making: Arc::new(Semaphore::new(PICTURES_AT_ONCE)),
+            wait: limits.query_wait,
+            time: limits.query_time,
+        }
+    }
+
     async fn file(&self, item: ItemId, shelf: &Shelf) -> Result<Arc<ItemData>, SourceError> {
         if let Some(kept) = self.files.lock().expect("no holder of this lock can panic").get(&item) {
             return Ok(Arc::clone(kept));
@@ -133,17 +139,26 @@ impl FileCache {
         data: &Arc<ItemData>,
     ) -> Option<(Bytes, &'static str)> {
         let key = (item, transform.clone());
-        if let Some(kept) = self.pictures.lock().expect("no holder of this lock can panic").made.get(&key) {
-            return Some(kept.clone());
+        let kept = || {
+            let mut pictures = self.pictures.lock().expect("no holder of this lock can panic");
+            pictures.made.get(&key).cloned()
+        };
+        if let Some(kept) = kept() {
+            return Some(kept);
         }
-        let permit = self.making.acquire().await.ok()?;
+        // The original is better than waiting for long.
+        let permit = timeout(self.wait, Arc::clone(&self.making).acquire_owned()).await.ok()?.ok()?;
+        // Somebody else may have waited for the same.
+        if let Some(kept) = kept() {
+            return Some(kept);
+        }
         let (work, data) = (transform.clone(), Arc::clone(data));
         let made = tokio::task::spawn_blocking(move || {
-            let original = data.part(0..data.len()).ok()?;
-            work.apply(&original)
+            let made = data.part(0..data.len()).ok().and_then(|original| work.apply(&original));
+            drop(permit);
+            made
         });
         let (bytes, media_type) = made.await.ok()??;
-        drop(permit);
         let made = (Bytes::from(bytes), media_type);
         let mut pictures = self.pictures.lock().expect("no holder of this lock can panic");
         pictures.bytes += made.0.len();
@@ -175,16 +190,17 @@ pub(super) async fn get(State(shop): State<Shop>, request: Request) -> Response 
     };
     let path = decode_path(path);
     for edition in shop.standby.editions() {
-        let found = edition.files().find(&path, edition.shelf()).await;
-        match found {
+        let found = timeout(shop.cache.time, edition.files().find(&path, edition.shelf())).await;
+        match found.unwrap_or(Err(SourceError::TooLong)) {
             Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
             Ok(None) => {}
             Ok(Some(file)) => {
                 let query = request.uri().query().unwrap_or_default();
-                let answered =
-                    answer(&shop.cache, file, &path, query, edition.shelf(), request.headers()).await;
-                let mut response =
-                    answered.unwrap_or_else(|_| StatusCode::SERVICE_UNAVAILABLE.into_response());
+                let answered = answer(&shop.cache, file, &path, query, edition.shelf(), request.headers());
+                let mut response = match timeout(shop.cache.time, answered).await {
+                    Ok(Ok(response)) => response,
+                    _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                };
                 if *request.method() == Method::HEAD {
                     *response.body_mut() = Body::empty();
                 }
@@ -226,6 +242,8 @@ async fn answer(
     {
         return Ok(with_headers(bytes.into_response(), &tag, Some(media_type)));
     }
+    // What cannot be made now may be made the next time: then it is not the same.
+    let tag = format!("\"{}\"", file.item);
     let asked = text(header::RANGE).map(|range| parse_range(range, file.size));
     let (status, range) = match asked {
         Some(Asked::Outside) => {

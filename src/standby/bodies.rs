@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use lru::LruCache;
 
 use super::shelf::Shelf;
-use crate::contentapi::{Bodies, Document, SourceError};
+use crate::contentapi::{Bodies, Document, Found, SourceError};
 use crate::ids::ItemId;
 use crate::vault::pack::ItemData;
 
@@ -93,12 +93,12 @@ impl VaultBodies {
 }
 
 impl Bodies for VaultBodies {
-    fn each(&self, places: &[u32], found: &mut dyn FnMut(u32, &Arc<Document>)) -> Result<(), SourceError> {
+    fn each(&self, places: &[u32], found: &mut Found<'_>) -> Result<(), SourceError> {
         let mut missing: HashMap<ItemId, Vec<u32>> = HashMap::new();
         for place in places {
             let item = self.items[*place as usize];
             match self.cache.get(item) {
-                Some(document) => found(*place, &document),
+                Some(document) => found(*place, &document)?,
                 None => missing.entry(item).or_default().push(*place),
             }
         }
@@ -109,8 +109,7 @@ impl Bodies for VaultBodies {
         self.shelf.read_all(ids, &mut |item, mut data| {
             let document = self.parse(&mut data)?;
             self.cache.keep(item, &document);
-            missing.get(&item).into_iter().flatten().for_each(|place| found(*place, &document));
-            Ok(())
+            missing.get(&item).into_iter().flatten().try_for_each(|place| found(*place, &document))
         })
     }
 

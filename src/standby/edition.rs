@@ -95,6 +95,7 @@ pub async fn open(
     asset_hosts: Arc<[String]>,
     progress: &dyn Progress,
 ) -> Result<(Edition, Requests), StandbyError> {
+    snapshot.forget_cached();
     let catalog = snapshot.catalog().await?;
     let is_document = |entry: &&CatalogEntry| matches!(place(&entry.path), Place::Document { .. });
     let manifest = snapshot.manifest();

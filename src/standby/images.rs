@@ -16,10 +16,10 @@ use image::imageops::FilterType;
 use image::{DynamicImage, GenericImageView as _, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 use url::form_urlencoded;
 
-/// Pixels of an original that is read: twice what cameras make.
-const PIXELS_MAX: u64 = 100_000_000;
+/// Pixels of an original that is read: more than cameras make.
+const PIXELS_MAX: u64 = 64_000_000;
 /// Memory that reading an original may take.
-const MEMORY_MAX: u64 = 512 << 20;
+const MEMORY_MAX: u64 = 256 << 20;
 /// Longest side of a result, as imgix has it.
 const SIDE_MAX: u32 = 8_192;
 /// Quality of JPEG where nothing is said, as imgix has it.

@@ -52,17 +52,24 @@ pub(super) fn shelf() -> (Shelf, Requests) {
     (Shelf { requests: sender, failures: Arc::default() }, Requests(receiver))
 }
 
-/// Reads what is asked for until every shelf is gone.
+/// Reads what is asked for until every shelf is gone. Damaged copies that were read around are told in
+/// the log.
 pub async fn serve(snapshot: &OpenSnapshot<'_>, mut requests: Requests) {
     let reader = snapshot.reader();
     let mut running = FuturesUnordered::new();
+    let mut told = snapshot.vault().warnings().len();
     loop {
         tokio::select! {
             request = requests.0.recv(), if running.len() < AT_ONCE => match request {
                 Some(request) => running.push(answer(&reader, request)),
                 None => break,
             },
-            Some(()) = running.next(), if !running.is_empty() => {}
+            Some(()) = running.next(), if !running.is_empty() => {
+                for warning in snapshot.vault().warnings().into_iter().skip(told) {
+                    told += 1;
+                    tracing::error!(subject = %warning.subject, "{}", warning.detail);
+                }
+            }
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! One repository is at `/api/v2`, several are each below their name: `/NAME/api/v2`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -17,10 +18,10 @@ use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 
 use super::assets::{self, FileCache, Shop};
-use super::listen::Peer;
 use super::source::Standby;
-use crate::contentapi::{AccessPolicy, ContentOptions, ContentSource, router};
+use crate::contentapi::{AccessPolicy, ContentOptions, ContentSource, Slots, router};
 use crate::ids::Name;
+use crate::limits::Limits;
 
 /// Longest address that is answered. Prismic's own limit is 2,048, so no site has longer ones.
 const URL_BYTES_MAX: usize = 8 << 10;
@@ -39,6 +40,8 @@ pub struct SiteOptions {
     pub is_https: bool,
     /// Whether answers name the files here instead of those on Prismic's hosts.
     pub rewrites_files: bool,
+    /// Bounds of what one request may cost.
+    pub limits: Limits,
 }
 
 /// A repository that is served.
@@ -53,7 +56,8 @@ pub struct Served {
 /// Returns everything that is answered: the Content API of each repository, and `/healthz`.
 pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
     let repositories: Arc<[Served]> = repositories.into();
-    let files = Arc::new(FileCache::default());
+    let files = Arc::new(FileCache::new(&options.limits));
+    let slots = Arc::new(Slots::new(&options.limits));
     let mut site = Router::new().route("/healthz", get(health)).with_state(Arc::clone(&repositories));
     for served in &*repositories {
         let prefix = match repositories.len() {
@@ -67,6 +71,8 @@ pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
             prefix: prefix.clone(),
             asset_host: if options.rewrites_files { FILES.to_owned() } else { String::new() },
             url_bytes_max: Some(URL_BYTES_MAX),
+            limits: options.limits.clone(),
+            slots: Arc::clone(&slots),
         };
         let source: Arc<dyn ContentSource> = Arc::<Standby>::clone(&served.standby);
         let shop = Shop { standby: Arc::clone(&served.standby), cache: Arc::clone(&files) };
@@ -142,7 +148,7 @@ async fn no_graphql() -> Response {
 async fn log(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let response = next.run(request).await;
     tracing::info!(
         target: "prismvault::access",

@@ -50,6 +50,7 @@ impl Fields {
                 .iter()
                 .filter_map(|name| Some((name.clone(), embeddable(fields.get(name)?)?)))
                 .collect();
+            linked.embedded(&found);
             match link.get_mut("data") {
                 Some(Value::Object(data)) => data.extend(found),
                 _ => {
@@ -158,7 +159,7 @@ mod tests {
             "later": link("later", "author"),
         });
         let before = data.clone();
-        let mut linked = Linked::new(&known);
+        let mut linked = Linked::new(&known, usize::MAX);
         fields.embed(&mut data, &mut linked);
         assert_eq!(linked.into_missing().into_iter().collect::<Vec<_>>(), ["later"]);
         let expected = json!({

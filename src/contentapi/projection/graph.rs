@@ -128,6 +128,7 @@ fn link(selection: &Selection, link: &Object, linked: &mut Linked<'_>, depth: us
     let selection = selection.of_kind(type_id);
     if let Some(Value::Object(data)) = linked.get(id).and_then(|target| target.get("data")) {
         let data = fields(&selection, data, linked, depth + 1);
+        linked.embedded(&data);
         link.insert("data".to_owned(), data.into());
     }
     link
@@ -278,7 +279,7 @@ mod tests {
 
     fn select(query: &str, type_id: &str, data: Value, known: &Known) -> (Value, Vec<String>) {
         let query = GraphQuery::parse(query).expect(query);
-        let mut linked = Linked::new(known);
+        let mut linked = Linked::new(known, usize::MAX);
         let selected = query.select(type_id, &object(data), &mut linked);
         (selected.into(), linked.into_missing().into_iter().collect())
     }

@@ -8,7 +8,8 @@
 //! on, and loading them may mean reading a vault. So work is done over [`Linked`], which hands out
 //! what is there and remembers what is not; the caller loads that and works again from the
 //! beginning. The number of rounds is bounded by how deep a request may reach
-//! ([`DEPTH_MAX`]), and each round by [`Projection::apply`]'s caller.
+//! ([`DEPTH_MAX`]), what each loads by [`Projection::apply`]'s caller, and what is embedded by
+//! [`Linked`]: documents that link to each other would be embedded in each other without end.
 //!
 //! **Invariants.** What a request asks for and this engine cannot read is refused with a parsing
 //! error, never ignored. Nothing here reads or writes anything but its arguments.
@@ -45,11 +46,25 @@ pub(super) type Known = HashMap<String, Option<Object>>;
 pub(super) struct Linked<'a> {
     known: &'a Known,
     missing: BTreeSet<String>,
+    /// Bytes that may still be embedded.
+    left: usize,
 }
 
 impl<'a> Linked<'a> {
-    pub(super) fn new(known: &'a Known) -> Self {
-        Self { known, missing: BTreeSet::new() }
+    /// Embeds about `bytes_max` bytes of them at most.
+    pub(super) fn new(known: &'a Known, bytes_max: usize) -> Self {
+        Self { known, missing: BTreeSet::new(), left: bytes_max }
+    }
+
+    /// Whether more was asked for than may be embedded; then the answer is not what was asked for.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Notes what is embedded in a link.
+    fn embedded(&mut self, data: &Object) {
+        // Besides what is in it, an object takes some bytes itself.
+        self.left = self.left.saturating_sub(data.values().map(size_of).sum::<usize>() + 64);
     }
 
     /// Ids of the documents that were asked for and are not known.
@@ -58,6 +73,9 @@ impl<'a> Linked<'a> {
     }
 
     fn get(&mut self, id: &str) -> Option<&'a Object> {
+        if self.left == 0 {
+            return None;
+        }
         match self.known.get(id) {
             Some(found) => found.as_ref(),
             None => {
@@ -128,6 +146,18 @@ impl Projection {
         }
         if let Some(url) = url {
             document.insert("url".to_owned(), url.into());
+        }
+    }
+}
+
+/// About how many bytes a value takes when it is written.
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 8,
+        Value::Array(items) => items.iter().map(size_of).sum::<usize>() + 8,
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| name.len() + 8 + size_of(member)).sum::<usize>() + 8
         }
     }
 }

@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn url(routes: &Routes, document: &Object) -> Option<String> {
-        routes.url_of(document, &mut Linked::new(&Known::new()))
+        routes.url_of(document, &mut Linked::new(&Known::new(), usize::MAX))
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
                 "resolvers": {"parent": "parent", "grand": "parent.parent"}}]),
             Some("/404"),
         );
-        let mut linked = Linked::new(&known);
+        let mut linked = Linked::new(&known, usize::MAX);
         let mut child = page("child", "en-us");
         child.insert("data".to_owned(), json!({"parent": link("p")}));
         assert_eq!(routes.url_of(&child, &mut linked).as_deref(), Some("/grand/parent/child"));
