@@ -63,8 +63,9 @@ impl Transform {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "rect" => transform.rect = rect(&value),
-                "w" => transform.width = side(&value),
-                "h" => transform.height = side(&value),
+                // By their long names in what the official client makes for `srcset`.
+                "w" | "width" => transform.width = side(&value),
+                "h" | "height" => transform.height = side(&value),
                 "dpr" => density = value.parse().ok().filter(|dpr| (0.1..=8.0).contains(dpr)).unwrap_or(1.0),
                 "q" => transform.quality = value.parse::<u8>().ok().map(|quality| quality.clamp(1, 100)),
                 "fit" => {
@@ -262,6 +263,8 @@ mod tests {
         for (query, expected) in [
             ("w=100", (100, 50)),
             ("h=100", (200, 100)),
+            ("width=100", (100, 50)),
+            ("width=100&height=20", (40, 20)),
             ("w=100&dpr=2", (200, 100)),
             ("w=100&h=100", (100, 50)),
             ("w=100&h=100&fit=crop", (100, 100)),
