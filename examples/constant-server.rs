@@ -15,19 +15,27 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use prismvault::standby::{Bounds, listen};
+use prismvault::limits::Limits;
+use prismvault::server::{Bounds, listen};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// As `serve` has them.
-const BOUNDS: Bounds = Bounds {
-    connections: 1_024,
-    idle: Duration::from_secs(30),
-    head_bytes: 64 << 10,
-    stop_grace: Duration::from_secs(1),
-};
+fn bounds() -> Bounds {
+    let limits = Limits::default();
+    Bounds {
+        connections: limits.site_connections,
+        idle: limits.site_idle,
+        stall: limits.site_idle,
+        whole: None,
+        keeps_alive: true,
+        head_bytes: limits.site_head_bytes_max,
+        stop_grace: Duration::from_secs(1),
+    }
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -45,6 +53,7 @@ async fn main() -> Result<(), Error> {
     let mut out = std::io::stdout();
     writeln!(out, "{{\"address\":\"{}\"}}", listener.local_addr()?)?;
     out.flush()?;
-    listen(listener, router, None, BOUNDS, CancellationToken::new()).await;
+    let (_held, routes) = watch::channel(router);
+    listen(listener, routes, None, bounds(), CancellationToken::new()).await;
     Ok(())
 }

@@ -113,7 +113,7 @@ impl Engine {
             url_bytes_max: Some(64 << 10),
             ..ContentOptions::default()
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         Self { runtime, service: TowerToHyperService::new(router(Arc::new(memory()), options, None)) }
     }
 
