@@ -163,7 +163,7 @@ fn with_engine(work: impl FnOnce(&Engine)) {
 }
 
 /// A `q` parameter, and the same as orderings: parsed, and carried out where it can be read.
-pub fn predicates(bytes: &[u8]) {
+pub(crate) fn predicates(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let parsed = Query::parse(&[&text], |_| true);
     if let Err(error) = &parsed {
@@ -175,7 +175,7 @@ pub fn predicates(bytes: &[u8]) {
 }
 
 /// A `graphQuery` parameter, and the same as `fetch` and `fetchLinks`.
-pub fn graph_query(bytes: &[u8]) {
+pub(crate) fn graph_query(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     with_engine(|engine| {
         engine.search(&[("graphQuery", &text), ("lang", "*")]);
@@ -184,13 +184,13 @@ pub fn graph_query(bytes: &[u8]) {
 }
 
 /// A `routes` parameter, and the same as `brokenRoute`.
-pub fn routes(bytes: &[u8]) {
+pub(crate) fn routes(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     with_engine(|engine| engine.search(&[("routes", &text), ("brokenRoute", &text), ("lang", "*")]));
 }
 
 /// An address as it comes over the network: path and query, not necessarily well-formed.
-pub fn address(bytes: &[u8]) {
+pub(crate) fn address(bytes: &[u8]) {
     let Ok(uri) = Uri::try_from(bytes) else { return };
     with_engine(|engine| drop(engine.get(uri)));
 }

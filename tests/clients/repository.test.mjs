@@ -190,6 +190,26 @@ test("a browser on another host may read, and what is not asked by GET is refuse
     }
 });
 
+test("answers are compressed for whoever takes it, and known again by their tag", async () => {
+    const [{ ref }] = await refsOf(synthetic.serve);
+    const url = `${synthetic.serve}/documents/search?ref=${ref}&lang=*&pageSize=50`;
+    const ask = (headers) => fetch(url, { headers });
+    const plain = await ask({ "accept-encoding": "identity" });
+    assert.equal(plain.headers.get("content-encoding"), null);
+    const text = await plain.text();
+    for (const encoding of ["gzip", "br"]) {
+        const packed = await ask({ "accept-encoding": encoding });
+        assert.equal(packed.headers.get("content-encoding"), encoding);
+        assert.ok(Number(packed.headers.get("content-length")) < text.length / 2);
+        assert.match(packed.headers.get("vary"), /accept-encoding/i);
+        assert.equal(await packed.text(), text);
+    }
+    const tag = plain.headers.get("etag");
+    assert.ok(tag);
+    const again = await ask({ "accept-encoding": "identity", "if-none-match": tag });
+    assert.deepEqual([again.status, await again.text()], [304, ""]);
+});
+
 test("GraphQL is refused with what to use instead", async () => {
     const client = createClient("acme-blog", { documentAPIEndpoint: synthetic.serve });
     const address = synthetic.serve.replace(/\/api\/v2$/, "/graphql");
