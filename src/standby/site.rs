@@ -123,6 +123,7 @@ async fn health(State(repositories): State<Arc<[Served]>>) -> Response {
                         "snapshot": edition.snapshot(),
                         "status": if edition.is_complete() { "complete" } else { "partial" },
                         "documents": edition.len(),
+                        "lost_documents": edition.lost(),
                         "failed_reads": edition.shelf().failures(),
                     })
                 })
