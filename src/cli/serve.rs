@@ -84,6 +84,9 @@ pub struct Args {
     /// Room on this disk for what was read of the vault, encrypted, in MiB; 0 keeps nothing
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=1 << 26))]
     cache_size: u32,
+    /// Make everything ready, say how long that took, and end: for rehearsals
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     identity: IdentityOptions,
 }
@@ -152,11 +155,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let begun = Instant::now();
     let (acceptor, policy) = (args.acceptor()?, args.policy(context)?);
     let content = Arc::new(ContentSession::open(context, &args.identity).await?);
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        CommandError::because(ErrorKind::Failed, format!("cannot listen on {}", args.listen), error)
-            .hint("another process may have it; choose another with --listen")
-    })?;
-    let address = listener.local_addr().unwrap_or(args.listen);
+    let listener = args.listener().await?;
     let mut shelves = Shelves {
         reading: FuturesUnordered::new(),
         documents: Arc::new(DocumentCache::new((args.memory as usize) << 20)),
@@ -167,21 +166,27 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         let editions = shelves.editions(&content, kept, context).await?;
         kept.standby.serve(editions);
     }
+    let Some(listener) = listener else {
+        args.tell(&kept, args.listen, begun, context)?;
+        content.session.warn_of_replicas(context);
+        return Ok(outcome(&kept));
+    };
     let served = kept
         .iter()
         .map(|(name, kept)| Served { name: name.clone(), standby: Arc::clone(&kept.standby) })
         .collect();
     let options = SiteOptions {
         access: policy,
-        public_url: args.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        public_url: args.public_url(),
         is_https: acceptor.is_some(),
         rewrites_files: args.rewrite_asset_urls,
         limits: content.session.config.limits.clone(),
     };
+    let address = listener.local_addr().unwrap_or(args.listen);
     let routes = watch::channel(site(served, &options)).1;
     let mut server = JoinSet::new();
     server.spawn(listen(listener, routes, acceptor, bounds(&options.limits), context.cancel.clone()));
-    args.tell(&kept, address, begun, &options, context)?;
+    args.tell(&kept, address, begun, context)?;
     content.session.warn_of_replicas(context);
     drop(content);
 
@@ -203,6 +208,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             let error = error.within("what is served stays as it is, and is looked at again");
             context.output.error(&error);
         }
+    }
+}
+
+/// How it ends where nothing is served: whether all of it could be.
+fn outcome(kept: &BTreeMap<Name, Kept>) -> Outcome {
+    let is_whole = |edition: &Arc<Edition>| edition.is_complete() && edition.lost() == 0;
+    match kept.values().all(|kept| kept.standby.editions().iter().all(is_whole)) {
+        true => Outcome::Complete,
+        false => Outcome::Partial,
     }
 }
 
@@ -343,7 +357,7 @@ impl Args {
         shelves: &mut Shelves,
         context: &Context,
     ) -> Result<(), CommandError> {
-        let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.shelf().failures() > 0);
+        let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.has_failed());
         if !kept.values().any(|kept| kept.is_followed || has_failed(kept)) {
             return Ok(());
         }
@@ -380,6 +394,21 @@ impl Args {
             }
         }
         Ok(())
+    }
+
+    /// Listens, before anything is read: a port that is taken is said at once.
+    async fn listener(&self) -> Result<Option<TcpListener>, CommandError> {
+        if self.check {
+            return Ok(None);
+        }
+        TcpListener::bind(self.listen).await.map(Some).map_err(|error| {
+            CommandError::because(ErrorKind::Failed, format!("cannot listen on {}", self.listen), error)
+                .hint("another process may have it; choose another with --listen")
+        })
+    }
+
+    fn public_url(&self) -> Option<String> {
+        self.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned())
     }
 
     fn policy(&self, context: &Context) -> Result<AccessPolicy, CommandError> {
@@ -434,11 +463,10 @@ impl Args {
         kept: &BTreeMap<Name, Kept>,
         address: SocketAddr,
         begun: Instant,
-        options: &SiteOptions,
         context: &Context,
     ) -> Result<(), CommandError> {
-        let scheme = if options.is_https { "https" } else { "http" };
-        let server = options.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        let server = self.public_url().unwrap_or_else(|| format!("{scheme}://{address}"));
         let one = |(name, own): (&Name, &Kept)| {
             let editions = own.standby.editions();
             let prefix = if kept.len() > 1 { format!("/{name}") } else { String::new() };
@@ -452,7 +480,18 @@ impl Args {
         };
         let repositories = kept.iter().map(one).collect();
         let ready = Ready { address, ready_after: begun.elapsed().as_secs_f64(), repositories };
-        context.output.item(None, &ready, || page(&ready, begun.elapsed()))?;
+        let outcome = self.check.then(|| outcome(kept));
+        context.output.item(outcome, &ready, || page(&ready, begun.elapsed(), self.check))?;
+        for (name, own) in kept {
+            let lost: usize = own.standby.editions().iter().map(|edition| edition.lost()).sum();
+            if lost > 0 {
+                context.output.warning(format!(
+                    "{} of {name} cannot be read from any replica and are left out; `prismvault verify --full` \
+                     says what else is damaged",
+                    counted(lost as u64, "document")
+                ));
+            }
+        }
         for partial in ready.repositories.iter().filter(|one| !one.is_complete) {
             let (name, id) = (&partial.repository, &partial.snapshots[0]);
             context.output.warning(format!(
@@ -463,7 +502,7 @@ impl Args {
     }
 }
 
-fn page(ready: &Ready, after: Duration) -> Page {
+fn page(ready: &Ready, after: Duration, is_check: bool) -> Page {
     let mut page = Page::new();
     for one in &ready.repositories {
         let [first, others @ ..] = &one.snapshots[..] else { continue };
@@ -480,7 +519,11 @@ fn page(ready: &Ready, after: Duration) -> Page {
         }
     }
     let first = ready.repositories.first().map_or("", |one| one.content_api.as_str());
-    page.line(format!("Ready after {}. Sites read it with", human_duration(after)))
+    let after = human_duration(after);
+    if is_check {
+        return page.line(format!("Ready after {after}; nothing is served (--check)."));
+    }
+    page.line(format!("Ready after {after}. Sites read it with"))
         .line(format!("  createClient(\"NAME\", {{ documentAPIEndpoint: \"{first}\" }})"))
 }
 

@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 /// Bytes that go as they are: they fit into one packet with their head.
 const SMALL: usize = 1 << 10;
 /// Bytes that are compressed where they are; it takes about as long as sending them.
-const QUICK: usize = 32 << 10;
+const QUICK: usize = 16 << 10;
 /// Bytes from which on brotli is worth its larger tables.
 const BROTLI_FROM: usize = 8 << 10;
 /// Effort of gzip, of 9: fast, and close to what more effort gives.

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessPolicy, Caller};
-use super::answer::{Refusal, raw_json_response};
+use super::answer::{Refusal, json_response, raw_json_response};
 use super::encoding::{Accepted, Encoded};
 use super::search::{ACCESS_TOKEN, Parameters, Place, Search};
 use super::set::DocumentSet;
@@ -44,6 +44,8 @@ pub struct ContentOptions {
     pub asset_host: String,
     /// Longest address that is answered, in bytes; Prismic refuses 2,048 and more.
     pub url_bytes_max: Option<usize>,
+    /// Whether answers are compressed, and named for caches. Not where faults are played with them.
+    pub is_for_caches: bool,
     /// Bounds of an evaluation.
     pub limits: Limits,
     /// Places for searches; clones share them.
@@ -98,7 +100,10 @@ async fn root(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(qu
     let base = engine.base(&headers);
     let caller = engine.caller(&parameters, &headers);
     match engine.options.access.root(caller) {
-        Some(with_releases) => changing(&headers, &root.to_api(&base, with_releases), caller).await,
+        Some(with_releases) => {
+            let body = root.to_api(&base, with_releases);
+            engine.changing(&headers, &body, caller).await
+        }
         None => Err(Refusal::Unauthorized { base }),
     }
 }
@@ -111,7 +116,7 @@ async fn tags(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(qu
         return Err(Refusal::Unauthorized { base: engine.base(&headers) });
     }
     let tags = root.tags.clone().ok_or(Refusal::NoTags)?;
-    changing(&headers, &Value::from(tags), caller).await
+    engine.changing(&headers, &Value::from(tags), caller).await
 }
 
 async fn search(
@@ -152,14 +157,13 @@ async fn search(
         host => host.to_owned(),
     };
     let place = Place { base, asset_host };
-    // Faults of the sandbox change what an address answers.
-    let tag = engine.page_cap.is_none().then(|| search.tag(&place));
+    let tag = engine.options.is_for_caches.then(|| search.tag(&place));
     if let Some(tag) = &tag
         && is_known(&headers, tag)
     {
         return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), tag, IMMUTABLE, caller));
     }
-    let accepted = Accepted::of(&headers);
+    let accepted = engine.accepted(&headers);
     let body = match search.answer_now(&set, &place, &root, &engine.options.limits) {
         Some(body) if accepted.is_quick(body.len()) => accepted.encode(body),
         Some(body) => blocking(move || Ok(accepted.encode(body))).await?,
@@ -210,21 +214,6 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     known.flat_map(|list| list.split(',')).any(|one| one.trim() == tag)
 }
 
-/// Answers with what changes from snapshot to snapshot: caches have to ask each time.
-async fn changing(headers: &HeaderMap, body: &Value, caller: Caller) -> Answer {
-    let body = body.to_string().into_bytes();
-    let tag = format!("W/\"{}\"", Digest::of(&body));
-    if is_known(headers, &tag) {
-        return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), &tag, CHANGING, caller));
-    }
-    let accepted = Accepted::of(headers);
-    let body = match accepted.is_quick(body.len()) {
-        true => accepted.encode(body),
-        false => blocking(move || Ok(accepted.encode(body))).await?,
-    };
-    Ok(with_tag(encoded_json_response(body), &tag, CHANGING, caller))
-}
-
 /// Says for how long an answer may be kept, and by whom: what was asked for with a token stays with
 /// whoever has it.
 fn with_tag(mut response: Response, tag: &str, lasts: &str, caller: Caller) -> Response {
@@ -254,6 +243,29 @@ impl Engine {
             is_token.then(|| token.trim())
         };
         self.options.access.recognise(parameters.get(ACCESS_TOKEN).or_else(in_header))
+    }
+
+    /// How whoever asks takes an answer.
+    fn accepted(&self, headers: &HeaderMap) -> Accepted {
+        if self.options.is_for_caches { Accepted::of(headers) } else { Accepted::default() }
+    }
+
+    /// Answers with what changes from snapshot to snapshot: caches have to ask each time.
+    async fn changing(&self, headers: &HeaderMap, body: &Value, caller: Caller) -> Answer {
+        if !self.options.is_for_caches {
+            return Ok(json_response(StatusCode::OK, body));
+        }
+        let body = body.to_string().into_bytes();
+        let tag = format!("W/\"{}\"", Digest::of(&body));
+        if is_known(headers, &tag) {
+            return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), &tag, CHANGING, caller));
+        }
+        let accepted = self.accepted(headers);
+        let body = match accepted.is_quick(body.len()) {
+            true => accepted.encode(body),
+            false => blocking(move || Ok(accepted.encode(body))).await?,
+        };
+        Ok(with_tag(encoded_json_response(body), &tag, CHANGING, caller))
     }
 
     fn base(&self, headers: &HeaderMap) -> String {

@@ -3,20 +3,27 @@
 //!
 //! - There are never more connections than [`Bounds::connections`]. One more gets its place from the
 //!   connection that is there longest: a site whose kept connection goes opens another at the price
-//!   of a handshake, and thousands of idle ones keep nobody out.
+//!   of a handshake, and thousands of idle ones, or half requests, keep nobody out.
 //! - A request's head has [`Bounds::idle`] to begin and to come, and [`Bounds::head_bytes`].
 //! - Whoever takes nothing of an answer for [`Bounds::stall`] is cut, however large the answer is.
 
+use std::convert::Infallible;
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
 use axum::{Extension, Router};
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -136,15 +143,16 @@ struct Connection {
 
 impl Connection {
     async fn answer(self, stream: TcpStream) {
-        let stream = Patient::new(stream, self.bounds.stall);
+        let doing = Arc::new(Doing::default());
+        let stream = Patient::new(stream, self.bounds.stall, Arc::clone(&doing));
         let whole = self.bounds.whole.unwrap_or(Duration::MAX);
         let answered = async {
             match self.tls.clone() {
-                None => self.requests(stream).await,
+                None => self.requests(stream, doing).await,
                 Some(tls) => {
                     // A handshake that fails or hangs is the other side's business.
                     if let Ok(Ok(stream)) = timeout(self.bounds.idle, tls.accept(stream)).await {
-                        self.requests(stream).await;
+                        self.requests(stream, doing).await;
                     }
                 }
             }
@@ -154,17 +162,19 @@ impl Connection {
     }
 
     /// Answers the requests of a connection, one after the other.
-    async fn requests<S>(&self, stream: S)
+    async fn requests<S>(&self, stream: S, doing: Arc<Doing>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let service =
+            Counted { inner: TowerToHyperService::new(self.router.clone()), doing: Arc::clone(&doing) };
         let connection = http1::Builder::new()
             .keep_alive(self.bounds.keeps_alive)
             .timer(TokioTimer::new())
             .header_read_timeout(self.bounds.idle)
             .max_headers(HEADERS_MAX)
             .max_buf_size(self.bounds.head_bytes.max(8 << 10))
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let asked_to_go = async {
             tokio::select! {
@@ -177,9 +187,52 @@ impl Connection {
             () = asked_to_go => {
                 // An idle one ends at once, one with a request under way after its answer.
                 connection.as_mut().graceful_shutdown();
-                drop(connection.await);
+                // Half a request is not waited for.
+                if !doing.is_reading() {
+                    drop(connection.await);
+                }
             }
         }
+    }
+}
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+struct Doing {
+    /// Requests that are being answered.
+    answering: AtomicUsize,
+    /// Whether something came since something was last sent.
+    has_read: AtomicBool,
+}
+
+impl Doing {
+    /// Whether it has a part of a request, and owes nothing.
+    fn is_reading(&self) -> bool {
+        self.has_read.load(Ordering::Relaxed) && self.answering.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Routes that note what is being answered.
+struct Counted {
+    inner: TowerToHyperService<Router>,
+    doing: Arc<Doing>,
+}
+
+impl Service<Request<Incoming>> for Counted {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (answered, doing) = (self.inner.call(request), Arc::clone(&self.doing));
+        doing.answering.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let answered = answered.await;
+            doing.answering.fetch_sub(1, Ordering::Relaxed);
+            // What is sent now is owed until it is taken.
+            doing.has_read.store(false, Ordering::Relaxed);
+            answered
+        })
     }
 }
 
@@ -191,11 +244,12 @@ struct Patient<S> {
     late: Option<Pin<Box<Sleep>>>,
     /// What it took meanwhile.
     taken: usize,
+    doing: Arc<Doing>,
 }
 
 impl<S> Patient<S> {
-    fn new(stream: S, stall: Duration) -> Self {
-        Self { stream, stall, late: None, taken: 0 }
+    fn new(stream: S, stall: Duration, doing: Arc<Doing>) -> Self {
+        Self { stream, stall, late: None, taken: 0, doing }
     }
 
     /// Notes how writing went; turns waiting for too long into an error.
@@ -212,6 +266,9 @@ impl<S> Patient<S> {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
             Poll::Ready(Ok(count)) => {
+                if count > 0 {
+                    self.doing.has_read.store(false, Ordering::Relaxed);
+                }
                 self.taken += count;
                 if self.taken >= TAKEN {
                     self.is_there();
@@ -233,7 +290,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, into);
+        if into.filled().len() > before {
+            self.doing.has_read.store(true, Ordering::Relaxed);
+        }
         // Whoever asks again has the answer before.
         if read.is_ready() {
             self.is_there();

@@ -70,6 +70,7 @@ struct Release {
 pub struct Edition {
     snapshot: SnapshotId,
     is_complete: bool,
+    lost: usize,
     root: RepositoryRoot,
     documents: Vec<Entry>,
     master: Arc<DocumentSet>,
@@ -104,7 +105,8 @@ pub async fn open(
         *heads = Heads::recall(snapshot.vault(), &key);
     }
     let items: HashSet<ItemId> = catalog.iter().filter(is_document).map(|entry| entry.item).collect();
-    if heads.learn(snapshot, items.iter().copied(), progress).await? > 0 {
+    let learned = heads.learn(snapshot, items.iter().copied(), progress).await?;
+    if learned.read > 0 {
         // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
         if heads.len() > 2 * items.len() {
             heads.retain(|item| items.contains(item));
@@ -134,6 +136,7 @@ pub async fn open(
     let mut edition = Edition {
         snapshot: id,
         is_complete: manifest.status == Status::Complete,
+        lost: learned.lost,
         root,
         documents,
         master: Arc::default(),
@@ -193,6 +196,16 @@ impl Edition {
     /// Whether nothing is missing in it.
     pub fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// How many of its documents no replica gave when it was made ready. They are left out.
+    pub fn lost(&self) -> usize {
+        self.lost
+    }
+
+    /// Whether something of it could not be read. Opened again, it may be whole.
+    pub fn has_failed(&self) -> bool {
+        self.lost > 0 || self.shelf.failures() > 0
     }
 
     /// How many published documents it has.

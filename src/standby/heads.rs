@@ -20,7 +20,10 @@ use crate::ids::ItemId;
 use crate::progress::{Phase, Progress};
 use crate::restore::OpenSnapshot;
 use crate::vault::envelope::{self, Identity, Recipient};
+use crate::vault::error::VaultError;
 use crate::vault::open::Vault;
+use crate::vault::pack::ItemData;
+use crate::vault::replica::with_causes;
 use crate::vault::stretch::Batch;
 
 /// Of what is written; another is not read.
@@ -29,6 +32,18 @@ const VERSION: u32 = 1;
 const LEVEL: i32 = 3;
 /// Largest file of heads that is read: about ten million documents.
 const BYTES_MAX: u64 = 4 << 30;
+
+/// Documents that may be lost before the first was read; then it is not about documents any more.
+const LOST_AT_FIRST: usize = 20;
+
+/// How reading heads went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Learned {
+    /// Documents that were read.
+    pub(super) read: usize,
+    /// Documents that no replica gives, or that are none.
+    pub(super) lost: usize,
+}
 
 /// Heads by item.
 #[derive(Debug, Default, Clone)]
@@ -64,32 +79,52 @@ impl Heads {
         self.0.shrink_to_fit();
     }
 
-    /// Reads the heads of those items that are not known.
+    /// Reads the heads of those items that are not known; returns how many it read, and how many it
+    /// could not: those are told in the log.
     ///
     /// # Errors
     ///
-    /// When a document cannot be read from any replica, or is none.
+    /// When none of several can be read, as without any replica.
     pub(super) async fn learn(
         &mut self,
         snapshot: &OpenSnapshot<'_>,
         items: impl IntoIterator<Item = ItemId>,
         progress: &dyn Progress,
-    ) -> Result<usize, StandbyError> {
+    ) -> Result<Learned, StandbyError> {
         let unknown: Vec<ItemId> = items.into_iter().filter(|item| !self.0.contains_key(item)).collect();
         progress.start(Phase::Documents, Some(unknown.len() as u64));
         let reader = snapshot.reader();
-        let count = unknown.len();
+        let mut learned = Learned::default();
         reader
             .for_each_batch(unknown, async |batch| {
                 let parsed = tokio::task::spawn_blocking(move || parse(batch)).await;
-                let parsed = parsed.expect("reading heads does not panic")?;
+                let parsed = parsed.expect("reading heads does not panic");
                 progress.advance(Phase::Documents, parsed.len() as u64, 0);
-                self.0.extend(parsed);
-                Ok::<(), StandbyError>(())
+                for (item, head) in parsed {
+                    match head {
+                        Ok(head) => {
+                            learned.read += 1;
+                            self.0.insert(item, Arc::new(head));
+                        }
+                        // Where nothing at all can be read, there is nothing to serve.
+                        Err(error) if learned.read == 0 && learned.lost >= LOST_AT_FIRST => {
+                            return Err(error);
+                        }
+                        Err(error) => {
+                            learned.lost += 1;
+                            let error = with_causes(&error);
+                            tracing::error!(
+                                error,
+                                "a document of the snapshot cannot be read, and is left out"
+                            );
+                        }
+                    }
+                }
+                Ok(())
             })
             .await?;
         progress.finish(Phase::Documents);
-        Ok(count)
+        Ok(learned)
     }
 
     /// Takes what an earlier run kept in the local cache of the vault.
@@ -137,17 +172,14 @@ impl Heads {
     }
 }
 
-fn parse(batch: Batch) -> Result<Vec<(ItemId, Arc<Head>)>, StandbyError> {
-    batch
-        .into_iter()
-        .map(|(item, data)| {
-            let mut text = String::new();
-            let mut data = data?;
-            data.reader()
-                .and_then(|mut reader| reader.read_to_string(&mut text))
-                .map_err(StandbyError::Temporary)?;
-            let head = Head::parse(&text).map_err(|source| StandbyError::NoDocument { item, source })?;
-            Ok((item, Arc::new(head)))
-        })
-        .collect()
+fn parse(batch: Batch) -> Vec<(ItemId, Result<Head, StandbyError>)> {
+    let head = |item: ItemId, data: Result<ItemData, VaultError>| {
+        let mut text = String::new();
+        data?
+            .reader()
+            .and_then(|mut reader| reader.read_to_string(&mut text))
+            .map_err(StandbyError::Temporary)?;
+        Head::parse(&text).map_err(|source| StandbyError::NoDocument { item, source })
+    };
+    batch.into_iter().map(|(item, data)| (item, head(item, data))).collect()
 }

@@ -71,6 +71,7 @@ pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
             prefix: prefix.clone(),
             asset_host: if options.rewrites_files { FILES.to_owned() } else { String::new() },
             url_bytes_max: Some(URL_BYTES_MAX),
+            is_for_caches: true,
             limits: options.limits.clone(),
             slots: Arc::clone(&slots),
         };
@@ -123,6 +124,7 @@ async fn health(State(repositories): State<Arc<[Served]>>) -> Response {
                         "snapshot": edition.snapshot(),
                         "status": if edition.is_complete() { "complete" } else { "partial" },
                         "documents": edition.len(),
+                        "lost_documents": edition.lost(),
                         "failed_reads": edition.shelf().failures(),
                     })
                 })

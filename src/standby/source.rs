@@ -17,6 +17,9 @@ struct State {
     /// The first is the published content.
     editions: Vec<Arc<Edition>>,
     root: Arc<RepositoryRoot>,
+    /// Those that were the published content at some time: whoever has just read the root may ask for
+    /// the one before as for the one now.
+    published: VecDeque<String>,
     former: VecDeque<String>,
 }
 
@@ -42,6 +45,13 @@ impl Standby {
         state.former.extend(gone.into_iter().filter(|snapshot| !is_kept(snapshot)));
         while state.former.len() > FORMER_MAX {
             state.former.pop_front();
+        }
+        let published = editions.first().map(|first| first.snapshot().to_string());
+        if let Some(published) = published.filter(|id| !state.published.contains(id)) {
+            state.published.push_back(published);
+            if state.published.len() > FORMER_MAX {
+                state.published.pop_front();
+            }
         }
         state.root = Arc::new(root_of(&editions));
         state.editions = editions;
@@ -81,20 +91,24 @@ impl ContentSource for Standby {
             Some((release, snapshot)) => (Some(release), snapshot),
             None => (None, reference),
         };
-        let edition = {
+        let found = {
             let state = self.0.read().expect("no holder of this lock can panic");
-            match state.editions.iter().find(|edition| edition.snapshot().to_string() == snapshot) {
-                Some(edition) => Arc::clone(edition),
+            let at = state.editions.iter().position(|edition| edition.snapshot().to_string() == snapshot);
+            match at {
+                Some(at) => {
+                    let was_published = state.published.iter().any(|published| published == snapshot);
+                    (was_published, Arc::clone(&state.editions[at]))
+                }
                 None if state.former.iter().any(|former| former == snapshot) => {
                     return Ok(RefAnswer::Expired);
                 }
                 None => return Ok(RefAnswer::Unknown),
             }
         };
+        let (was_published, edition) = found;
         Ok(match release {
-            // Every snapshot that is served was published content. Prismic closes what is not published any
-            // more to whoever has no token, and a client would fail with the ref that it knew a moment ago.
-            None => RefAnswer::Found(RefKind::Master, Arc::clone(edition.master())),
+            None if was_published => RefAnswer::Found(RefKind::Master, Arc::clone(edition.master())),
+            None => RefAnswer::Found(RefKind::SupersededMaster, Arc::clone(edition.master())),
             Some(release) => match edition.release(release) {
                 Some(set) => RefAnswer::Found(RefKind::Release, Arc::clone(set)),
                 None => RefAnswer::Unknown,

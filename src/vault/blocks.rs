@@ -203,12 +203,12 @@ mod tests {
         let (one, two) = (name("a", 1), name("a", 2));
         blocks.keep(&one, b"one");
         blocks.keep(&two, b"two");
-        fs::write(blocks.path(&one), b"short").unwrap();
+        fs::File::create(blocks.path(&one)).unwrap().write_all(b"short").unwrap();
         fs::remove_file(blocks.path(&two)).unwrap();
         assert_eq!((blocks.get(&one), blocks.get(&two), blocks.bytes()), (None, None, 0));
         assert!(!blocks.path(&one).exists());
         let no_directory = Blocks::open(&blocks.path(&one).join("below a file"), 1 << 20);
-        fs::write(blocks.path(&one), b"a file").unwrap();
+        fs::File::create(blocks.path(&one)).unwrap().write_all(b"a file").unwrap();
         no_directory.keep(&two, b"two");
         assert_eq!((no_directory.get(&two), no_directory.bytes()), (None, 0));
     }

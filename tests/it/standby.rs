@@ -20,7 +20,7 @@ use crate::sandbox::{client, value};
 const CACHE: usize = 64 << 10;
 
 /// Makes a snapshot ready and lets `work` use it while its items can be read.
-async fn with_edition<T>(
+pub(crate) async fn with_edition<T>(
     backup: &Backup,
     manifest: &Manifest,
     heads: &mut Heads,
@@ -39,7 +39,7 @@ async fn with_edition<T>(
 }
 
 /// Serves a repository over HTTP; returns the address of its API.
-async fn listen(standby: Arc<Standby>, tasks: &mut JoinSet<()>) -> String {
+pub(crate) async fn listen(standby: Arc<Standby>, tasks: &mut JoinSet<()>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let access = AccessPolicy { mode: AccessMode::Open, tokens: Vec::new() };
@@ -55,7 +55,7 @@ async fn get(api: &str, parameters: &[(&str, &str)]) -> (StatusCode, Value) {
     (answer.status(), value(answer).await)
 }
 
-async fn references(api: &str) -> Vec<(String, String)> {
+pub(crate) async fn references(api: &str) -> Vec<(String, String)> {
     let root = value(client().get(api).send().await.unwrap()).await;
     let refs = root["refs"].as_array().unwrap().iter();
     refs.map(|entry| (entry["id"].as_str().unwrap().to_owned(), entry["ref"].as_str().unwrap().to_owned()))
