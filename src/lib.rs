@@ -20,6 +20,7 @@
 //! | 3 | [`pruning`]: what no snapshot needs goes, in two phases; what the storage is used for |
 //! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
 //! | 3 | [`access`]: members of a repository over time, and what each role may do with the vault |
+//! | 3 | [`standby`]: snapshots served through Prismic's own Content API, out of the vault |
 //! | 3 | [`status`]: each repository against its objectives, alarms, numbers for Prometheus |
 //! | 5 | [`schedule`]: jobs as files, when each runs (crontab(5) in its time zone), and one run: lease, record |
 //! | 5 | [`notify`]: tells people and programs what is wrong, once, again, and when it is over |
@@ -49,6 +50,7 @@ pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod snapshot;
+pub mod standby;
 pub mod status;
 pub mod vault;
 pub mod verification;

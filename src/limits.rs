@@ -201,6 +201,31 @@ pub struct Limits {
     /// Addresses whose requests are counted at once; beyond them all others share one count.
     pub webhook_addresses: usize,
 
+    /// Searches evaluated at once that read one page of documents; more wait. Those that wait for the
+    /// vault hold a thread each.
+    pub light_queries: usize,
+    /// Searches evaluated at once that look into many documents (`fulltext`, fields, `similar`,
+    /// `graphQuery`, `fetchLinks`, `routes`). Half of what is read from a vault at once, so that pages
+    /// are read beside them.
+    pub heavy_queries: usize,
+    /// How long a search waits for its turn before it is answered 503.
+    pub query_wait: Duration,
+    /// Time for one evaluation, and for reading one file: longer than looking into a hundred thousand
+    /// documents takes, shorter than the patience of any proxy.
+    pub query_time: Duration,
+    /// Bytes of linked documents that one answer may need. In memory each takes some times that.
+    pub linked_bytes_max: usize,
+    /// Bytes of linked documents that one answer may embed: those that link to each other could be
+    /// embedded in each other without end.
+    pub embedded_bytes_max: usize,
+    /// Connections at once to a standby; ten times what a busy site with a cache in front opens.
+    pub site_connections: usize,
+    /// Time in which a connection to a standby must begin a request, send its head, and go on taking
+    /// an answer.
+    pub site_idle: Duration,
+    /// Bytes of the head of a request to a standby: the longest address, and cookies.
+    pub site_head_bytes_max: usize,
+
     /// Time over which `status` says for how much of it an objective was not met: a month, as
     /// reports to customers have it.
     pub burn_window: Duration,
@@ -314,6 +339,15 @@ impl Default for Limits {
             server_connections: 64,
             server_request_timeout: Duration::from_secs(10),
             server_head_bytes_max: 16 << 10,
+            light_queries: 64,
+            heavy_queries: 4,
+            query_wait: Duration::from_secs(10),
+            query_time: Duration::from_mins(1),
+            linked_bytes_max: 32 << 20,
+            embedded_bytes_max: 64 << 20,
+            site_connections: 1024,
+            site_idle: Duration::from_secs(30),
+            site_head_bytes_max: 64 << 10,
             webhook_bytes_max: 256 << 10,
             webhook_requests_per_minute: 120,
             webhook_addresses: 1024,

@@ -77,6 +77,7 @@ pub mod restore;
 pub mod retain;
 pub mod run;
 pub mod sandbox;
+pub mod serve;
 pub mod show;
 pub mod snapshot;
 pub mod status;
@@ -194,6 +195,8 @@ enum Command {
     Jobs(jobs::Args),
     /// Run the jobs at their times, until it is asked to end
     Run(run::Args),
+    /// Hot standby: serve snapshots through Prismic's Content API, read only
+    Serve(serve::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
     Sandbox(sandbox::Args),
     /// Check the configuration and show what it means
@@ -239,6 +242,7 @@ impl Command {
             // Its vault is its own.
             | Self::Demo(_)
             | Self::Sandbox(_)
+            | Self::Serve(_)
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Manual(_) => Effect::Reads,
@@ -526,6 +530,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,

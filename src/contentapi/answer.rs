@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     NoTags,
     #[error("the address is too long")]
     AddressTooLong,
+    #[error("too many searches at once")]
+    Busy,
     #[error("the evaluation failed")]
     Evaluation,
     #[error(transparent)]
@@ -74,11 +76,18 @@ impl IntoResponse for Refusal {
             Self::AddressTooLong => return (StatusCode::URI_TOO_LONG, "URI Too Long").into_response(),
             Self::Evaluation => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             Self::Source(SourceError::NoRepository) => return StatusCode::NOT_FOUND.into_response(),
-            Self::Source(error @ SourceError::Unavailable(_)) => {
+            Self::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, json!({"error": "There are too many searches at once."}))
+            }
+            Self::Source(error @ (SourceError::Unavailable(_) | SourceError::TooLong)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, json!({"error": error.to_string()}))
             }
         };
-        json_response(status, &body)
+        let mut response = json_response(status, &body);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -87,7 +87,7 @@ fn cut_hosts(text: &str, hosts: &[&str]) -> (String, Vec<(u32, Slot)>) {
     let mut left = String::with_capacity(text.len());
     let mut slots = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find("https://") {
+    while let Some(at) = rest.find("http") {
         let (before, from) = rest.split_at(at);
         left.push_str(before);
         let host =
@@ -96,8 +96,8 @@ fn cut_hosts(text: &str, hosts: &[&str]) -> (String, Vec<(u32, Slot)>) {
             slots.push((offset(left.len()), Slot::AssetHost));
             host.len()
         } else {
-            left.push_str("https://");
-            "https://".len()
+            left.push_str("http");
+            "http".len()
         };
         rest = &from[skip..];
     }
@@ -111,7 +111,7 @@ fn offset(at: usize) -> u32 {
 }
 
 /// What nearly every query needs of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// 16 characters of `[A-Za-z0-9_-]`.
     pub id: Box<str>,
@@ -129,6 +129,17 @@ pub struct Head {
     pub first_publication: Option<Millis>,
     /// Null for what was never published.
     pub last_publication: Option<Millis>,
+}
+
+impl Head {
+    /// Reads the head of a document, as [`Document::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// When it is no document.
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        head(&serde_json::from_str(text)?)
+    }
 }
 
 /// A document: [`Head`] and raw JSON.

@@ -8,10 +8,10 @@
 //! together, not printed, so bytes stay what they were and a set of 200,000 documents is served
 //! at copying speed. `data` is parsed only when a predicate or an ordering names a field of it.
 //!
-//! **Invariants.** A ref stands for one unchanging [`DocumentSet`]. What the engine cannot do
-//! (`fetch`, `fetchLinks`, `graphQuery`, `routes`) is refused with a parsing error, never
-//! ignored. Tokens appear in no answer. Choices where Prismic documents nothing are listed at
-//! the head of each module.
+//! **Invariants.** A ref stands for one unchanging [`DocumentSet`]. What the engine cannot read
+//! is refused with a parsing error, never ignored. Tokens appear in no answer. Whatever is asked, an
+//! answer takes bounded time and memory ([`Slots`]). Choices where Prismic documents nothing are
+//! listed at the head of each module.
 //!
 //! **Crash.** Nothing is written; there is nothing to recover.
 //!
@@ -21,13 +21,17 @@ mod access;
 mod answer;
 mod dates;
 mod document;
+mod encoding;
 mod evaluate;
+pub mod files;
 mod lexer;
 mod ordering;
+mod projection;
 mod query;
 mod router;
 mod search;
 mod set;
+mod slots;
 mod source;
 mod text;
 
@@ -37,7 +41,8 @@ pub use document::{ASSET_HOST, Document, DocumentError, HREF_AFTER, Head, Templa
 pub use ordering::{OrderBy, parse_orderings};
 pub use query::{Comparison, DateTest, ParsingError, Path, Predicate, Query, Scalar};
 pub use router::{ContentOptions, PageCap, router};
-pub use set::DocumentSet;
+pub use set::{Bodies, DocumentSet, Found};
+pub use slots::Slots;
 pub use source::{
     Collection, ContentSource, Language, RefAnswer, RefKind, RepositoryRoot, RootRef, SourceError,
 };

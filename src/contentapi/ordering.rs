@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::dates::parse_millis;
-use super::document::Document;
+use super::document::{Document, Head};
 use super::lexer::Lexer;
 use super::query::{ParsingError, Path};
 
@@ -60,8 +60,13 @@ pub(super) enum SortValue {
 }
 
 impl OrderBy {
-    pub(super) fn value(&self, document: &Document) -> Option<SortValue> {
-        let head = &document.head;
+    /// Whether it takes more than a head to know the value.
+    pub(super) fn needs_data(&self) -> bool {
+        matches!(self.path, Path::Field { .. })
+    }
+
+    /// The value of a document; `document` is asked for only where [`needs_data`](Self::needs_data).
+    pub(super) fn value(&self, head: &Head, document: Option<&Document>) -> Option<SortValue> {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds fit into 53 bits for 285,000 years")]
         let date = |at: Option<i64>| at.map(|at| SortValue::Number(at as f64));
         match &self.path {
@@ -74,7 +79,7 @@ impl OrderBy {
                 head.uid.as_ref().map(|uid| SortValue::Text(uid.to_string()))
             }
             Path::Field { type_id, names } if **type_id == *head.type_id => {
-                let mut value = document.field(&names[0])?;
+                let mut value = document?.field(&names[0])?;
                 for name in &names[1..] {
                     let first =
                         if let Value::Array(items) = &mut value { items.first_mut()?.take() } else { value };
@@ -105,8 +110,8 @@ fn sort_value(value: &Value) -> Option<SortValue> {
 /// Compares two documents by their values under `keys`, then by id.
 pub(super) fn compare(
     keys: &[OrderBy],
-    a: (&[Option<SortValue>], &Document),
-    b: (&[Option<SortValue>], &Document),
+    a: (&[Option<SortValue>], &Head),
+    b: (&[Option<SortValue>], &Head),
 ) -> Ordering {
     keys.iter()
         .zip(a.0.iter().zip(b.0))
@@ -118,5 +123,5 @@ pub(super) fn compare(
             (a, b) => b.is_some().cmp(&a.is_some()),
         })
         .find(|order| order.is_ne())
-        .unwrap_or_else(|| a.1.head.id.cmp(&b.1.head.id))
+        .unwrap_or_else(|| a.1.id.cmp(&b.1.id))
 }

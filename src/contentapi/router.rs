@@ -9,11 +9,23 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::Value;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessPolicy, Caller};
 use super::answer::{Refusal, json_response, raw_json_response};
-use super::search::{Parameters, Place, Search};
-use super::source::{ContentSource, RefAnswer, RepositoryRoot};
+use super::encoding::{Accepted, Encoded};
+use super::search::{ACCESS_TOKEN, Parameters, Place, Search};
+use super::set::DocumentSet;
+use super::slots::{Slots, Stop};
+use super::source::{ContentSource, RefAnswer, RepositoryRoot, SourceError};
+use crate::ids::Digest;
+use crate::limits::Limits;
+
+/// How long an answer at a ref may be kept: it never changes, but a person may be erased.
+const IMMUTABLE: &str = "max-age=86400";
+/// For what the next snapshot changes.
+const CHANGING: &str = "no-cache";
 
 /// How a repository is served.
 #[derive(Debug, Clone, Default)]
@@ -21,12 +33,23 @@ pub struct ContentOptions {
     /// Who may read what.
     pub access: AccessPolicy,
     /// Address of this server without the final slash, for the addresses in answers; without it
-    /// `http://` and the request's `Host`.
+    /// the request's `Host`.
     pub base_url: Option<String>,
-    /// Scheme and host that fill the places of [`ASSET_HOST`](super::ASSET_HOST).
+    /// Whether a `Host` is reached by `https://`.
+    pub is_https: bool,
+    /// Path below the server at which this repository is, without a final slash.
+    pub prefix: String,
+    /// Scheme and host that fill the places of [`ASSET_HOST`](super::ASSET_HOST); a path is meant
+    /// below the address of the repository here.
     pub asset_host: String,
     /// Longest address that is answered, in bytes; Prismic refuses 2,048 and more.
     pub url_bytes_max: Option<usize>,
+    /// Whether answers are compressed, and named for caches. Not where faults are played with them.
+    pub is_for_caches: bool,
+    /// Bounds of an evaluation.
+    pub limits: Limits,
+    /// Places for searches; clones share them.
+    pub slots: Arc<Slots>,
 }
 
 /// Told of a search before it is answered; what it returns lowers `pageSize`. For the sandbox's
@@ -52,8 +75,11 @@ pub fn router(source: Arc<dyn ContentSource>, options: ContentOptions, page_cap:
         .with_state(engine)
 }
 
+/// Lets pages of any site read answers, and nobody keep those that do not say for how long.
 async fn allow_origin(mut response: Response) -> Response {
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -72,8 +98,12 @@ async fn root(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(qu
     let root = engine.source.root().await?;
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
     let base = engine.base(&headers);
-    match engine.options.access.root(engine.caller(&parameters)) {
-        Some(with_releases) => Ok(json_response(StatusCode::OK, &root.to_api(&base, with_releases))),
+    let caller = engine.caller(&parameters, &headers);
+    match engine.options.access.root(caller) {
+        Some(with_releases) => {
+            let body = root.to_api(&base, with_releases);
+            engine.changing(&headers, &body, caller).await
+        }
         None => Err(Refusal::Unauthorized { base }),
     }
 }
@@ -81,11 +111,12 @@ async fn root(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(qu
 async fn tags(State(engine): State<Arc<Engine>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let root = engine.source.root().await?;
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
-    if engine.options.access.root(engine.caller(&parameters)).is_none() {
+    let caller = engine.caller(&parameters, &headers);
+    if engine.options.access.root(caller).is_none() {
         return Err(Refusal::Unauthorized { base: engine.base(&headers) });
     }
     let tags = root.tags.clone().ok_or(Refusal::NoTags)?;
-    Ok(json_response(StatusCode::OK, &Value::from(tags)))
+    engine.changing(&headers, &Value::from(tags), caller).await
 }
 
 async fn search(
@@ -101,7 +132,7 @@ async fn search(
     }
     let root = engine.source.root().await?;
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
-    let caller = engine.caller(&parameters);
+    let caller = engine.caller(&parameters, &headers);
     if engine.options.access.root(caller).is_none() {
         return Err(Refusal::Forbidden(match caller {
             Caller::Impostor => "Invalid access token",
@@ -121,32 +152,127 @@ async fn search(
         }
         RefAnswer::Found(_, set) => set,
     };
-    // Evaluating and copying are work for a processor, not for the threads that wait.
-    let work = move || evaluate(&engine, &search, &set, &root, base);
-    let body = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Evaluation)?;
-    Ok(raw_json_response(StatusCode::OK, body))
+    let asset_host = match engine.options.asset_host.as_str() {
+        path if path.starts_with('/') => format!("{base}{path}"),
+        host => host.to_owned(),
+    };
+    let place = Place { base, asset_host };
+    let tag = engine.options.is_for_caches.then(|| search.tag(&place));
+    if let Some(tag) = &tag
+        && is_known(&headers, tag)
+    {
+        return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), tag, IMMUTABLE, caller));
+    }
+    let accepted = engine.accepted(&headers);
+    let body = match search.answer_now(&set, &place, &root, &engine.options.limits) {
+        Some(body) if accepted.is_quick(body.len()) => accepted.encode(body),
+        Some(body) => blocking(move || Ok(accepted.encode(body))).await?,
+        None => evaluate(&engine, search, set, place, root, accepted).await?,
+    };
+    let response = encoded_json_response(body);
+    Ok(match tag {
+        Some(tag) => with_tag(response, &tag, IMMUTABLE, caller),
+        None => response,
+    })
 }
 
-fn evaluate(
+/// Searches, reads, copies and compresses, in a place of its own and for a bounded time.
+async fn evaluate(
     engine: &Engine,
-    search: &Search,
-    set: &Arc<super::DocumentSet>,
-    root: &RepositoryRoot,
-    base: String,
-) -> Vec<u8> {
-    let place = Place { base: base.into(), asset_host: &engine.options.asset_host };
-    search.answer(set, &place, root)
+    search: Search,
+    set: Arc<DocumentSet>,
+    place: Place,
+    root: Arc<RepositoryRoot>,
+    accepted: Accepted,
+) -> Result<Encoded, Refusal> {
+    let slots = &engine.options.slots;
+    let permit = slots.enter(search.is_heavy()).await?;
+    let gone = CancellationToken::new();
+    // When nobody waits any more, the work ends at the next document.
+    let _waits = gone.clone().drop_guard();
+    let (stop, limits) = (Stop::after(slots.time(), gone), engine.options.limits.clone());
+    let work = blocking(move || {
+        let answered = search.answer(&set, &place, &root, &limits, &stop);
+        let encoded = answered.map(|body| accepted.encode(body));
+        drop(permit);
+        encoded
+    });
+    // What holds the documents may hang, and then nobody asks whether to stop.
+    timeout(slots.time(), work).await.unwrap_or(Err(Refusal::Source(SourceError::TooLong)))
+}
+
+/// Does work on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Evaluation))
+}
+
+/// Whether a cache has the answer of this tag already.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|list| list.split(',')).any(|one| one.trim() == tag)
+}
+
+/// Says for how long an answer may be kept, and by whom: what was asked for with a token stays with
+/// whoever has it.
+fn with_tag(mut response: Response, tag: &str, lasts: &str, caller: Caller) -> Response {
+    let whose = if caller == Caller::Anonymous { "public" } else { "private" };
+    let headers = response.headers_mut();
+    if let (Ok(tag), Ok(control)) = (tag.parse(), format!("{whose}, {lasts}").parse()) {
+        headers.insert(header::ETAG, tag);
+        headers.insert(header::CACHE_CONTROL, control);
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, authorization"));
+    response
+}
+
+fn encoded_json_response(body: Encoded) -> Response {
+    let (bytes, encoding) = body.into_parts();
+    let mut response = raw_json_response(StatusCode::OK, bytes);
+    Encoded::tell(encoding, &mut response);
+    response
 }
 
 impl Engine {
-    fn caller(&self, parameters: &Parameters) -> Caller {
-        self.options.access.recognise(parameters.get("access_token"))
+    /// Who asks: by the parameter that clients send, or by the header that GraphQL clients do.
+    fn caller(&self, parameters: &Parameters, headers: &HeaderMap) -> Caller {
+        let in_header = || {
+            let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+            let is_token = scheme.eq_ignore_ascii_case("Token") || scheme.eq_ignore_ascii_case("Bearer");
+            is_token.then(|| token.trim())
+        };
+        self.options.access.recognise(parameters.get(ACCESS_TOKEN).or_else(in_header))
+    }
+
+    /// How whoever asks takes an answer.
+    fn accepted(&self, headers: &HeaderMap) -> Accepted {
+        if self.options.is_for_caches { Accepted::of(headers) } else { Accepted::default() }
+    }
+
+    /// Answers with what changes from snapshot to snapshot: caches have to ask each time.
+    async fn changing(&self, headers: &HeaderMap, body: &Value, caller: Caller) -> Answer {
+        if !self.options.is_for_caches {
+            return Ok(json_response(StatusCode::OK, body));
+        }
+        let body = body.to_string().into_bytes();
+        let tag = format!("W/\"{}\"", Digest::of(&body));
+        if is_known(headers, &tag) {
+            return Ok(with_tag(StatusCode::NOT_MODIFIED.into_response(), &tag, CHANGING, caller));
+        }
+        let accepted = self.accepted(headers);
+        let body = match accepted.is_quick(body.len()) {
+            true => accepted.encode(body),
+            false => blocking(move || Ok(accepted.encode(body))).await?,
+        };
+        Ok(with_tag(encoded_json_response(body), &tag, CHANGING, caller))
     }
 
     fn base(&self, headers: &HeaderMap) -> String {
-        self.options.base_url.clone().unwrap_or_else(|| {
+        let server = self.options.base_url.clone().unwrap_or_else(|| {
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-            format!("http://{host}")
-        })
+            format!("{}://{host}", if self.options.is_https { "https" } else { "http" })
+        });
+        format!("{server}{}", self.options.prefix)
     }
 }

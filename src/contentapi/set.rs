@@ -7,90 +7,198 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use super::document::Document;
+use super::document::{Document, Head};
 use super::evaluate::select;
 use super::ordering::OrderBy;
 use super::query::Query;
+use super::slots::Stop;
+use super::source::SourceError;
 
 /// Queries whose results a set remembers. Eight clients that page at the same time; one result
 /// of 200,000 documents takes 800 KB.
 const REMEMBERED_RESULTS: usize = 8;
 
+/// Gets documents with their places; fails where it does not want any more.
+pub type Found<'f> = dyn FnMut(u32, &Arc<Document>) -> Result<(), SourceError> + 'f;
+
+/// Gives the documents of a set that does not keep them itself.
+pub trait Bodies: std::fmt::Debug + Send + Sync + 'static {
+    /// Hands the documents at these places to `found`, in any order. It may wait for a disk or a
+    /// network, so it is called on threads that may.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read, or those of `found`; some may have been handed over before.
+    fn each(&self, places: &[u32], found: &mut Found<'_>) -> Result<(), SourceError>;
+
+    /// Returns the document at a place if it is in memory.
+    fn kept(&self, place: u32) -> Option<Arc<Document>>;
+}
+
+#[derive(Debug)]
+enum Documents {
+    Here(Vec<Arc<Document>>),
+    Elsewhere(Vec<Arc<Head>>, Arc<dyn Bodies>),
+}
+
 /// Documents at one ref, newest publication first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DocumentSet {
-    documents: Vec<Arc<Document>>,
+    documents: Documents,
     by_id: Vec<u32>,
+    /// Those that have a uid, by it.
+    by_uid: Vec<u32>,
     remembered: Mutex<VecDeque<(String, Arc<[u32]>)>>,
+}
+
+impl Default for DocumentSet {
+    fn default() -> Self {
+        Self::new([])
+    }
 }
 
 impl DocumentSet {
     /// Makes a set; of several documents with one id the last counts.
     pub fn new(documents: impl IntoIterator<Item = Arc<Document>>) -> Self {
         let mut documents: Vec<Arc<Document>> = documents.into_iter().collect();
-        // Stable sorts: later ones of equal id stay later until the duplicates go.
-        documents.sort_by(|a, b| a.head.id.cmp(&b.head.id));
-        documents.dedup_by(|later, kept| {
-            let same = later.head.id == kept.head.id;
-            if same {
-                std::mem::swap(later, kept);
-            }
-            same
-        });
-        documents.sort_by_key(|document| std::cmp::Reverse(document.head.last_publication));
-        let mut by_id: Vec<u32> =
-            (0..u32::try_from(documents.len()).expect("fewer than 2^32 documents")).collect();
-        by_id.sort_unstable_by(|a, b| documents[*a as usize].head.id.cmp(&documents[*b as usize].head.id));
-        Self { documents, by_id, remembered: Mutex::default() }
+        arrange(&mut documents, |document| &document.head);
+        Self::of(Documents::Here(documents))
     }
 
-    /// Returns this set with some documents replaced or added and some removed.
+    /// Makes a set of documents that are kept elsewhere: `bodies` gets what belongs to each, in the
+    /// order of their places. Of several documents with one id the last counts.
+    pub fn kept_elsewhere<T>(
+        mut documents: Vec<(Arc<Head>, T)>,
+        bodies: impl FnOnce(Vec<T>) -> Arc<dyn Bodies>,
+    ) -> Self {
+        arrange(&mut documents, |(head, _)| head);
+        let (heads, belongs) = documents.into_iter().unzip();
+        Self::of(Documents::Elsewhere(heads, bodies(belongs)))
+    }
+
+    fn of(documents: Documents) -> Self {
+        let mut set = Self { documents, by_id: Vec::new(), by_uid: Vec::new(), remembered: Mutex::default() };
+        let mut by_id: Vec<u32> = set.places().collect();
+        by_id.sort_unstable_by(|a, b| set.head(*a).id.cmp(&set.head(*b).id));
+        let mut by_uid: Vec<u32> = set.places().filter(|place| set.head(*place).uid.is_some()).collect();
+        // Stable, so that documents of one uid stay in the order of the set.
+        by_uid.sort_by(|a, b| set.head(*a).uid.cmp(&set.head(*b).uid));
+        (set.by_id, set.by_uid) = (by_id, by_uid);
+        set
+    }
+
+    /// Returns this set, which has its documents in memory, with some replaced or added and some
+    /// removed.
     pub fn with_changes(
         &self,
         changed: impl IntoIterator<Item = Arc<Document>>,
         removed: &HashSet<Box<str>>,
     ) -> Self {
-        let kept = self.documents.iter().filter(|document| !removed.contains(&document.head.id));
+        let kept = self.iter().filter(|document| !removed.contains(&document.head.id));
         Self::new(kept.cloned().chain(changed))
     }
 
     /// Returns how many documents there are.
     pub fn len(&self) -> usize {
-        self.documents.len()
+        match &self.documents {
+            Documents::Here(documents) => documents.len(),
+            Documents::Elsewhere(heads, _) => heads.len(),
+        }
     }
 
     /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.documents.is_empty()
+        self.len() == 0
     }
 
-    /// Returns the documents, newest publication first.
+    /// Returns the documents that are in memory, newest publication first: all of a set made by
+    /// [`new`](Self::new), none of others.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Document>> {
-        self.documents.iter()
+        match &self.documents {
+            Documents::Here(documents) => documents.iter(),
+            Documents::Elsewhere(..) => [].iter(),
+        }
     }
 
-    /// Finds a document by its id.
+    /// Finds a document by its id among those of [`iter`](Self::iter).
     pub fn find(&self, id: &str) -> Option<&Arc<Document>> {
-        self.place(id).map(|place| &self.documents[place as usize])
+        let place = self.place(id)?;
+        match &self.documents {
+            Documents::Here(documents) => documents.get(place as usize),
+            Documents::Elsewhere(..) => None,
+        }
     }
 
-    pub(super) fn at(&self, place: u32) -> &Document {
-        &self.documents[place as usize]
+    pub(super) fn head(&self, place: u32) -> &Head {
+        match &self.documents {
+            Documents::Here(documents) => &documents[place as usize].head,
+            Documents::Elsewhere(heads, _) => &heads[place as usize],
+        }
     }
 
     pub(super) fn places(&self) -> std::ops::Range<u32> {
-        0..u32::try_from(self.documents.len()).expect("checked when the set was made")
+        0..u32::try_from(self.len()).expect("fewer than 2^32 documents")
     }
 
     pub(super) fn place(&self, id: &str) -> Option<u32> {
-        let found = self.by_id.binary_search_by(|place| (*self.at(*place).head.id).cmp(id));
+        let found = self.by_id.binary_search_by(|place| (*self.head(*place).id).cmp(id));
         found.ok().map(|at| self.by_id[at])
     }
 
-    /// Returns the documents that a query selects, in order, as places for
-    /// [`document`](Self::document). `lang` `None` means every language. `key` identifies query,
-    /// orderings and language: equal keys must mean equal arguments.
-    pub fn select(&self, key: &str, query: &Query, orderings: &[OrderBy], lang: Option<&str>) -> Arc<[u32]> {
+    /// Places of the documents with a uid, of whatever type and language.
+    pub(super) fn places_of_uid(&self, uid: &str) -> &[u32] {
+        let uid_of = |place: &u32| self.head(*place).uid.as_deref();
+        let from = self.by_uid.partition_point(|place| uid_of(place) < Some(uid));
+        let to = from + self.by_uid[from..].partition_point(|place| uid_of(place) == Some(uid));
+        &self.by_uid[from..to]
+    }
+
+    /// Hands the documents at these places to `found`, in any order; may wait.
+    pub(super) fn each(&self, places: &[u32], found: &mut Found<'_>) -> Result<(), SourceError> {
+        match &self.documents {
+            Documents::Here(documents) => {
+                places.iter().try_for_each(|place| found(*place, &documents[*place as usize]))
+            }
+            Documents::Elsewhere(_, bodies) => bodies.each(places, found),
+        }
+    }
+
+    /// Returns the documents at these places, in this order; may wait.
+    pub(super) fn load(&self, places: &[u32]) -> Result<Vec<Arc<Document>>, SourceError> {
+        let mut loaded: HashMap<u32, Arc<Document>> = HashMap::with_capacity(places.len());
+        self.each(places, &mut |place, document| {
+            loaded.insert(place, Arc::clone(document));
+            Ok(())
+        })?;
+        let missing = || SourceError::Unavailable("a document was not handed over".to_owned());
+        places.iter().map(|place| loaded.get(place).cloned().ok_or_else(missing)).collect()
+    }
+
+    /// Returns the documents at these places if all are in memory.
+    pub(super) fn loaded(&self, places: &[u32]) -> Option<Vec<Arc<Document>>> {
+        match &self.documents {
+            Documents::Here(documents) => {
+                Some(places.iter().map(|place| Arc::clone(&documents[*place as usize])).collect())
+            }
+            Documents::Elsewhere(_, bodies) => places.iter().map(|place| bodies.kept(*place)).collect(),
+        }
+    }
+
+    /// Returns the documents that a query selects, in order, as their places. `lang` `None` means
+    /// every language. `key` identifies query, orderings and language: equal keys must mean equal
+    /// arguments. May wait for documents that are kept elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When a document that the query has to look into cannot be read, or `stop` says so.
+    pub(super) fn select(
+        &self,
+        key: &str,
+        query: &Query,
+        orderings: &[OrderBy],
+        lang: Option<&str>,
+        stop: &Stop,
+    ) -> Result<Arc<[u32]>, SourceError> {
         {
             let mut remembered = self.remembered.lock().expect("no holder of this lock can panic");
             if let Some(at) = remembered.iter().position(|(known, _)| known == key)
@@ -98,29 +206,38 @@ impl DocumentSet {
             {
                 let result = Arc::clone(&hit.1);
                 remembered.push_back(hit);
-                return result;
+                return Ok(result);
             }
         }
-        let result: Arc<[u32]> = select(self, query, orderings, lang).into();
+        let result: Arc<[u32]> = select(self, query, orderings, lang, stop)?.into();
         let mut remembered = self.remembered.lock().expect("no holder of this lock can panic");
         if remembered.len() >= REMEMBERED_RESULTS {
             remembered.pop_front();
         }
         remembered.push_back((key.to_owned(), Arc::clone(&result)));
-        result
-    }
-
-    /// Returns the document at a place from [`select`](Self::select).
-    pub fn document(&self, place: u32) -> &Arc<Document> {
-        &self.documents[place as usize]
+        Ok(result)
     }
 
     /// Counts documents by type, for the root's `types`.
     pub fn count_by_type(&self) -> HashMap<&str, usize> {
         let mut counts = HashMap::new();
-        for document in &self.documents {
-            *counts.entry(&*document.head.type_id).or_insert(0) += 1;
+        for place in self.places() {
+            *counts.entry(&*self.head(place).type_id).or_insert(0) += 1;
         }
         counts
     }
+}
+
+/// Leaves the last of each id, newest publication first, in their order where that is equal.
+fn arrange<T>(documents: &mut Vec<T>, head: impl Fn(&T) -> &Head) {
+    // Stable sorts: later ones of equal id stay later until the duplicates go.
+    documents.sort_by(|a, b| head(a).id.cmp(&head(b).id));
+    documents.dedup_by(|later, kept| {
+        let same = head(later).id == head(kept).id;
+        if same {
+            std::mem::swap(later, kept);
+        }
+        same
+    });
+    documents.sort_by_key(|document| std::cmp::Reverse(head(document).last_publication));
 }

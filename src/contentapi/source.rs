@@ -13,6 +13,9 @@ pub enum SourceError {
     /// There is no such repository: 404 with an empty body.
     #[error("no such repository")]
     NoRepository,
+    /// The evaluation took longer than it may, or nobody waits for it any more: 503.
+    #[error("the search takes too long")]
+    TooLong,
     /// What holds the documents cannot be read now: 503.
     #[error("the repository cannot be read: {0}")]
     Unavailable(String),
@@ -202,6 +205,8 @@ impl RepositoryRoot {
             ("fetchLinks", "String", false, None),
             ("graphQuery", "String", false, None),
             ("orderings", "String", false, None),
+            ("routes", "String", false, None),
+            ("brokenRoute", "String", false, None),
             ("referer", "String", false, None),
         ] {
             let mut field = json!({"type": kind, "multiple": multiple});

@@ -62,9 +62,19 @@ impl<'a> OpenSnapshot<'a> {
         Ok(Self { vault, manifest: manifest.clone(), space })
     }
 
+    /// The vault that it is in.
+    pub fn vault(&self) -> &'a Vault {
+        self.vault
+    }
+
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Removes from the local cache what is kept of packs that no replica holds any more.
+    pub fn forget_cached(&self) {
+        self.space.forget_blocks(self.vault);
     }
 
     /// Returns a reader of its items.

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::error::SandboxError;
 use super::synthetic::GeneratedFile;
+use crate::contentapi::files::decode_path;
 use crate::contentapi::{ASSET_HOST, Template};
 
 /// Where the bytes of an asset come from. None of them need the whole file in memory but the
@@ -132,25 +133,6 @@ impl Asset {
     pub fn render(&self, asset_host: &str, out: &mut Vec<u8>) {
         self.item.render(asset_host, out);
     }
-}
-
-/// Returns the decoded path of an address without scheme and host: what stands before `?` or `#`,
-/// percent-decoded. `/{repo}%2F{name}` and `/{repo}/{name}` are the same file.
-pub(super) fn decode_path(path: &str) -> String {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => {
-                std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok())
-            }
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &rest[3..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The media library of a repository. Files outlive their assets, as at Prismic, where only the

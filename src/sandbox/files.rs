@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::assets::{Asset, AssetContent, decode_path};
+use super::assets::{Asset, AssetContent};
 use super::server::Sandbox;
+use crate::contentapi::files::{Asked, content_type, decode_path, parse_range};
 
 /// Bytes that are made or read at once.
 const CHUNK: u64 = 64 << 10;
@@ -99,62 +100,4 @@ fn body(asset: Arc<Asset>, range: Range<u64>, original: u64) -> Body {
         Some((chunk, (asset, next)))
     });
     Body::from_stream(chunks)
-}
-
-enum Asked {
-    Part(Range<u64>),
-    Outside,
-    /// Several parts, other units, nonsense: the whole is answered (RFC 9110, 14.2).
-    Unclear,
-}
-
-fn parse_range(text: &str, len: u64) -> Asked {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Asked::Unclear;
-    };
-    let (from, to) = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(from), Ok(last)) if last >= from => (from, last.saturating_add(1).min(len)),
-        (Ok(from), Err(_)) if last.is_empty() => (from, len),
-        (Err(_), Ok(suffix)) if first.is_empty() => (len.saturating_sub(suffix), len),
-        _ => return Asked::Unclear,
-    };
-    if from < to { Asked::Part(from..to) } else { Asked::Outside }
-}
-
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "svg" => "image/svg+xml",
-        "pdf" => "application/pdf",
-        _ => "application/octet-stream",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_as_http_says() {
-        for (text, expected) in [
-            ("bytes=0-0", Some(0..1)),
-            ("bytes=2-", Some(2..10)),
-            ("bytes=5-99", Some(5..10)),
-            ("bytes=-3", Some(7..10)),
-            ("bytes=-99", Some(0..10)),
-            ("bytes=10-", None),
-            ("bytes=-0", None),
-        ] {
-            let part = match parse_range(text, 10) {
-                Asked::Part(range) => Some(range),
-                Asked::Outside => None,
-                Asked::Unclear => panic!("{text} is clear"),
-            };
-            assert_eq!(part, expected, "{text}");
-        }
-        for text in ["bytes=3-1", "bytes=1-2,4-5", "items=1-2", "bytes=a-b", ""] {
-            assert!(matches!(parse_range(text, 10), Asked::Unclear), "{text}");
-        }
-    }
 }

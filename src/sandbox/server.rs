@@ -199,6 +199,7 @@ fn routes(sandbox: &Arc<Sandbox>, names: &[String]) -> Router {
             base_url: Some(base),
             asset_host: sandbox.base_url.clone(),
             url_bytes_max: Some(sandbox.options.url_bytes_max),
+            ..ContentOptions::default()
         };
         let control = sandbox.control.clone();
         let cap: PageCap = Arc::new(move || control.faults().search_page_cap);

@@ -13,16 +13,16 @@
 //! - A replay is as good as the first: it says that something was published, and costs what one
 //!   does.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -30,7 +30,6 @@ use tokio::time::Instant;
 use super::publish::Publish;
 use super::publishes::Publishes;
 use super::rate::RateLimit;
-use super::serve::Peer;
 use crate::config::{Config, Network, SecretError, WebhookSettings};
 use crate::ids::{Name, hex, random};
 use crate::limits::Limits;
@@ -298,7 +297,7 @@ pub fn webhook_router(webhook: Arc<Webhook>) -> Router {
 
 async fn receive(
     State(webhook): State<Arc<Webhook>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {

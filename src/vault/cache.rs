@@ -27,6 +27,11 @@ impl Cache {
         Self(None)
     }
 
+    /// The directory, where there is one.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+
     /// Returns a cached object. One whose name promises a digest is checked against it; others
     /// are signed files, which their readers check.
     pub fn get(&self, key: &str) -> Option<Bytes> {

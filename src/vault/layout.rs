@@ -81,6 +81,26 @@ pub fn verification(space: &Name) -> String {
     format!("{VERIFICATION}/{space}.json")
 }
 
+/// Name in the local cache of what a standby keeps of a repository; on no replica.
+pub fn cached_heads(space: &Name, repository: &Name) -> String {
+    format!("standby/{space}/{repository}.heads")
+}
+
+/// Directory of the local cache with blocks of content packs; on no replica.
+pub const CACHED_BLOCKS: &str = "standby/blocks";
+
+/// Name of the file with a block, below [`CACHED_BLOCKS`].
+pub fn cached_block(space: &Name, pack: &Digest, number: u64) -> String {
+    format!("{space}.{pack}.{number}")
+}
+
+/// Returns what the name of a file with a block says.
+pub fn parse_cached_block(name: &str) -> Option<(Name, Digest, u64)> {
+    let (rest, number) = name.rsplit_once('.')?;
+    let (space, pack) = rest.rsplit_once('.')?;
+    Some((space.parse().ok()?, pack.parse().ok()?, number.parse().ok()?))
+}
+
 /// Below it: leases, a row of numbered files for each.
 pub const LEASES: &str = "state/leases";
 

@@ -2,6 +2,7 @@
 
 pub mod abilities;
 pub mod audit;
+pub mod blocks;
 pub mod cache;
 pub mod canary;
 mod chain;

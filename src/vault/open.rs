@@ -7,10 +7,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 
+use super::blocks::Blocks;
 use super::cache::Cache;
 use super::envelope::Identity;
 use super::error::{ErrorKind, Result, VaultError};
@@ -96,6 +98,7 @@ pub struct Vault {
     pub(super) cache: Cache,
     pub(super) memory: Memory,
     pub(super) spool: PathBuf,
+    blocks: OnceLock<Arc<Blocks>>,
     item_key: Option<ItemKey>,
     pub(super) first_root: VerifyingKey,
     /// Every trust record, oldest first.
@@ -176,6 +179,7 @@ impl Vault {
             cache,
             memory,
             spool: options.spool,
+            blocks: OnceLock::new(),
             item_key,
             first_root,
             former: former_signers(&trust_records),
@@ -202,6 +206,31 @@ impl Vault {
     /// Returns the bounds it was opened with.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Returns what an earlier run kept in the local cache under `key`. Whoever can write the cache
+    /// may have put it there.
+    pub fn cached(&self, key: &str) -> Option<Bytes> {
+        self.cache.get(key)
+    }
+
+    /// Keeps bytes in the local cache. A cache that cannot be written is slow, not wrong.
+    pub fn keep_cached(&self, key: &str, bytes: &[u8]) {
+        self.cache.keep(key, bytes);
+    }
+
+    /// Makes its readers keep what they read of content packs, in the local cache and up to so many
+    /// bytes; `shared` is what an earlier opening of the same vault returned, which goes on. Nothing is
+    /// kept where caching is off, or where it would lie there readable for everybody.
+    pub fn keep_blocks(&self, shared: Option<Arc<Blocks>>, bytes_max: u64) -> Option<Arc<Blocks>> {
+        let directory = self.cache.directory().filter(|_| bytes_max > 0 && self.is_encrypted())?;
+        let open = || Arc::new(Blocks::open(&directory.join(layout::CACHED_BLOCKS), bytes_max));
+        Some(Arc::clone(self.blocks.get_or_init(|| shared.unwrap_or_else(open))))
+    }
+
+    /// What is kept of content packs.
+    pub(super) fn blocks(&self) -> Option<&Arc<Blocks>> {
+        self.blocks.get()
     }
 
     /// Returns the directory for temporary files, which exists.

@@ -14,6 +14,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, Read, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,16 @@ pub(super) const BLOCK: usize = 512;
 
 /// Largest decompressed frame that is believed; those that are written have about 2 MiB.
 pub(super) const RAW_FRAME_MAX: usize = 64 << 20;
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
 
 /// Bytes of an item: in memory, or in a temporary file when they are many.
 #[derive(Debug)]
@@ -53,6 +64,39 @@ impl ItemData {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Reads a part. Readers of one item do not disturb each other.
+    ///
+    /// # Errors
+    ///
+    /// When it does not have these bytes; those of the temporary file.
+    pub fn part(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let too_long = |_| io::Error::from(io::ErrorKind::UnexpectedEof);
+        match self {
+            Self::Memory(bytes) => {
+                let from = usize::try_from(range.start).map_err(too_long)?;
+                let to = usize::try_from(range.end).map_err(too_long)?;
+                match bytes.get(from..to) {
+                    Some(_) => Ok(bytes.slice(from..to)),
+                    None => Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            }
+            Self::File(file, _) => {
+                let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(too_long)?];
+                let (mut at, mut left) = (range.start, &mut bytes[..]);
+                while !left.is_empty() {
+                    match read_at(file, left, at)? {
+                        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                        read => {
+                            at += read as u64;
+                            left = &mut left[read..];
+                        }
+                    }
+                }
+                Ok(bytes.into())
+            }
+        }
     }
 
     /// Returns a reader from the first byte; one at a time.

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 
+use super::blocks::{self, BLOCK, Blocks};
 use super::envelope::{self, HeaderError, PayloadKey};
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
@@ -260,6 +261,9 @@ impl<'a> Reader<'a> {
         let store = &self.vault.replicas.all()[at].store;
         let bad = |error: crate::objects::StoreError| Failure::Bad(error.into());
         if pack.kind != PackKind::Catalog || pack.size > BODIES_KEPT / 2 {
+            if let Some(blocks) = self.vault.blocks().filter(|_| pack.kind != PackKind::Catalog) {
+                return self.stored_by_blocks(blocks, pack, at, range).await;
+            }
             return store.get_range(&key, range).await.map_err(bad);
         }
         let within = range.start as usize..range.end as usize;
@@ -287,6 +291,67 @@ impl<'a> Reader<'a> {
         }
         bodies.insert(pack.id, body);
         part.ok_or_else(|| Failure::Bad(VaultError::damaged(&key, store, "it is cut short")))
+    }
+
+    /// The same for a content pack, over the blocks that are kept of it; those that are not are read
+    /// in one request, and kept when they decrypt.
+    async fn stored_by_blocks(
+        &self,
+        blocks: &Arc<Blocks>,
+        pack: &Pack,
+        at: usize,
+        range: Range<u64>,
+    ) -> Attempt<Bytes> {
+        let numbers = blocks::numbers(&range);
+        let name = {
+            let (space, pack) = (self.space.name.clone(), pack.id);
+            move |number: u64| (space.clone(), pack, number)
+        };
+        let (kept, named, wanted) = (Arc::clone(blocks), name.clone(), numbers.clone());
+        let mut found: Vec<Option<Bytes>> =
+            tokio::task::spawn_blocking(move || wanted.map(|number| kept.get(&named(number))).collect())
+                .await
+                .expect("reading blocks does not panic");
+        let first = found.iter().position(Option::is_none);
+        if let (Some(first), Some(last)) = (first, found.iter().rposition(Option::is_none)) {
+            let from = (numbers.start + first as u64) * BLOCK;
+            let to = ((numbers.start + last as u64 + 1) * BLOCK).min(pack.size);
+            let store = &self.vault.replicas.all()[at].store;
+            let key = layout::pack(&self.space.name, &pack.id);
+            let bytes = store.get_range(&key, from..to).await.map_err(|error| Failure::Bad(error.into()))?;
+            let payload = self.payload_key(pack).await?;
+            let (kept, size) = (Arc::clone(blocks), pack.size);
+            let mut parts = Vec::new();
+            for (number, slot) in (from / BLOCK..).zip(&mut found[first..=last]) {
+                let start = usize::try_from(number * BLOCK - from).unwrap_or(usize::MAX).min(bytes.len());
+                let part = bytes.slice(start..bytes.len().min(start + BLOCK as usize));
+                if slot.is_none() {
+                    parts.push((number, part.clone()));
+                }
+                *slot = Some(part);
+            }
+            tokio::task::spawn_blocking(move || {
+                for (number, part) in parts {
+                    let chunk = number * (BLOCK / envelope::SEALED_CHUNK);
+                    if payload.open_chunks(&part, chunk, size).is_some() {
+                        kept.keep(&name(number), &part);
+                    }
+                }
+            })
+            .await
+            .expect("keeping blocks does not panic");
+        }
+        let skip = (range.start - numbers.start * BLOCK) as usize;
+        let within = skip..skip + (range.end - range.start) as usize;
+        let whole = match &found[..] {
+            [Some(one)] => one.clone(),
+            several => several.iter().flatten().map(|part| &part[..]).collect::<Vec<_>>().concat().into(),
+        };
+        whole.get(within).map(|part| whole.slice_ref(part)).ok_or_else(|| {
+            let store = &self.vault.replicas.all()[at].store;
+            let key = layout::pack(&self.space.name, &pack.id);
+            Failure::Bad(VaultError::damaged(&key, store, "it is cut short"))
+        })
     }
 
     /// Opens any header of the pack on any replica.
@@ -343,7 +408,8 @@ impl<'a> Reader<'a> {
             Some(bytes) => bytes,
             None => {
                 let bytes = read_header(self.vault, replica, &key, header, size).await?;
-                if pack.kind == PackKind::Catalog {
+                // Who keeps blocks reads them also when no replica answers.
+                if pack.kind == PackKind::Catalog || self.vault.blocks().is_some() {
                     self.vault.cache.keep(&key, &bytes);
                 }
                 bytes

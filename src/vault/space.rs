@@ -187,6 +187,18 @@ impl Space {
         self.listings.get(replica)?.as_ref()
     }
 
+    /// Takes out of the local cache what is kept of packs that no replica lists any more; not while one
+    /// is away that may.
+    pub(crate) fn forget_blocks(&self, vault: &Vault) {
+        let listings: Vec<&Listing> = self.listings.iter().flatten().collect();
+        if let Some(blocks) = vault.blocks()
+            && listings.len() == vault.replicas.configured()
+        {
+            blocks
+                .retain(&self.name, |pack| listings.iter().any(|listing| listing.bodies.contains_key(pack)));
+        }
+    }
+
     /// Returns the numbers of the replicas from which a pack can be read: those with its body,
     /// where any replica has a header of it. One that was retired will do as long as it is there.
     pub fn holders(&self, pack: PackNumber) -> impl Iterator<Item = usize> + '_ {

@@ -15,7 +15,7 @@ use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::prismic::{Endpoints, Http};
 use prismvault::progress::Silent;
 use prismvault::sandbox::synthetic::{SyntheticOptions, generate};
-use prismvault::sandbox::{Control, Repository, RepositoryOptions, Server, ServerOptions};
+use prismvault::sandbox::{Content, Control, Repository, RepositoryOptions, Server, ServerOptions};
 use prismvault::secret::Secret;
 use prismvault::snapshot::{Read, SnapshotError, SnapshotOptions, SnapshotReport, Target, take};
 use prismvault::vault::abilities::probe_all;
@@ -110,6 +110,11 @@ impl Source {
             write_tokens: vec![Secret::new(WRITE_TOKEN)],
             ..RepositoryOptions::default()
         };
+        Self::of(content, options)
+    }
+
+    /// Serves this content.
+    pub(crate) fn of(content: Content, options: RepositoryOptions) -> Self {
         let repository = Repository::new("acme-blog", content, options);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server =

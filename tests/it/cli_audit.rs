@@ -134,6 +134,8 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["cat", "latest", "repository/api.json"], 0, Nothing),
     (&["export", "latest", "--to", "out.tar"], 0, Nothing),
     (&["restore", "files", "latest", "--to", "out"], 0, Nothing),
+    // Without --check it serves until it is told to stop.
+    (&["serve", "latest", "--check"], 0, Nothing),
     // It fails, after the vault was opened.
     (&["accept", "acme-blog", "assets/x/original", "--reason", "gone"], 2, Entry("accept")),
     (&["accept", "acme-blog", "assets/x/original", "--reason", "gone", "--dry-run"], 2, Nothing),

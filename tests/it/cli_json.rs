@@ -20,6 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["cat", "latest", "repository/languages.json"],
     &["export", "latest", "--to", "out.tar"],
     &["restore", "files", "latest", "--to", "out"],
+    &["serve", "latest", "--check"],
     &["accept", "acme-blog", "assets/x/original", "--reason", "gone"],
     &["access", "import", "members.csv"],
     &["access", "import", "members.csv"],

@@ -316,10 +316,10 @@ async fn the_error_shows_the_query_and_a_caret_as_prismic_does() {
 async fn parameters_that_would_change_the_answer_are_refused_not_ignored() {
     let bench = Bench::new(zoo(), options(AccessMode::Open));
     for (name, text) in [
-        ("fetch", "product.title"),
-        ("fetchLinks", "author.name"),
-        ("graphQuery", "{product{title}}"),
-        ("routes", r#"[{"type":"page","path":"/:uid"}]"#),
+        ("fetch", "product"),
+        ("fetchLinks", "author.name.first"),
+        ("graphQuery", "{product{title}"),
+        ("routes", r#"[{"type":"page","path":"/:section/:uid"}]"#),
         ("page", "0"),
         ("page", "two"),
         ("pageSize", "-1"),

@@ -89,6 +89,7 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Restore, &["cat", "latest", "repository/api.json"], 0),
     (Restore, &["export", "latest", "--to", "out.tar"], 0),
     (Restore, &["restore", "files", "latest", "--to", "out"], 0),
+    (Restore, &["serve", "latest", "--check"], 0),
     (Restore, &["verify", "--full"], 0),
     (Restore, &["audit", "verify"], 0),
     (Maintenance, &["forget", "acme-blog", "--yes"], 0),

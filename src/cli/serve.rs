@@ -1,0 +1,543 @@
+//! `prismvault serve`: hot standby, snapshots through Prismic's own Content API.
+//!
+//! What holds the open snapshots runs beside the server, on the thread of the command. Snapshots are
+//! opened anew when a newer one is followed, or when reading failed: a replica that was away may be
+//! back, and nobody should have to restart a standby on the worst day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsAcceptor;
+
+use super::Context;
+use super::error::{CommandError, ErrorKind};
+use super::exit::Outcome;
+use super::output::Page;
+use super::restore::ContentSession;
+use super::session::IdentityOptions;
+use super::snapshot::endpoints_of;
+use super::text::{Style, Text};
+use super::units::{counted, human_duration};
+use crate::clock::parse_duration;
+use crate::config::{Config, SecretRef};
+use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
+use crate::ids::{Name, SnapshotId};
+use crate::limits::Limits;
+use crate::server::{Bounds, listen};
+use crate::standby::{
+    DocumentCache, Edition, Heads, Served, SiteOptions, Standby, StandbyError, open, serve, site, tls,
+};
+use crate::vault::blocks::Blocks;
+use crate::vault::format::manifest::Manifest;
+
+/// How long answers under way are waited for at the end.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Snapshots: ids, unique beginnings, `latest`, or REPOSITORY@WHEN; the first of a repository is
+    /// its published content, each further one a ref of its own
+    #[arg(value_name = "SNAPSHOT", required_unless_present = "follow")]
+    snapshots: Vec<String>,
+    /// Serve the newest complete snapshot of this repository or group, and move to each new one
+    #[arg(long, value_name = "REPOSITORY", num_args = 1..)]
+    follow: Vec<String>,
+    /// How often to look for a new snapshot
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    look_every: Duration,
+    /// Address and port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Address under which sites reach it, for the addresses in answers; by default what they asked
+    #[arg(long, value_name = "URL")]
+    public_url: Option<url::Url>,
+    /// File with the access token of the site; asked for everything unless --access says otherwise
+    #[arg(long, value_name = "FILE")]
+    access_token_file: Option<PathBuf>,
+    /// What can be read without access token [default: private with a token, public without]
+    #[arg(long, value_enum)]
+    access: Option<Access>,
+    /// Name the files here in answers, below /files, instead of those on Prismic's hosts
+    #[arg(long)]
+    rewrite_asset_urls: bool,
+    /// Certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Memory for documents that were asked for, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    memory: u32,
+    /// Room on this disk for what was read of the vault, encrypted, in MiB; 0 keeps nothing
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=1 << 26))]
+    cache_size: u32,
+    /// Make everything ready, say how long that took, and end: for rehearsals
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    identity: IdentityOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Access {
+    /// Everything, releases included
+    Open,
+    /// What is published
+    Public,
+    /// Nothing
+    Private,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .filter(|every| !every.is_zero())
+        .ok_or_else(|| "is no duration such as 30s".to_owned())
+}
+
+/// What is printed when it answers.
+#[derive(Serialize)]
+struct Ready {
+    address: SocketAddr,
+    /// Seconds from the start of the command: the time of this way back.
+    ready_after: f64,
+    repositories: Vec<ReadyRepository>,
+}
+
+#[derive(Serialize)]
+struct ReadyRepository {
+    repository: Name,
+    content_api: String,
+    snapshots: Vec<SnapshotId>,
+    documents: usize,
+    is_complete: bool,
+}
+
+/// A repository that is served.
+struct Kept {
+    standby: Arc<Standby>,
+    heads: Arc<Mutex<Heads>>,
+    /// What is served now, the published content first.
+    manifests: Vec<Manifest>,
+    /// Those that were asked for by name, which stay.
+    named: Vec<Manifest>,
+    /// Scheme and host of file addresses that are served from here.
+    file_hosts: Arc<[String]>,
+    is_followed: bool,
+}
+
+/// What holds open snapshots and reads them.
+struct Shelves {
+    reading: FuturesUnordered<LocalBoxFuture<'static, ()>>,
+    documents: Arc<DocumentCache>,
+    blocks: Option<Arc<Blocks>>,
+}
+
+/// Serves snapshots until the process is asked to end.
+///
+/// # Errors
+///
+/// When the identity that reads content is not here, a snapshot is not found or cannot be read, or
+/// the address is taken.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let begun = Instant::now();
+    let (acceptor, policy) = (args.acceptor()?, args.policy(context)?);
+    let content = Arc::new(ContentSession::open(context, &args.identity).await?);
+    let listener = args.listener().await?;
+    let mut shelves = Shelves {
+        reading: FuturesUnordered::new(),
+        documents: Arc::new(DocumentCache::new((args.memory as usize) << 20)),
+        blocks: content.session.vault.keep_blocks(None, u64::from(args.cache_size) << 20),
+    };
+    let mut kept = args.wanted(&content)?;
+    for kept in kept.values_mut() {
+        let editions = shelves.editions(&content, kept, context).await?;
+        kept.standby.serve(editions);
+    }
+    let Some(listener) = listener else {
+        args.tell(&kept, args.listen, begun, context)?;
+        content.session.warn_of_replicas(context);
+        return Ok(outcome(&kept));
+    };
+    let served = kept
+        .iter()
+        .map(|(name, kept)| Served { name: name.clone(), standby: Arc::clone(&kept.standby) })
+        .collect();
+    let options = SiteOptions {
+        access: policy,
+        public_url: args.public_url(),
+        is_https: acceptor.is_some(),
+        rewrites_files: args.rewrite_asset_urls,
+        limits: content.session.config.limits.clone(),
+    };
+    let address = listener.local_addr().unwrap_or(args.listen);
+    let routes = watch::channel(site(served, &options)).1;
+    let mut server = JoinSet::new();
+    server.spawn(listen(listener, routes, acceptor, bounds(&options.limits), context.cancel.clone()));
+    args.tell(&kept, address, begun, context)?;
+    content.session.warn_of_replicas(context);
+    drop(content);
+
+    let mut look = interval(args.look_every);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look.tick().await;
+    loop {
+        tokio::select! {
+            Some(_) = server.join_next() => return Ok(Outcome::Complete),
+            Some(()) = shelves.reading.next(), if !shelves.reading.is_empty() => continue,
+            _ = look.tick(), if !context.cancel.is_cancelled() => {}
+        }
+        let looked = tokio::select! {
+            looked = args.look(&mut kept, &mut shelves, context) => looked,
+            // What is being read goes on for the requests that are under way.
+            () = context.cancel.cancelled() => Ok(()),
+        };
+        if let Err(error) = looked {
+            let error = error.within("what is served stays as it is, and is looked at again");
+            context.output.error(&error);
+        }
+    }
+}
+
+/// How it ends where nothing is served: whether all of it could be.
+fn outcome(kept: &BTreeMap<Name, Kept>) -> Outcome {
+    let is_whole = |edition: &Arc<Edition>| edition.is_complete() && edition.lost() == 0;
+    match kept.values().all(|kept| kept.standby.editions().iter().all(is_whole)) {
+        true => Outcome::Complete,
+        false => Outcome::Partial,
+    }
+}
+
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds {
+        connections: limits.site_connections,
+        idle: limits.site_idle,
+        stall: limits.site_idle,
+        whole: None,
+        keeps_alive: true,
+        head_bytes: limits.site_head_bytes_max,
+        stop_grace: STOP_GRACE,
+    }
+}
+
+/// Scheme and host of the addresses that files of a repository have in its documents.
+fn file_hosts(config: &Config, name: &Name) -> Arc<[String]> {
+    let mut hosts = vec![
+        "https://images.prismic.io".to_owned(),
+        "https://prismic-io.s3.amazonaws.com".to_owned(),
+        "https://prismic-io.imgix.net".to_owned(),
+    ];
+    // A snapshot may be of a repository that the configuration does not have any more.
+    if let Some(own) = config.repositories.iter().find(|own| own.name == *name) {
+        hosts.push(format!("https://{}.cdn.prismic.io", own.repository));
+        if let Ok(endpoints) = endpoints_of(own) {
+            hosts.push(endpoints.content_api.origin().ascii_serialization());
+        }
+    }
+    hosts.dedup();
+    hosts.into()
+}
+
+impl Shelves {
+    /// Makes the snapshots of a repository ready, each on a shelf of its own; others are read meanwhile.
+    async fn editions(
+        &mut self,
+        content: &Arc<ContentSession>,
+        kept: &Kept,
+        context: &Context,
+    ) -> Result<Vec<Arc<Edition>>, CommandError> {
+        let mut editions = Vec::new();
+        for manifest in &kept.manifests {
+            let mut ready = self.prepare(content, manifest, kept, context);
+            let edition = self.meanwhile(&mut ready).await;
+            editions.push(Arc::new(edition.unwrap_or_else(|_| Err(CommandError::interrupted()))?));
+        }
+        Ok(editions)
+    }
+
+    fn prepare(
+        &self,
+        content: &Arc<ContentSession>,
+        manifest: &Manifest,
+        kept: &Kept,
+        context: &Context,
+    ) -> oneshot::Receiver<Result<Edition, CommandError>> {
+        let (sender, receiver) = oneshot::channel();
+        let (content, manifest) = (Arc::clone(content), manifest.clone());
+        let (heads, file_hosts) = (Arc::clone(&kept.heads), Arc::clone(&kept.file_hosts));
+        let (cache, progress) = (Arc::clone(&self.documents), Arc::clone(&context.progress));
+        self.reading.push(Box::pin(async move {
+            let prepared = async {
+                let snapshot = content.content(&manifest).await?;
+                let mut heads = heads.lock().await;
+                let opened = open(&snapshot, &mut heads, cache, file_hosts, &*progress).await?;
+                Ok::<_, CommandError>((snapshot, opened))
+            };
+            match prepared.await {
+                // Whoever waited may be gone; then nobody needs the shelf.
+                Err(error) => drop(sender.send(Err(error))),
+                Ok((snapshot, (edition, requests))) => {
+                    if sender.send(Ok(edition)).is_ok() {
+                        serve(&snapshot, requests).await;
+                    }
+                }
+            }
+        }));
+        receiver
+    }
+
+    /// Waits for something while shelves are read from.
+    async fn meanwhile<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = std::pin::pin!(wanted);
+        loop {
+            tokio::select! {
+                done = &mut wanted => return done,
+                Some(()) = self.reading.next(), if !self.reading.is_empty() => {}
+            }
+        }
+    }
+}
+
+impl Args {
+    /// Which snapshots of which repositories are to be served.
+    fn wanted(&self, content: &ContentSession) -> Result<BTreeMap<Name, Kept>, CommandError> {
+        let mut wanted: BTreeMap<Name, Kept> = BTreeMap::new();
+        let kept = |name: &Name| Kept {
+            standby: Arc::default(),
+            heads: Arc::default(),
+            manifests: Vec::new(),
+            named: Vec::new(),
+            file_hosts: match self.rewrite_asset_urls {
+                true => file_hosts(&content.session.config, name),
+                false => Arc::from([]),
+            },
+            is_followed: false,
+        };
+        for repository in match self.follow.is_empty() {
+            true => Vec::new(),
+            false => content.session.config.select(&self.follow)?,
+        } {
+            let newest = content.snapshots.newest_complete(&repository.name).ok_or_else(|| {
+                let name = &repository.name;
+                CommandError::new(ErrorKind::Failed, format!("there is no complete snapshot of {name}")).hint(
+                    format!("take one with `prismvault snapshot {name}`, or name a partial one by its id"),
+                )
+            })?;
+            let kept = wanted.entry(repository.name.clone()).or_insert_with_key(kept);
+            kept.is_followed = true;
+            kept.manifests.push(newest.manifest.clone());
+        }
+        for typed in &self.snapshots {
+            let manifest = &content.select(typed)?.manifest;
+            let kept = wanted.entry(manifest.repository.clone()).or_insert_with_key(kept);
+            if kept.manifests.iter().all(|known| known.snapshot != manifest.snapshot) {
+                kept.manifests.push(manifest.clone());
+            }
+            kept.named.push(manifest.clone());
+        }
+        Ok(wanted)
+    }
+
+    /// Looks for newer snapshots of what is followed, and for replicas that are back.
+    async fn look(
+        &self,
+        kept: &mut BTreeMap<Name, Kept>,
+        shelves: &mut Shelves,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.has_failed());
+        if !kept.values().any(|kept| kept.is_followed || has_failed(kept)) {
+            return Ok(());
+        }
+        let content = shelves.meanwhile(ContentSession::open(context, &self.identity)).await?;
+        drop(content.session.vault.keep_blocks(shelves.blocks.clone(), u64::from(self.cache_size) << 20));
+        let content = Arc::new(content);
+        for (name, kept) in kept {
+            let newest = content.snapshots.newest_complete(name).filter(|_| kept.is_followed);
+            let served = kept.manifests.first().map(|manifest| manifest.snapshot.clone());
+            let newer = newest.filter(|newest| served.as_ref() != Some(&newest.manifest.snapshot));
+            if newer.is_none() && !has_failed(kept) {
+                continue;
+            }
+            let before = kept.manifests.clone();
+            if let Some(newer) = newer {
+                // The one before stays for those who are just reading it page by page, and so do those
+                // that were asked for besides.
+                let mut manifests = vec![newer.manifest.clone()];
+                manifests.extend(before.first().cloned());
+                manifests.extend(kept.named.iter().cloned());
+                let mut seen = BTreeSet::new();
+                manifests.retain(|manifest| seen.insert(manifest.snapshot.clone()));
+                kept.manifests = manifests;
+            }
+            match shelves.editions(&content, kept, context).await {
+                Ok(editions) => kept.standby.serve(editions),
+                Err(error) => {
+                    kept.manifests = before;
+                    return Err(error);
+                }
+            }
+            if let Some(newer) = newer {
+                context.output.message(format!("{name} is served from {} now", newer.manifest.snapshot));
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens, before anything is read: a port that is taken is said at once.
+    async fn listener(&self) -> Result<Option<TcpListener>, CommandError> {
+        if self.check {
+            return Ok(None);
+        }
+        TcpListener::bind(self.listen).await.map(Some).map_err(|error| {
+            CommandError::because(ErrorKind::Failed, format!("cannot listen on {}", self.listen), error)
+                .hint("another process may have it; choose another with --listen")
+        })
+    }
+
+    fn public_url(&self) -> Option<String> {
+        self.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    fn policy(&self, context: &Context) -> Result<AccessPolicy, CommandError> {
+        let tokens = match &self.access_token_file {
+            None => Vec::new(),
+            Some(path) => {
+                let limits = crate::limits::Limits::default();
+                let token = SecretRef::File { path: path.clone() }.resolve(&limits)?;
+                vec![(token, TokenScope::MasterAndReleases)]
+            }
+        };
+        let mode = match (self.access, tokens.is_empty()) {
+            (Some(Access::Open), _) => AccessMode::Open,
+            (Some(Access::Public), _) | (None, true) => AccessMode::PublicMaster,
+            (Some(Access::Private), true) => {
+                return Err(CommandError::new(
+                    ErrorKind::Usage,
+                    "--access private without --access-token-file would let nobody read",
+                ));
+            }
+            (Some(Access::Private), false) | (None, false) => AccessMode::Private,
+        };
+        if mode != AccessMode::Private && !self.listen.ip().is_loopback() {
+            context.output.warning(format!(
+                "everybody who reaches {} can read the content; --access-token-file asks for a token",
+                self.listen
+            ));
+        }
+        Ok(AccessPolicy { mode, tokens })
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, CommandError> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|error| {
+                CommandError::because(
+                    ErrorKind::Configuration,
+                    format!("cannot read {}", path.display()),
+                    error,
+                )
+            })
+        };
+        let acceptor = tls(&read(certificate)?, &read(key)?).map_err(|why| {
+            let pair = format!("{} with {}", certificate.display(), key.display());
+            CommandError::new(ErrorKind::Configuration, format!("{pair} cannot be used: {why}"))
+        })?;
+        Ok(Some(acceptor))
+    }
+
+    fn tell(
+        &self,
+        kept: &BTreeMap<Name, Kept>,
+        address: SocketAddr,
+        begun: Instant,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        let server = self.public_url().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let one = |(name, own): (&Name, &Kept)| {
+            let editions = own.standby.editions();
+            let prefix = if kept.len() > 1 { format!("/{name}") } else { String::new() };
+            ReadyRepository {
+                repository: name.clone(),
+                content_api: format!("{server}{prefix}/api/v2"),
+                snapshots: editions.iter().map(|edition| edition.snapshot().clone()).collect(),
+                documents: editions.first().map_or(0, |edition| edition.len()),
+                is_complete: editions.first().is_some_and(|edition| edition.is_complete()),
+            }
+        };
+        let repositories = kept.iter().map(one).collect();
+        let ready = Ready { address, ready_after: begun.elapsed().as_secs_f64(), repositories };
+        let outcome = self.check.then(|| outcome(kept));
+        context.output.item(outcome, &ready, || page(&ready, begun.elapsed(), self.check))?;
+        for (name, own) in kept {
+            let lost: usize = own.standby.editions().iter().map(|edition| edition.lost()).sum();
+            if lost > 0 {
+                context.output.warning(format!(
+                    "{} of {name} cannot be read from any replica and are left out; `prismvault verify --full` \
+                     says what else is damaged",
+                    counted(lost as u64, "document")
+                ));
+            }
+        }
+        for partial in ready.repositories.iter().filter(|one| !one.is_complete) {
+            let (name, id) = (&partial.repository, &partial.snapshots[0]);
+            context.output.warning(format!(
+                "{name} is served from a partial snapshot: `prismvault show {id}` names what is missing"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn page(ready: &Ready, after: Duration, is_check: bool) -> Page {
+    let mut page = Page::new();
+    for one in &ready.repositories {
+        let [first, others @ ..] = &one.snapshots[..] else { continue };
+        page = page
+            .line(
+                Text::styled(Style::Bold, one.repository.to_string()).and(
+                    Style::Plain,
+                    format!(" from {first}, {}", counted(one.documents as u64, "document")),
+                ),
+            )
+            .line(format!("  {}", one.content_api));
+        for other in others {
+            page = page.line(format!("  ref {other}"));
+        }
+    }
+    let first = ready.repositories.first().map_or("", |one| one.content_api.as_str());
+    let after = human_duration(after);
+    if is_check {
+        return page.line(format!("Ready after {after}; nothing is served (--check)."));
+    }
+    page.line(format!("Ready after {after}. Sites read it with"))
+        .line(format!("  createClient(\"NAME\", {{ documentAPIEndpoint: \"{first}\" }})"))
+}
+
+impl From<StandbyError> for CommandError {
+    fn from(error: StandbyError) -> Self {
+        match error {
+            StandbyError::Vault(error) => error.into(),
+            StandbyError::Restore(error) => error.into(),
+            StandbyError::NoDocument { .. } | StandbyError::NoRoot { .. } => {
+                Self::new(ErrorKind::Integrity, error).hint(
+                    "`prismvault verify --full` finds what else is wrong; another snapshot may be whole",
+                )
+            }
+            StandbyError::Temporary(_) => Self::new(ErrorKind::Failed, error),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One snapshot made ready to be served.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use super::assets::Files;
+use super::bodies::{DocumentCache, VaultBodies};
+use super::heads::Heads;
+use super::shelf::{self, Requests, Shelf};
+use crate::contentapi::{DocumentError, DocumentSet, Head, RepositoryRoot, RootRef};
+use crate::ids::{ItemId, SnapshotId};
+use crate::progress::Progress;
+use crate::restore::paths::{METADATA, ORIGINAL, Place, place};
+use crate::restore::{OpenSnapshot, RestoreError};
+use crate::vault::error::VaultError;
+use crate::vault::format::catalog::CatalogEntry;
+use crate::vault::format::manifest::Status;
+use crate::vault::layout;
+
+/// Path of what `GET /api/v2` answered.
+const API: &str = "repository/api.json";
+/// Path of what the tags endpoint answered.
+const TAGS: &str = "repository/tags.json";
+
+/// Why a snapshot cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum StandbyError {
+    /// The vault cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The snapshot cannot be opened.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The local disk failed.
+    #[error("cannot read a temporary file")]
+    Temporary(#[source] std::io::Error),
+    /// An item that should be a document is none.
+    #[error("the item {item} lies where a document should, and is none")]
+    NoDocument {
+        /// Which.
+        item: ItemId,
+        /// Why not.
+        #[source]
+        source: DocumentError,
+    },
+    /// What the repository says of itself is not in the snapshot.
+    #[error(
+        "the snapshot {snapshot} does not have a readable {API}, so nobody knows its languages and types"
+    )]
+    NoRoot {
+        /// Which.
+        snapshot: SnapshotId,
+    },
+}
+
+/// A document of a snapshot: what is known of it, and where it lies.
+type Entry = (Arc<Head>, ItemId);
+
+/// A release over a snapshot; its set is made when somebody asks for it.
+#[derive(Debug)]
+struct Release {
+    changes: Vec<Entry>,
+    set: OnceLock<Arc<DocumentSet>>,
+}
+
+/// One snapshot, ready to be served.
+#[derive(Debug)]
+pub struct Edition {
+    snapshot: SnapshotId,
+    is_complete: bool,
+    lost: usize,
+    root: RepositoryRoot,
+    documents: Vec<Entry>,
+    master: Arc<DocumentSet>,
+    releases: BTreeMap<String, Release>,
+    files: Files,
+    shelf: Shelf,
+    cache: Arc<DocumentCache>,
+    asset_hosts: Arc<[String]>,
+}
+
+/// Makes an open snapshot ready: reads its catalog, and the heads that `heads` does not know. What
+/// is returned beside the edition goes to [`shelf::serve`], without which it answers nothing.
+///
+/// `asset_hosts` are schemes and hosts of asset addresses that are to be served from here.
+///
+/// # Errors
+///
+/// When catalog, heads, or what the repository says of itself cannot be read.
+pub async fn open(
+    snapshot: &OpenSnapshot<'_>,
+    heads: &mut Heads,
+    cache: Arc<DocumentCache>,
+    asset_hosts: Arc<[String]>,
+    progress: &dyn Progress,
+) -> Result<(Edition, Requests), StandbyError> {
+    snapshot.forget_cached();
+    let catalog = snapshot.catalog().await?;
+    let is_document = |entry: &&CatalogEntry| matches!(place(&entry.path), Place::Document { .. });
+    let manifest = snapshot.manifest();
+    let key = layout::cached_heads(&manifest.space, &manifest.repository);
+    if heads.is_empty() {
+        *heads = Heads::recall(snapshot.vault(), &key);
+    }
+    let items: HashSet<ItemId> = catalog.iter().filter(is_document).map(|entry| entry.item).collect();
+    let learned = heads.learn(snapshot, items.iter().copied(), progress).await?;
+    if learned.read > 0 {
+        // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
+        if heads.len() > 2 * items.len() {
+            heads.retain(|item| items.contains(item));
+        }
+        heads.remember(snapshot.vault(), &key).await;
+    }
+    let mut documents = Vec::new();
+    let mut changes: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
+    for entry in &catalog {
+        let Place::Document { release, .. } = place(&entry.path) else { continue };
+        let Some(head) = heads.get(entry.item) else { continue };
+        let known = (Arc::clone(head), entry.item);
+        match release {
+            None => documents.push(known),
+            Some(release) => changes.entry(release).or_default().push(known),
+        }
+    }
+    let id = manifest.snapshot.clone();
+    let root =
+        root(snapshot, &catalog).await?.ok_or_else(|| StandbyError::NoRoot { snapshot: id.clone() })?;
+    let mut releases = BTreeMap::new();
+    for entry in root.refs.iter().filter(|entry| !entry.is_master) {
+        let changes = changes.remove(entry.id.as_str()).unwrap_or_default();
+        releases.insert(entry.id.clone(), Release { changes, set: OnceLock::new() });
+    }
+    let (shelf, requests) = shelf::shelf();
+    let mut edition = Edition {
+        snapshot: id,
+        is_complete: manifest.status == Status::Complete,
+        lost: learned.lost,
+        root,
+        documents,
+        master: Arc::default(),
+        releases,
+        files: Files::new(assets(&catalog)),
+        shelf,
+        cache,
+        asset_hosts,
+    };
+    edition.master = Arc::new(edition.set(edition.documents.iter().cloned()));
+    Ok((edition, requests))
+}
+
+/// Items of metadata and original of each asset, and the bytes of the latter.
+fn assets(catalog: &[CatalogEntry]) -> Vec<(ItemId, ItemId, u64)> {
+    let original = |metadata: &CatalogEntry| {
+        let Place::Asset { file: METADATA, .. } = place(&metadata.path) else { return None };
+        let path = format!("{}{ORIGINAL}", metadata.path.strip_suffix(METADATA)?);
+        let at = catalog.binary_search_by(|entry| (*entry.path).cmp(path.as_str())).ok()?;
+        Some((metadata.item, catalog[at].item, catalog[at].size))
+    };
+    catalog.iter().filter_map(original).collect()
+}
+
+/// What the repository said of itself, with refs of this snapshot.
+async fn root(
+    snapshot: &OpenSnapshot<'_>,
+    catalog: &[CatalogEntry],
+) -> Result<Option<RepositoryRoot>, StandbyError> {
+    let reader = snapshot.reader();
+    let json = async |path: &str| -> Result<Option<Value>, StandbyError> {
+        let Ok(at) = catalog.binary_search_by(|entry| (*entry.path).cmp(path)) else { return Ok(None) };
+        Ok(serde_json::from_slice(&reader.bytes(catalog[at].item).await?).ok())
+    };
+    let tags = json(TAGS).await?.and_then(|tags| {
+        let tags = tags.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned);
+        Some(tags.collect())
+    });
+    let Some(mut root) = json(API).await?.and_then(|api| RepositoryRoot::from_api(&api, tags)) else {
+        return Ok(None);
+    };
+    let master = snapshot.manifest().snapshot.to_string();
+    for entry in &mut root.refs {
+        entry.reference = if entry.is_master { master.clone() } else { format!("{}~{master}", entry.id) };
+    }
+    // Integration fields are served as the snapshot has them.
+    root.integration_fields_ref = None;
+    Ok(Some(root))
+}
+
+impl Edition {
+    /// The snapshot.
+    pub fn snapshot(&self) -> &SnapshotId {
+        &self.snapshot
+    }
+
+    /// Whether nothing is missing in it.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// How many of its documents no replica gave when it was made ready. They are left out.
+    pub fn lost(&self) -> usize {
+        self.lost
+    }
+
+    /// Whether something of it could not be read. Opened again, it may be whole.
+    pub fn has_failed(&self) -> bool {
+        self.lost > 0 || self.shelf.failures() > 0
+    }
+
+    /// How many published documents it has.
+    pub fn len(&self) -> usize {
+        self.master.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.master.is_empty()
+    }
+
+    /// Reads its items.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    pub(super) fn root(&self) -> &RepositoryRoot {
+        &self.root
+    }
+
+    /// The ref of its published content in the root of a repository that serves others besides.
+    pub(super) fn as_ref_of(&self, label: String) -> RootRef {
+        let reference = self.snapshot.to_string();
+        RootRef { id: reference.clone(), reference, label, is_master: false, scheduled_at: None }
+    }
+
+    pub(super) fn master(&self) -> &Arc<DocumentSet> {
+        &self.master
+    }
+
+    /// The documents as a release changes them; `None` when there is no such release.
+    pub(super) fn release(&self, id: &str) -> Option<&Arc<DocumentSet>> {
+        let release = self.releases.get(id)?;
+        let all = || self.documents.iter().chain(&release.changes).cloned();
+        Some(release.set.get_or_init(|| Arc::new(self.set(all()))))
+    }
+
+    fn set(&self, documents: impl Iterator<Item = Entry>) -> DocumentSet {
+        DocumentSet::kept_elsewhere(documents.collect(), |items| {
+            Arc::new(VaultBodies {
+                items,
+                shelf: self.shelf.clone(),
+                cache: Arc::clone(&self.cache),
+                asset_hosts: Arc::clone(&self.asset_hosts),
+            })
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Heads of documents, by item.
+//!
+//! Which documents a query means is mostly decided by ids, uids, types, tags and dates, and of these
+//! a catalog tells only some. So every document is read once for its head, and heads are kept in
+//! a file of the local cache, encrypted for the identity that could read the documents anyway. A
+//! document that did not change is the same item in the next snapshot, so that one costs only what
+//! changed.
+//!
+//! A file that is damaged, of another version, or for another identity counts as none.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::edition::StandbyError;
+use crate::contentapi::Head;
+use crate::ids::ItemId;
+use crate::progress::{Phase, Progress};
+use crate::restore::OpenSnapshot;
+use crate::vault::envelope::{self, Identity, Recipient};
+use crate::vault::error::VaultError;
+use crate::vault::open::Vault;
+use crate::vault::pack::ItemData;
+use crate::vault::replica::with_causes;
+use crate::vault::stretch::Batch;
+
+/// Of what is written; another is not read.
+const VERSION: u32 = 1;
+/// Compression of the cached file: it is written once and read at every start.
+const LEVEL: i32 = 3;
+/// Largest file of heads that is read: about ten million documents.
+const BYTES_MAX: u64 = 4 << 30;
+
+/// Documents that may be lost before the first was read; then it is not about documents any more.
+const LOST_AT_FIRST: usize = 20;
+
+/// How reading heads went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Learned {
+    /// Documents that were read.
+    pub(super) read: usize,
+    /// Documents that no replica gives, or that are none.
+    pub(super) lost: usize,
+}
+
+/// Heads by item.
+#[derive(Debug, Default, Clone)]
+pub struct Heads(HashMap<ItemId, Arc<Head>>);
+
+/// As it lies in the cache, one JSON object a line after a line with the version.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    item: ItemId,
+    #[serde(flatten)]
+    head: Head,
+}
+
+impl Heads {
+    /// Returns the head of the document that an item is.
+    pub(super) fn get(&self, item: ItemId) -> Option<&Arc<Head>> {
+        self.0.get(&item)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Leaves those of these items only.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(&ItemId) -> bool) {
+        self.0.retain(|item, _| is_wanted(item));
+        self.0.shrink_to_fit();
+    }
+
+    /// Reads the heads of those items that are not known; returns how many it read, and how many it
+    /// could not: those are told in the log.
+    ///
+    /// # Errors
+    ///
+    /// When none of several can be read, as without any replica.
+    pub(super) async fn learn(
+        &mut self,
+        snapshot: &OpenSnapshot<'_>,
+        items: impl IntoIterator<Item = ItemId>,
+        progress: &dyn Progress,
+    ) -> Result<Learned, StandbyError> {
+        let unknown: Vec<ItemId> = items.into_iter().filter(|item| !self.0.contains_key(item)).collect();
+        progress.start(Phase::Documents, Some(unknown.len() as u64));
+        let reader = snapshot.reader();
+        let mut learned = Learned::default();
+        reader
+            .for_each_batch(unknown, async |batch| {
+                let parsed = tokio::task::spawn_blocking(move || parse(batch)).await;
+                let parsed = parsed.expect("reading heads does not panic");
+                progress.advance(Phase::Documents, parsed.len() as u64, 0);
+                for (item, head) in parsed {
+                    match head {
+                        Ok(head) => {
+                            learned.read += 1;
+                            self.0.insert(item, Arc::new(head));
+                        }
+                        // Where nothing at all can be read, there is nothing to serve.
+                        Err(error) if learned.read == 0 && learned.lost >= LOST_AT_FIRST => {
+                            return Err(error);
+                        }
+                        Err(error) => {
+                            learned.lost += 1;
+                            let error = with_causes(&error);
+                            tracing::error!(
+                                error,
+                                "a document of the snapshot cannot be read, and is left out"
+                            );
+                        }
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        progress.finish(Phase::Documents);
+        Ok(learned)
+    }
+
+    /// Takes what an earlier run kept in the local cache of the vault.
+    pub(super) fn recall(vault: &Vault, key: &str) -> Self {
+        let recalled = || {
+            let sealed = vault.cached(key)?;
+            let packed = envelope::open(&sealed, vault.identities()).ok()?;
+            let mut text = String::new();
+            let unpacked = zstd::stream::read::Decoder::with_buffer(&packed[..]).ok()?;
+            unpacked.take(BYTES_MAX).read_to_string(&mut text).ok()?;
+            let (version, lines) = text.split_once('\n')?;
+            if version.parse() != Ok(VERSION) {
+                return None;
+            }
+            let line = |line: &str| {
+                let line: Line = serde_json::from_str(line).ok()?;
+                Some((line.item, Arc::new(line.head)))
+            };
+            lines.lines().map(line).collect::<Option<HashMap<_, _>>>()
+        };
+        Self(recalled().unwrap_or_default())
+    }
+
+    /// Keeps all for the next run, so that only an identity that is here reads it.
+    pub(super) async fn remember(&self, vault: &Vault, key: &str) {
+        let heads = self.clone();
+        let readers: Vec<Recipient> = vault.identities().iter().map(Identity::recipient).collect();
+        // Off the threads that wait: it is work for a processor.
+        let sealed = tokio::task::spawn_blocking(move || heads.seal(&readers)).await;
+        match sealed {
+            Ok(Some(sealed)) => vault.keep_cached(key, &sealed),
+            _ => tracing::debug!("the heads of documents are not kept for the next start"),
+        }
+    }
+
+    fn seal(&self, readers: &[Recipient]) -> Option<Vec<u8>> {
+        let mut text = format!("{VERSION}\n").into_bytes();
+        for (item, head) in &self.0 {
+            let line = Line { item: *item, head: Head::clone(head) };
+            serde_json::to_writer(&mut text, &line).ok()?;
+            text.push(b'\n');
+        }
+        let packed = zstd::bulk::compress(&text, LEVEL).ok()?;
+        envelope::seal(&packed, readers).ok()
+    }
+}
+
+fn parse(batch: Batch) -> Vec<(ItemId, Result<Head, StandbyError>)> {
+    let head = |item: ItemId, data: Result<ItemData, VaultError>| {
+        let mut text = String::new();
+        data?
+            .reader()
+            .and_then(|mut reader| reader.read_to_string(&mut text))
+            .map_err(StandbyError::Temporary)?;
+        Head::parse(&text).map_err(|source| StandbyError::NoDocument { item, source })
+    };
+    batch.into_iter().map(|(item, data)| (item, head(item, data))).collect()
+}
