@@ -58,7 +58,7 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     // Without branches: digits are random, so half of them would be guessed wrongly.
     let (mut bytes, mut seen) = ([0; N], 0);
     for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-        let [high, low] = pair.map(|digit| DIGIT_VALUES[usize::from(digit)]);
+        let (high, low) = (DIGIT_VALUES[usize::from(pair[0])], DIGIT_VALUES[usize::from(pair[1])]);
         seen |= high | low;
         *byte = high << 4 | (low & 15);
     }
@@ -207,10 +207,26 @@ impl SnapshotId {
 
     /// Returns the time in the id.
     pub fn time(&self) -> crate::clock::Timestamp {
-        chrono::NaiveDateTime::parse_from_str(&self.0[..16], "%Y%m%dT%H%M%SZ")
-            .expect("checked when the id was made")
-            .and_utc()
+        compact_time(self.0.as_bytes()).expect("checked when the id was made").and_utc()
     }
+}
+
+/// Reads the time at the beginning of a snapshot id, such as `20261122T021500Z`. Each line of each listing
+/// is asked, so without a parser of formats.
+fn compact_time(text: &[u8]) -> Option<chrono::NaiveDateTime> {
+    let (date, rest) = text.split_at_checked(8)?;
+    let [b'T', time @ .., b'Z'] = rest.get(..8)? else { return None };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |number: u32, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + u32::from(*digit - b'0'))
+        })
+    };
+    let year = i32::try_from(number(&date[..4])?).ok()?;
+    chrono::NaiveDate::from_ymd_opt(year, number(&date[4..6])?, number(&date[6..])?)?.and_hms_opt(
+        number(&time[..2])?,
+        number(&time[2..4])?,
+        number(&time[4..])?,
+    )
 }
 
 impl FromStr for SnapshotId {
@@ -220,7 +236,7 @@ impl FromStr for SnapshotId {
         let valid = text.is_ascii()
             && text.len() == 25
             && text.as_bytes()[16] == b'-'
-            && chrono::NaiveDateTime::parse_from_str(&text[..16], "%Y%m%dT%H%M%SZ").is_ok()
+            && compact_time(text.as_bytes()).is_some()
             && unhex::<4>(&text[17..]).is_some();
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidId::new(text, "a snapshot id")) }
     }

@@ -63,7 +63,7 @@ pub async fn import(vault: &Arc<Vault>, target: &ImportTarget, list: &MemberList
     let snapshots = Snapshots::load(vault, Some(&chain)).await?;
     let ledger = Ledger::load(vault, &target.space).await?;
     let space = Space::load(vault, &target.space).await?;
-    let writer = Writer::new(Arc::clone(vault), space)?;
+    let writer = Writer::new(Arc::clone(vault), space, std::iter::empty())?;
     let bytes = list.to_bytes();
     let size = bytes.len() as u64;
     let item =

@@ -6,8 +6,9 @@
 //! rehearsed without one.
 //!
 //! Where leases cannot be asked, what only adds runs all the same: two snapshots are harmless, none
-//! is not. What removes does not. A run that began under a lease is stopped when that ends because its
-//! place was away for so long, also one that only adds; it counts as failed.
+//! is not. What removes does not, and is stopped when its lease ends because its place was away for so
+//! long. A run whose lease another has taken meanwhile is that other's: it is neither on record nor
+//! told as failed.
 //!
 //! Records are made by the clocks of several machines: what one says of the future covers nothing,
 //! because a run too many is harmless, and one that never comes is not.
@@ -28,7 +29,7 @@ use crate::clock::{Timestamp, rfc3339};
 use crate::vault::error::{Result, VaultError};
 use crate::vault::format::job::{JobRecord, RunRecord};
 use crate::vault::jobs as records;
-use crate::vault::lease::{Asked, Held, Holder, Leases};
+use crate::vault::lease::{Asked, Held, Holder, Leases, Standing, Step};
 use crate::vault::open::Vault;
 
 /// A run that is to be.
@@ -135,23 +136,34 @@ impl Errand<'_> {
     }
 }
 
-/// Does work while its lease is kept. When the lease is lost, `cancel` is cancelled, the work is
-/// waited for, and how the lease was lost is returned beside what the work says: what it committed,
-/// it committed while the lease was held.
+/// Does the work of a job while its lease is kept. When it may not go on without, `cancel` is
+/// cancelled, the work is waited for, and why is returned beside what the work says: what it
+/// committed, it committed while that did no harm.
 pub async fn under_lease<T>(
     held: Option<&Held>,
+    job: &Job,
     vault: &Vault,
     cancel: &CancellationToken,
     work: impl Future<Output = T>,
 ) -> (T, Option<VaultError>) {
     let Some(held) = held else { return (work.await, None) };
+    let step = if removes(job.work) { Step::Removes } else { Step::Adds };
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => (done, None),
-        lost = held.keep(vault) => {
+        lost = held.keep(vault, step) => {
             cancel.cancel();
             (work.await, Some(lost))
         }
+    }
+}
+
+/// Returns the machine that has taken the lease of a run which did not end well: the run is its own
+/// now. `None` where nobody has, or where that cannot be asked.
+pub async fn taken_by(held: Option<&Held>, vault: &Vault) -> Option<String> {
+    match held?.standing(vault).await {
+        Ok(Standing::Taken { host }) => Some(host.unwrap_or_else(|| "another host".to_owned())),
+        Ok(Standing::Held | Standing::Ended) | Err(_) => None,
     }
 }
 

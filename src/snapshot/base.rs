@@ -9,12 +9,12 @@ use crate::progress::{Problem, Progress};
 use crate::vault::error::ErrorKind as VaultErrorKind;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;
-use crate::vault::index::PackNumber;
 use crate::vault::open::Vault;
 use crate::vault::reader::Reader;
 use crate::vault::replica::with_causes;
 use crate::vault::space::Space;
 use crate::vault::tree;
+use crate::vault::writer::Writer;
 
 use super::error::Result;
 
@@ -88,27 +88,18 @@ pub(super) async fn load_base(
     }
 }
 
-/// Says so when items of the snapshot before are there, but on too few replicas: a replica was
-/// added, or lost content. They are read and stored once more then, which copying would spare.
-pub(super) fn stored_again(
-    vault: &Vault,
-    space: &Space,
-    base: Option<&Base>,
-    progress: &dyn Progress,
-) -> Option<Problem> {
-    let min_copies = vault.replicas.min_copies;
-    let on_too_few = |entry: &&CatalogEntry| {
-        let copies = |pack: PackNumber| space.copies(pack);
-        !space.index.is_present(&entry.item, |pack| copies(pack) >= min_copies)
-            && space.index.is_present(&entry.item, |pack| copies(pack) > 0)
-    };
+/// Says so when items of the snapshot before are there, but not on the replicas on which this one relies: a
+/// replica was added, or lost content. They are read and stored once more then, which copying would spare.
+pub(super) fn stored_again(writer: &Writer, base: Option<&Base>, progress: &dyn Progress) -> Option<Problem> {
     let base = base?;
-    let count = base.entries.iter().filter(on_too_few).count();
+    let lacking = base.entries.iter().filter(|entry| !writer.holds(&entry.item));
+    let count = lacking.filter(|entry| writer.is_anywhere(&entry.item)).count();
     if count == 0 {
         return None;
     }
     let what = format!(
-        "{count} items of the snapshot before are on fewer than {min_copies} replicas, so they are stored once more; `prismvault replicate` brings them over without that, if it runs first"
+        "{count} items of the snapshot before are not on {}, so they are stored once more; `prismvault replicate` brings them over without that, if it runs first",
+        writer.relied_on()
     );
     let problem = Problem::new("stored-again", base.manifest.key.clone(), what);
     progress.problem(&problem);

@@ -149,8 +149,9 @@ pub async fn take(
         Some(snapshot) => load_base(vault, &space, snapshot.manifest.clone(), &mut vault_warnings).await?,
         None => None,
     };
-    vault_warnings.extend(stored_again(vault, &space, base.as_ref(), progress));
-    let writer = Writer::new(Arc::clone(vault), space)?;
+    let items = base.iter().flat_map(|base| &base.entries).map(|entry| &entry.item);
+    let writer = Writer::new(Arc::clone(vault), space, items)?;
+    vault_warnings.extend(stored_again(&writer, base.as_ref(), progress));
     let token = |token: &crate::secret::Secret| token.clone();
     let run = Run {
         target,

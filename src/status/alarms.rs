@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::assess::{Judged, Objective, Standing, State, in_words};
+use super::awaited::Awaited;
 use super::facts::{Facts, JobFacts, Pending, PendingKind, ReplicaFacts, RepositoryFacts, TokenFacts};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
@@ -288,32 +289,6 @@ fn of_token(token: &TokenFacts, limits: &Limits, now: Timestamp) -> Option<Alarm
     Some(alarm.since(issued.checked_add_signed(advised)))
 }
 
-/// Since when a job is overdue: the first time at which a run should have begun and none did, when
-/// enough time has passed since.
-fn overdue(job: &JobFacts, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
-    let record = job.record.as_ref()?;
-    let time = |text: &String| text.parse::<Timestamp>().ok();
-    // Whether it went well is another matter: who ran it is not silent.
-    // A run of the future (some clock was wrong) says nothing of who is there now.
-    let skew = TimeDelta::from_std(limits.clock_skew_max).unwrap_or_default();
-    let is_past = |at: &Timestamp| *at <= now + skew;
-    let started = record.last.as_ref().and_then(|run| time(&run.started)).filter(is_past);
-    let began = started.max(time(&record.known_since).filter(is_past));
-    let promised = record.next.as_ref().and_then(time);
-    let planned = job.plan.as_ref().and_then(|plan| plan.last_due);
-    let is_open = |at: &Timestamp| began.is_none_or(|began| *at > began);
-    let expected = [promised, planned].into_iter().flatten().filter(is_open).min()?;
-    // A run is recorded when it ends, and may take longer than the last one.
-    let last = record
-        .last
-        .as_ref()
-        .and_then(|run| Some(time(&run.ended)?.signed_duration_since(time(&run.started)?)));
-    let patience = TimeDelta::from_std(limits.scheduler_silence).unwrap_or(TimeDelta::MAX);
-    let jitter = job.plan.as_ref().and_then(|plan| plan.jitter).unwrap_or_default();
-    let over = expected.checked_add_signed(patience + jitter + last.unwrap_or_default() * 2)?;
-    (now > over).then_some(expected)
-}
-
 fn of_jobs(jobs: &[JobFacts], limits: &Limits, now: Timestamp) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = jobs.iter().filter_map(failing).collect();
     let known: Vec<&JobFacts> = jobs.iter().filter(|job| job.record.is_some()).collect();
@@ -328,7 +303,7 @@ fn of_jobs(jobs: &[JobFacts], limits: &Limits, now: Timestamp) -> Vec<Alarm> {
         return alarms;
     }
     let late: Vec<(&JobFacts, Timestamp)> =
-        known.iter().filter_map(|job| Some((*job, overdue(job, limits, now)?))).collect();
+        known.iter().filter_map(|job| Some((*job, Awaited::of(job, limits, now)?.overdue(now)?))).collect();
     // What is expected of nobody says nothing about who is there.
     let expected = known.iter().filter(|job| is_expected(job)).count();
     if !late.is_empty() && late.len() >= expected {

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::alarms::{self, Alarm};
+use super::awaited::Awaited;
 use super::burn::unmet_share;
 use super::facts::{Facts, JobFacts, RepositoryFacts};
 use crate::clock::{Timestamp, human_duration};
@@ -180,11 +181,14 @@ fn standing(
     now: Timestamp,
 ) -> Standing {
     let mut objectives = Vec::new();
-    objectives.extend(promised.rpo.as_ref().map(|rpo| judge_rpo(facts, own, rpo, now)));
+    objectives.extend(promised.rpo.as_ref().map(|rpo| judge_rpo(facts, own, rpo, limits, now)));
     objectives.extend(promised.rto.as_ref().map(|rto| judge_rto(own, rto)));
-    objectives
-        .extend(promised.verified_within.as_ref().map(|within| judge_verified(facts, own, within, now)));
-    objectives.extend(promised.drilled_within.as_ref().map(|within| judge_drilled(facts, own, within, now)));
+    objectives.extend(
+        promised.verified_within.as_ref().map(|within| judge_verified(facts, own, within, limits, now)),
+    );
+    objectives.extend(
+        promised.drilled_within.as_ref().map(|within| judge_drilled(facts, own, within, limits, now)),
+    );
     objectives.extend(promised.copies.map(|copies| judge_copies(facts, own, copies)));
     let window = TimeDelta::from_std(limits.burn_window).unwrap_or(TimeDelta::MAX);
     Standing {
@@ -240,6 +244,7 @@ fn risk(
     does: &str,
     within: &Within,
     deadline: Timestamp,
+    limits: &Limits,
     now: Timestamp,
 ) -> Option<String> {
     let covers = |job: &&JobFacts| {
@@ -248,6 +253,12 @@ fn risk(
     let jobs: Vec<&JobFacts> = facts.jobs.iter().filter(covers).collect();
     if let Some(job) = jobs.iter().find(|job| job.record.as_ref().is_some_and(|record| record.failures > 0)) {
         return Some(format!("the last run of job {} failed", job.job));
+    }
+    // One that was due may be under way; it is on record when it has ended.
+    let is_under_way =
+        |job: &&JobFacts| Awaited::of(job, limits, now).is_some_and(|run| run.overdue(now).is_none());
+    if jobs.iter().copied().any(|job| is_under_way(&job)) {
+        return None;
     }
     let next = jobs.iter().filter_map(|job| Some((job.plan.as_ref()?.next?, &job.job))).min();
     match next {
@@ -264,10 +275,10 @@ fn risk(
     }
 }
 
-fn judge_rpo(facts: &Facts, own: &RepositoryFacts, rpo: &Within, now: Timestamp) -> Judged {
+fn judge_rpo(facts: &Facts, own: &RepositoryFacts, rpo: &Within, limits: &Limits, now: Timestamp) -> Judged {
     let last = own.last_complete.as_ref().map(|last| last.taken);
     let why = |deadline| match own.partial_in_a_row {
-        0 => risk(facts, &own.repository, "snapshot", rpo, deadline, now),
+        0 => risk(facts, &own.repository, "snapshot", rpo, deadline, limits, now),
         1 => Some("the newest snapshot is partial".to_owned()),
         count => Some(format!("the newest {count} snapshots are partial")),
     };
@@ -290,14 +301,26 @@ fn judge_rto(own: &RepositoryFacts, rto: &Within) -> Judged {
     }
 }
 
-fn judge_verified(facts: &Facts, own: &RepositoryFacts, within: &Within, now: Timestamp) -> Judged {
-    let why = |deadline| risk(facts, &own.repository, "verify", within, deadline, now);
+fn judge_verified(
+    facts: &Facts,
+    own: &RepositoryFacts,
+    within: &Within,
+    limits: &Limits,
+    now: Timestamp,
+) -> Judged {
+    let why = |deadline| risk(facts, &own.repository, "verify", within, deadline, limits, now);
     judge_age(Objective::VerifiedWithin, within, own.verified, "never", why, now)
 }
 
-fn judge_drilled(facts: &Facts, own: &RepositoryFacts, within: &Within, now: Timestamp) -> Judged {
+fn judge_drilled(
+    facts: &Facts,
+    own: &RepositoryFacts,
+    within: &Within,
+    limits: &Limits,
+    now: Timestamp,
+) -> Judged {
     let last = own.drill.as_ref().map(|drill| drill.ended);
-    let why = |deadline| risk(facts, &own.repository, "drill", within, deadline, now);
+    let why = |deadline| risk(facts, &own.repository, "drill", within, deadline, limits, now);
     judge_age(Objective::DrilledWithin, within, last, "never", why, now)
 }
 

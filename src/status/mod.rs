@@ -17,6 +17,7 @@
 
 mod alarms;
 mod assess;
+mod awaited;
 mod burn;
 mod collect;
 mod facts;

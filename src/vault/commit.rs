@@ -271,14 +271,7 @@ impl Writer {
             absent.map(|(name, failure)| (name, failure.why)).collect();
         for (at, replica) in self.vault.replicas.all().iter().enumerate() {
             if replica.is_live() {
-                let has: Vec<bool> = space
-                    .index
-                    .packs()
-                    .iter()
-                    .map(|pack| space.listing(at).is_some_and(|listing| listing.keeps_pack(pack)))
-                    .collect();
-                let lacking =
-                    needed.iter().filter(|id| !space.index.is_present(id, |pack| has[pack as usize])).count();
+                let lacking = needed.iter().filter(|id| !space.keeps_item(at, id)).count();
                 if lacking > 0 {
                     behind.insert(
                         replica.name.clone(),

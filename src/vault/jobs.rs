@@ -48,11 +48,13 @@ impl JobRecord {
             last: None,
             last_success: None,
             failures: 0,
+            runs: 0,
         }
     }
 
     /// Takes note of a run that ended.
     pub fn ended(&mut self, run: RunRecord, well: bool) {
+        self.runs = self.runs.saturating_add(1);
         self.failures = if well { 0 } else { self.failures.saturating_add(1) };
         if well {
             self.last_success = Some(run.clone());
@@ -68,10 +70,11 @@ impl JobRecord {
         since.max(began)
     }
 
-    /// Orders copies: the one that knows of the latest run.
-    fn age(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+    /// Orders copies: the one that knows of more runs, and of the latest. A run that a wrong clock dated
+    /// into the future does not stand before those that came after it.
+    fn age(&self) -> (u64, Option<Timestamp>, Option<Timestamp>) {
         let ended = |run: &RunRecord| run.ended.parse().ok();
-        (self.last.as_ref().and_then(ended), self.covered())
+        (self.runs, self.last.as_ref().and_then(ended), self.covered())
     }
 }
 

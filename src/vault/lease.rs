@@ -14,8 +14,9 @@
 //!   would give one lease to two.
 //! - The highest file of a lease is never removed, neither by whoever takes the next nor by
 //!   [`clear`]: numbers only grow.
-//! - A host that dies holds a lease until it ends. A lease that was lost (the host slept) is
-//!   noticed by [`Leases::renew`] and [`Leases::check`], at the latest before the commit.
+//! - A host that dies holds a lease until it ends. A lease that another has taken since (the host
+//!   slept) is noticed by [`Leases::renew`] and [`Leases::check`], at the latest before the commit. One
+//!   that ended and that nobody took may be renewed: nobody was at it meanwhile.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,6 +71,20 @@ pub enum Asked {
         until: Timestamp,
         /// How long that is from now, so that other clocks do not matter.
         wait: Duration,
+    },
+}
+
+/// What became of a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is held.
+    Held,
+    /// It ended, and nobody has taken it.
+    Ended,
+    /// Another has taken it.
+    Taken {
+        /// Machine of the other; `None` where its file is gone again.
+        host: Option<String>,
     },
 }
 
@@ -170,17 +185,20 @@ impl<'a> Leases<'a> {
         ))
     }
 
-    /// Prolongs a lease that is held.
+    /// Prolongs a lease that is held, or that ended and nobody took.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Refused`] when another has taken it; those of the store, after which it may be
-    /// tried again while the lease lasts.
+    /// tried again.
     pub async fn renew(&self, lease: &mut Lease) -> Result<()> {
-        self.check(lease).await?;
+        let (highest, standing) = self.look(lease).await?;
+        if let Standing::Taken { .. } = standing {
+            return Err(lost(lease));
+        }
         let now = self.now().await?;
         let holder = Holder { id: lease.holder.clone(), host: lease.host.clone() };
-        let made = self.make(&lease.name, lease.n + 1, &holder, later(now, self.lasts)).await?;
+        let made = self.make(&lease.name, highest + 1, &holder, later(now, self.lasts)).await?;
         let Some(next) = made else { return Err(lost(lease)) };
         let before = std::mem::replace(lease, next);
         self.clear_below(&lease.name, before.n).await;
@@ -193,12 +211,36 @@ impl<'a> Leases<'a> {
     ///
     /// [`ErrorKind::Refused`] when it has ended or another has taken it; those of the store.
     pub async fn check(&self, lease: &Lease) -> Result<()> {
-        let now = self.now().await?;
-        let lasts = parse(&lease.until).is_some_and(|until| until > now);
-        match lasts && self.highest(&lease.name).await? <= lease.n {
-            true => Ok(()),
-            false => Err(lost(lease)),
+        match self.look(lease).await?.1 {
+            Standing::Held => Ok(()),
+            Standing::Ended | Standing::Taken { .. } => Err(lost(lease)),
         }
+    }
+
+    /// Finds out what became of a lease, and the highest number. What its holder made since without
+    /// hearing of it, because the answer was lost, is its own as well.
+    async fn look(&self, lease: &Lease) -> Result<(u64, Standing)> {
+        let now = self.now().await?;
+        let highest = self.highest(&lease.name).await?;
+        let newest = match highest <= lease.n {
+            true => Some(lease.clone()),
+            false => match self.read(&lease.name, highest).await? {
+                Read::Lease(newest) => Some(newest),
+                Read::Gone => None,
+                // It holds nobody up.
+                Read::NoLease => Some(lease.clone()),
+            },
+        };
+        let standing = match newest {
+            Some(newest) if newest.holder == lease.holder => {
+                match parse(&newest.until).is_some_and(|until| until > now) {
+                    true => Standing::Held,
+                    false => Standing::Ended,
+                }
+            }
+            other => Standing::Taken { host: other.map(|other| other.host) },
+        };
+        Ok((highest, standing))
     }
 
     /// Gives a lease back, so that nobody waits for its end.
@@ -230,18 +272,7 @@ impl<'a> Leases<'a> {
         if n == 0 {
             return Ok(None);
         }
-        let key = layout::lease(name, n);
-        let lease: Lease = match state::read(self.vault, self.replica, &key, KIND).await {
-            Ok(Some(lease)) => lease,
-            // Cleared since it was listed: there is a higher one.
-            Ok(None) => return Ok(None),
-            Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
-                let detail = format!("it holds nothing up: {error}");
-                self.vault.warn(Problem::new("not-a-lease", key, detail));
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+        let Read::Lease(lease) = self.read(name, n).await? else { return Ok(None) };
         let most = later(now, self.lasts.saturating_mul(2));
         let until = parse(&lease.until).filter(|until| *until > now && *until <= most);
         Ok(until.filter(|_| lease.holder != holder.id).map(|until| Asked::Held {
@@ -249,6 +280,21 @@ impl<'a> Leases<'a> {
             until,
             wait: (until - now).to_std().unwrap_or_default(),
         }))
+    }
+
+    /// Reads number `n`.
+    async fn read(&self, name: &Name, n: u64) -> Result<Read> {
+        let key = layout::lease(name, n);
+        match state::read(self.vault, self.replica, &key, KIND).await {
+            Ok(Some(lease)) => Ok(Read::Lease(lease)),
+            Ok(None) => Ok(Read::Gone),
+            Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotTrusted) => {
+                let detail = format!("it holds nothing up: {error}");
+                self.vault.warn(Problem::new("not-a-lease", key, detail));
+                Ok(Read::NoLease)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes number `n`; `None` when another was faster.
@@ -298,6 +344,15 @@ impl<'a> Leases<'a> {
     }
 }
 
+/// What a number of a lease is.
+enum Read {
+    Lease(Lease),
+    /// It was cleared since it was listed: there is a higher one.
+    Gone,
+    /// Nobody who may sign made it.
+    NoLease,
+}
+
 /// A lease that is kept while work goes on in the vault that it was given by.
 #[derive(Debug)]
 pub struct Held {
@@ -321,9 +376,21 @@ impl Held {
         self.leases(vault)?.check(&*self.lease.lock().await).await
     }
 
-    /// Renews it each third of its time, until it is lost; returns how that came. To be dropped
-    /// when the work is done.
-    pub async fn keep(&self, vault: &Vault) -> VaultError {
+    /// What became of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn standing(&self, vault: &Vault) -> Result<Standing> {
+        Ok(self.leases(vault)?.look(&*self.lease.lock().await).await?.1)
+    }
+
+    /// Renews it each third of its time, until work of this kind may not go on; returns why. To be
+    /// dropped when the work is done.
+    ///
+    /// What only adds goes on while its place cannot be asked, and without its lease where that ends so: a
+    /// second one is harmless, none is not. Where another has taken it, that other does the work.
+    pub async fn keep(&self, vault: &Vault, step: Step) -> VaultError {
         let mut wait = self.lasts / 3;
         loop {
             tokio::time::sleep(wait).await;
@@ -331,14 +398,12 @@ impl Held {
             wait = match renewed {
                 Ok(()) => self.lasts / 3,
                 Err(error) if error.kind == ErrorKind::Refused => return error,
+                Err(error) if step == Step::Removes && self.has_ended(vault).await => {
+                    let what = format!("the lease ended, because it could not be renewed: {error}");
+                    return VaultError::new(ErrorKind::Store(StoreKind::Transient), what);
+                }
                 // The store may be back before the lease ends; until then it is held.
-                Err(error) => match self.has_ended(vault).await {
-                    true => {
-                        let what = format!("the lease ended, because it could not be renewed: {error}");
-                        return VaultError::new(ErrorKind::Refused, what);
-                    }
-                    false => self.lasts / 12,
-                },
+                Err(_) => self.lasts / 12,
             };
         }
     }
@@ -423,8 +488,8 @@ async fn clear_all(vault: &Vault, replica: &Replica, keys: Vec<&str>) -> Result<
 
 /// What a run is about to do under its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Commit a snapshot: two of them do no harm.
+pub enum Step {
+    /// Store, or commit a snapshot: two of them do no harm.
     Adds,
     /// Delete, or decide that something goes.
     Removes,
@@ -445,17 +510,23 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Refused`] when another has it; for what removes also when that cannot be found
-    /// out.
+    /// [`ErrorKind::Refused`] when another has it; for what removes also when it ended, or when that
+    /// cannot be found out.
     pub(crate) async fn require_lease(&self, step: Step) -> Result<()> {
         let Some(held) = self.held() else { return Ok(()) };
-        match held.check(self).await {
-            Err(error) if step == Step::Adds && error.kind != ErrorKind::Refused => {
-                let detail = format!("whether this run still holds it cannot be asked: {error}");
-                self.warn(Problem::new("lease-not-asked", held.place.clone(), detail));
+        let unsure = match held.standing(self).await {
+            Ok(Standing::Held) => return Ok(()),
+            Ok(Standing::Taken { .. }) => return Err(lost(&*held.lease.lock().await)),
+            Ok(Standing::Ended) => lost(&*held.lease.lock().await),
+            Err(error) => error,
+        };
+        match step {
+            Step::Removes => Err(unsure),
+            Step::Adds => {
+                let detail = format!("another host may do the same, which does no harm: {unsure}");
+                self.warn(Problem::new("lease-not-held", held.place.clone(), detail));
                 Ok(())
             }
-            checked => checked,
         }
     }
 }

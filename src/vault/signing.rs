@@ -4,15 +4,18 @@
 //! must lie is written in the file and checked by its reader
 //! ([`check_claims`]).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Cursor;
 use std::str::FromStr;
+use std::sync::{LazyLock, Mutex};
 
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::error::{ErrorKind, Result, VaultError};
-use crate::ids::VaultId;
+use crate::ids::{Digest, VaultId};
 use crate::secret::Secret;
 
 /// The public half of a signing key, `RW…`.
@@ -36,12 +39,43 @@ impl VerifyingKey {
     }
 
     /// Whether `signature` is this key's over `bytes`.
+    ///
+    /// What was found right in this process is not checked once more: the same key, bytes and
+    /// signature are right for ever, and whoever looks at a vault again and again (a scheduler, a
+    /// standby) meets the same manifests each time.
     pub fn verifies(&self, bytes: &[u8], signature: &str) -> bool {
-        SignatureBox::from_string(signature).is_ok_and(|signature| {
+        let seen = self.seen(bytes, signature);
+        if RIGHT.lock().expect("no holder of this lock can panic").contains(&seen) {
+            return true;
+        }
+        let is_right = SignatureBox::from_string(signature).is_ok_and(|signature| {
             minisign::verify(&self.key(), &signature, Cursor::new(bytes), true, false, false).is_ok()
-        })
+        });
+        if is_right {
+            let mut right = RIGHT.lock().expect("no holder of this lock can panic");
+            if right.len() >= RIGHT_MAX {
+                right.clear();
+            }
+            right.insert(seen);
+        }
+        is_right
+    }
+
+    /// Names key, bytes and signature together; the lengths keep one from passing into the next.
+    fn seen(&self, bytes: &[u8], signature: &str) -> Digest {
+        let mut digest = Sha256::new();
+        for part in [self.0.as_bytes(), signature.as_bytes(), bytes] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        Digest(digest.finalize().into())
     }
 }
+
+/// Signatures that were right, in this process.
+static RIGHT: LazyLock<Mutex<HashSet<Digest>>> = LazyLock::new(Mutex::default);
+/// How many are remembered, of which each takes about 50 bytes.
+const RIGHT_MAX: usize = 16_384;
 
 impl FromStr for VerifyingKey {
     type Err = VaultError;

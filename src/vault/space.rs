@@ -3,6 +3,7 @@
 //! Listings are made afresh each time; only the contents of immutable objects come from caches.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
@@ -18,7 +19,7 @@ use super::marks;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
 use super::standing::Endorsed;
-use crate::ids::{Digest, Name};
+use crate::ids::{Digest, ItemId, Name};
 use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
@@ -41,8 +42,8 @@ pub struct Space {
     pub unreadable: Vec<Problem>,
     /// One a replica, in the order of the vault's; `None` for those that do not take part.
     listings: Vec<Option<Listing>>,
-    /// Per pack, on how many replicas it is to stay.
-    copies: Vec<usize>,
+    /// By replica and pack: whether it is there to stay.
+    keeps: Vec<Vec<bool>>,
 }
 
 impl Space {
@@ -132,21 +133,53 @@ impl Space {
             headers: ledger.headers().clone(),
             index_trust,
             unreadable,
-            copies: Vec::new(),
+            keeps: Vec::new(),
             listings,
         };
-        space.count_copies();
+        let packs = space.index.packs();
+        let kept = |listing: &Option<Listing>| {
+            let keeps = |pack| listing.as_ref().is_some_and(|listing| listing.keeps_pack(pack));
+            packs.iter().map(keeps).collect()
+        };
+        space.keeps = space.listings.iter().map(kept).collect();
         Ok(space)
     }
 
-    fn count_copies(&mut self) {
-        let on = |pack| self.listings.iter().flatten().filter(|listing| listing.keeps_pack(pack)).count();
-        self.copies = self.index.packs().iter().map(on).collect();
+    /// On how many replicas a pack is, and not about to be pruned.
+    pub fn copies(&self, pack: PackNumber) -> usize {
+        (0..self.keeps.len()).filter(|replica| self.keeps_pack(*replica, pack)).count()
     }
 
-    /// On how many replicas a pack is, and not about to be pruned: what a writer relies on.
-    pub fn copies(&self, pack: PackNumber) -> usize {
-        self.copies.get(pack as usize).copied().unwrap_or(0)
+    /// Whether a pack is on a replica, and not about to be pruned: what a writer relies on.
+    pub fn keeps_pack(&self, replica: usize, pack: PackNumber) -> bool {
+        self.keeps.get(replica).and_then(|kept| kept.get(pack as usize)).copied().unwrap_or(false)
+    }
+
+    /// Whether an item is on a replica, and not about to be pruned.
+    pub fn keeps_item(&self, replica: usize, item: &ItemId) -> bool {
+        self.index.is_present(item, |pack| self.keeps_pack(replica, pack))
+    }
+
+    /// Returns the numbers of those `count` replicas of `candidates` that keep most of these items; where
+    /// they keep the same, those that keep most of the space, and then the first.
+    ///
+    /// A snapshot must be whole on each of so many replicas. An item that is on another set of them is of no
+    /// use to it: two replicas of which each lacks what the other has would make none.
+    pub fn anchors<'a>(
+        &self,
+        count: usize,
+        candidates: impl Iterator<Item = usize>,
+        items: impl Iterator<Item = &'a ItemId> + Clone,
+    ) -> Vec<usize> {
+        let rank = |replica: usize| {
+            let of_items = items.clone().filter(|item| self.keeps_item(replica, item)).count();
+            let packs = self.index.packs().iter().zip(0..);
+            let kept = packs.filter(|(_, number)| self.keeps_pack(replica, *number));
+            (of_items, kept.map(|(pack, _)| pack.size).sum::<u64>())
+        };
+        let mut ranked: Vec<_> = candidates.map(|replica| (Reverse(rank(replica)), replica)).collect();
+        ranked.sort_unstable();
+        ranked.into_iter().take(count).map(|(_, replica)| replica).collect()
     }
 
     /// What the listing of a replica found; `None` when it does not take part.
@@ -194,8 +227,10 @@ impl Space {
                 }
             }
         }
-        self.copies.resize(self.index.packs().len(), 0);
-        self.copies[number as usize] = on.len();
+        for (at, kept) in self.keeps.iter_mut().enumerate() {
+            kept.resize(self.index.packs().len(), false);
+            kept[number as usize] = on.contains(&at);
+        }
         number
     }
 }

@@ -1,7 +1,7 @@
 //! Writing items and committing a snapshot.
 //!
-//! An item is stored only if its space lacks it: known by its fingerprint, in a pack that is on
-//! at least `min_copies` replicas. New items go into packs, a finished pack to every replica at
+//! An item is stored only if its space lacks it: known by its fingerprint, in packs that are on each of
+//! the `min_copies` replicas on which this run relies. New items go into packs, a finished pack to every replica at
 //! once. The commit writes catalog packs, index, signature and manifest, in that order, and each
 //! only when what it names was confirmed; the manifest is the one commit point.
 //!
@@ -67,6 +67,8 @@ pub struct Writer {
 /// What the packing threads and the uploader share.
 pub(super) struct Shared {
     pub(super) space: Mutex<Space>,
+    /// Numbers of the replicas on which the snapshot must be whole.
+    anchors: Vec<usize>,
     vault: Arc<Vault>,
     fresh: Mutex<HashMap<Mac, ItemId>>,
     originals: Mutex<Vec<(ItemId, ItemId)>>,
@@ -117,19 +119,28 @@ pub(super) fn pack_options(vault: &Vault, kind: PackKind) -> PackOptions {
 }
 
 impl Writer {
-    /// Starts writing into a space, as it was just loaded.
+    /// Starts writing into a space, as it was just loaded. What it takes over is relied on where most of
+    /// `base` is: the items of the snapshot before, none for a first one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TooFewReplicas`], or [`ErrorKind::Identity`] when signing key or operator
     /// identity are missing: before anything is read from the source.
-    pub fn new(vault: Arc<Vault>, space: Space) -> Result<Self> {
+    pub fn new<'a>(
+        vault: Arc<Vault>,
+        space: Space,
+        base: impl Iterator<Item = &'a ItemId> + Clone,
+    ) -> Result<Self> {
         vault.replicas.require_enough()?;
         vault.signing_key()?;
         vault.item_key()?;
+        let replicas = vault.replicas.all().iter().enumerate();
+        let live = replicas.filter(|(_, replica)| replica.is_live()).map(|(at, _)| at);
+        let anchors = space.anchors(vault.replicas.min_copies, live, base);
         let (sender, receiver) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             space: Mutex::new(space),
+            anchors,
             fresh: Mutex::default(),
             originals: Mutex::default(),
             lanes: Default::default(),
@@ -184,18 +195,29 @@ impl Writer {
         looking.await.expect("looking items up does not panic")
     }
 
-    /// Whether an item that an earlier catalog names is on enough replicas to be carried over.
+    /// Whether an item that an earlier catalog names is where it must be to be carried over.
     pub fn holds(&self, id: &ItemId) -> bool {
-        self.shared.holds(id)
+        let space = self.shared.space.lock().expect("no holder of this lock can panic");
+        self.shared.keeps(&space, id)
+    }
+
+    /// Names of the replicas on which the snapshot must be whole, for people.
+    pub fn relied_on(&self) -> String {
+        let name = |at: &usize| self.vault.replicas.all()[*at].name.as_str();
+        self.shared.anchors.iter().map(name).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Whether an item is on any replica.
+    pub fn is_anywhere(&self, id: &ItemId) -> bool {
+        let space = self.shared.space.lock().expect("no holder of this lock can panic");
+        space.index.is_present(id, |pack| space.copies(pack) > 0)
     }
 
     /// Returns the bytes of the asset with this metadata and their length, if a run that was
     /// killed had stored them.
     pub fn original(&self, metadata: &ItemId) -> Option<(ItemId, u64)> {
         let space = self.shared.space.lock().expect("no holder of this lock can panic");
-        let id = space.index.original(metadata).filter(|id| {
-            space.index.is_present(id, |pack| space.copies(pack) >= self.vault.replicas.min_copies)
-        })?;
+        let id = space.index.original(metadata).filter(|id| self.shared.keeps(&space, id))?;
         let length = space.index.locations(&id).next()?.length;
         Some((id, length))
     }
@@ -262,17 +284,16 @@ impl Writer {
 
 impl Shared {
     fn known(&self, mac: &Mac) -> Option<ItemId> {
-        let min = self.vault.replicas.min_copies;
         let fresh = self.fresh.lock().expect("no holder of this lock can panic").get(mac).copied();
         fresh.or_else(|| {
             let space = self.space.lock().expect("no holder of this lock can panic");
-            space.index.known(mac, |pack| space.copies(pack) >= min)
+            space.index.known(mac).filter(|id| self.keeps(&space, id))
         })
     }
 
-    fn holds(&self, id: &ItemId) -> bool {
-        let space = self.space.lock().expect("no holder of this lock can panic");
-        space.index.is_present(id, |pack| space.copies(pack) >= self.vault.replicas.min_copies)
+    /// Whether an item is on each replica that is relied on.
+    fn keeps(&self, space: &Space, id: &ItemId) -> bool {
+        self.anchors.iter().all(|replica| space.keeps_item(*replica, id))
     }
 
     /// Stores one item. Blocks while too many packs wait to be sent.

@@ -8,7 +8,7 @@ use prismvault::ids::Name;
 use prismvault::objects::operation::Operation;
 use prismvault::objects::{Body, ObjectStore as _, PutMode};
 use prismvault::vault::error::VaultError;
-use prismvault::vault::format::job::JobRecord;
+use prismvault::vault::format::job::{JobRecord, RunRecord};
 use prismvault::vault::jobs::{self, Seen};
 use prismvault::vault::open::Vault;
 
@@ -107,6 +107,37 @@ async fn only_the_jobs_that_are_asked_for_are_read_and_what_is_gone_is_forgotten
     test.lose("state/jobs/job-3.json").await;
     let left = jobs::load_all(&vault, |_| true, &seen).await;
     assert_eq!((left.len() as u64, left.contains_key(&name(3))), (JOBS - 1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_a_wrong_clock_dated_into_the_future_does_not_hide_those_after_it() {
+    let (test, seen) = (with_jobs().await, Seen::default());
+    let run = |run: &str, at: &str| RunRecord {
+        run: run.to_owned(),
+        planned: at.to_owned(),
+        started: at.to_owned(),
+        ended: at.to_owned(),
+        exit_code: 0,
+        attempts: 1,
+        host: "a".to_owned(),
+    };
+    let vault = test.reopen().await;
+    let mut record = jobs::load(&vault, &name(7)).await.unwrap();
+    record.ended(run("of the future", "2031-01-01T00:00:00Z"), true);
+    jobs::store(&vault, &record).await.unwrap();
+    // The first replica is away when it runs again, by a clock that is right.
+    let one = test.reopen().await;
+    one.replicas.named("replica-0").unwrap().fail(VaultError::cancelled());
+    let mut record = jobs::find(&one, &name(7)).await.unwrap().unwrap();
+    record.ended(run("the next", "2026-11-20T00:00:00Z"), false);
+    jobs::store(&one, &record).await.unwrap();
+    for found in [
+        jobs::load(&vault, &name(7)).await.unwrap(),
+        jobs::find(&vault, &name(7)).await.unwrap().unwrap(),
+        JobRecord::clone(&jobs::load_all(&vault, |_| true, &seen).await[&name(7)]),
+    ] {
+        assert_eq!((found.last.unwrap().run.as_str(), found.failures), ("the next", 1));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -56,7 +56,7 @@ pub(crate) async fn commit_again(backup: &Backup, manifest: &Manifest, links: Ve
         accepted_gaps: manifest.accepted_gaps.clone(),
         warnings: Vec::new(),
     };
-    Writer::new(vault, space).unwrap().commit(draft, &snapshots, &ledger).await.unwrap();
+    Writer::new(vault, space, std::iter::empty()).unwrap().commit(draft, &snapshots, &ledger).await.unwrap();
 }
 
 fn page(id: &str, data: &Value) -> Changes {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prismvault::clock::{Clock as _, ManualClock, SystemClock};
 use prismvault::ids::Name;
-use prismvault::objects::faults::{Fault, FaultRule, FaultStore};
+use prismvault::objects::faults::{Condition, Fault, FaultRule, FaultStore};
 use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::operation::Operation;
 use prismvault::objects::{Body, ErrorKind as StoreKind, ObjectStore, PutMode};
 use prismvault::pruning;
 use prismvault::vault::error::ErrorKind;
 use prismvault::vault::format::lease::Lease;
-use prismvault::vault::lease::{Asked, Held, Holder, Leases, clear};
+use prismvault::vault::lease::{Asked, Held, Holder, Leases, Standing, Step, clear};
 use prismvault::vault::open::Vault;
 
 use crate::backups::Backup;
@@ -107,6 +107,79 @@ async fn a_lease_that_is_renewed_goes_on() {
         assert!(is_held_by(&ask(&vault, &Holder::new("b")).await, "a"));
     }
     assert!(test.keys("state/leases").await.len() <= 3);
+}
+
+#[tokio::test]
+async fn a_lease_that_ended_and_that_nobody_took_goes_on() {
+    let test = probed(1).await;
+    let vault = test.reopen().await;
+    let leases = Leases::of(&vault, None, LASTS).unwrap();
+    let mut lease = granted(ask(&vault, &Holder::new("a")).await);
+    test.backup.clock.advance(TimeDelta::minutes(40));
+    assert_eq!(leases.check(&lease).await.unwrap_err().kind, ErrorKind::Refused, "it has ended");
+    leases.renew(&mut lease).await.unwrap();
+    leases.check(&lease).await.unwrap();
+    assert!(is_held_by(&ask(&vault, &Holder::new("b")).await, "a"));
+}
+
+/// A vault on one replica that gives leases and can fail.
+async fn on_a_faulty_store() -> (Backup, FaultStore) {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let faults = FaultStore::new(Arc::new(MemoryStore::new("bucket", Arc::<ManualClock>::clone(&clock))));
+    let store: Arc<dyn ObjectStore> = Arc::new(faults.clone());
+    let backup = Backup::on(vec![("bucket".to_owned(), store)], true, clock).await;
+    backup.probe().await;
+    (backup, faults)
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_is_its_holders() {
+    let (backup, faults) = on_a_faulty_store().await;
+    let vault = backup.open().await.unwrap();
+    let leases = Leases::of(&vault, None, LASTS).unwrap();
+    let mut lease = granted(ask(&vault, &Holder::new("a")).await);
+    let before = lease.n;
+    // The file is there, and neither the answer comes nor can anybody look.
+    faults.add(FaultRule::new(Fault::LoseAnswer).on(Operation::Put).times(1));
+    faults.add(FaultRule::new(Fault::Fail(StoreKind::Transient)).on(Operation::Get).times(1));
+    leases.renew(&mut lease).await.unwrap_err();
+    assert_eq!(lease.n, before);
+    faults.clear();
+    leases.check(&lease).await.unwrap();
+    leases.renew(&mut lease).await.unwrap();
+    assert!(lease.n > before + 1, "beyond the one of which it never heard");
+    assert!(is_held_by(&ask(&vault, &Holder::new("b")).await, "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_its_place_is_away_what_adds_goes_on_and_what_removes_ends() {
+    let (backup, faults) = on_a_faulty_store().await;
+    let vault = backup.open().await.unwrap();
+    let leases = Leases::of(&vault, None, LASTS).unwrap();
+    let held = Held::new(&leases, granted(ask(&vault, &Holder::new("a")).await));
+    faults.set_condition(Condition::Unreachable);
+    let hour = Duration::from_hours(1);
+    backup.clock.advance(TimeDelta::minutes(9));
+    for step in [Step::Adds, Step::Removes] {
+        assert!(tokio::time::timeout(hour, held.keep(&vault, step)).await.is_err(), "it lasts still");
+    }
+    backup.clock.advance(TimeDelta::minutes(2));
+    assert!(tokio::time::timeout(hour, held.keep(&vault, Step::Adds)).await.is_err(), "two are harmless");
+    let why = tokio::time::timeout(hour, held.keep(&vault, Step::Removes)).await.unwrap();
+    assert_eq!(why.kind, ErrorKind::Store(StoreKind::Transient), "it may be tried again: {why}");
+
+    // Back, and nobody has taken it meanwhile.
+    faults.set_condition(Condition::Healthy);
+    assert_eq!(held.standing(&vault).await.unwrap(), Standing::Ended);
+    assert!(tokio::time::timeout(hour, held.keep(&vault, Step::Removes)).await.is_err());
+    assert_eq!(held.standing(&vault).await.unwrap(), Standing::Held);
+
+    // Away again; now another has taken it.
+    backup.clock.advance(TimeDelta::minutes(11));
+    granted(ask(&vault, &Holder::new("b")).await);
+    let why = tokio::time::timeout(hour, held.keep(&vault, Step::Adds)).await.unwrap();
+    assert_eq!(why.kind, ErrorKind::Refused);
+    assert_eq!(held.standing(&vault).await.unwrap(), Standing::Taken { host: Some("b".to_owned()) });
 }
 
 #[tokio::test]

@@ -105,6 +105,37 @@ async fn an_answer_that_is_lost_after_success_changes_nothing() {
 }
 
 #[tokio::test]
+async fn replicas_of_which_each_lacks_what_the_other_has_do_not_keep_a_snapshot_from_being_taken() {
+    let source = Source::synthetic(60, 4);
+    let mut backup = Backup::in_memory(2).await;
+    backup.min_copies = Some(1);
+    let stores = [faulty(&mut backup, 0), faulty(&mut backup, 1)];
+    backup.snapshot(&source).await.unwrap();
+    for round in 0..4 {
+        let away = &stores[round % 2];
+        away.set_condition(Condition::Unreachable);
+        source.repository.edit(0.2, round as u64).unwrap();
+        assert_eq!(backup.snapshot(&source).await.unwrap().committed.on.len(), 1, "{round}");
+        away.set_condition(Condition::Healthy);
+    }
+    // Nobody replicates, and neither has everything.
+    source.repository.edit(0.05, 9).unwrap();
+    let report = backup.snapshot(&source).await.unwrap();
+    assert!(!report.committed.on.is_empty());
+    assert_eq!(report.committed.manifest.status, Status::Complete);
+    let next = backup.snapshot(&source).await.unwrap();
+    assert!(next.documents_unchanged, "what is whole on one is carried over");
+    assert_eq!(next.committed.manifest.added.items, 0);
+    let vault = backup.open_with(vec![backup.recovery.clone()]).await.unwrap();
+    let all = VerifyOptions {
+        snapshots: vec![report.committed.manifest.snapshot, next.committed.manifest.snapshot],
+        ..verify_options(Level::Content)
+    };
+    let damage = verify(&vault, &all).await.unwrap().damage;
+    assert!(damage.iter().all(|damage| damage.kind == DamageKind::Behind), "{damage:?}");
+}
+
+#[tokio::test]
 async fn a_new_replica_joins_and_holds_the_next_snapshot() {
     let source = Source::synthetic(60, 4);
     let mut backup = Backup::in_memory(1).await;

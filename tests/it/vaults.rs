@@ -109,7 +109,7 @@ impl TestVault {
         let snapshots = Snapshots::load(&vault, Some(&name)).await.unwrap();
         let ledger = Ledger::load(&vault, &name).await.unwrap();
         let space = Space::load(&vault, &name).await.unwrap();
-        let writer = Writer::new(Arc::clone(&vault), space).unwrap();
+        let writer = Writer::new(Arc::clone(&vault), space, std::iter::empty()).unwrap();
         Begun { name, snapshots, ledger, writer, started: self.backup.clock.now() }
     }
 

@@ -29,7 +29,7 @@ use crate::cli::verify::{BudgetOptions, Which, verify_and_print};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
 use crate::ids::Name;
-use crate::schedule::errand::{Asking, Errand, give_back, under_lease};
+use crate::schedule::errand::{Asking, Errand, give_back, taken_by, under_lease};
 pub(in crate::cli) use crate::schedule::errand::{known, next};
 use crate::schedule::{Job, Known, Work};
 use crate::server::Publish;
@@ -178,6 +178,11 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
         )
         .hint("run the hook by hand, as this user, to see what it says")),
     };
+    let is_well = result.as_ref().is_ok_and(|outcome| is_done(*outcome));
+    if !is_well && let Some(host) = taken_by(held.as_deref(), &vault).await {
+        telling.ended(&Err(CommandError::interrupted())).await;
+        return Carried::Elsewhere { host, wait: vault.limits().lease_lasts / 12 };
+    }
     note(&errand, order.attempt, started, &result, context).await;
     give_back(held.as_deref(), &vault).await;
     Carried::Ran(result)
@@ -206,8 +211,8 @@ async fn work_under(
     let cancel = context.cancel.child_token();
     let own = Context { vault: Some(Arc::clone(vault)), cancel: cancel.clone(), ..context.clone() };
     let work = run_now(&order.job, order.only.as_ref(), config, &order.identity, &own);
-    match under_lease(held, vault, &cancel, work).await {
-        // It may be done by now: what it committed, it committed while the lease was held.
+    match under_lease(held, &order.job, vault, &cancel, work).await {
+        // It may be done by now: what it committed, it committed while that did no harm.
         (result, Some(lost)) => {
             result.map_err(|_| CommandError::from(lost).within(format!("{} was stopped", order.job.name)))
         }

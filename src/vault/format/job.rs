@@ -39,6 +39,9 @@ pub struct JobRecord {
     /// Runs that failed since then.
     #[serde(default)]
     pub failures: u32,
+    /// Runs that ended so far: which of two copies is the newer one, whatever clocks said.
+    #[serde(default)]
+    pub runs: u64,
 }
 
 /// One run of a job.

@@ -27,7 +27,7 @@ impl World {
         self.look_at_stores().await;
         self.model().counts.looks += 1;
         let readable: Vec<usize> = (0..self.raw.len()).filter(|replica| self.is_readable(*replica)).collect();
-        let vault = match self.open(OBSERVER, None).await {
+        let vault = match self.open(OBSERVER).await {
             Ok(vault) => vault,
             Err(_) if readable.is_empty() => return,
             Err(error) => return self.broken(format!("the vault cannot be opened: {error}")),
@@ -218,7 +218,7 @@ impl World {
 
     /// When all is well again: no alarm, everything everywhere, and what was published is stored.
     pub(super) async fn look_when_healed(&self) {
-        let Ok(vault) = self.open(OBSERVER, None).await else {
+        let Ok(vault) = self.open(OBSERVER).await else {
             return self.broken("the vault cannot be opened");
         };
         self.look_at_stores().await;
@@ -247,7 +247,7 @@ impl World {
 
     /// Restores everything that is there.
     pub(super) async fn restore_all(&self) {
-        let Ok(vault) = self.open(OBSERVER, None).await else {
+        let Ok(vault) = self.open(OBSERVER).await else {
             return self.broken("the vault cannot be opened");
         };
         self.look_at_stores().await;
@@ -274,7 +274,8 @@ impl World {
             due.extend(nightly.last_until(at(began)).filter(|at_time| *at_time > at(Duration::ZERO)));
         }
         due.extend(nightly.last_until(at(latest)).filter(|due| *due > at(sound.max(began))));
-        let newest = self.model().newest(|_| true, now).map(|newest| newest.started);
+        // Also one with gaps: its machine may have been in trouble, and nobody runs it once more.
+        let newest = self.model().taken.values().map(|one| one.started).filter(|at| *at <= now).max();
         for due in due {
             if newest.is_none_or(|newest| newest < due) {
                 self.broken(format!(

@@ -16,7 +16,7 @@ use prismvault::progress::{Problem, Silent};
 use prismvault::pruning::{self, PruneOptions};
 use prismvault::replication;
 use prismvault::retention::{self, Policies, plan_retention};
-use prismvault::schedule::errand::{Asking, Errand, give_back, known, next, under_lease};
+use prismvault::schedule::errand::{Asking, Errand, give_back, known, next, taken_by, under_lease};
 use prismvault::schedule::{Ended, Event, Hand, Job, Known, Ran, Start, Work};
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::error::{Result, VaultError};
@@ -25,7 +25,7 @@ use prismvault::vault::format::job::{JobRecord, RunRecord};
 use prismvault::vault::format::manifest::{Consistency, Counts, Source, Tally};
 use prismvault::vault::item::ItemKind;
 use prismvault::vault::jobs as records;
-use prismvault::vault::lease::{Held, Holder};
+use prismvault::vault::lease::Holder;
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::Vault;
 use prismvault::vault::pack::ItemData;
@@ -75,13 +75,15 @@ impl Machinist {
         stage: &mpsc::UnboundedSender<Act>,
         begun: &mpsc::UnboundedSender<usize>,
     ) -> Self {
+        // As a scheduler that begins asks the vault, so that its first poll is no snapshot in disguise.
+        let stored = world.model().newest(|_| true, world.clock.now()).map(|newest| newest.revision);
         Self(Arc::new(Inner {
             world: Arc::clone(world),
             machine,
             holder: Holder::new(HOSTS[machine]),
             stage: stage.clone(),
             begun: begun.clone(),
-            news: Mutex::default(),
+            news: Mutex::new(News { published: false, seen: stored }),
         }))
     }
 
@@ -174,7 +176,7 @@ impl Inner {
     async fn carry_out_told(&self, start: &Start, published: bool, cancel: CancellationToken) -> Ran {
         let (world, job) = (&self.world, &start.job);
         let sound = world.is_sound(self.machine).then(|| world.changed(self.machine));
-        let vault = match world.open(self.machine, None).await {
+        let vault = match world.open(self.machine).await {
             Ok(vault) => vault,
             Err(error) => return self.not_begun(start, error),
         };
@@ -190,7 +192,7 @@ impl Inner {
             Ok(Asking::Granted(held)) => Some(held),
             Ok(Asking::Unsure(_)) => None,
             Ok(Asking::Elsewhere { wait, .. }) => {
-                return Ran::Elsewhere(wait.clamp(Duration::from_secs(1), Duration::from_mins(2)));
+                return Ran::Elsewhere(wait.clamp(Duration::from_secs(1), Duration::from_mins(10)));
             }
             Ok(Asking::Covered(known)) => return Ran::Covered(known),
             Err(error) => return self.not_begun(start, error),
@@ -200,14 +202,20 @@ impl Inner {
         world.model().begun.entry(job.name.clone()).or_default().extend(begun);
         self.begun.send(self.machine).ok();
         let own = cancel.child_token();
-        let work = self.work(job, held.clone(), &own);
-        let (result, lost) = under_lease(held.as_deref(), &vault, &own, work).await;
+        let work = self.work(job, &vault, &own);
+        let (result, lost) = under_lease(held.as_deref(), job, &vault, &own, work).await;
         let result = match lost {
             Some(lost) => result.map_err(|_| lost),
             None => result,
         };
         let told = result.as_ref().map_or_else(ToString::to_string, |outcome| format!("{outcome:?}"));
         let outcome = result.unwrap_or_else(outcome_of);
+        if !is_done(outcome)
+            && let Some(host) = taken_by(held.as_deref(), &vault).await
+        {
+            world.tell(format!("{} {}: {host} has taken its lease ({told})", HOSTS[self.machine], job.name));
+            return Ran::Elsewhere(Duration::from_mins(1));
+        }
         if outcome != Outcome::Interrupted {
             let run = RunRecord {
                 run: format!("run-{}", granted.as_millis()),
@@ -261,25 +269,24 @@ impl Inner {
         }
     }
 
-    async fn work(&self, job: &Job, held: Option<Arc<Held>>, cancel: &CancellationToken) -> Result<Outcome> {
-        let vault = self.world.open(self.machine, held).await?;
+    async fn work(&self, job: &Job, vault: &Arc<Vault>, cancel: &CancellationToken) -> Result<Outcome> {
         match job.work {
             Work::Snapshot { .. } => self.take(vault, job, cancel).await,
-            Work::Replicate => self.replicate(&vault, cancel).await,
-            Work::Verify { .. } => self.verify(&vault, cancel).await,
-            Work::Retain => self.retain(&vault, cancel).await,
-            Work::Prune { .. } => self.prune(&vault, cancel).await,
+            Work::Replicate => self.replicate(vault, cancel).await,
+            Work::Verify { .. } => self.verify(vault, cancel).await,
+            Work::Retain => self.retain(vault, cancel).await,
+            Work::Prune { .. } => self.prune(vault, cancel).await,
             Work::AccessReview => unreachable!("no schedule of the simulation has such a job"),
         }
     }
 
-    async fn take(&self, vault: Arc<Vault>, job: &Job, cancel: &CancellationToken) -> Result<Outcome> {
+    async fn take(&self, vault: &Arc<Vault>, job: &Job, cancel: &CancellationToken) -> Result<Outcome> {
         let (started, name) = (vault.now(), blog());
         vault.require_may_write().await?;
-        let snapshots = Snapshots::load(&vault, Some(&name)).await?;
-        let ledger = Ledger::load(&vault, &name).await?;
-        let space = Space::load_after(&vault, &name, &ledger).await?;
-        let writer = Writer::new(Arc::clone(&vault), space)?;
+        let snapshots = Snapshots::load(vault, Some(&name)).await?;
+        let ledger = Ledger::load(vault, &name).await?;
+        let space = Space::load_after(vault, &name, &ledger).await?;
+        let writer = Writer::new(Arc::clone(vault), space, std::iter::empty())?;
         let (revision, _) = self.world.revision();
         self.spend(40, cancel).await?;
         let items = content(revision);
@@ -409,7 +416,7 @@ impl Hand for Machinist {
     async fn recall(&self, jobs: &[Arc<Job>]) -> Option<Vec<(Name, Known)>> {
         let jobs = jobs.to_vec();
         let ask = move |this: Self| async move {
-            let vault = this.0.world.open(this.0.machine, None).await.ok()?;
+            let vault = this.0.world.open(this.0.machine).await.ok()?;
             let mut recalled = Vec::new();
             for job in &jobs {
                 let record = records::find(&vault, &job.name).await.ok()?;

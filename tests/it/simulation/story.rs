@@ -33,6 +33,8 @@ pub(super) struct Story {
     pub(super) days: u64,
     pub(super) replicas: usize,
     pub(super) min_copies: usize,
+    /// Most are not: who may read what is no question of time, and takes most of it.
+    pub(super) is_encrypted: bool,
 }
 
 /// What came of it.
@@ -91,7 +93,13 @@ struct Director {
 impl Story {
     /// Returns the story of a seed, which lasts so long.
     pub(super) fn of(seed: u64, days: u64) -> Self {
-        Self { seed, days, replicas: 3 - (seed + 1) as usize % 2, min_copies: 1 + (seed / 2 % 2) as usize }
+        Self {
+            seed,
+            days,
+            replicas: 3 - (seed + 1) as usize % 2,
+            min_copies: 1 + (seed / 2 % 2) as usize,
+            is_encrypted: seed % 8 == 4,
+        }
     }
 
     /// Plays the story. It ends at the first thing that is not as it must be.
@@ -117,7 +125,7 @@ impl Story {
     }
 
     async fn direct(self, stage: mpsc::UnboundedSender<Act>) -> Told {
-        let world = Arc::new(World::new(self.seed, self.replicas, self.min_copies).await);
+        let world = Arc::new(World::new(self.seed, self.replicas, self.min_copies, self.is_encrypted).await);
         let (begun, mut hears) = mpsc::unbounded_channel();
         let mut director = Director {
             story: self,

@@ -19,7 +19,6 @@ use prismvault::objects::faults::{Condition, Fault, FaultRule, FaultStore};
 use prismvault::objects::memory::MemoryStore;
 use prismvault::schedule::Job;
 use prismvault::vault::error::Result;
-use prismvault::vault::lease::Held;
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::replica::{Replica, Replicas};
 use prismvault::vault::signing::SigningKey;
@@ -148,7 +147,7 @@ pub(super) fn content(revision: u64) -> Vec<(String, Vec<u8>)> {
 
 impl World {
     /// Makes a vault on as many replicas, of which a snapshot needs `min_copies`.
-    pub(super) async fn new(seed: u64, replicas: usize, min_copies: usize) -> Self {
+    pub(super) async fn new(seed: u64, replicas: usize, min_copies: usize, is_encrypted: bool) -> Self {
         let start: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
         let clock = Arc::new(TrueClock { began: Instant::now(), start });
         let raw: Vec<MemoryStore> = (0..replicas)
@@ -159,7 +158,7 @@ impl World {
             (format!("replica-{n}"), store)
         };
         let stores: Stores = raw.iter().enumerate().map(named).collect();
-        let backup = Backup::on(stores, true, Arc::new(ManualClock::new(start))).await;
+        let backup = Backup::on(stores, is_encrypted, Arc::new(ManualClock::new(start))).await;
         // Leases are given by stores of which it is known that they can.
         backup.probe().await;
         let directory = tempfile::tempdir().unwrap();
@@ -193,8 +192,8 @@ impl World {
         world
     }
 
-    /// Opens the vault from a machine, for a run under a lease where there is one.
-    pub(super) async fn open(&self, machine: usize, held: Option<Arc<Held>>) -> Result<Arc<Vault>> {
+    /// Opens the vault from a machine.
+    pub(super) async fn open(&self, machine: usize) -> Result<Arc<Vault>> {
         let own = &self.machines[machine];
         let replica = |(n, link): (usize, &FaultStore)| {
             let store: Arc<dyn ObjectStore> = Arc::new(link.clone());
@@ -219,11 +218,7 @@ impl World {
             spool: remembers.with_extension("spool"),
             state: Some(remembers),
         };
-        let vault = Vault::open(Replicas::new(replicas, Some(self.min_copies)), options).await?;
-        if let Some(held) = held {
-            vault.hold(&held);
-        }
-        Ok(Arc::new(vault))
+        Ok(Arc::new(Vault::open(Replicas::new(replicas, Some(self.min_copies)), options).await?))
     }
 
     pub(super) fn limits(&self) -> &Limits {

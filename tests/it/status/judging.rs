@@ -1,10 +1,12 @@
 //! Repositories against their objectives.
 
+use chrono::TimeDelta;
+use prismvault::clock::rfc3339;
 use prismvault::config::Objectives;
 use prismvault::status::{Facts, JobFacts, Objective, Standing, State};
 use prismvault::vault::format::manifest::Status;
 
-use super::known::{days, good, hours, judge, judge_by, now, objectives, repository, snapshot};
+use super::known::{days, good, hours, judge, judge_by, now, objectives, repository, run, snapshot};
 
 #[track_caller]
 fn state_of(standing: &Standing, objective: Objective) -> State {
@@ -40,6 +42,35 @@ fn where_no_job_is_known_the_last_tenth_of_the_time_is_at_risk() {
         facts.repositories[0].last_complete.as_mut().unwrap().taken = now() - hours(age);
         assert_eq!(state_of(&judge(&facts).repositories[0], Objective::Rpo), expected, "{age} h");
     }
+}
+
+#[test]
+fn while_the_run_that_was_due_may_be_under_way_nothing_is_at_risk() {
+    // Due ten minutes ago, the last one was a day before; the one after it would be too late.
+    let mut facts = good();
+    facts.repositories[0].last_complete.as_mut().unwrap().taken = now() - hours(23);
+    let nightly = &mut facts.jobs[0];
+    let due = now() - TimeDelta::minutes(10);
+    let plan = nightly.plan.as_mut().unwrap();
+    (plan.last_due, plan.next) = (Some(due), Some(due + hours(24)));
+    let record = nightly.record.as_mut().unwrap();
+    (record.last, record.last_success) = (Some(run(hours(24), 0)), Some(run(hours(24), 0)));
+    record.next = Some(rfc3339(due));
+    let rpo = |facts: &Facts| state_of(&judge(facts).repositories[0], Objective::Rpo);
+    assert_eq!(rpo(&facts), State::Ok);
+    // It ended, and nothing came of it.
+    let mut ended = facts.clone();
+    let record = ended.jobs[0].record.as_mut().unwrap();
+    record.last = Some(run(TimeDelta::minutes(10), 0));
+    assert_eq!(rpo(&ended), State::AtRisk);
+    // It was due hours ago, and nobody ran it.
+    let plan = facts.jobs[0].plan.as_mut().unwrap();
+    plan.last_due = Some(now() - hours(4));
+    facts.jobs[0].record.as_mut().unwrap().next = Some(rfc3339(now() - hours(4)));
+    assert_eq!(rpo(&facts), State::AtRisk);
+    // And what is over is over, whoever is at it.
+    facts.repositories[0].last_complete.as_mut().unwrap().taken = now() - hours(25);
+    assert_eq!(rpo(&facts), State::Missed);
 }
 
 #[test]

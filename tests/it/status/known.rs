@@ -142,6 +142,7 @@ pub(crate) fn job(job: &str, does: &str) -> JobFacts {
             last: Some(run(hours(10), 0)),
             last_success: Some(run(hours(10), 0)),
             failures: 0,
+            runs: 0,
         }),
     }
 }
