@@ -142,6 +142,9 @@ pub struct Limits {
     /// Such ranges that are read ahead of their use when many items are read. Each takes twice its
     /// size while it is decrypted and decompressed; two keep the line busy.
     pub stretches_ahead: usize,
+    /// Files that a restore writes at once: making and renaming each waits for the kernel, and one thread
+    /// alone writes small files more slowly than they are read.
+    pub file_writes: usize,
     /// Directories that a restore syncs at once. One after the other each waits for the disk; a few
     /// at once share the wait.
     pub directory_syncs: usize,
@@ -315,6 +318,7 @@ impl Default for Limits {
             store_bytes_per_second_min: 64 << 10,
             range_bytes: 8 << 20,
             stretches_ahead: 2,
+            file_writes: 4,
             directory_syncs: 8,
             small_object_bytes_max: 16 << 20,
             index_bytes_max: 1 << 30,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::content::{Extracted, OpenSnapshot, Watch, extract, forecast, learn_names, only_safe};
+use super::content::{OpenSnapshot, Watch, extract, forecast, learn_names, only_safe};
 use super::error::Result;
 use super::names::FileNames;
 use super::paths::{ORIGINAL, Place, place};
@@ -236,14 +236,13 @@ pub async fn restore_files(
         vault_warnings: Vec::new(),
     };
     let root = target.to_owned();
-    let mode = options.overwrite;
+    let (mode, writes) = (options.overwrite, snapshot.vault.limits().file_writes);
     let mut open = Some(blocking(move || Target::open(&root, mode)).await?);
     let watch = Watch { phase: Phase::Restore, progress: options.progress, cancel: &options.cancel };
     let lost = extract(snapshot, &catalog, &wanted, &mut names, watch, async |batch| {
         let mut target = open.take().expect("it is put back after every batch");
         let (target, written) = blocking(move || {
-            let write = |one: Extracted| Ok((target.write(&one.file, one.data)?, one.size));
-            let written: Result<Vec<_>> = batch.into_iter().map(write).collect();
+            let written = target.write_all(batch, writes);
             (target, written)
         })
         .await;

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::content::Extracted;
 use super::error::{RestoreError, Result};
 use super::paths::UNFINISHED;
 use crate::vault::pack::ItemData;
@@ -59,6 +60,9 @@ pub(super) enum Written {
     /// It was there with the same bytes.
     Unchanged,
 }
+
+/// Fewer files than these are not worth a thread of their own.
+const FILES_A_THREAD: usize = 16;
 
 /// A directory that files are being written to.
 #[derive(Debug)]
@@ -123,12 +127,50 @@ impl Target {
         Ok(())
     }
 
-    /// Writes a file.
-    pub(super) fn write(&mut self, file: &str, mut data: ItemData) -> Result<Written> {
-        let path = self.root.join(file);
-        if let Some(directory) = path.parent() {
-            self.prepare_directory(directory)?;
+    /// Writes files, `at_once` at a time; returns what became of each and its size, in no order. No two are
+    /// of one name.
+    ///
+    /// # Errors
+    ///
+    /// The first; of the others each is whole or not there.
+    pub(super) fn write_all(&mut self, files: Vec<Extracted>, at_once: usize) -> Result<Vec<(Written, u64)>> {
+        for one in &files {
+            if let Some(directory) = self.root.join(&one.file).parent() {
+                self.prepare_directory(directory)?;
+            }
         }
+        let first = self.written;
+        self.written += files.len() as u64;
+        // What lies in a temporary file may be that of another of them, and is read by one at a time.
+        let (mut numbered, alone): (Vec<_>, Vec<_>) =
+            (first..).zip(files).partition(|(_, one)| matches!(one.data, ItemData::Memory(_)));
+        let share = numbered.len().div_ceil(at_once.max(1)).max(FILES_A_THREAD);
+        let target = &*self;
+        let write = |share: Vec<(u64, Extracted)>| {
+            let write =
+                |(number, one): (u64, Extracted)| Ok((target.write(&one.file, one.data, number)?, one.size));
+            share.into_iter().map(write).collect::<Result<Vec<_>>>()
+        };
+        std::thread::scope(|scope| {
+            let mut workers = Vec::new();
+            while numbered.len() > share {
+                let rest = numbered.split_off(share);
+                let part = std::mem::replace(&mut numbered, rest);
+                workers.push(scope.spawn(|| write(part)));
+            }
+            // The rest here, while the others are at it.
+            numbered.extend(alone);
+            let mut all = write(numbered)?;
+            for worker in workers {
+                all.extend(worker.join().expect("writing does not panic")?);
+            }
+            Ok(all)
+        })
+    }
+
+    /// Writes a file of which the directory is there.
+    fn write(&self, file: &str, mut data: ItemData, number: u64) -> Result<Written> {
+        let path = self.root.join(file);
         let written = match look(&self.root, file)? {
             There::Nothing => Written::Created,
             There::File(size) if self.mode == OverwriteMode::IfChanged && size == data.len() => {
@@ -138,14 +180,14 @@ impl Target {
             There::File(_) | There::Special => Written::Replaced,
         };
         if written != Written::Unchanged {
-            self.replace(&path, &mut data).map_err(RestoreError::local(cannot("write", &path)))?;
+            self.replace(&path, &mut data, number).map_err(RestoreError::local(cannot("write", &path)))?;
         }
         Ok(written)
     }
 
-    fn replace(&mut self, path: &Path, data: &mut ItemData) -> io::Result<()> {
-        self.written += 1;
-        let unfinished = self.unfinished.join(self.written.to_string());
+    /// Writes a file under a number that no other has in this run, and renames it when it is whole.
+    fn replace(&self, path: &Path, data: &mut ItemData, number: u64) -> io::Result<()> {
+        let unfinished = self.unfinished.join(number.to_string());
         let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
         data.write_to(&mut file)?;
         drop(file);

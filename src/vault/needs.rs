@@ -13,9 +13,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::stream;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -85,6 +88,46 @@ struct LinkLine {
     _path: IgnoredAny,
 }
 
+/// A page of the lowest level, taken apart.
+struct Leaf {
+    /// None for a page of the links.
+    items: Vec<NeededItem>,
+    entries: u64,
+}
+
+impl Leaf {
+    fn parse(slot: Slot, bytes: &[u8]) -> Result<Self> {
+        match slot.tree {
+            Tree::Catalog => {
+                let mut items: Vec<NeededItem> = Vec::new();
+                tree::parse_into(bytes, slot.page, &mut items)?;
+                Ok(Self { entries: items.len() as u64, items })
+            }
+            Tree::Links => {
+                let mut lines: Vec<LinkLine> = Vec::new();
+                tree::parse_into(bytes, slot.page, &mut lines)?;
+                Ok(Self { entries: lines.len() as u64, items: Vec::new() })
+            }
+        }
+    }
+}
+
+/// Pages that are taken apart in one go, and how many such stretches are under way at once: while one is
+/// taken apart on a thread of its own, the next is read.
+const STRETCH: usize = 16;
+const STRETCHES: usize = 2;
+
+/// Reads pages of the lowest level, and takes them apart off the async threads.
+async fn parsed_leaves(reader: &Reader<'_>, slots: Vec<Slot>) -> Result<Vec<(Slot, Leaf)>> {
+    let mut read = Vec::with_capacity(slots.len());
+    for slot in slots {
+        read.push((slot, reader.bytes(slot.page).await?));
+    }
+    let parse =
+        move || read.into_iter().map(|(slot, bytes)| Ok((slot, Leaf::parse(slot, &bytes)?))).collect();
+    tokio::task::spawn_blocking(parse).await.expect("taking pages apart does not panic")
+}
+
 /// What one snapshot needs, or several do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needed {
@@ -140,49 +183,73 @@ impl<'a> Needs<'a> {
                 return Ok(Arc::clone(known));
             }
             let bytes = self.reader.bytes(slot.page).await?;
+            if slot.level == 1 {
+                return Ok(self.add_leaf(slot, Leaf::parse(slot, &bytes)?));
+            }
             let mut sum = Needed::default();
             let mut entries = 0_u64;
             self.add_item(&mut sum, slot.page);
-            if slot.level > 1 {
-                let mut children: Vec<PageEntry> = Vec::new();
-                tree::parse_into(&bytes, slot.page, &mut children)?;
-                // A page holds an entry at least; more pages than entries are a bomb.
-                if children.len() as u64 > root.entries {
-                    let why = "it has more pages below it than the tree has entries";
-                    return Err(tree::disorder(slot.page, why));
-                }
-                for child in children {
-                    let slot = Slot { level: slot.level - 1, page: child.page, ..slot };
-                    let below = self.walk(slot, root).await?;
-                    sum.packs.extend(&below.packs);
-                    sum.several.extend(&below.several);
-                    sum.lost.extend(&below.lost);
-                    entries = entries.saturating_add(below.entries);
-                    sum.bytes = sum.bytes.saturating_add(below.bytes);
-                }
-            } else if slot.tree == Tree::Catalog {
-                let mut lines: Vec<NeededItem> = Vec::new();
-                tree::parse_into(&bytes, slot.page, &mut lines)?;
-                entries = lines.len() as u64;
-                for line in lines {
-                    self.add_item(&mut sum, line.item);
-                    sum.bytes = sum.bytes.saturating_add(line.size);
-                }
-            } else {
-                let mut lines: Vec<LinkLine> = Vec::new();
-                tree::parse_into(&bytes, slot.page, &mut lines)?;
-                entries = lines.len() as u64;
+            let mut children: Vec<PageEntry> = Vec::new();
+            tree::parse_into(&bytes, slot.page, &mut children)?;
+            // A page holds an entry at least; more pages than entries are a bomb.
+            if children.len() as u64 > root.entries {
+                let why = "it has more pages below it than the tree has entries";
+                return Err(tree::disorder(slot.page, why));
             }
-            let below = Arc::new(Below {
-                packs: sum.packs.into_iter().collect(),
-                several: sum.several.into_iter().collect(),
-                lost: sum.lost.into_iter().collect(),
-                entries,
-                bytes: sum.bytes,
-            });
-            self.known.insert(slot, Arc::clone(&below));
-            Ok(below)
+            let below = |child: &PageEntry| Slot { level: slot.level - 1, page: child.page, ..slot };
+            if slot.level == 2 {
+                self.read_leaves(children.iter().map(below)).await?;
+            }
+            for child in &children {
+                let below = self.walk(below(child), root).await?;
+                sum.packs.extend(&below.packs);
+                sum.several.extend(&below.several);
+                sum.lost.extend(&below.lost);
+                entries = entries.saturating_add(below.entries);
+                sum.bytes = sum.bytes.saturating_add(below.bytes);
+            }
+            Ok(self.know(slot, sum, entries))
         })
+    }
+
+    /// Reads those pages of the lowest level that are not known. Taking lines apart is most of the work of a
+    /// walk, so it is done beside reading, for several pages at once.
+    async fn read_leaves(&mut self, slots: impl Iterator<Item = Slot>) -> Result<()> {
+        let mut seen = HashSet::new();
+        let slots: Vec<Slot> =
+            slots.filter(|slot| !self.known.contains_key(slot) && seen.insert(*slot)).collect();
+        let reader = self.reader;
+        let stretches: Vec<Vec<Slot>> = slots.chunks(STRETCH).map(<[Slot]>::to_vec).collect();
+        let read = stream::iter(stretches).map(|slots| parsed_leaves(reader, slots));
+        let mut read = pin!(read.buffered(STRETCHES));
+        while let Some(leaves) = read.next().await {
+            for (slot, leaf) in leaves? {
+                self.add_leaf(slot, leaf);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_leaf(&mut self, slot: Slot, leaf: Leaf) -> Arc<Below> {
+        let mut sum = Needed::default();
+        self.add_item(&mut sum, slot.page);
+        for line in leaf.items {
+            self.add_item(&mut sum, line.item);
+            sum.bytes = sum.bytes.saturating_add(line.size);
+        }
+        self.know(slot, sum, leaf.entries)
+    }
+
+    fn know(&mut self, slot: Slot, sum: Needed, entries: u64) -> Arc<Below> {
+        let below = Arc::new(Below {
+            packs: sum.packs.into_iter().collect(),
+            several: sum.several.into_iter().collect(),
+            lost: sum.lost.into_iter().collect(),
+            entries,
+            bytes: sum.bytes,
+        });
+        self.known.insert(slot, Arc::clone(&below));
+        below
     }
 
     fn add_item(&mut self, sum: &mut Needed, item: ItemId) {
