@@ -532,7 +532,7 @@ impl From<StandbyError> for CommandError {
         match error {
             StandbyError::Vault(error) => error.into(),
             StandbyError::Restore(error) => error.into(),
-            StandbyError::NoDocument { .. } | StandbyError::NoRoot { .. } => {
+            StandbyError::NoDocument { .. } | StandbyError::NoRoot { .. } | StandbyError::NothingLeft => {
                 Self::new(ErrorKind::Integrity, error).hint(
                     "`prismvault verify --full` finds what else is wrong; another snapshot may be whole",
                 )

@@ -120,6 +120,15 @@ impl DocumentSet {
         }
     }
 
+    /// Returns the heads of documents that are kept elsewhere, in the order of their places; none of a
+    /// set made by [`new`](Self::new).
+    pub fn heads(&self) -> &[Arc<Head>] {
+        match &self.documents {
+            Documents::Here(_) => &[],
+            Documents::Elsewhere(heads, _) => heads,
+        }
+    }
+
     /// Finds a document by its id among those of [`iter`](Self::iter).
     pub fn find(&self, id: &str) -> Option<&Arc<Document>> {
         let place = self.place(id)?;

@@ -58,7 +58,8 @@ impl<'a> OpenSnapshot<'a> {
     /// [`ErrorKind::Integrity`] when the ledger is not whole. Nothing was read from a pack then.
     pub async fn open(vault: &'a Vault, snapshots: &Snapshots, manifest: &Manifest) -> Result<Self> {
         vault.require_content_identity()?;
-        let space = open_space(vault, snapshots, &manifest.space).await?;
+        let mut space = open_space(vault, snapshots, &manifest.space).await?;
+        space.index.forget_fingerprints();
         Ok(Self { vault, manifest: manifest.clone(), space })
     }
 

@@ -68,7 +68,7 @@ fn size_of(document: &Document) -> usize {
 #[derive(Debug)]
 pub(super) struct VaultBodies {
     /// By place.
-    pub(super) items: Vec<ItemId>,
+    pub(super) items: Arc<[ItemId]>,
     pub(super) shelf: Shelf,
     pub(super) cache: Arc<DocumentCache>,
     /// What stands before the path of assets that are served here instead.

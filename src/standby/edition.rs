@@ -45,6 +45,9 @@ pub enum StandbyError {
         #[source]
         source: DocumentError,
     },
+    /// No replica gives any document.
+    #[error("no document of the snapshot can be read from any replica")]
+    NothingLeft,
     /// What the repository says of itself is not in the snapshot.
     #[error(
         "the snapshot {snapshot} does not have a readable {API}, so nobody knows its languages and types"
@@ -72,8 +75,9 @@ pub struct Edition {
     is_complete: bool,
     lost: usize,
     root: RepositoryRoot,
-    documents: Vec<Entry>,
     master: Arc<DocumentSet>,
+    /// Of the documents of `master`, by place.
+    items: Arc<[ItemId]>,
     releases: BTreeMap<String, Release>,
     files: Files,
     shelf: Shelf,
@@ -97,39 +101,31 @@ pub async fn open(
     progress: &dyn Progress,
 ) -> Result<(Edition, Requests), StandbyError> {
     snapshot.forget_cached();
-    let catalog = snapshot.catalog().await?;
-    let is_document = |entry: &&CatalogEntry| matches!(place(&entry.path), Place::Document { .. });
     let manifest = snapshot.manifest();
     let key = layout::cached_heads(&manifest.space, &manifest.repository);
+    // What stays comes before what goes: memory between things that stay is not given back.
     if heads.is_empty() {
         *heads = Heads::recall(snapshot.vault(), &key);
     }
-    let items: HashSet<ItemId> = catalog.iter().filter(is_document).map(|entry| entry.item).collect();
-    let learned = heads.learn(snapshot, items.iter().copied(), progress).await?;
+    let contents = Contents::of(&snapshot.catalog().await?);
+    let learned = heads.learn(snapshot, contents.items(), progress).await?;
     if learned.read > 0 {
         // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
+        let items: HashSet<ItemId> = contents.items().collect();
         if heads.len() > 2 * items.len() {
             heads.retain(|item| items.contains(item));
         }
         heads.remember(snapshot.vault(), &key).await;
     }
-    let mut documents = Vec::new();
-    let mut changes: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
-    for entry in &catalog {
-        let Place::Document { release, .. } = place(&entry.path) else { continue };
-        let Some(head) = heads.get(entry.item) else { continue };
-        let known = (Arc::clone(head), entry.item);
-        match release {
-            None => documents.push(known),
-            Some(release) => changes.entry(release).or_default().push(known),
-        }
-    }
+    let known = |items: &[ItemId]| -> Vec<Entry> {
+        items.iter().filter_map(|item| Some((Arc::clone(heads.get(*item)?), *item))).collect()
+    };
     let id = manifest.snapshot.clone();
     let root =
-        root(snapshot, &catalog).await?.ok_or_else(|| StandbyError::NoRoot { snapshot: id.clone() })?;
+        root(snapshot, &contents).await?.ok_or_else(|| StandbyError::NoRoot { snapshot: id.clone() })?;
     let mut releases = BTreeMap::new();
     for entry in root.refs.iter().filter(|entry| !entry.is_master) {
-        let changes = changes.remove(entry.id.as_str()).unwrap_or_default();
+        let changes = contents.changes.get(&entry.id).map(|items| known(items)).unwrap_or_default();
         releases.insert(entry.id.clone(), Release { changes, set: OnceLock::new() });
     }
     let (shelf, requests) = shelf::shelf();
@@ -138,16 +134,53 @@ pub async fn open(
         is_complete: manifest.status == Status::Complete,
         lost: learned.lost,
         root,
-        documents,
         master: Arc::default(),
+        items: Arc::default(),
         releases,
-        files: Files::new(assets(&catalog)),
+        files: Files::new(contents.assets),
         shelf,
         cache,
         asset_hosts,
     };
-    edition.master = Arc::new(edition.set(edition.documents.iter().cloned()));
+    let (master, items) = edition.set(known(&contents.documents));
+    (edition.master, edition.items) = (Arc::new(master), items);
     Ok((edition, requests))
+}
+
+/// What a standby needs of a catalog.
+#[derive(Debug, Default)]
+struct Contents {
+    documents: Vec<ItemId>,
+    /// Documents by release.
+    changes: BTreeMap<String, Vec<ItemId>>,
+    /// Items of metadata and original of each asset, and the bytes of the latter.
+    assets: Vec<(ItemId, ItemId, u64)>,
+    api: Option<ItemId>,
+    tags: Option<ItemId>,
+}
+
+impl Contents {
+    fn of(catalog: &[CatalogEntry]) -> Self {
+        let mut contents = Self { assets: assets(catalog), ..Self::default() };
+        for entry in catalog {
+            match place(&entry.path) {
+                Place::Document { release: None, .. } => contents.documents.push(entry.item),
+                Place::Document { release: Some(release), .. } => {
+                    contents.changes.entry(release.to_owned()).or_default().push(entry.item);
+                }
+                _ if *entry.path == *API => contents.api = Some(entry.item),
+                _ if *entry.path == *TAGS => contents.tags = Some(entry.item),
+                _ => {}
+            }
+        }
+        contents
+    }
+
+    /// Every document once.
+    fn items(&self) -> impl Iterator<Item = ItemId> {
+        let all = self.documents.iter().chain(self.changes.values().flatten());
+        all.copied().collect::<HashSet<_>>().into_iter()
+    }
 }
 
 /// Items of metadata and original of each asset, and the bytes of the latter.
@@ -164,18 +197,19 @@ fn assets(catalog: &[CatalogEntry]) -> Vec<(ItemId, ItemId, u64)> {
 /// What the repository said of itself, with refs of this snapshot.
 async fn root(
     snapshot: &OpenSnapshot<'_>,
-    catalog: &[CatalogEntry],
+    contents: &Contents,
 ) -> Result<Option<RepositoryRoot>, StandbyError> {
     let reader = snapshot.reader();
-    let json = async |path: &str| -> Result<Option<Value>, StandbyError> {
-        let Ok(at) = catalog.binary_search_by(|entry| (*entry.path).cmp(path)) else { return Ok(None) };
-        Ok(serde_json::from_slice(&reader.bytes(catalog[at].item).await?).ok())
+    let json = async |item: Option<ItemId>| -> Result<Option<Value>, StandbyError> {
+        let Some(item) = item else { return Ok(None) };
+        Ok(serde_json::from_slice(&reader.bytes(item).await?).ok())
     };
-    let tags = json(TAGS).await?.and_then(|tags| {
+    let tags = json(contents.tags).await?.and_then(|tags| {
         let tags = tags.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned);
         Some(tags.collect())
     });
-    let Some(mut root) = json(API).await?.and_then(|api| RepositoryRoot::from_api(&api, tags)) else {
+    let Some(mut root) = json(contents.api).await?.and_then(|api| RepositoryRoot::from_api(&api, tags))
+    else {
         return Ok(None);
     };
     let master = snapshot.manifest().snapshot.to_string();
@@ -244,18 +278,23 @@ impl Edition {
     /// The documents as a release changes them; `None` when there is no such release.
     pub(super) fn release(&self, id: &str) -> Option<&Arc<DocumentSet>> {
         let release = self.releases.get(id)?;
-        let all = || self.documents.iter().chain(&release.changes).cloned();
-        Some(release.set.get_or_init(|| Arc::new(self.set(all()))))
+        let published = || self.master.heads().iter().cloned().zip(self.items.iter().copied());
+        let all = || published().chain(release.changes.iter().cloned()).collect();
+        Some(release.set.get_or_init(|| Arc::new(self.set(all()).0)))
     }
 
-    fn set(&self, documents: impl Iterator<Item = Entry>) -> DocumentSet {
-        DocumentSet::kept_elsewhere(documents.collect(), |items| {
+    /// A set of these documents, and their items by place.
+    fn set(&self, documents: Vec<Entry>) -> (DocumentSet, Arc<[ItemId]>) {
+        let mut by_place = Arc::default();
+        let set = DocumentSet::kept_elsewhere(documents, |items| {
+            by_place = Arc::from(items);
             Arc::new(VaultBodies {
-                items,
+                items: Arc::clone(&by_place),
                 shelf: self.shelf.clone(),
                 cache: Arc::clone(&self.cache),
                 asset_hosts: Arc::clone(&self.asset_hosts),
             })
-        })
+        });
+        (set, by_place)
     }
 }

@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::edition::StandbyError;
 use crate::contentapi::Head;
 use crate::ids::ItemId;
+use crate::objects::ErrorKind as StoreKind;
 use crate::progress::{Phase, Progress};
 use crate::restore::OpenSnapshot;
 use crate::vault::envelope::{self, Identity, Recipient};
-use crate::vault::error::VaultError;
+use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::open::Vault;
 use crate::vault::pack::ItemData;
 use crate::vault::replica::with_causes;
@@ -32,9 +33,6 @@ const VERSION: u32 = 1;
 const LEVEL: i32 = 3;
 /// Largest file of heads that is read: about ten million documents.
 const BYTES_MAX: u64 = 4 << 30;
-
-/// Documents that may be lost before the first was read; then it is not about documents any more.
-const LOST_AT_FIRST: usize = 20;
 
 /// How reading heads went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +82,7 @@ impl Heads {
     ///
     /// # Errors
     ///
-    /// When none of several can be read, as without any replica.
+    /// When replicas cannot be read, or no document is left.
     pub(super) async fn learn(
         &mut self,
         snapshot: &OpenSnapshot<'_>,
@@ -106,10 +104,8 @@ impl Heads {
                             learned.read += 1;
                             self.0.insert(item, Arc::new(head));
                         }
-                        // Where nothing at all can be read, there is nothing to serve.
-                        Err(error) if learned.read == 0 && learned.lost >= LOST_AT_FIRST => {
-                            return Err(error);
-                        }
+                        // A replica that does not answer will not do so for the others either.
+                        Err(error) if learned.read == 0 && is_away(&error) => return Err(error),
                         Err(error) => {
                             learned.lost += 1;
                             let error = with_causes(&error);
@@ -124,6 +120,9 @@ impl Heads {
             })
             .await?;
         progress.finish(Phase::Documents);
+        if learned.lost > 0 && self.0.is_empty() {
+            return Err(StandbyError::NothingLeft);
+        }
         Ok(learned)
     }
 
@@ -170,6 +169,12 @@ impl Heads {
         let packed = zstd::bulk::compress(&text, LEVEL).ok()?;
         envelope::seal(&packed, readers).ok()
     }
+}
+
+/// Whether it is about a replica, and not about what lies there.
+fn is_away(error: &StandbyError) -> bool {
+    matches!(error, StandbyError::Vault(error)
+        if matches!(error.kind, ErrorKind::Store(kind) if kind != StoreKind::NotFound))
 }
 
 fn parse(batch: Batch) -> Vec<(ItemId, Result<Head, StandbyError>)> {

@@ -158,6 +158,12 @@ pub struct Index {
 }
 
 impl Index {
+    /// Lets go of the fingerprints, which only writers need: a third of the memory, for those who keep
+    /// it for long.
+    pub fn forget_fingerprints(&mut self) {
+        self.macs = HashMap::default();
+    }
+
     /// Takes a pack and its items in, from the index object `indexed_by`; a pack that is there
     /// already only learns of the further index object.
     pub fn insert(&mut self, record: &PackRecord, indexed_by: Option<Digest>) -> PackNumber {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prismvault::contentapi::{AccessMode, AccessPolicy, ContentOptions, router};
+use prismvault::objects::{Body, PutMode};
 use prismvault::progress::Silent;
 use prismvault::restore::OpenSnapshot;
 use prismvault::standby::{DocumentCache, Edition, Heads, Standby, open, serve};
@@ -170,4 +171,47 @@ async fn the_next_snapshot_costs_what_changed_and_old_refs_say_where_to_go() {
         learned >= changed && learned < known / 3,
         "{learned} heads were read, {changed} documents edited"
     );
+}
+
+/// Turns over a byte of the largest pack, near its beginning; returns how many bytes it has.
+async fn damage_the_beginning(backup: &Backup) -> usize {
+    let store = &backup.stores[0].1;
+    let packs = store.list("packs/blog").await.unwrap();
+    let largest = packs.iter().max_by_key(|object| object.size).unwrap();
+    let mut bytes = store.get(&largest.key, u64::MAX).await.unwrap().to_vec();
+    bytes[100] ^= 1;
+    let len = bytes.len();
+    store.put(&largest.key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
+    len
+}
+
+#[tokio::test]
+async fn documents_that_no_replica_gives_are_left_out_and_counted() {
+    let source = Source::synthetic(600, 2);
+    let mut backup = Backup::in_memory(1).await;
+    backup.limits.frame_bytes = 32 << 10;
+    let manifest = backup.snapshot(&source).await.unwrap().committed.manifest;
+    let len = damage_the_beginning(&backup).await;
+    assert!(len > 130_000, "several chunks: {len}");
+    let mut heads = Heads::default();
+    with_edition(&backup, &manifest, &mut heads, async |edition| {
+        assert!(edition.lost() > 0 && edition.has_failed());
+        assert_eq!(edition.len() + edition.lost(), 600);
+        assert!(edition.len() > 100, "{}", edition.len());
+        let standby = Arc::new(Standby::new(vec![edition]));
+        let mut tasks = JoinSet::new();
+        let api = listen(Arc::clone(&standby), &mut tasks).await;
+        let master = manifest.snapshot.to_string();
+        for page in ["1", "2"] {
+            let query = [("ref", master.as_str()), ("lang", "*"), ("pageSize", "50"), ("page", page)];
+            assert_eq!(get(&api, &query).await.0, StatusCode::OK);
+        }
+    })
+    .await;
+    // Repaired, the next look finds all of it.
+    damage_the_beginning(&backup).await;
+    with_edition(&backup, &manifest, &mut heads, async |edition| {
+        assert_eq!((edition.len(), edition.has_failed()), (600, false));
+    })
+    .await;
 }
