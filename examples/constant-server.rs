@@ -23,20 +23,6 @@ use tokio_util::sync::CancellationToken;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// As `serve` has them.
-fn bounds() -> Bounds {
-    let limits = Limits::default();
-    Bounds {
-        connections: limits.site_connections,
-        idle: limits.site_idle,
-        stall: limits.site_idle,
-        whole: None,
-        keeps_alive: true,
-        head_bytes: limits.site_head_bytes_max,
-        stop_grace: Duration::from_secs(1),
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let usage = "usage: constant-server BYTES";
@@ -54,6 +40,13 @@ async fn main() -> Result<(), Error> {
     writeln!(out, "{{\"address\":\"{}\"}}", listener.local_addr()?)?;
     out.flush()?;
     let (_held, routes) = watch::channel(router);
-    listen(listener, routes, None, bounds(), CancellationToken::new()).await;
+    listen(
+        listener,
+        routes,
+        None,
+        Bounds::of_sites(&Limits::default(), Duration::from_secs(1)),
+        CancellationToken::new(),
+    )
+    .await;
     Ok(())
 }

@@ -33,7 +33,6 @@ use crate::clock::parse_duration;
 use crate::config::{Config, SecretRef};
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::ids::{Name, SnapshotId};
-use crate::limits::Limits;
 use crate::server::{Bounds, listen};
 use crate::standby::{
     DocumentCache, Edition, Heads, Served, SiteOptions, Standby, StandbyError, open, serve, site, tls,
@@ -185,7 +184,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let address = listener.local_addr().unwrap_or(args.listen);
     let routes = watch::channel(site(served, &options)).1;
     let mut server = JoinSet::new();
-    server.spawn(listen(listener, routes, acceptor, bounds(&options.limits), context.cancel.clone()));
+    server.spawn(listen(
+        listener,
+        routes,
+        acceptor,
+        Bounds::of_sites(&options.limits, STOP_GRACE),
+        context.cancel.clone(),
+    ));
     args.tell(&kept, address, begun, context)?;
     content.session.warn_of_replicas(context);
     drop(content);
@@ -217,18 +222,6 @@ fn outcome(kept: &BTreeMap<Name, Kept>) -> Outcome {
     match kept.values().all(|kept| kept.standby.editions().iter().all(is_whole)) {
         true => Outcome::Complete,
         false => Outcome::Partial,
-    }
-}
-
-fn bounds(limits: &Limits) -> Bounds {
-    Bounds {
-        connections: limits.site_connections,
-        idle: limits.site_idle,
-        stall: limits.site_idle,
-        whole: None,
-        keeps_alive: true,
-        head_bytes: limits.site_head_bytes_max,
-        stop_grace: STOP_GRACE,
     }
 }
 

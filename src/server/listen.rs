@@ -34,6 +34,8 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::limits::Limits;
+
 /// Headers of a request that are read.
 const HEADERS_MAX: usize = 64;
 /// Wait after accepting failed, which it does when this process has too many files open.
@@ -60,6 +62,21 @@ pub struct Bounds {
     pub head_bytes: usize,
     /// How long requests under way are waited for at the end.
     pub stop_grace: Duration,
+}
+
+impl Bounds {
+    /// Those of a port to which sites keep their connections, as a standby has it.
+    pub fn of_sites(limits: &Limits, stop_grace: Duration) -> Self {
+        Self {
+            connections: limits.site_connections,
+            idle: limits.site_idle,
+            stall: limits.site_idle,
+            whole: None,
+            keeps_alive: true,
+            head_bytes: limits.site_head_bytes_max,
+            stop_grace,
+        }
+    }
 }
 
 /// Answers the requests that come to `listener`, until `cancel`; then those under way are finished,
@@ -126,6 +143,8 @@ async fn room(free: &Arc<Semaphore>, crowd: &Notify) -> Option<OwnedSemaphorePer
             crowd.notify_one();
         }
         if let Ok(permit) = waited.await {
+            // What nobody heard is taken back: it would send away whoever comes now.
+            std::pin::pin!(crowd.notified()).as_mut().enable();
             // The semaphore is never closed.
             return permit.ok();
         }

@@ -107,15 +107,8 @@ fn is_relationship(value: &Value) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::Known;
+    use super::super::{Known, object};
     use super::*;
-
-    fn object(value: Value) -> Object {
-        match value {
-            Value::Object(members) => members,
-            other => panic!("no object: {other}"),
-        }
-    }
 
     fn link(id: &str, type_id: &str) -> Value {
         json!({"link_type": "Document", "id": id, "type": type_id, "isBroken": false})

@@ -267,15 +267,8 @@ impl<'a> Reader<'a> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Known;
+    use super::super::{Known, object};
     use super::*;
-
-    fn object(value: Value) -> Object {
-        match value {
-            Value::Object(members) => members,
-            other => panic!("no object: {other}"),
-        }
-    }
 
     fn select(query: &str, type_id: &str, data: Value, known: &Known) -> (Value, Vec<String>) {
         let query = GraphQuery::parse(query).expect(query);

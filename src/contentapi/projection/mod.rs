@@ -183,3 +183,12 @@ fn each_link(value: &mut Value, found: &mut impl FnMut(&mut Object)) {
         _ => {}
     }
 }
+
+/// The members of an object, for tests.
+#[cfg(test)]
+fn object(value: Value) -> Object {
+    match value {
+        Value::Object(members) => members,
+        other => panic!("no object: {other}"),
+    }
+}

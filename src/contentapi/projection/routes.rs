@@ -248,15 +248,8 @@ fn fields_of(keyword: &str, text: &str) -> Result<Vec<String>, String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Known;
+    use super::super::{Known, object};
     use super::*;
-
-    fn object(value: Value) -> Object {
-        match value {
-            Value::Object(members) => members,
-            other => panic!("no object: {other}"),
-        }
-    }
 
     fn routes(routes: &Value, broken: Option<&str>) -> Routes {
         Routes::parse(&routes.to_string(), broken, Some("en-us")).expect("good routes").expect("some")
