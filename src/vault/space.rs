@@ -171,13 +171,19 @@ impl Space {
         candidates: impl Iterator<Item = usize>,
         items: impl Iterator<Item = &'a ItemId> + Clone,
     ) -> Vec<usize> {
+        let candidates: Vec<usize> = candidates.collect();
+        // Nothing to choose, as mostly: nobody counts the items.
+        if candidates.len() <= count {
+            return candidates;
+        }
         let rank = |replica: usize| {
             let of_items = items.clone().filter(|item| self.keeps_item(replica, item)).count();
             let packs = self.index.packs().iter().zip(0..);
             let kept = packs.filter(|(_, number)| self.keeps_pack(replica, *number));
             (of_items, kept.map(|(pack, _)| pack.size).sum::<u64>())
         };
-        let mut ranked: Vec<_> = candidates.map(|replica| (Reverse(rank(replica)), replica)).collect();
+        let mut ranked: Vec<_> =
+            candidates.into_iter().map(|replica| (Reverse(rank(replica)), replica)).collect();
         ranked.sort_unstable();
         ranked.into_iter().take(count).map(|(_, replica)| replica).collect()
     }

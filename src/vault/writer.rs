@@ -293,7 +293,10 @@ impl Shared {
 
     /// Whether an item is on each replica that is relied on.
     fn keeps(&self, space: &Space, id: &ItemId) -> bool {
-        self.anchors.iter().all(|replica| space.keeps_item(*replica, id))
+        let on_all = |pack| self.anchors.iter().all(|replica| space.keeps_pack(*replica, pack));
+        // Nearly always one pack is on all of them; else each may have it in a pack of its own.
+        space.index.is_present(id, on_all)
+            || self.anchors.iter().all(|replica| space.keeps_item(*replica, id))
     }
 
     /// Stores one item. Blocks while too many packs wait to be sent.

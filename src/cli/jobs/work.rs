@@ -74,6 +74,8 @@ pub(in crate::cli) enum Carried {
         host: String,
         /// After this time it ends, unless it is renewed.
         wait: Duration,
+        /// How the run ended here, where the other took the lease while it was under way.
+        begun: Option<Result<Outcome, CommandError>>,
     },
     /// Another has done it.
     Covered(Known),
@@ -113,7 +115,7 @@ pub(super) async fn run_one(
             context.output.message(format!("{name} was done since {}; nothing to do", rfc3339(planned)));
             Ok(Outcome::Complete)
         }
-        Carried::Elsewhere { host, wait } => Err(CommandError::new(
+        Carried::Elsewhere { host, wait, begun: _ } => Err(CommandError::new(
             ErrorKind::Refused,
             format!("the job {name} is running on {host}, which holds its lease"),
         )
@@ -156,7 +158,7 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
             order.unsure.lock().expect("no holder of this lock can panic").remove(&order.job.name);
             Some(held)
         }
-        Ok(Asking::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait },
+        Ok(Asking::Elsewhere { host, wait }) => return Carried::Elsewhere { host, wait, begun: None },
         Ok(Asking::Covered(known)) => return Carried::Covered(known),
         Ok(Asking::Unsure(error)) => {
             warn_unsure(order, &error, context);
@@ -181,7 +183,8 @@ async fn carry_out_told(order: &Order, config: Config, telling: &Telling<'_>, co
     let is_well = result.as_ref().is_ok_and(|outcome| is_done(*outcome));
     if !is_well && let Some(host) = taken_by(held.as_deref(), &vault).await {
         telling.ended(&Err(CommandError::interrupted())).await;
-        return Carried::Elsewhere { host, wait: vault.limits().lease_lasts / 12 };
+        let wait = vault.limits().lease_lasts / 12;
+        return Carried::Elsewhere { host, wait, begun: Some(result) };
     }
     note(&errand, order.attempt, started, &result, context).await;
     give_back(held.as_deref(), &vault).await;

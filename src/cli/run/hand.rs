@@ -305,7 +305,12 @@ impl Shared {
                 self.events.tell(&Line::elsewhere(name, "another host has done it".to_owned()));
                 return Ran::Covered(known);
             }
-            Carried::Elsewhere { host, wait } => {
+            Carried::Elsewhere { host, wait, begun } => {
+                // What it wrote before the other took the lease is in the audit log as well.
+                if let Some(begun) = begun {
+                    let ended = context.record.end(begun, &context.output).await;
+                    print_rest(context, outcome_of(ended, context));
+                }
                 tracing::Span::current().record("result", "running elsewhere");
                 if self.elsewhere().insert(name.clone(), host.clone()).as_ref() != Some(&host) {
                     self.events.tell(&Line::elsewhere(name, format!("{host} is at it")));
@@ -315,17 +320,8 @@ impl Shared {
         };
         self.elsewhere().remove(name);
         note(&result);
-        let outcome = match result {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                context.output.error(&error);
-                error.kind.outcome()
-            }
-        };
-        // What was held back until the end of the run.
-        if let Err(error) = context.output.finish(Some(outcome)) {
-            tracing::warn!(%error, "what a run printed is lost");
-        }
+        let outcome = outcome_of(result, context);
+        print_rest(context, outcome);
         let took = (self.context.clock.now() - began).to_std().unwrap_or_default();
         self.events.tell(&Line::ended(name, &context.run, outcome, took));
         // A snapshot that found older ones damaged was taken.
@@ -582,5 +578,20 @@ impl Hand for Worker {
 
     fn turned(&self) {
         self.0.numbers.turned();
+    }
+}
+
+/// Shows why a run failed, if it did; returns how it ended.
+fn outcome_of(result: Result<Outcome, CommandError>, context: &Context) -> Outcome {
+    result.unwrap_or_else(|error| {
+        context.output.error(&error);
+        error.kind.outcome()
+    })
+}
+
+/// Prints what was held back until the end of a run.
+fn print_rest(context: &Context, outcome: Outcome) {
+    if let Err(error) = context.output.finish(Some(outcome)) {
+        tracing::warn!(%error, "what a run printed is lost");
     }
 }
