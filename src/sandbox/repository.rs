@@ -135,7 +135,7 @@ impl Repository {
     pub fn new(name: impl Into<String>, content: Content, options: RepositoryOptions) -> Arc<Self> {
         let documents = Arc::new(DocumentSet::new(content.documents));
         let newest =
-            documents.iter().filter_map(|document| document.head.last_publication).max().unwrap_or(0);
+            documents.iter().filter_map(|document| document.head.last_publication()).max().unwrap_or(0);
         let mut state = State {
             root: Arc::new(content.root),
             versions: VecDeque::new(),
@@ -251,7 +251,7 @@ impl Repository {
         let mut random = Random::new(&[seed, 0x0ed1]);
         let mut all: Vec<&Arc<Document>> = documents.iter().collect();
         // By id, so that the choice does not depend on earlier edits.
-        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        all.sort_by(|a, b| a.head.id().cmp(b.head.id()));
         let count = wanted.min(all.len());
         for place in 0..count {
             let other = place + random.below(all.len() - place);
@@ -262,7 +262,7 @@ impl Repository {
         for document in &all[..count] {
             put.push(super::edit::revised(document, now, &mut random)?);
         }
-        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        let ids = put.iter().map(|document| document.head.id().to_string()).collect();
         self.publish(Changes { put, remove: HashSet::new() });
         Ok(ids)
     }
@@ -295,14 +295,14 @@ impl Repository {
         let documents = self.documents();
         let mut random = Random::new(&[seed, 0x0add]);
         let mut all: Vec<&Arc<Document>> = documents.iter().collect();
-        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        all.sort_by(|a, b| a.head.id().cmp(b.head.id()));
         let now = self.read().now + TICK;
         let mut put = Vec::with_capacity(count);
         for _ in 0..if all.is_empty() { 0 } else { count } {
             let model = *random.pick(&all);
             put.push(super::edit::copied(model, now, &mut random)?);
         }
-        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        let ids = put.iter().map(|document| document.head.id().to_string()).collect();
         self.publish(Changes { put, remove: HashSet::new() });
         Ok(ids)
     }
@@ -412,10 +412,10 @@ fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, San
         settled.push(among.seen_by(document)?.unwrap_or_else(|| Arc::clone(document)));
     }
     let targets = Targets::new(&settled, &remove)?;
-    let new: HashSet<&str> = settled.iter().map(|document| &*document.head.id).collect();
+    let new: HashSet<&str> = settled.iter().map(|document| document.head.id()).collect();
     let mut changed = settled.clone();
     let is_other =
-        |document: &&Arc<Document>| !new.contains(&*document.head.id) && !remove.contains(&document.head.id);
+        |document: &&Arc<Document>| !new.contains(document.head.id()) && !remove.contains(document.head.id());
     for document in documents.iter().filter(is_other) {
         changed.extend(targets.seen_by(document)?);
     }
@@ -481,11 +481,8 @@ impl State {
                 root.types.push((id.to_owned(), label));
             }
         }
-        let tags: BTreeSet<&str> = version
-            .documents
-            .iter()
-            .flat_map(|document| document.head.tags.iter().map(AsRef::as_ref))
-            .collect();
+        let tags: BTreeSet<&str> =
+            version.documents.iter().flat_map(|document| document.head.tags()).collect();
         if !tags.is_empty() || root.tags.is_some() {
             root.tags = Some(tags.into_iter().map(str::to_owned).collect());
         }

@@ -359,7 +359,8 @@ async fn what_a_webhook_names_spares_the_search_for_it_and_lies_change_nothing()
     let live = Live::begin(&place);
     live.expect("will-run", Some("live"));
     polls(&source, 1).await;
-    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    let ids: Vec<String> =
+        source.repository.documents().iter().map(|one| one.head.id().to_string()).collect();
     let searches = || source.control().requests_to(Endpoint::Search);
     // Gone, and named among many that are not.
     let before = searches();
