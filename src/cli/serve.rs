@@ -245,14 +245,21 @@ fn file_hosts(config: &Config, name: &Name) -> Arc<[String]> {
 
 impl Shelves {
     /// Makes the snapshots of a repository ready, each on a shelf of its own; others are read meanwhile.
+    /// What is served already and was read without a failure goes on as it is.
     async fn editions(
         &mut self,
         content: &Arc<ContentSession>,
         kept: &Kept,
         context: &Context,
     ) -> Result<Vec<Arc<Edition>>, CommandError> {
+        let served = kept.standby.editions();
         let mut editions = Vec::new();
         for manifest in &kept.manifests {
+            let is_ready = |one: &&Arc<Edition>| *one.snapshot() == manifest.snapshot && !one.has_failed();
+            if let Some(ready) = served.iter().find(is_ready) {
+                editions.push(Arc::clone(ready));
+                continue;
+            }
             let mut ready = self.prepare(content, manifest, kept, context);
             let edition = self.meanwhile(&mut ready).await;
             editions.push(Arc::new(edition.unwrap_or_else(|_| Err(CommandError::interrupted()))?));

@@ -31,6 +31,7 @@ pub use cat::{Found, cat};
 pub use content::{OpenSnapshot, is_damage};
 pub use error::{RestoreError, RestoreErrorKind, Result};
 pub use export::{ExportOptions, ExportReport, export};
+pub(crate) use files::blocking;
 pub use files::{
     Action, PlannedFile, RenamedFile, RestoreOptions, RestorePlan, RestoreReport, plan_files, restore_files,
 };

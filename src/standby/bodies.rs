@@ -16,6 +16,9 @@ use crate::vault::pack::ItemData;
 
 /// Bytes that a document takes besides its text: its head, the slots in it, and its place here.
 const OVERHEAD: usize = 1 << 10;
+/// More documents than a page and those that it links to are not asked for again: who looks through all of
+/// them would push out those that a site asks for all the time.
+const KEPT_AT_ONCE: usize = 1000;
 
 #[derive(Debug)]
 struct Kept {
@@ -105,10 +108,13 @@ impl Bodies for VaultBodies {
         if missing.is_empty() {
             return Ok(());
         }
-        let ids = missing.keys().copied().collect();
+        let ids: Vec<ItemId> = missing.keys().copied().collect();
+        let is_kept = ids.len() <= KEPT_AT_ONCE;
         self.shelf.read_all(ids, &mut |item, mut data| {
             let document = self.parse(&mut data)?;
-            self.cache.keep(item, &document);
+            if is_kept {
+                self.cache.keep(item, &document);
+            }
             missing.get(&item).into_iter().flatten().try_for_each(|place| found(*place, &document))
         })
     }

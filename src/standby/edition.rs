@@ -13,7 +13,7 @@ use crate::contentapi::{DocumentError, DocumentSet, Head, RepositoryRoot, RootRe
 use crate::ids::{ItemId, SnapshotId};
 use crate::progress::Progress;
 use crate::restore::paths::{METADATA, ORIGINAL, Place, place};
-use crate::restore::{OpenSnapshot, RestoreError};
+use crate::restore::{OpenSnapshot, RestoreError, blocking};
 use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
@@ -80,9 +80,32 @@ pub struct Edition {
     items: Arc<[ItemId]>,
     releases: BTreeMap<String, Release>,
     files: Files,
+    way: Way,
+}
+
+/// How the documents of a snapshot are got.
+#[derive(Debug, Clone)]
+struct Way {
     shelf: Shelf,
     cache: Arc<DocumentCache>,
     asset_hosts: Arc<[String]>,
+}
+
+impl Way {
+    /// A set of these documents, and their items by place.
+    fn set(&self, documents: Vec<Entry>) -> (DocumentSet, Arc<[ItemId]>) {
+        let mut by_place = Arc::default();
+        let set = DocumentSet::kept_elsewhere(documents, |items| {
+            by_place = Arc::from(items);
+            Arc::new(VaultBodies {
+                items: Arc::clone(&by_place),
+                shelf: self.shelf.clone(),
+                cache: Arc::clone(&self.cache),
+                asset_hosts: Arc::clone(&self.asset_hosts),
+            })
+        });
+        (set, by_place)
+    }
 }
 
 /// Makes an open snapshot ready: reads its catalog, and the heads that `heads` does not know. What
@@ -107,7 +130,9 @@ pub async fn open(
     if heads.is_empty() {
         *heads = Heads::recall(snapshot.vault(), &key);
     }
-    let contents = Contents::of(&snapshot.catalog().await?);
+    let catalog = snapshot.catalog().await?;
+    // Off the threads that answer meanwhile: it is work for a processor.
+    let contents = blocking(move || Contents::of(&catalog)).await;
     let learned = heads.learn(snapshot, contents.items(), progress).await?;
     if learned.read > 0 {
         // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
@@ -138,11 +163,10 @@ pub async fn open(
         items: Arc::default(),
         releases,
         files: Files::new(contents.assets),
-        shelf,
-        cache,
-        asset_hosts,
+        way: Way { shelf, cache, asset_hosts },
     };
-    let (master, items) = edition.set(known(&contents.documents));
+    let (way, documents) = (edition.way.clone(), known(&contents.documents));
+    let (master, items) = blocking(move || way.set(documents)).await;
     (edition.master, edition.items) = (Arc::new(master), items);
     Ok((edition, requests))
 }
@@ -239,7 +263,7 @@ impl Edition {
 
     /// Whether something of it could not be read. Opened again, it may be whole.
     pub fn has_failed(&self) -> bool {
-        self.lost > 0 || self.shelf.failures() > 0
+        self.lost > 0 || self.way.shelf.failures() > 0
     }
 
     /// How many published documents it has.
@@ -254,7 +278,7 @@ impl Edition {
 
     /// Reads its items.
     pub fn shelf(&self) -> &Shelf {
-        &self.shelf
+        &self.way.shelf
     }
 
     pub(super) fn files(&self) -> &Files {
@@ -280,21 +304,6 @@ impl Edition {
         let release = self.releases.get(id)?;
         let published = || self.master.heads().iter().cloned().zip(self.items.iter().copied());
         let all = || published().chain(release.changes.iter().cloned()).collect();
-        Some(release.set.get_or_init(|| Arc::new(self.set(all()).0)))
-    }
-
-    /// A set of these documents, and their items by place.
-    fn set(&self, documents: Vec<Entry>) -> (DocumentSet, Arc<[ItemId]>) {
-        let mut by_place = Arc::default();
-        let set = DocumentSet::kept_elsewhere(documents, |items| {
-            by_place = Arc::from(items);
-            Arc::new(VaultBodies {
-                items: Arc::clone(&by_place),
-                shelf: self.shelf.clone(),
-                cache: Arc::clone(&self.cache),
-                asset_hosts: Arc::clone(&self.asset_hosts),
-            })
-        });
-        (set, by_place)
+        Some(release.set.get_or_init(|| Arc::new(self.way.set(all()).0)))
     }
 }
