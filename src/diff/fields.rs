@@ -215,7 +215,7 @@ impl<'a> Comparer<'a> {
     ) {
         for name in names(old, new) {
             let model = models.and_then(|models| models.get(name)).map(FieldModel);
-            let label = model.and_then(|model| model.label()).map(str::to_owned);
+            let label = model.and_then(FieldModel::label).map(str::to_owned);
             let step = Step::Field { id: name.to_owned(), label };
             let (old, new) = (old.get(name), new.get(name));
             self.at(name, Some(step), |here| here.value(model, old, new));

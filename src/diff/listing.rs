@@ -103,7 +103,9 @@ impl Pair {
 
 /// Returns the paths at which two sides differ, as far as that can be told without reading.
 pub(super) fn differing(old: &Listing, new: &Listing) -> Vec<Pair> {
-    let one = |(path, item): (&Box<str>, &Item)| (path.clone(), item.clone());
+    fn one((path, item): (impl AsRef<str>, &Item)) -> (Box<str>, Item) {
+        (path.as_ref().into(), item.clone())
+    }
     let mut pairs = Vec::new();
     for entry in &old.items {
         match new.items.get(entry.0) {

@@ -17,7 +17,7 @@ use futures_util::stream;
 use super::error::Result;
 use super::listing::{Item, Listing};
 use super::report::SideReport;
-use crate::clock::{parse_when, rfc3339};
+use crate::clock::rfc3339;
 use crate::contentapi::{format_millis, parse_millis};
 use crate::limits::Limits;
 use crate::prismic::{AssetApi, ContentApi, Document, Http, PrismicError, Root, Search, TypesApi, predicate};
@@ -94,7 +94,7 @@ impl Live {
         match (&self.types, &self.library) {
             (Some(types), Some(library)) => {
                 models(types, key, &mut items).await.map_err(|error| self.failed(error))?;
-                let listed = assets(library, key, manifest, vault.now(), &mut items, progress).await;
+                let listed = assets(library, key, &mut items, progress).await;
                 listed.map_err(|error| self.failed(error))?;
             }
             _ => {
@@ -145,12 +145,11 @@ async fn models(types: &TypesApi, key: &ItemKey, items: &mut Items) -> std::resu
     Ok(())
 }
 
-/// Puts what the media library says that changed since the snapshot.
+/// Puts what the media library says now. What it said then is read of the vault, where it lies together:
+/// its own dates of change are of its clock, and no snapshot keeps the newest of them.
 async fn assets(
     library: &AssetApi,
     key: &ItemKey,
-    manifest: &Manifest,
-    now: crate::clock::Timestamp,
     items: &mut Items,
     progress: &dyn Progress,
 ) -> std::result::Result<(), PrismicError> {
@@ -160,18 +159,10 @@ async fn assets(
     });
     let list = list.await?;
     progress.finish(Phase::AssetList);
-    let began = parse_when(&manifest.started, now);
-    let is_older = |at: Option<crate::clock::Timestamp>| {
-        // Clocks differ, and a snapshot reads the library for a while.
-        let margin = chrono::TimeDelta::hours(1);
-        matches!((at, began), (Some(at), Some(began)) if at < began - margin)
-    };
     let mut listed = BTreeSet::new();
     for asset in list.assets {
         let path = names::asset_metadata(key, &asset.id).into_boxed_str();
-        if !(is_older(asset.last_modified) && items.contains_key(&path)) {
-            items.insert(path.clone(), Item::read(asset.bytes));
-        }
+        items.insert(path.clone(), Item::read(asset.bytes));
         listed.insert(path);
     }
     // Among them are files that documents use besides the library; their metadata says so.
@@ -298,7 +289,7 @@ impl Reading<'_> {
         let known = |items: &Items, language: Option<&str>, type_: &str| -> Vec<Box<str>> {
             let type_ = names::segment(self.key, type_);
             let language = language.map(|language| names::segment(self.key, language));
-            let is_it = |path: &&Box<str>| {
+            let is_it = |path: &str| {
                 let mut parts = path.split('/');
                 parts.next() == Some("documents")
                     && parts
@@ -306,7 +297,7 @@ impl Reading<'_> {
                         .is_some_and(|part| language.as_ref().is_none_or(|language| language == part))
                     && parts.next() == Some(&type_)
             };
-            items.keys().filter(is_it).cloned().collect()
+            items.keys().filter(|path| is_it(path)).cloned().collect()
         };
         for type_ in types {
             let of_type =

@@ -297,7 +297,7 @@ impl Comparer<'_> {
                 _ => {
                     let step = Step::Field { id: name.to_owned(), label: None };
                     here.stepped(step, |here| {
-                        here.plain(FieldKind::Model, ChangeKind::Changed, older, newer)
+                        here.plain(FieldKind::Model, ChangeKind::Changed, older, newer);
                     });
                 }
             });

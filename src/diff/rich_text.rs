@@ -73,7 +73,7 @@ impl Comparer<'_> {
                         self.at("oembed", None, |here| here.embed(older, newer));
                     }
                     (older, newer) if older != newer => {
-                        self.objects(FieldKind::Embed, ChangeKind::Changed, old, new)
+                        self.objects(FieldKind::Embed, ChangeKind::Changed, old, new);
                     }
                     _ => {}
                 }

@@ -29,6 +29,8 @@ use crate::restore::{Losses, OpenSnapshot, RestoreError, Selection, Watch};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
 use crate::vault::pack::ItemData;
+use crate::vault::reader::Reader;
+use crate::vault::tree;
 
 /// Items in a batch, however small they are.
 const BATCH_ITEMS: usize = 5000;
@@ -58,8 +60,10 @@ pub async fn compare_snapshots(
     new: &OpenSnapshot<'_>,
     options: DiffOptions<'_>,
 ) -> Result<DiffReport> {
-    let (older, newer) = (listing_of(old).await?, listing_of(new).await?);
-    Comparing::new(old, new, options).run(older, newer).await
+    let comparing = Comparing::new(old, new, options);
+    let older = listing_from(old, &comparing.catalog(false).await?);
+    let newer = listing_from(new, &comparing.catalog(true).await?);
+    comparing.run(older, newer).await
 }
 
 /// Compares a snapshot with the repository as it is now, of which it reads what was published since.
@@ -72,14 +76,12 @@ pub async fn compare_with_live(
     live: &Live,
     options: DiffOptions<'_>,
 ) -> Result<DiffReport> {
-    let catalog = old.catalog().await?;
+    let comparing = Comparing::new(old, old, options);
+    let catalog = comparing.catalog(false).await?;
     let mut older = listing_from(old, &catalog);
-    let newer = live.listing(old, &catalog, &mut older, options.progress).await?;
-    Comparing::new(old, old, options).run(older, newer).await
-}
-
-async fn listing_of(snapshot: &OpenSnapshot<'_>) -> Result<Listing> {
-    Ok(listing_from(snapshot, &snapshot.catalog().await?))
+    let newer = live.listing(old, &catalog, &mut older, comparing.options.progress).await?;
+    drop(catalog);
+    comparing.run(older, newer).await
 }
 
 fn listing_from(snapshot: &OpenSnapshot<'_>, catalog: &[CatalogEntry]) -> Listing {
@@ -111,19 +113,31 @@ fn listing_from(snapshot: &OpenSnapshot<'_>, catalog: &[CatalogEntry]) -> Listin
 struct Comparing<'a> {
     old: &'a OpenSnapshot<'a>,
     new: &'a OpenSnapshot<'a>,
+    /// Of each side; only the first is used where both are in one space, so that nothing is read twice.
+    readers: [Reader<'a>; 2],
     options: DiffOptions<'a>,
     losses: Losses,
     values: Values,
 }
 
-/// Bytes of both sides, where they have and could be read.
-type Loaded = HashMap<(bool, ItemId), Bytes>;
+/// Bytes that had to and could be read, by reader and item.
+type Loaded = HashMap<(usize, ItemId), Bytes>;
 
 impl<'a> Comparing<'a> {
     fn new(old: &'a OpenSnapshot<'a>, new: &'a OpenSnapshot<'a>, options: DiffOptions<'a>) -> Self {
         let left = old.vault().limits().diff_value_bytes;
         let values = Values { wanted: options.values, left, left_out: false };
-        Self { old, new, options, losses: Losses::default(), values }
+        Self { readers: [old.reader(), new.reader()], old, new, options, losses: Losses::default(), values }
+    }
+
+    /// The number of the reader of a side.
+    fn reader_of(&self, is_new: bool) -> usize {
+        usize::from(is_new && !self.old.shares_space(self.new))
+    }
+
+    async fn catalog(&self, is_new: bool) -> Result<Vec<CatalogEntry>> {
+        let snapshot = if is_new { self.new } else { self.old };
+        Ok(tree::read_all(&self.readers[self.reader_of(is_new)], &snapshot.manifest().catalog).await?)
     }
 
     fn limits(&self) -> &Limits {
@@ -220,12 +234,12 @@ impl<'a> Comparing<'a> {
         // Those of the newer side count; the older one knows what is gone.
         let mut wanted = of(old, false);
         let newer = of(new, true);
-        wanted.retain(|(_, path, _)| new.items.get(path).is_none() || &**path == "repository/languages.json");
+        wanted.retain(|(_, path, _)| !new.items.contains_key(path) || &**path == "repository/languages.json");
         wanted.extend(newer);
         let loaded = self.load(wanted.iter().map(|(is_new, path, item)| (*is_new, &**path, item))).await?;
         let mut names = Names::default();
         for (is_new, path, item) in &wanted {
-            let Some(bytes) = bytes_of(*is_new, item, &loaded) else { continue };
+            let Some(bytes) = bytes_of(self.reader_of(*is_new), item, &loaded) else { continue };
             match path.split('/').nth(1) {
                 Some("customtypes") => names.models.add_custom_type(&bytes),
                 Some("slices") => names.models.add_slice(&bytes),
@@ -264,15 +278,16 @@ impl<'a> Comparing<'a> {
         let wanted = batch.iter().flat_map(Task::reads);
         let loaded = self.load(wanted).await?;
         let (names, bounds) = (Arc::clone(names), Bounds::from(self.limits()));
+        let readers = [false, true].map(|is_new| self.reader_of(is_new));
         let work = move || {
-            let side = |is_new: bool, item: Option<&(Box<str>, Item)>| match item {
+            let side = |reader: usize, item: Option<&(Box<str>, Item)>| match item {
                 None => Some(None),
-                Some((_, item)) => bytes_of(is_new, item, &loaded).map(Some),
+                Some((_, item)) => bytes_of(reader, item, &loaded).map(Some),
             };
             let both = |task: &Task| {
                 let Pair { old, new } = &task.pair;
                 // What could not be read is a problem already.
-                Some((side(false, old.as_ref())?, side(true, new.as_ref())?))
+                Some((side(readers[0], old.as_ref())?, side(readers[1], new.as_ref())?))
             };
             batch
                 .iter()
@@ -285,32 +300,25 @@ impl<'a> Comparing<'a> {
 
     /// Reads the bytes of items that are in the vault.
     async fn load<'p>(&mut self, wanted: impl Iterator<Item = (bool, &'p str, &'p Item)>) -> Result<Loaded> {
-        let shared = self.old.shares_space(self.new);
         let mut paths: [HashMap<ItemId, &str>; 2] = [HashMap::new(), HashMap::new()];
         for (is_new, path, item) in wanted {
             if let Content::Stored(id) = item.content {
-                paths[usize::from(is_new && !shared)].insert(id, path);
+                paths[self.reader_of(is_new)].insert(id, path);
             }
         }
         let (progress, cancel) = (self.options.progress, &self.options.cancel);
         let watch = Watch { phase: Phase::Compare, progress, cancel };
         let mut loaded = Loaded::new();
-        for (is_new, paths) in [false, true].into_iter().zip(paths) {
-            let snapshot = if is_new { self.new } else { self.old };
-            let losses = &mut self.losses;
+        let losses = &mut self.losses;
+        for (number, (reader, paths)) in self.readers.iter().zip(paths).enumerate() {
             let ids: Vec<ItemId> = paths.keys().copied().collect();
-            snapshot
-                .reader()
+            reader
                 .for_each(ids, async |id, data| {
                     watch.check_cancelled()?;
                     match data {
                         Ok(data) => {
                             losses.item_read();
-                            let bytes = in_memory(data)?;
-                            if shared {
-                                loaded.insert((true, id), bytes.clone());
-                            }
-                            loaded.insert((is_new, id), bytes);
+                            loaded.insert((number, id), in_memory(data)?);
                         }
                         Err(error) => losses.note(error, [paths[&id]], &watch)?,
                     }
@@ -322,10 +330,10 @@ impl<'a> Comparing<'a> {
     }
 }
 
-fn bytes_of(is_new: bool, item: &Item, loaded: &Loaded) -> Option<Bytes> {
+fn bytes_of(reader: usize, item: &Item, loaded: &Loaded) -> Option<Bytes> {
     match &item.content {
         Content::Read(bytes) => Some(bytes.clone()),
-        Content::Stored(id) => loaded.get(&(is_new, *id)).cloned(),
+        Content::Stored(id) => loaded.get(&(reader, *id)).cloned(),
     }
 }
 

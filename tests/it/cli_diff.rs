@@ -91,10 +91,8 @@ fn taken(place: &Workplace) -> String {
 fn assert_tells_the_work(run: &Run) {
     for line in [
         "Article\n",
-        "  + Fresh",
-        "  - Old news",
-        "published",
-        "unpublished",
+        "  + Fresh published  English, DiffNew000000004\n",
+        "  - Old news unpublished  English",
         "Title changed, Image replaced, Body › slice \"quote\" added, French translation unpublished",
         "field Subtitle added",
         "notes changed",

@@ -74,6 +74,16 @@ fn mark(what: ItemChange) -> Text {
     }
 }
 
+/// An item with what became of it, where it came or went.
+fn named(what: ItemChange, name: &str, (added, removed): (&str, &str)) -> Text {
+    let word = match what {
+        ItemChange::Added => format!(" {added}"),
+        ItemChange::Removed => format!(" {removed}"),
+        ItemChange::Changed | ItemChange::Metadata => String::new(),
+    };
+    mark(what).and(Style::Bold, name).and(Style::Plain, word)
+}
+
 fn documents(mut page: Page, report: &DiffReport, depth: Depth) -> Page {
     let mut group = None;
     for document in &report.documents {
@@ -98,13 +108,8 @@ fn documents(mut page: Page, report: &DiffReport, depth: Depth) -> Page {
 
 fn one_document(page: Page, document: &DocumentDiff, depth: Depth) -> Page {
     let name = document.title.as_deref().unwrap_or(&document.id);
-    let mut what: Vec<String> = match document.what {
-        ItemChange::Added if document.release.is_some() => vec!["added".to_owned()],
-        ItemChange::Removed if document.release.is_some() => vec!["removed".to_owned()],
-        ItemChange::Added => vec!["published".to_owned()],
-        ItemChange::Removed => vec!["unpublished".to_owned()],
-        ItemChange::Changed | ItemChange::Metadata => told(&document.diff),
-    };
+    let words = if document.release.is_some() { ("added", "removed") } else { ("published", "unpublished") };
+    let mut what = told(&document.diff);
     for translation in &document.translations {
         let word = if translation.what == ItemChange::Added { "published" } else { "unpublished" };
         what.push(format!("{} translation {word}", translation.language_name));
@@ -113,7 +118,7 @@ fn one_document(page: Page, document: &DocumentDiff, depth: Depth) -> Page {
         what.push("only what the API tells of it".to_owned());
     }
     let about = format!("  {}, {}", document.language_name, document.id);
-    let line = mark(document.what).and(Style::Bold, name).and(Style::Dim, about);
+    let line = named(document.what, name, words).and(Style::Dim, about);
     lines(page, line, &what, &document.diff, depth)
 }
 
@@ -208,16 +213,12 @@ fn assets(mut page: Page, assets: &[AssetDiff], depth: Depth) -> Page {
         page = heading(page, "Assets");
     }
     for one in shown {
-        let mut what = match one.what {
-            ItemChange::Added => vec!["added".to_owned()],
-            ItemChange::Removed => vec!["removed".to_owned()],
-            ItemChange::Changed | ItemChange::Metadata => told(&one.diff),
-        };
+        let mut what = told(&one.diff);
         if one.file_changed {
             what.push("file changed".to_owned());
         }
         let name = one.title.as_deref().unwrap_or(&one.id);
-        let line = mark(one.what).and(Style::Bold, name).and(Style::Dim, format!("  {}", one.id));
+        let line = named(one.what, name, ("added", "removed")).and(Style::Dim, format!("  {}", one.id));
         page = lines(page, line, &what, &one.diff, depth);
     }
     page
@@ -229,14 +230,11 @@ fn models(mut page: Page, models: &[ModelDiff], depth: Depth) -> Page {
         page = heading(page, "Models");
     }
     for one in shown {
-        let what = match one.what {
-            ItemChange::Added => vec!["added".to_owned()],
-            ItemChange::Removed => vec!["removed".to_owned()],
-            ItemChange::Changed | ItemChange::Metadata => told(&one.diff),
-        };
+        let what = told(&one.diff);
         let sort = if one.path.starts_with("models/slices/") { "slice" } else { "custom type" };
         let name = one.title.as_deref().unwrap_or(&one.id);
-        let line = mark(one.what).and(Style::Bold, name).and(Style::Dim, format!("  {sort} {}", one.id));
+        let line =
+            named(one.what, name, ("added", "removed")).and(Style::Dim, format!("  {sort} {}", one.id));
         page = lines(page, line, &what, &one.diff, depth);
     }
     page
@@ -282,7 +280,7 @@ fn summary(page: Page, report: &DiffReport, depth: Depth) -> Page {
         page = page.line(Text::styled(
             Style::Dim,
             format!(
-                "{} more only in what the API tells of them (dates, copies of what they link to); -v lists them",
+                "{} besides only in what the API tells of them (dates, copies of what they link to); -v lists them",
                 match told {
                     1 => "1 document differs".to_owned(),
                     told => format!("{told} documents differ"),
