@@ -280,10 +280,10 @@ fn summary(page: Page, report: &DiffReport, depth: Depth) -> Page {
         page = page.line(Text::styled(
             Style::Dim,
             format!(
-                "{} besides only in what the API tells of them (dates, copies of what they link to); -v lists them",
+                "{} only in what the API tells of them (dates, copies of what they link to); -v lists them",
                 match told {
-                    1 => "1 document differs".to_owned(),
-                    told => format!("{told} documents differ"),
+                    1 => "1 more document differs".to_owned(),
+                    told => format!("{told} more documents differ"),
                 }
             ),
         ));
