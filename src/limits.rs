@@ -245,6 +245,19 @@ pub struct Limits {
     /// How often files of jobs and configuration are looked at for changes.
     pub files_looked_at: Duration,
 
+    /// Stored bytes of items that a comparison of snapshots has in memory at once, of both sides
+    /// together; parsed they take some times that.
+    pub diff_batch_bytes: u64,
+    /// Changes of one item that a comparison keeps; nobody reads more of one document, and somebody may
+    /// have made one with a million differences.
+    pub diff_changes_max: usize,
+    /// Steps of matching lists with each other, for one item: two lists of 1,400 paragraphs without
+    /// anything in common. At most 32 MiB and a tenth of a second.
+    pub diff_matching_max: usize,
+    /// Bytes of changed values that a comparison of snapshots keeps, where values are asked for. Beyond
+    /// that changes are told without values, and the report says so.
+    pub diff_value_bytes: u64,
+
     /// Largest configuration file; two hundred clients need about 100 KiB.
     pub config_bytes_max: u64,
     /// Largest secret: a token, or a key file with comments.
@@ -357,6 +370,10 @@ impl Default for Limits {
             status_locks: 50,
             lease_lasts: Duration::from_mins(10),
             files_looked_at: Duration::from_secs(10),
+            diff_batch_bytes: 32 << 20,
+            diff_changes_max: 1000,
+            diff_matching_max: 2 << 20,
+            diff_value_bytes: 256 << 20,
             config_bytes_max: 4 << 20,
             secret_bytes_max: 64 << 10,
             secret_command_timeout: Duration::from_mins(1),

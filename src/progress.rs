@@ -34,6 +34,8 @@ pub enum Phase {
     Export,
     /// Searching texts.
     Search,
+    /// Comparing items.
+    Compare,
     /// Mending damaged objects.
     Repair,
     /// Writing what is needed of mostly dead packs into new ones.
@@ -61,6 +63,7 @@ impl Phase {
             Self::Restore => "restoring",
             Self::Export => "exporting",
             Self::Search => "searching",
+            Self::Compare => "comparing",
             Self::Repair => "repairing",
             Self::Repack => "rewriting packs",
             Self::Prune => "pruning",

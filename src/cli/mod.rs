@@ -59,6 +59,7 @@ pub mod cat;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 pub mod export;
 pub mod find;
@@ -167,6 +168,8 @@ enum Command {
     Replicate(replicate::Args),
     /// Find documents and assets by id, type, language, or any text
     Find(find::Args),
+    /// What changed between two snapshots, or since a snapshot, as a changelog
+    Diff(diff::Args),
     /// Print one item: a document, a model, the bytes of an asset
     Cat(cat::Args),
     /// Write a snapshot as one archive that standard tools read; it is not encrypted
@@ -233,6 +236,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Doctor(_)
             | Self::Find(_)
+            | Self::Diff(_)
             | Self::Cat(_)
             | Self::Export(_)
             | Self::Restore(_)
@@ -516,6 +520,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Prune(args) => prune::run(args, context).await,
         Command::Replicate(args) => replicate::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
+        Command::Diff(args) => diff::run(args, context).await,
         Command::Cat(args) => cat::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,

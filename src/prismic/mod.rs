@@ -45,4 +45,5 @@ pub use references::{AssetRef, DocumentRef, References, UnusableAsset, WALK};
 pub use root::{Language, Release, Root};
 pub use search::{IdBatch, Search, SearchPage, predicate};
 pub use token::TokenDates;
+pub(crate) use tolerant::parse as parse_json;
 pub use types::{Model, TypesApi};

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// # Errors
 ///
 /// When the text is not JSON at all, or nested more than 128 deep.
-pub(super) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(text).or_else(|error| {
         // The first error is the one to show: it is about the text as it was sent.
         serde_json::from_slice(&representable(text)).map_err(|_| error)

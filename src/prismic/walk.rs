@@ -185,7 +185,8 @@ fn walk_object(
     }
 }
 
-fn as_link(object: &Map<String, Value>) -> Option<Link<'_>> {
+/// Recognises a link by its `link_type`.
+pub(crate) fn as_link(object: &Map<String, Value>) -> Option<Link<'_>> {
     let filled = |key| text(object, key).filter(|text| !text.is_empty());
     Some(match text(object, "link_type")? {
         "Document" => match filled("id") {
@@ -216,7 +217,7 @@ fn as_link(object: &Map<String, Value>) -> Option<Link<'_>> {
 
 /// Recognises an image: `dimensions` beside `url`, or, for one left blank, beside `alt` and
 /// `copyright`. An embed also has a `url` at times; what tells it apart is `embed_url`.
-fn as_image<'a>(object: &'a Map<String, Value>, thumbnail: Option<&'a str>) -> Option<Image<'a>> {
+pub(crate) fn as_image<'a>(object: &'a Map<String, Value>, thumbnail: Option<&'a str>) -> Option<Image<'a>> {
     let dimensions = object.get("dimensions")?;
     let url = text(object, "url").filter(|url| !url.is_empty());
     let shaped = match url {

@@ -1,6 +1,7 @@
 //! A snapshot that is open for reading content, and reading many of its items in one go.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +45,7 @@ pub fn is_damage(problem: &Problem) -> bool {
 pub struct OpenSnapshot<'a> {
     pub(super) vault: &'a Vault,
     pub(super) manifest: Manifest,
-    pub(super) space: Space,
+    pub(super) space: Arc<Space>,
 }
 
 impl<'a> OpenSnapshot<'a> {
@@ -60,7 +61,26 @@ impl<'a> OpenSnapshot<'a> {
         vault.require_content_identity()?;
         let mut space = open_space(vault, snapshots, &manifest.space).await?;
         space.index.forget_fingerprints();
-        Ok(Self { vault, manifest: manifest.clone(), space })
+        Ok(Self { vault, manifest: manifest.clone(), space: Arc::new(space) })
+    }
+
+    /// Opens another snapshot of the vault; one of the same space shares what was loaded of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_another(&self, snapshots: &Snapshots, manifest: &Manifest) -> Result<Self> {
+        match self.manifest.space == manifest.space {
+            true => {
+                Ok(Self { vault: self.vault, manifest: manifest.clone(), space: Arc::clone(&self.space) })
+            }
+            false => Self::open(self.vault, snapshots, manifest).await,
+        }
+    }
+
+    /// Whether a reader of the one reads the items of the other.
+    pub(crate) fn shares_space(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.space, &other.space)
     }
 
     /// The vault that it is in.
@@ -105,28 +125,28 @@ pub(super) async fn open_space(vault: &Vault, snapshots: &Snapshots, name: &Name
 
 /// What tells how far a read is and ends it.
 #[derive(Clone, Copy)]
-pub(super) struct Watch<'a> {
-    pub(super) phase: Phase,
-    pub(super) progress: &'a dyn Progress,
-    pub(super) cancel: &'a CancellationToken,
+pub(crate) struct Watch<'a> {
+    pub(crate) phase: Phase,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) cancel: &'a CancellationToken,
 }
 
 impl Watch<'_> {
-    pub(super) fn check_cancelled(&self) -> Result<()> {
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
         if self.cancel.is_cancelled() { Err(RestoreError::Cancelled) } else { Ok(()) }
     }
 }
 
 /// Decides what becomes of items that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Losses {
-    pub(super) problems: Vec<Problem>,
+pub(crate) struct Losses {
+    pub(crate) problems: Vec<Problem>,
     unreachable: u32,
 }
 
 impl Losses {
     /// Notes that an item was read.
-    pub(super) fn item_read(&mut self) {
+    pub(crate) fn item_read(&mut self) {
         self.unreachable = 0;
     }
 
@@ -135,7 +155,7 @@ impl Losses {
     /// # Errors
     ///
     /// The error itself, when going on makes no sense.
-    pub(super) fn note<'p>(
+    pub(crate) fn note<'p>(
         &mut self,
         error: VaultError,
         paths: impl IntoIterator<Item = &'p str>,

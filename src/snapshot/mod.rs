@@ -16,10 +16,11 @@ mod incremental;
 mod known_links;
 mod links;
 mod models;
-mod names;
+pub(crate) mod names;
 mod run;
 
 pub use error::{Result, SnapshotError};
+pub(crate) use models::root_member;
 pub use run::{Read, SnapshotOptions, SnapshotReport, take};
 
 use crate::ids::Name;

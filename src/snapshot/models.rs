@@ -16,7 +16,7 @@ use crate::vault::pack::ItemData;
 use crate::vault::writer::NewItem;
 
 /// Returns a member of the root as it was sent.
-pub(super) fn root_member(root: &Root, member: &str) -> Option<Bytes> {
+pub(crate) fn root_member(root: &Root, member: &str) -> Option<Bytes> {
     let members: BTreeMap<&str, &RawValue> = serde_json::from_slice(&root.bytes).ok()?;
     members.get(member).map(|value| Bytes::copy_from_slice(value.get().as_bytes()))
 }

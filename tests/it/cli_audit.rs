@@ -131,6 +131,7 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["release", "latest", "--reason", "over", "--dry-run"], 0, Nothing),
     (&["release", "latest", "--reason", "over"], 0, Entry("release")),
     (&["find", "page"], 0, Nothing),
+    (&["diff", "latest", "latest"], 0, Nothing),
     (&["cat", "latest", "repository/api.json"], 0, Nothing),
     (&["export", "latest", "--to", "out.tar"], 0, Nothing),
     (&["restore", "files", "latest", "--to", "out"], 0, Nothing),

@@ -17,6 +17,7 @@ const COMMANDS: &[&[&str]] = &[
     &["verify"],
     &["repair"],
     &["find", "term"],
+    &["diff", "latest", "latest"],
     &["cat", "latest", "repository/languages.json"],
     &["export", "latest", "--to", "out.tar"],
     &["restore", "files", "latest", "--to", "out"],

@@ -86,6 +86,7 @@ const COMMANDS: &[(Role, &[&str], i32)] = &[
     (Restore, &["list"], 0),
     (Restore, &["show", "latest"], 0),
     (Restore, &["find", "page"], 0),
+    (Restore, &["diff", "latest", "latest"], 0),
     (Restore, &["cat", "latest", "repository/api.json"], 0),
     (Restore, &["export", "latest", "--to", "out.tar"], 0),
     (Restore, &["restore", "files", "latest", "--to", "out"], 0),

@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 7] = [
         "privacy",
         "standby",
         "access",
+        "diff",
         "status",
     ],
     &["drill"],
