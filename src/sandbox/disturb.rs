@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::control::Verdict;
+use super::control::{Lost, Verdict};
 use super::faults::{Endpoint, RateLimit, RetryAfter, Torn};
 use super::models::Model;
 use super::repository::{Changes, Repository};
@@ -52,6 +52,11 @@ pub(super) async fn answer(
         let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
         return (status, [(header::CONTENT_TYPE, "text/html")], body).into_response();
     }
+    if verdict.lost == Some(Lost::Request) {
+        // Who is still sending would not notice the end of the connection as such.
+        request.into_body().into_data_stream().for_each(|_| std::future::ready(())).await;
+        return lost();
+    }
     change_repositories(sandbox, &verdict);
     let query = request.uri().query().unwrap_or_default().to_owned();
     if endpoint == Endpoint::Search
@@ -60,6 +65,9 @@ pub(super) async fn answer(
         return response;
     }
     let mut response = next.run(request).await;
+    if verdict.lost == Some(Lost::Answer) {
+        return lost();
+    }
     if endpoint == Endpoint::Search
         && response.status().is_success()
         && let Some((page, torn)) = sandbox.control.faults().torn
@@ -75,6 +83,19 @@ pub(super) async fn answer(
         }
     }
     if verdict.truncate { truncate(response) } else { response }
+}
+
+/// The refusal above the rate of a write API.
+pub(super) fn over_the_rate() -> Response {
+    let body = json!({"message": "API rate limit exceeded"});
+    (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response()
+}
+
+/// Ends the connection without a word: an answer of which nothing is sent, because its body fails
+/// before its head has left the buffer.
+fn lost() -> Response {
+    let reset = Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset));
+    Response::new(Body::from_stream(stream::once(std::future::ready(reset))))
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
@@ -122,9 +143,7 @@ async fn hide(response: Response, hidden: &BTreeSet<String>, counted: u64) -> Re
 }
 
 fn too_many(sandbox: &Sandbox, limit: &RateLimit) -> Response {
-    let mut response =
-        (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"message": "API rate limit exceeded"})))
-            .into_response();
+    let mut response = over_the_rate();
     let value = match &limit.retry_after {
         RetryAfter::Absent => None,
         RetryAfter::Seconds(seconds) => Some(seconds.to_string()),
