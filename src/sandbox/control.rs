@@ -81,6 +81,8 @@ pub(super) enum Lost {
     Request,
     /// It happened, nobody hears of it.
     Answer,
+    /// It happened, and the answer says that it did not.
+    Denied(u16),
 }
 
 impl Control {
@@ -262,10 +264,11 @@ impl Shared {
         }
         let error_share = self.faults.errors.as_ref().map_or(0.0, |errors| errors.share);
         let (mut requests, mut answers) = (self.faults.lost_requests, self.faults.lost_answers);
+        let mut late = self.faults.late_errors.as_ref().map_or(0.0, |errors| errors.share);
         if !writes {
-            (requests, answers) = (0.0, 0.0);
+            (requests, answers, late) = (0.0, 0.0, 0.0);
         }
-        if error_share + self.faults.truncated + requests + answers > 0.0 {
+        if error_share + self.faults.truncated + requests + answers + late > 0.0 {
             let draw = if writes {
                 self.draws.draw(self.faults.seed, &format!("{} {}", request.method, request.target))
             } else {
@@ -280,6 +283,8 @@ impl Shared {
                 verdict.lost = Some(Lost::Request);
             } else if draw < truncated + requests + answers {
                 verdict.lost = Some(Lost::Answer);
+            } else if draw < truncated + requests + answers + late {
+                verdict.lost = self.faults.late_errors.as_ref().map(|errors| Lost::Denied(errors.status));
             }
         }
         verdict

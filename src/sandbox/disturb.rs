@@ -47,10 +47,7 @@ pub(super) async fn answer(
         return too_many(sandbox, limit);
     }
     if let Some(status) = verdict.error {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // Gateways answer HTML, not JSON.
-        let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
-        return (status, [(header::CONTENT_TYPE, "text/html")], body).into_response();
+        return gateway_error(status);
     }
     if verdict.lost == Some(Lost::Request) {
         // Who is still sending would not notice the end of the connection as such.
@@ -65,8 +62,10 @@ pub(super) async fn answer(
         return response;
     }
     let mut response = next.run(request).await;
-    if verdict.lost == Some(Lost::Answer) {
-        return lost();
+    match verdict.lost {
+        Some(Lost::Answer) => return lost(),
+        Some(Lost::Denied(status)) => return gateway_error(status),
+        Some(Lost::Request) | None => {}
     }
     if endpoint == Endpoint::Search
         && response.status().is_success()
@@ -83,6 +82,13 @@ pub(super) async fn answer(
         }
     }
     if verdict.truncate { truncate(response) } else { response }
+}
+
+/// Gateways answer HTML, not JSON.
+fn gateway_error(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
+    (status, [(header::CONTENT_TYPE, "text/html")], body).into_response()
 }
 
 /// The refusal above the rate of a write API.

@@ -172,6 +172,9 @@ pub struct Faults {
     pub lost_requests: f64,
     /// Share of writes that take effect, and whose connection ends before the answer.
     pub lost_answers: f64,
+    /// Answers a share of writes with an error after they took effect, as gateways do that waited
+    /// too long.
+    pub late_errors: Option<ErrorRate>,
     /// Single writes to lose before they happen: endpoint, and number from 1, counted from when the
     /// faults were set.
     pub lost_requests_to: BTreeSet<(Endpoint, u64)>,
@@ -199,10 +202,11 @@ impl Faults {
     /// The first thing that cannot be meant.
     pub fn check(&self) -> Result<(), InvalidFaults> {
         let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let mut errors = self.errors.iter().chain(&self.late_errors);
         let checks = [
-            (self.errors.as_ref().is_none_or(|e| is_share(e.share)), "the share of errors is from 0 to 1"),
+            (errors.clone().all(|errors| is_share(errors.share)), "the share of errors is from 0 to 1"),
             (
-                self.errors.as_ref().is_none_or(|errors| (400..600).contains(&errors.status)),
+                errors.all(|errors| (400..600).contains(&errors.status)),
                 "the status of errors is from 400 to 599",
             ),
             (is_share(self.truncated), "the share of truncated answers is from 0 to 1"),
@@ -306,6 +310,7 @@ mod tests {
             Faults { torn: Some((0, Torn::Missing)), ..Faults::default() },
             Faults { asset_page_cap: Some(0), ..Faults::default() },
             Faults { lost_answers: 1.1, ..Faults::default() },
+            Faults { late_errors: Some(ErrorRate { status: 200, share: 0.5 }), ..Faults::default() },
             Faults { lost_requests_to: [(Endpoint::Assets, 0)].into(), ..Faults::default() },
         ] {
             assert!(faults.check().is_err(), "{faults:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prismvault::sandbox::{Api, Endpoint, Faults, Rates, Traffic};
+use prismvault::sandbox::{Api, Endpoint, ErrorRate, Faults, Rates, Traffic};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -71,6 +71,24 @@ async fn a_share_of_the_writes_is_lost_and_no_read() {
     assert!((10..30).contains(&first.0), "{first:?}");
     assert!(first.1 > 40 - first.0 && first.1 < 40, "some of the lost ones happened: {first:?}");
     assert_eq!(run(40).await, first, "the same seed loses the same ones");
+}
+
+#[tokio::test]
+async fn an_error_may_come_after_the_write_took_effect_or_before() {
+    let bench = pages(json!({}), &[]);
+    let always = |status| Some(ErrorRate { status, share: 1.0 });
+    for (faults, staged) in [
+        (Faults { errors: always(503), ..Faults::default() }, 0),
+        (Faults { late_errors: always(504), ..Faults::default() }, 1),
+    ] {
+        bench.control.set_faults(faults);
+        let (status, answer) =
+            bench.send(Method::POST, "migration-api/documents", &page("a", "en-us", json!({}))).await;
+        assert!(status.is_server_error() && answer.as_str().is_some_and(|page| page.starts_with("<html>")));
+        assert_eq!(bench.repository.staged().len(), staged, "{status}");
+    }
+    let reads = bench.ask(Method::GET, "asset-api/tags").send().await.unwrap();
+    assert_eq!(reads.status(), StatusCode::OK, "late errors are those of writes");
 }
 
 #[tokio::test]

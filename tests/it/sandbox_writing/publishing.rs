@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use prismvault::contentapi::AccessMode;
+use prismvault::prismic::Endpoints;
 use prismvault::sandbox::{Faults, RepositoryOptions, WriteBounds};
+use prismvault::secret::Secret;
+use prismvault::snapshot::Target;
+use prismvault::vault::format::manifest::Status;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Writing as _, page, pages, pages_with, png, title};
-use crate::sandbox::options;
+use crate::backups::{Backup, Source};
+use crate::sandbox::{WRITE_TOKEN, options};
 
 #[tokio::test]
 async fn a_publish_makes_one_new_ref_and_an_empty_one_none() {
@@ -221,4 +226,53 @@ async fn a_publish_that_leaves_documents_behind_leaves_them_in_the_release() {
     bench.control.set_faults(Faults::default());
     assert_eq!(bench.publish().await, left as u64);
     assert_eq!(bench.repository.documents().len(), 20);
+}
+
+#[tokio::test]
+async fn documents_whose_type_went_away_meanwhile_stay_in_the_release() {
+    let bench = pages(json!({}), &[]);
+    let author = json!({"id": "author", "json": {"Main": {"name": {"type": "Text"}}}});
+    bench.send(Method::POST, "types-api/customtypes/insert", &author).await;
+    let id =
+        bench.create(&json!({"title": "A", "type": "author", "lang": "en-us", "data": {"name": "A"}})).await;
+    bench.create(&page("a", "en-us", json!({}))).await;
+    bench.repository.remove_custom_type("author").unwrap();
+    assert_eq!(bench.publish().await, 2);
+    let left: Vec<String> = bench.repository.staged().into_iter().map(|staged| staged.id).collect();
+    assert_eq!((left, bench.repository.documents().len()), (vec![id.clone()], 1));
+    bench.send(Method::POST, "types-api/customtypes/insert", &author).await;
+    bench.publish().await;
+    assert_eq!(bench.live(&id).await["data"]["name"], "A");
+}
+
+#[tokio::test]
+async fn a_repository_that_was_written_here_is_snapshotted_completely() {
+    let fields = json!({"image": {"type": "Image"}, "file": {"type": "Link", "config": {"select": "media"}}, "link": {"type": "Link"}});
+    let bench = pages(fields, &[]);
+    let picture = bench.upload("a.png", png(3, 2)).await;
+    let pdf = bench.upload("b.pdf", b"%PDF-1.4".to_vec()).await;
+    let target = bench.create(&page("b", "en-us", json!({}))).await;
+    let data = json!({"image": {"id": picture["id"]}, "file": {"link_type": "Media", "id": pdf["id"]},
+        "link": {"link_type": "Document", "id": target}});
+    bench.create(&page("a", "en-us", data)).await;
+    bench.publish().await;
+    let address = |text: &str| text.parse().unwrap();
+    let target = Target {
+        name: "acme".parse().unwrap(),
+        space: "acme".parse().unwrap(),
+        repository: "acme".to_owned(),
+        endpoints: Endpoints {
+            content_api: address(&bench.endpoints.content_api),
+            asset_api: address(&bench.endpoints.asset_api),
+            types_api: address(&bench.endpoints.types_api),
+            migration_api: address(&bench.endpoints.migration_api),
+        },
+        access_token: None,
+        write_token: Some(Secret::new(WRITE_TOKEN)),
+        asset_hosts: Vec::new(),
+    };
+    let source = Source { server: bench.server, repository: bench.repository, target };
+    let backup = Backup::in_memory(1).await;
+    let manifest = backup.snapshot(&source).await.unwrap().committed.manifest;
+    assert_eq!(manifest.status, Status::Complete, "{:?}", manifest.gaps);
 }
