@@ -6,6 +6,7 @@ mod hostile;
 mod losses;
 mod property;
 mod publishing;
+mod synthetic;
 mod types;
 
 use prismvault::contentapi::{AccessMode, Language, RepositoryRoot};
