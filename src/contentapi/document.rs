@@ -12,11 +12,12 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::dates::{Millis, parse_millis};
+use super::head::{Head, HeadParts};
 
 /// Stands in stored texts for scheme and host of the server that has the assets, because its
 /// port is known only when it listens. The domain can never exist (RFC 6761).
@@ -110,38 +111,6 @@ fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// What nearly every query needs of a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// 16 characters of `[A-Za-z0-9_-]`.
-    pub id: Box<str>,
-    /// Unique per type and language.
-    pub uid: Option<Box<str>>,
-    /// Id of the custom type.
-    pub type_id: Box<str>,
-    /// Locale id.
-    pub lang: Box<str>,
-    /// Tags in their order.
-    pub tags: Box<[Box<str>]>,
-    /// Slugs, newest first, percent-encoded where they are not ASCII.
-    pub slugs: Box<[Box<str>]>,
-    /// Null for what was never published.
-    pub first_publication: Option<Millis>,
-    /// Null for what was never published.
-    pub last_publication: Option<Millis>,
-}
-
-impl Head {
-    /// Reads the head of a document, as [`Document::parse`] does.
-    ///
-    /// # Errors
-    ///
-    /// When it is no document.
-    pub fn parse(text: &str) -> Result<Self, DocumentError> {
-        head(&serde_json::from_str(text)?)
-    }
-}
-
 /// A document: [`Head`] and raw JSON.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -182,7 +151,7 @@ impl Document {
                 _ => {}
             }
         }
-        if head.uid.is_none() && !members.has("uid") {
+        if head.uid().is_none() && !members.has("uid") {
             assembly.slot(Slot::Url);
         }
         assembly.text.push('}');
@@ -199,7 +168,7 @@ impl Document {
                 out.extend_from_slice(b",\"href\":\"");
                 out.extend_from_slice(href_before.as_bytes());
                 // Ids are plain; one that is not must not break the JSON around it.
-                for part in url::form_urlencoded::byte_serialize(self.head.id.as_bytes()) {
+                for part in url::form_urlencoded::byte_serialize(self.head.id().as_bytes()) {
                     out.extend_from_slice(part.as_bytes());
                 }
                 out.extend_from_slice(HREF_AFTER.as_bytes());
@@ -303,13 +272,24 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+impl Head {
+    /// Reads the head of a document, as [`Document::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// When it is no document.
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        head(&serde_json::from_str(text)?)
+    }
+}
+
 fn head(members: &Members<'_>) -> Result<Head, DocumentError> {
     let date = |key| -> Result<Option<Millis>, DocumentError> {
         let text: Option<Cow<'_, str>> = if members.has(key) { members.get(key)? } else { None };
         text.map(|text| parse_millis(&text).ok_or(DocumentError::Member(key))).transpose()
     };
-    let texts = |key| if members.has(key) { members.get(key) } else { Ok(Box::default()) };
-    Ok(Head {
+    let texts = |key| if members.has(key) { members.get(key) } else { Ok(Vec::new()) };
+    Ok(Head::new(&HeadParts {
         id: members.get("id")?,
         uid: if members.has("uid") { members.get("uid")? } else { None },
         type_id: members.get("type")?,
@@ -318,7 +298,7 @@ fn head(members: &Members<'_>) -> Result<Head, DocumentError> {
         slugs: texts("slugs")?,
         first_publication: date("first_publication_date")?,
         last_publication: date("last_publication_date")?,
-    })
+    }))
 }
 
 /// Reads one member of an object and skips the others without building them.
@@ -371,8 +351,8 @@ mod tests {
             .replace("https://x/api", &format!("HWsuS_R8AACS1Nwlx{HREF_AFTER}"))
             .replace("https://images.prismic.io", "http://127.0.0.1:1");
         assert_eq!(rendered(&document), expected);
-        assert_eq!(&*document.head.slugs, [Box::<str>::from("café")]);
-        assert_eq!(document.head.last_publication, None);
+        assert_eq!(document.head.slugs().collect::<Vec<_>>(), ["café"]);
+        assert_eq!(document.head.last_publication(), None);
         assert_eq!(document.field("n"), Some(10.0.into()));
         assert_eq!(document.field("none"), None);
     }

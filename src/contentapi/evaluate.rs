@@ -12,7 +12,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::dates::{Millis, is_timestamp, parse_millis};
-use super::document::{Document, Head};
+use super::document::Document;
+use super::head::Head;
 use super::ordering::{OrderBy, SortValue, compare};
 use super::query::{Comparison, DateTest, Path, Predicate, Query, Scalar};
 use super::set::DocumentSet;
@@ -63,10 +64,10 @@ pub(super) fn select(
     let chosen = |place: &u32| {
         let head = set.head(*place);
         let subject = Subject { head, document: None };
-        lang.is_none_or(|lang| *head.lang == *lang)
+        lang.is_none_or(|lang| *head.lang() == *lang)
             && of_head.iter().all(|predicate| holds(predicate, subject))
             && of_data.iter().all(|predicate| path_of(predicate).is_none_or(|path| of_type(path, subject)))
-            && similar.iter().all(|found| found.contains_key(&*head.id))
+            && similar.iter().all(|found| found.contains_key(head.id()))
     };
     let mut places: Vec<u32> = match candidates(set, query) {
         Some(candidates) => candidates.into_iter().filter(chosen).collect(),
@@ -178,7 +179,7 @@ fn order_by_predicate(
                 let rank: HashMap<&str, usize> = wanted.iter().map(String::as_str).zip(0..).collect();
                 places.sort_by_key(|place| {
                     let head = set.head(*place);
-                    let value = if *path == Path::Id { Some(&*head.id) } else { head.uid.as_deref() };
+                    let value = if *path == Path::Id { Some(head.id()) } else { head.uid() };
                     value.and_then(|value| rank.get(value).copied())
                 });
                 return;
@@ -191,7 +192,7 @@ fn order_by_predicate(
             Predicate::Similar(..) => {
                 let shared = similar.first();
                 places.sort_by_key(|place| {
-                    std::cmp::Reverse(shared.and_then(|found| found.get(&*set.head(*place).id)))
+                    std::cmp::Reverse(shared.and_then(|found| found.get(set.head(*place).id())))
                 });
                 return;
             }
@@ -234,7 +235,7 @@ fn holds(predicate: &Predicate, subject: Subject<'_>) -> bool {
         }
         Predicate::In(path, wanted) => {
             let head = subject.head;
-            let value = if *path == Path::Id { Some(&*head.id) } else { head.uid.as_deref() };
+            let value = if *path == Path::Id { Some(head.id()) } else { head.uid() };
             of_type(path, subject) && value.is_some_and(|value| wanted.iter().any(|wanted| wanted == value))
         }
         Predicate::Fulltext(path, wanted) => of_type(path, subject) && has_words(subject, path, wanted),
@@ -251,8 +252,8 @@ fn holds(predicate: &Predicate, subject: Subject<'_>) -> bool {
             distance_to(value, *latitude, *longitude).is_some_and(|distance| distance <= *radius)
         }),
         Predicate::Date(path, test) => match path {
-            Path::FirstPublication => subject.head.first_publication.is_some_and(|at| date_holds(test, at)),
-            Path::LastPublication => subject.head.last_publication.is_some_and(|at| date_holds(test, at)),
+            Path::FirstPublication => subject.head.first_publication().is_some_and(|at| date_holds(test, at)),
+            Path::LastPublication => subject.head.last_publication().is_some_and(|at| date_holds(test, at)),
             path => any_value(subject, path, |value| {
                 value.as_str().and_then(parse_millis).is_some_and(|at| date_holds(test, at))
             }),
@@ -261,7 +262,7 @@ fn holds(predicate: &Predicate, subject: Subject<'_>) -> bool {
 }
 
 fn of_type(path: &Path, subject: Subject<'_>) -> bool {
-    path.type_id().is_none_or(|type_id| *type_id == *subject.head.type_id)
+    path.type_id().is_none_or(|type_id| *type_id == *subject.head.type_id())
 }
 
 fn compares<T: PartialOrd>(found: T, comparison: Comparison, wanted: T) -> bool {
@@ -289,12 +290,12 @@ fn is_at(subject: Subject<'_>, path: &Path, values: &[Scalar]) -> bool {
         _ => false,
     };
     match path {
-        Path::Id => text_is(Some(&head.id)),
-        Path::Type => text_is(Some(&head.type_id)),
-        Path::Lang => text_is(Some(&head.lang)),
-        Path::Uid { .. } => text_is(head.uid.as_deref()),
+        Path::Id => text_is(Some(head.id())),
+        Path::Type => text_is(Some(head.type_id())),
+        Path::Lang => text_is(Some(head.lang())),
+        Path::Uid { .. } => text_is(head.uid()),
         Path::Tags => values.iter().all(|value| match value {
-            Scalar::Text(wanted) => head.tags.iter().any(|tag| **tag == **wanted),
+            Scalar::Text(wanted) => head.tags().any(|tag| *tag == **wanted),
             _ => false,
         }),
         Path::Field { .. } => {
@@ -351,14 +352,14 @@ fn has_words(subject: Subject<'_>, path: &Path, wanted: &[String]) -> bool {
     let mut add = |text: &str| found.extend(words(text));
     match path {
         Path::Document => {
-            subject.head.uid.iter().for_each(|uid| add(uid));
+            subject.head.uid().iter().for_each(|uid| add(uid));
             if let Some(document) = subject.document
                 && let Ok(data) = serde_json::from_slice::<Value>(document.data())
             {
                 each_text(&data, &mut |text| add(text));
             }
         }
-        Path::Uid { .. } => subject.head.uid.iter().for_each(|uid| add(uid)),
+        Path::Uid { .. } => subject.head.uid().iter().for_each(|uid| add(uid)),
         Path::Field { names, .. } if names.len() == 1 => {
             if let Some(value) = subject.field(&names[0]) {
                 each_text(&value, &mut |text| add(text));
@@ -371,7 +372,7 @@ fn has_words(subject: Subject<'_>, path: &Path, wanted: &[String]) -> bool {
 
 fn is_filled(subject: Subject<'_>, path: &Path) -> bool {
     match path {
-        Path::Uid { .. } => subject.head.uid.is_some(),
+        Path::Uid { .. } => subject.head.uid().is_some(),
         Path::Field { names, .. } if names.len() == 1 => {
             subject.field(&names[0]).is_some_and(|value| is_value_filled(&value))
         }
@@ -413,8 +414,8 @@ fn distance_to(value: &Value, latitude: f64, longitude: f64) -> Option<f64> {
 }
 
 fn terms(head: &Head) -> HashSet<String> {
-    let texts = head.slugs.iter().chain(&head.tags).chain(&head.uid);
-    texts.flat_map(|text| words(text)).collect()
+    let texts = head.slugs().chain(head.tags()).chain(head.uid());
+    texts.flat_map(words).collect()
 }
 
 /// Ids of documents that share rare terms with `id`, with the number of terms shared.
@@ -426,7 +427,7 @@ fn similar_to<'s>(set: &'s DocumentSet, id: &str, most: f64) -> HashMap<&'s str,
         let head = set.head(place);
         for term in terms(head) {
             if let Some(term) = wanted.get(&term) {
-                users.entry(term).or_default().push(&head.id);
+                users.entry(term).or_default().push(head.id());
             }
         }
     }

@@ -24,6 +24,7 @@ mod document;
 mod encoding;
 mod evaluate;
 pub mod files;
+mod head;
 mod lexer;
 mod ordering;
 mod projection;
@@ -37,7 +38,8 @@ mod text;
 
 pub use access::{AccessMode, AccessPolicy, TokenScope};
 pub use dates::{DatePart, Millis, format_millis, is_timestamp, parse_millis};
-pub use document::{ASSET_HOST, Document, DocumentError, HREF_AFTER, Head, Template};
+pub use document::{ASSET_HOST, Document, DocumentError, HREF_AFTER, Template};
+pub use head::{Head, HeadParts};
 pub use ordering::{OrderBy, parse_orderings};
 pub use query::{Comparison, DateTest, ParsingError, Path, Predicate, Query, Scalar};
 pub use router::{ContentOptions, PageCap, router};

@@ -9,7 +9,8 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::dates::parse_millis;
-use super::document::{Document, Head};
+use super::document::Document;
+use super::head::Head;
 use super::lexer::Lexer;
 use super::query::{ParsingError, Path};
 
@@ -70,15 +71,15 @@ impl OrderBy {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds fit into 53 bits for 285,000 years")]
         let date = |at: Option<i64>| at.map(|at| SortValue::Number(at as f64));
         match &self.path {
-            Path::FirstPublication => date(head.first_publication),
-            Path::LastPublication => date(head.last_publication),
-            Path::Id => Some(SortValue::Text(head.id.to_string())),
-            Path::Type => Some(SortValue::Text(head.type_id.to_string())),
-            Path::Lang => Some(SortValue::Text(head.lang.to_string())),
-            Path::Uid { type_id } if **type_id == *head.type_id => {
-                head.uid.as_ref().map(|uid| SortValue::Text(uid.to_string()))
+            Path::FirstPublication => date(head.first_publication()),
+            Path::LastPublication => date(head.last_publication()),
+            Path::Id => Some(SortValue::Text(head.id().to_string())),
+            Path::Type => Some(SortValue::Text(head.type_id().to_string())),
+            Path::Lang => Some(SortValue::Text(head.lang().to_string())),
+            Path::Uid { type_id } if **type_id == *head.type_id() => {
+                head.uid().map(|uid| SortValue::Text(uid.to_string()))
             }
-            Path::Field { type_id, names } if **type_id == *head.type_id => {
+            Path::Field { type_id, names } if **type_id == *head.type_id() => {
                 let mut value = document?.field(&names[0])?;
                 for name in &names[1..] {
                     let first =
@@ -123,5 +124,5 @@ pub(super) fn compare(
             (a, b) => b.is_some().cmp(&a.is_some()),
         })
         .find(|order| order.is_ne())
-        .unwrap_or_else(|| a.1.id.cmp(&b.1.id))
+        .unwrap_or_else(|| a.1.id().cmp(b.1.id()))
 }

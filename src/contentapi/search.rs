@@ -176,7 +176,7 @@ impl Search {
     fn page_of<'r>(&self, set: &DocumentSet, all: &'r [u32]) -> Page<'r> {
         let remaining = match self.parameters.get("after") {
             None => all,
-            Some(id) => match all.iter().position(|at| *set.head(*at).id == *id) {
+            Some(id) => match all.iter().position(|at| *set.head(*at).id() == *id) {
                 Some(at) => &all[at + 1..],
                 None => &[],
             },
@@ -294,7 +294,7 @@ impl Rendering<'_> {
                 if bytes > self.limits.linked_bytes_max {
                     return Err(too_much("the linked documents of this page are too large".to_owned()));
                 }
-                known.insert(document.head.id.to_string(), Some(self.object(&document)?));
+                known.insert(document.head.id().to_string(), Some(self.object(&document)?));
             }
         }
     }

@@ -7,8 +7,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use super::document::{Document, Head};
+use super::document::Document;
 use super::evaluate::select;
+use super::head::Head;
 use super::ordering::OrderBy;
 use super::query::Query;
 use super::slots::Stop;
@@ -79,10 +80,10 @@ impl DocumentSet {
     fn of(documents: Documents) -> Self {
         let mut set = Self { documents, by_id: Vec::new(), by_uid: Vec::new(), remembered: Mutex::default() };
         let mut by_id: Vec<u32> = set.places().collect();
-        by_id.sort_unstable_by(|a, b| set.head(*a).id.cmp(&set.head(*b).id));
-        let mut by_uid: Vec<u32> = set.places().filter(|place| set.head(*place).uid.is_some()).collect();
+        by_id.sort_unstable_by(|a, b| set.head(*a).id().cmp(set.head(*b).id()));
+        let mut by_uid: Vec<u32> = set.places().filter(|place| set.head(*place).uid().is_some()).collect();
         // Stable, so that documents of one uid stay in the order of the set.
-        by_uid.sort_by(|a, b| set.head(*a).uid.cmp(&set.head(*b).uid));
+        by_uid.sort_by(|a, b| set.head(*a).uid().cmp(&set.head(*b).uid()));
         (set.by_id, set.by_uid) = (by_id, by_uid);
         set
     }
@@ -94,7 +95,7 @@ impl DocumentSet {
         changed: impl IntoIterator<Item = Arc<Document>>,
         removed: &HashSet<Box<str>>,
     ) -> Self {
-        let kept = self.iter().filter(|document| !removed.contains(&document.head.id));
+        let kept = self.iter().filter(|document| !removed.contains(document.head.id()));
         Self::new(kept.cloned().chain(changed))
     }
 
@@ -141,7 +142,7 @@ impl DocumentSet {
     /// Finds the document of a type and language that has a uid.
     pub fn find_uid(&self, uid: &str, type_id: &str, lang: &str) -> Option<&Head> {
         let mut heads = self.places_of_uid(uid).iter().map(|place| self.head(*place));
-        heads.find(|head| &*head.type_id == type_id && &*head.lang == lang)
+        heads.find(|head| head.type_id() == type_id && head.lang() == lang)
     }
 
     pub(super) fn head(&self, place: u32) -> &Head {
@@ -156,13 +157,13 @@ impl DocumentSet {
     }
 
     pub(super) fn place(&self, id: &str) -> Option<u32> {
-        let found = self.by_id.binary_search_by(|place| (*self.head(*place).id).cmp(id));
+        let found = self.by_id.binary_search_by(|place| self.head(*place).id().cmp(id));
         found.ok().map(|at| self.by_id[at])
     }
 
     /// Places of the documents with a uid, of whatever type and language.
     pub(super) fn places_of_uid(&self, uid: &str) -> &[u32] {
-        let uid_of = |place: &u32| self.head(*place).uid.as_deref();
+        let uid_of = |place: &u32| self.head(*place).uid();
         let from = self.by_uid.partition_point(|place| uid_of(place) < Some(uid));
         let to = from + self.by_uid[from..].partition_point(|place| uid_of(place) == Some(uid));
         &self.by_uid[from..to]
@@ -237,7 +238,7 @@ impl DocumentSet {
     pub fn count_by_type(&self) -> HashMap<&str, usize> {
         let mut counts = HashMap::new();
         for place in self.places() {
-            *counts.entry(&*self.head(place).type_id).or_insert(0) += 1;
+            *counts.entry(self.head(place).type_id()).or_insert(0) += 1;
         }
         counts
     }
@@ -246,13 +247,13 @@ impl DocumentSet {
 /// Leaves the last of each id, newest publication first, in their order where that is equal.
 fn arrange<T>(documents: &mut Vec<T>, head: impl Fn(&T) -> &Head) {
     // Stable sorts: later ones of equal id stay later until the duplicates go.
-    documents.sort_by(|a, b| head(a).id.cmp(&head(b).id));
+    documents.sort_by(|a, b| head(a).id().cmp(head(b).id()));
     documents.dedup_by(|later, kept| {
-        let same = head(later).id == head(kept).id;
+        let same = head(later).id() == head(kept).id();
         if same {
             std::mem::swap(later, kept);
         }
         same
     });
-    documents.sort_by_key(|document| std::cmp::Reverse(head(document).last_publication));
+    documents.sort_by_key(|document| std::cmp::Reverse(head(document).last_publication()));
 }

@@ -1,9 +1,10 @@
 //! The names under which people get the files of a snapshot.
 //!
 //! The paths of the catalog, and for the bytes of an asset the name that its file had in the
-//! media library (in its address, where only a document refers to it). An editor chose that name, so it is made harmless: no separators, no control
-//! characters or marks that reorder a line, no `.` or `..`, at most 255 bytes with its extension
-//! kept, and never the name of the metadata beside it. Other bytes stay as they are.
+//! media library (in its address, where only a document refers to it). An editor chose that name, so it
+//! is made harmless: no separators, no control characters or marks that reorder a line, no `.` or `..`,
+//! at most 255 bytes with its extension kept, and never that of the metadata beside it or of an
+//! unfinished file. Other bytes stay as they are.
 //!
 //! Ids of Prismic differ by case, and many file systems do not: of two paths equal but for case
 //! the second gets `~2`. That is decided over the whole catalog and everywhere alike, so a
@@ -11,7 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::paths::{METADATA, NAME_BYTES_MAX, ORIGINAL, Place, place};
+use super::paths::{METADATA, NAME_BYTES_MAX, ORIGINAL, Place, UNFINISHED, place};
 use crate::vault::format::catalog::CatalogEntry;
 
 /// Longest extension that is kept when a name is cut.
@@ -135,8 +136,10 @@ fn harmless(name: &str) -> Option<String> {
     if name.trim().is_empty() || matches!(name.as_str(), "." | "..") {
         return None;
     }
-    Some(match name.to_lowercase() == METADATA {
+    let lower = name.to_lowercase();
+    Some(match lower == METADATA {
         true => numbered(&name, 2),
+        false if lower.starts_with(UNFINISHED) => cut(&format!("_{name}"), "", NAME_BYTES_MAX),
         false => cut(&name, "", NAME_BYTES_MAX),
     })
 }
@@ -194,6 +197,7 @@ mod tests {
             ("metadata.json", "metadata~2.json"),
             ("MetaData.JSON", "MetaData~2.JSON"),
             (".hidden", ".hidden"),
+            (".Prismvault-Restore-7", "_.Prismvault-Restore-7"),
             (&format!("{}.jpg", "x".repeat(300)), &format!("{}.jpg", "x".repeat(251))),
             (&format!("{long}.jpeg"), &format!("{}.jpeg", "ä".repeat(125))),
             (&format!("a.{}", "x".repeat(300)), &format!("a.{}", "x".repeat(253))),

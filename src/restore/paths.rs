@@ -38,7 +38,8 @@ pub const METADATA: &str = "metadata.json";
 /// Name of the bytes of an asset, below its directory.
 pub const ORIGINAL: &str = "original";
 
-/// Directory of unfinished files in the target of a restore; no file of a snapshot goes there.
+/// Name of the lock file in the target of a restore, and how names of unfinished files begin; no file
+/// of a snapshot is named so.
 pub(super) const UNFINISHED: &str = ".prismvault-restore";
 /// Longest path that is used as a file; Linux takes 4,096 bytes with what stands before it.
 const PATH_BYTES_MAX: usize = 2048;
@@ -74,11 +75,11 @@ pub fn place(path: &str) -> Place<'_> {
 pub fn is_safe(path: &str) -> bool {
     let plain = |segment: &str| {
         !matches!(segment, "" | "." | "..")
+            && !segment.starts_with(UNFINISHED)
             && segment.len() <= NAME_BYTES_MAX
             && !segment.contains(|char: char| char.is_control() || matches!(char, '\\' | ':'))
     };
-    let reserved = path.split('/').next() == Some(UNFINISHED);
-    path.len() <= PATH_BYTES_MAX && !reserved && path.split('/').all(plain)
+    path.len() <= PATH_BYTES_MAX && path.split('/').all(plain)
 }
 
 #[cfg(test)]
@@ -121,6 +122,7 @@ mod tests {
             &"a".repeat(256),
             &"a/".repeat(1500),
             ".prismvault-restore/1",
+            "assets/X/.prismvault-restore-7",
         ] {
             assert!(!is_safe(path), "{path}");
         }

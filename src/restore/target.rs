@@ -1,11 +1,13 @@
 //! The directory that files are written to.
 //!
-//! Every file is written below a directory of its own first and then renamed into its place, so
-//! a file under its final name is whole. A symbolic link within the target is never followed: as
-//! a directory it is refused, as a file it is replaced itself.
+//! Every file is written under a name of its own first and then renamed within its directory, so
+//! a file under its final name is whole. (In one directory for all, files would be made and renamed
+//! one after the other, and lie together on the disk instead of beside their neighbours.) A symbolic
+//! link within the target is never followed: as a directory it is refused, as a file it is replaced
+//! itself.
 //!
-//! **If we crash here** the directory of unfinished files stays behind; the next run into the
-//! same target removes it. After a power failure a file may be empty that was written shortly
+//! **If we crash here** the lock file and unfinished files stay behind, with names that no file of a
+//! snapshot gets; the next run into the same directories removes them. After a power failure a file may be empty that was written shortly
 //! before: directories are synced at the end, files not one by one. The same command with
 //! `--overwrite if-changed` finds and mends it.
 //!
@@ -22,9 +24,6 @@ use super::content::Extracted;
 use super::error::{RestoreError, Result};
 use super::paths::UNFINISHED;
 use crate::vault::pack::ItemData;
-
-/// File among the unfinished ones that a run holds locked.
-const LOCK: &str = "lock";
 
 /// What happens to files that are there already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -69,7 +68,6 @@ const FILES_A_THREAD: usize = 16;
 pub(super) struct Target {
     root: PathBuf,
     mode: OverwriteMode,
-    unfinished: PathBuf,
     /// Directories that are there and no links.
     checked: BTreeSet<PathBuf>,
     written: u64,
@@ -82,16 +80,21 @@ impl Target {
     pub(super) fn open(root: &Path, mode: OverwriteMode) -> Result<Self> {
         require_usable(root, mode)?;
         fs::create_dir_all(root).map_err(RestoreError::local(cannot("make the directory", root)))?;
-        let unfinished = root.join(UNFINISHED);
-        require_directory(&unfinished)?;
-        let making = || {
-            match fs::create_dir(&unfinished) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            File::options().write(true).create(true).truncate(false).open(unfinished.join(LOCK))
-        };
-        let lock = making().map_err(RestoreError::local(cannot("write to", root)))?;
+        let path = root.join(UNFINISHED);
+        if let Ok(there) = fs::symlink_metadata(&path)
+            && !there.is_file()
+        {
+            return Err(RestoreError::Refused {
+                what: format!(
+                    "{} is {}, not the lock of a restore",
+                    path.display(),
+                    describe(there.file_type())
+                ),
+                hint: "move it away, or name another directory".to_owned(),
+            });
+        }
+        let lock = File::options().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(RestoreError::local(cannot("write to", root)))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -101,30 +104,11 @@ impl Target {
                 });
             }
             Err(TryLockError::Error(error)) => {
-                return Err(RestoreError::local(cannot("lock", &unfinished))(error));
+                return Err(RestoreError::local(cannot("lock", &path))(error));
             }
         }
-        let target = Self {
-            root: root.to_owned(),
-            mode,
-            unfinished,
-            checked: BTreeSet::new(),
-            written: 0,
-            _lock: lock,
-        };
-        target.remove_unfinished().map_err(RestoreError::local(cannot("clear", &target.unfinished)))?;
-        Ok(target)
-    }
-
-    /// Removes what a run that was killed left.
-    fn remove_unfinished(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.unfinished)? {
-            let entry = entry?;
-            if entry.file_name() != LOCK {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
+        remove_unfinished(root)?;
+        Ok(Self { root: root.to_owned(), mode, checked: BTreeSet::new(), written: 0, _lock: lock })
     }
 
     /// Writes files, `at_once` at a time; returns what became of each and its size, in no order. No two are
@@ -180,18 +164,9 @@ impl Target {
             There::File(_) | There::Special => Written::Replaced,
         };
         if written != Written::Unchanged {
-            self.replace(&path, &mut data, number).map_err(RestoreError::local(cannot("write", &path)))?;
+            replace(&path, &mut data, number).map_err(RestoreError::local(cannot("write", &path)))?;
         }
         Ok(written)
-    }
-
-    /// Writes a file under a number that no other has in this run, and renames it when it is whole.
-    fn replace(&self, path: &Path, data: &mut ItemData, number: u64) -> io::Result<()> {
-        let unfinished = self.unfinished.join(number.to_string());
-        let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
-        data.write_to(&mut file)?;
-        drop(file);
-        fs::rename(&unfinished, path)
     }
 
     /// Makes a directory with those above it, none of them a link.
@@ -204,7 +179,10 @@ impl Target {
         }
         match fs::create_dir(directory) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_directory(directory)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                require_directory(directory)?;
+                remove_unfinished(directory)?;
+            }
             Err(error) => {
                 return Err(RestoreError::local(cannot("make the directory", directory))(error));
             }
@@ -234,8 +212,38 @@ impl Target {
 impl Drop for Target {
     /// Nothing of a run that ended early stays but whole files.
     fn drop(&mut self) {
-        fs::remove_dir_all(&self.unfinished).ok();
+        fs::remove_file(self.root.join(UNFINISHED)).ok();
     }
+}
+
+/// Writes a file under a number that no other has in this run, and renames it when it is whole.
+fn replace(path: &Path, data: &mut ItemData, number: u64) -> io::Result<()> {
+    let unfinished = path.with_file_name(format!("{UNFINISHED}-{number}"));
+    let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
+    let written = data.write_to(&mut file).and_then(|_| {
+        drop(file);
+        fs::rename(&unfinished, path)
+    });
+    written.inspect_err(|_| drop(fs::remove_file(&unfinished)))
+}
+
+/// Removes what a run that was killed left in a directory, the lock file apart.
+fn remove_unfinished(directory: &Path) -> Result<()> {
+    let remove = || {
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name
+                .to_str()
+                .and_then(|name| name.strip_prefix(UNFINISHED))
+                .is_some_and(|rest| !rest.is_empty())
+            {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(RestoreError::local(cannot("clear", directory)))
 }
 
 /// Checks that a run in this mode may write to the directory, without writing.
@@ -306,6 +314,7 @@ fn describe(there: FileType) -> &'static str {
     match (there.is_symlink(), there.is_file()) {
         (true, _) => "a symbolic link",
         (_, true) => "a file",
+        _ if there.is_dir() => "a directory",
         _ => "something special",
     }
 }

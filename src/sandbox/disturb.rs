@@ -119,9 +119,9 @@ fn count_hidden(sandbox: &Sandbox, hidden: &BTreeSet<String>, query: &str) -> u6
     let lang = parameter(query, "lang").filter(|lang| lang != "*");
     let by_type = query_mentions(query, "document.type");
     let counted = |document: &Document| {
-        hidden.contains(&*document.head.id)
-            && lang.as_deref().is_none_or(|lang| *document.head.lang == *lang)
-            && (!by_type || query_mentions(query, &format!("\"{}\"", document.head.type_id)))
+        hidden.contains(document.head.id())
+            && lang.as_deref().is_none_or(|lang| *document.head.lang() == *lang)
+            && (!by_type || query_mentions(query, &format!("\"{}\"", document.head.type_id())))
     };
     let documents = |repository: &Arc<Repository>| {
         repository.documents().iter().filter(|document| counted(document)).count() as u64

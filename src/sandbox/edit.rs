@@ -43,7 +43,7 @@ pub(super) fn revised(
     {
         text.replace_range(from..from + end, &format_millis(now));
     }
-    reread(&document.head.id, &text)
+    reread(document.head.id(), &text)
 }
 
 /// Returns a new document with the content of another: its own id and UID, no translations,
@@ -57,7 +57,7 @@ pub(super) fn copied(
     let source = |error: serde_json::Error| SandboxError::Document { id: id.clone(), source: error.into() };
     let mut value: Value = serde_json::from_str(&document.stored()).map_err(source)?;
     value["id"] = id.as_str().into();
-    if let Some(uid) = &document.head.uid {
+    if let Some(uid) = document.head.uid() {
         value["uid"] = format!("{uid}-{:08x}", random.next() >> 32).into();
     }
     value["first_publication_date"] = format_millis(now).into();
@@ -82,7 +82,7 @@ pub(super) fn linked_by(documents: &DocumentSet, count: usize, linkers: usize) -
     for (at, document) in (0..).zip(documents.iter()) {
         // Links only: a translation copies nothing that a revision changes.
         let data = String::from_utf8_lossy(document.data());
-        for id in mentioned(&data).filter(|id| *id != &*document.head.id) {
+        for id in mentioned(&data).filter(|id| *id != document.head.id()) {
             let mentions = by.entry(id.to_owned()).or_default();
             if mentions.last() != Some(&at) {
                 mentions.push(at);
@@ -116,7 +116,7 @@ impl<'a> Targets<'a> {
     pub(super) fn new(put: &'a [Arc<Document>], gone: &'a HashSet<Box<str>>) -> Result<Self, SandboxError> {
         let mut targets = HashMap::with_capacity(put.len());
         for document in put {
-            targets.insert(&*document.head.id, (&**document, value_of(document)?));
+            targets.insert(document.head.id(), (&**document, value_of(document)?));
         }
         Ok(Self { put: targets, gone })
     }
@@ -131,7 +131,7 @@ impl<'a> Targets<'a> {
     /// changes it.
     pub(super) fn seen_by(&self, document: &Document) -> Result<Option<Arc<Document>>, SandboxError> {
         let text = document.stored();
-        let own = &*document.head.id;
+        let own = document.head.id();
         if !mentioned(&text).any(|id| id != own && self.concern(id)) {
             return Ok(None);
         }
@@ -142,8 +142,8 @@ impl<'a> Targets<'a> {
             translations.retain(|entry| id(entry).is_none_or(|id| !self.gone.contains(&*id)));
             for entry in translations {
                 if let Some((target, _)) = id(entry).and_then(|id| self.put.get(&*id)) {
-                    entry["type"] = (*target.head.type_id).into();
-                    entry["lang"] = (*target.head.lang).into();
+                    entry["type"] = target.head.type_id().into();
+                    entry["lang"] = target.head.lang().into();
                     set_uid(entry, target);
                 }
             }
@@ -178,15 +178,15 @@ impl<'a> Targets<'a> {
 }
 
 fn value_of(document: &Document) -> Result<Value, SandboxError> {
-    let id = || document.head.id.to_string();
+    let id = || document.head.id().to_string();
     serde_json::from_str(&document.stored())
         .map_err(|error| SandboxError::Document { id: id(), source: error.into() })
 }
 
 fn set_uid(entry: &mut Value, target: &Document) {
-    match (&target.head.uid, entry.as_object_mut()) {
+    match (target.head.uid(), entry.as_object_mut()) {
         (Some(uid), Some(members)) => {
-            members.insert("uid".to_owned(), (**uid).into());
+            members.insert("uid".to_owned(), uid.into());
         }
         (None, Some(members)) => {
             members.shift_remove("uid");
@@ -206,7 +206,7 @@ fn copy_target(members: &mut Map<String, Value>, target: &Document, content: &Va
         slug: content.pointer("/slugs/0").cloned().unwrap_or_else(|| json!("-")),
         first_publication_date: of("first_publication_date"),
         last_publication_date: of("last_publication_date"),
-        uid: target.head.uid.as_ref().map(ToString::to_string),
+        uid: target.head.uid().map(str::to_owned),
     };
     copy.fill(members);
     if let Some(copies) = members.get_mut("data").and_then(Value::as_object_mut) {

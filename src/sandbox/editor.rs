@@ -24,7 +24,7 @@ impl Repository {
         let mut random = Random::new(&[seed, 0x0ed1]);
         let mut all: Vec<&Arc<Document>> = documents.iter().collect();
         // By id, so that the choice does not depend on earlier edits.
-        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        all.sort_by(|a, b| a.head.id().cmp(b.head.id()));
         let count = wanted.min(all.len());
         for place in 0..count {
             let other = place + random.below(all.len() - place);
@@ -35,7 +35,7 @@ impl Repository {
         for document in &all[..count] {
             put.push(edit::revised(document, now, &mut random)?);
         }
-        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        let ids = put.iter().map(|document| document.head.id().to_owned()).collect();
         self.publish(Changes { put, remove: HashSet::new() });
         Ok(ids)
     }
@@ -68,14 +68,14 @@ impl Repository {
         let documents = self.documents();
         let mut random = Random::new(&[seed, 0x0add]);
         let mut all: Vec<&Arc<Document>> = documents.iter().collect();
-        all.sort_by(|a, b| a.head.id.cmp(&b.head.id));
+        all.sort_by(|a, b| a.head.id().cmp(b.head.id()));
         let now = self.read().now + TICK;
         let mut put = Vec::with_capacity(count);
         for _ in 0..if all.is_empty() { 0 } else { count } {
             let model = *random.pick(&all);
             put.push(edit::copied(model, now, &mut random)?);
         }
-        let ids = put.iter().map(|document| document.head.id.to_string()).collect();
+        let ids = put.iter().map(|document| document.head.id().to_owned()).collect();
         self.publish(Changes { put, remove: HashSet::new() });
         Ok(ids)
     }

@@ -187,7 +187,7 @@ impl State {
             return Some((staged.type_id.clone(), staged.lang.clone()));
         }
         let head = &self.current().documents.find(id)?.head;
-        Some((head.type_id.to_string(), head.lang.to_string()))
+        Some((head.type_id().to_owned(), head.lang().to_owned()))
     }
 
     /// Returns the ids of a document and its translations.
@@ -205,7 +205,7 @@ impl State {
     fn uid_is_taken(&self, document: &StagedDocument) -> bool {
         let Some(uid) = &document.uid else { return false };
         let live = self.current().documents.find_uid(uid, &document.type_id, &document.lang);
-        live.is_some_and(|head| *head.id != *document.id)
+        live.is_some_and(|head| head.id() != document.id)
             || self.staging.documents().any(|other| {
                 other.uid.as_ref() == Some(uid)
                     && other.type_id == document.type_id
@@ -222,7 +222,7 @@ impl State {
                     .current()
                     .documents
                     .iter()
-                    .any(|document| *document.head.type_id == *model.id && *document.head.lang == *lang))
+                    .any(|document| document.head.type_id() == model.id && document.head.lang() == lang))
     }
 
     fn conform(
@@ -369,14 +369,14 @@ fn group_to_join(state: &State, id: &str, type_id: &str, lang: &str) -> Result<V
 /// What would be staged of a published document.
 fn published(live: &Document, title: Option<String>) -> StagedDocument {
     let head = &live.head;
-    let named = || head.slugs.first().or(head.uid.as_ref()).map_or_else(String::new, ToString::to_string);
+    let named = || head.slugs().next().or(head.uid()).unwrap_or_default().to_owned();
     StagedDocument {
-        id: head.id.to_string(),
-        type_id: head.type_id.to_string(),
-        lang: head.lang.to_string(),
+        id: head.id().to_owned(),
+        type_id: head.type_id().to_owned(),
+        lang: head.lang().to_owned(),
         title: title.unwrap_or_else(named),
-        uid: head.uid.as_ref().map(ToString::to_string),
-        tags: head.tags.iter().map(ToString::to_string).collect(),
+        uid: head.uid().map(str::to_owned),
+        tags: head.tags().map(str::to_owned).collect(),
         data: Map::new(),
     }
 }

@@ -15,7 +15,7 @@ use super::models::Models;
 use super::output::{LinkTargetCopy, Output, Targets, slug, title_of};
 use super::repository::{Changes, Repository, State, TICK};
 use super::synthetic::Random;
-use crate::contentapi::{ASSET_HOST, Document, DocumentSet, Millis, format_millis};
+use crate::contentapi::{ASSET_HOST, Document, DocumentSet, Head, Millis, format_millis};
 use crate::prismic::model::CustomType;
 
 /// Custom types, each read once.
@@ -51,13 +51,13 @@ impl Targets for After<'_> {
         let head = &self.live.find(id)?.head;
         let date = |at: Option<Millis>| at.map_or(Value::Null, |at| format_millis(at).into());
         Some(LinkTargetCopy {
-            type_id: (*head.type_id).into(),
-            tags: head.tags.iter().map(|tag| Value::from(&**tag)).collect(),
-            lang: (*head.lang).into(),
-            slug: head.slugs.first().map_or("-", |slug| &**slug).into(),
-            first_publication_date: date(head.first_publication),
-            last_publication_date: date(head.last_publication),
-            uid: head.uid.as_ref().map(ToString::to_string),
+            type_id: head.type_id().into(),
+            tags: head.tags().map(Value::from).collect(),
+            lang: head.lang().into(),
+            slug: head.slugs().next().unwrap_or("-").into(),
+            first_publication_date: date(head.first_publication()),
+            last_publication_date: date(head.last_publication()),
+            uid: head.uid().map(str::to_owned),
         })
     }
 
@@ -125,12 +125,12 @@ impl Repository {
             let title =
                 types[&staged.type_id].as_ref().and_then(|model| title_of(model.fields(), &staged.data));
             let mut slugs: Vec<String> = title.as_deref().and_then(slug).into_iter().collect();
-            for old in before.into_iter().flat_map(|head| head.slugs.iter()) {
-                if slugs.iter().all(|known| **known != **old) {
-                    slugs.push(old.to_string());
+            for old in before.into_iter().flat_map(Head::slugs) {
+                if slugs.iter().all(|known| known != old) {
+                    slugs.push(old.to_owned());
                 }
             }
-            let first = before.and_then(|head| head.first_publication).unwrap_or(now);
+            let first = before.and_then(Head::first_publication).unwrap_or(now);
             after.coming.insert(&staged.id, Coming { staged, first, slugs });
         }
         let random = Random::new(&[self.salt(), 0x51ce, state.minted]);

@@ -118,7 +118,7 @@ impl Repository {
     pub fn new(name: impl Into<String>, content: Content, options: RepositoryOptions) -> Arc<Self> {
         let documents = Arc::new(DocumentSet::new(content.documents));
         let newest =
-            documents.iter().filter_map(|document| document.head.last_publication).max().unwrap_or(0);
+            documents.iter().filter_map(|document| document.head.last_publication()).max().unwrap_or(0);
         let mut state = State {
             root: Arc::new(content.root),
             versions: VecDeque::new(),
@@ -240,7 +240,7 @@ impl Repository {
             state.staging.documents().map(|staged| staged.type_id.clone()).collect();
         used.extend(state.current().documents.count_by_type().into_keys().map(str::to_owned));
         let of_releases = state.releases.iter().flat_map(|release| &release.documents);
-        used.extend(of_releases.map(|document| document.head.type_id.to_string()));
+        used.extend(of_releases.map(|document| document.head.type_id().to_owned()));
         let mut models = (*state.models).clone();
         change(&mut models, &used)?;
         state.models = Arc::new(models);
@@ -351,10 +351,10 @@ fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, San
         settled.push(among.seen_by(document)?.unwrap_or_else(|| Arc::clone(document)));
     }
     let targets = Targets::new(&settled, &remove)?;
-    let new: HashSet<&str> = settled.iter().map(|document| &*document.head.id).collect();
+    let new: HashSet<&str> = settled.iter().map(|document| document.head.id()).collect();
     let mut changed = settled.clone();
     let is_other =
-        |document: &&Arc<Document>| !new.contains(&*document.head.id) && !remove.contains(&document.head.id);
+        |document: &&Arc<Document>| !new.contains(document.head.id()) && !remove.contains(document.head.id());
     for document in documents.iter().filter(is_other) {
         changed.extend(targets.seen_by(document)?);
     }
@@ -430,11 +430,8 @@ impl State {
                 root.types.push((id.to_owned(), label));
             }
         }
-        let tags: BTreeSet<&str> = version
-            .documents
-            .iter()
-            .flat_map(|document| document.head.tags.iter().map(AsRef::as_ref))
-            .collect();
+        let tags: BTreeSet<&str> =
+            version.documents.iter().flat_map(|document| document.head.tags()).collect();
         if !tags.is_empty() || root.tags.is_some() {
             root.tags = Some(tags.into_iter().map(str::to_owned).collect());
         }

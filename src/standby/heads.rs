@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::edition::StandbyError;
-use crate::contentapi::Head;
+use crate::contentapi::{Head, HeadParts};
 use crate::ids::ItemId;
 use crate::objects::ErrorKind as StoreKind;
 use crate::progress::{Phase, Progress};
@@ -49,10 +49,10 @@ pub struct Heads(HashMap<ItemId, Arc<Head>>);
 
 /// As it lies in the cache, one JSON object a line after a line with the version.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct Line<'a> {
     item: ItemId,
-    #[serde(flatten)]
-    head: Head,
+    #[serde(borrow, flatten)]
+    head: HeadParts<'a>,
 }
 
 impl Heads {
@@ -139,8 +139,8 @@ impl Heads {
                 return None;
             }
             let line = |line: &str| {
-                let line: Line = serde_json::from_str(line).ok()?;
-                Some((line.item, Arc::new(line.head)))
+                let line: Line<'_> = serde_json::from_str(line).ok()?;
+                Some((line.item, Arc::new(Head::new(&line.head))))
             };
             lines.lines().map(line).collect::<Option<HashMap<_, _>>>()
         };
@@ -162,7 +162,7 @@ impl Heads {
     fn seal(&self, readers: &[Recipient]) -> Option<Vec<u8>> {
         let mut text = format!("{VERSION}\n").into_bytes();
         for (item, head) in &self.0 {
-            let line = Line { item: *item, head: Head::clone(head) };
+            let line = Line { item: *item, head: head.parts() };
             serde_json::to_writer(&mut text, &line).ok()?;
             text.push(b'\n');
         }

@@ -9,6 +9,7 @@ use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{Digest, Name, SnapshotId};
 use crate::progress::Problem;
+use crate::vault::clocks;
 use crate::vault::error::ErrorKind;
 use crate::vault::format::verified::{Times, Verified};
 use crate::vault::layout;
@@ -91,15 +92,16 @@ impl Memory {
         options: &VerifyOptions<'_>,
         report: &mut VerifyReport,
     ) {
-        let now = vault.now();
-        for ((replica, space), verified) in &mut self.0 {
-            take_in(verified, replica, space, vault.is_encrypted(), now, options, report);
-        }
-        for ((name, _), verified) in &self.0 {
+        for ((name, space), verified) in &mut self.0 {
             let Some(replica) = vault.replicas.named(name).filter(|replica| replica.is_live()) else {
                 continue;
             };
-            if let Err(error) = verified::store(vault, replica, verified).await {
+            let kept = async {
+                let now = vault.now() + clocks::correction(vault, replica).await?;
+                take_in(verified, name, space, vault.is_encrypted(), now, options, report);
+                verified::store(vault, replica, verified).await
+            };
+            if let Err(error) = kept.await {
                 let mut detail =
                     format!("what was verified on {name} is not remembered: {}", with_causes(&error));
                 if error.kind == ErrorKind::Identity {

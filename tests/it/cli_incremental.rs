@@ -67,7 +67,8 @@ async fn an_incremental_snapshot_says_how_it_read_and_why_it_read_everything() {
     assert_eq!((read(&report), &report["documents_unchanged"]), ("carried-over", &true.into()));
 
     // Who says what changed may lie, and may name what is no id.
-    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    let ids: Vec<String> =
+        source.repository.documents().iter().map(|one| one.head.id().to_string()).collect();
     source.repository.remove_documents(&[&ids[7]]);
     let told = format!("{},{},none,\"]],../x,{}", ids[7], ids[8], ids[9..].join(","));
     let report = taken(&place.expect(0, &["snapshot", "--incremental", "--changed", &told, "--json"]));

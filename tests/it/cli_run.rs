@@ -196,6 +196,39 @@ async fn a_job_that_runs_elsewhere_is_left_alone_and_not_done_twice() {
     assert_eq!(asked, before + 1, "a person who asks for it gets it");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_lease_another_took_commits_nothing_and_is_in_the_audit_log() {
+    let source = small();
+    let place = place_with(&source, &[("yearly", YEARLY)]);
+    source.repository.edit(0.5, 3).unwrap();
+    source.control().set_faults(Faults { latency: Duration::from_millis(300), ..Faults::default() });
+    source.control().reset_counters();
+    let first = Live::begin_with(&place, &["jobs", "run", "yearly"]);
+    while source.control().request_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // It hangs for so long that its lease ends, another has it meanwhile and does the work.
+    first.signal("STOP");
+    source.control().set_faults(Faults::default());
+    let leases = place.path().join("vault/state/leases/yearly");
+    for lease in std::fs::read_dir(&leases).unwrap() {
+        std::fs::remove_file(lease.unwrap().path()).unwrap();
+    }
+    place.expect(0, &["jobs", "run", "yearly"]);
+    let listed = || place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len();
+    let before = listed();
+    first.signal("CONT");
+    let ended = first.ended();
+    assert_eq!(ended.code, 5, "{ended:?}");
+    assert!(ended.stderr.contains("which holds its lease"), "{ended:?}");
+    assert_eq!(listed(), before);
+    let audit = place.expect(0, &["audit", "list", "--json"]).json();
+    let results = audit["entries"].as_array().unwrap().iter();
+    let results = results.filter(|entry| entry["command"] == "jobs run").map(|entry| entry["result"].clone());
+    assert_eq!(results.collect::<Vec<_>>(), ["complete", "refused"]);
+    place.expect(0, &["verify", "--full", "--identity", "keys/recovery.txt"]);
+}
+
 /// Posts what Prismic would; returns the status line.
 pub(crate) fn post(port: u16, body: &str) -> String {
     use std::io::{Read as _, Write as _};
@@ -326,7 +359,8 @@ async fn what_a_webhook_names_spares_the_search_for_it_and_lies_change_nothing()
     let live = Live::begin(&place);
     live.expect("will-run", Some("live"));
     polls(&source, 1).await;
-    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    let ids: Vec<String> =
+        source.repository.documents().iter().map(|one| one.head.id().to_string()).collect();
     let searches = || source.control().requests_to(Endpoint::Search);
     // Gone, and named among many that are not.
     let before = searches();

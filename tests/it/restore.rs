@@ -352,6 +352,11 @@ async fn links_within_the_target_are_never_followed() {
     assert_eq!(tree(&target), expected());
     assert!(fs::symlink_metadata(target.join("repository/api.json")).unwrap().is_file());
     assert_eq!(tree(&outside)["kept"], b"kept");
+    // Nor is one in the place of the lock.
+    std::os::unix::fs::symlink(outside.join("made"), target.join(".prismvault-restore")).unwrap();
+    let error = restore(&vault, &manifest, &target, options(OverwriteMode::Always)).await.unwrap_err();
+    assert_eq!(error.kind(), RestoreErrorKind::Refused);
+    assert_eq!(tree(&outside).len(), 1);
 }
 
 #[tokio::test]
@@ -562,7 +567,7 @@ impl<F: Fn() + Send + Sync> Progress for After<F> {
 
 /// Waits until the file that a dropped run was writing is written: that is done elsewhere.
 fn settle(target: &Path) {
-    if let Ok(lock) = fs::File::open(target.join(".prismvault-restore/lock")) {
+    if let Ok(lock) = fs::File::open(target.join(".prismvault-restore")) {
         lock.lock().unwrap();
     }
 }
@@ -600,7 +605,9 @@ async fn a_run_that_ends_early_leaves_whole_files_and_the_next_one_completes_it(
                 assert_eq!(all[&file], bytes, "{file} is whole");
             }
             // What a process that was killed leaves besides.
-            put(target.join(".prismvault-restore/7"), b"half a fi");
+            put(target.join(".prismvault-restore"), b"");
+            put(target.join(".prismvault-restore-7"), b"half a fi");
+            put(target.join("documents/.prismvault-restore-8"), b"half a fi");
             restore(&vault, &manifest, &target, self::options(OverwriteMode::IfChanged)).await.unwrap();
             assert_eq!(tree(&target), all);
         }
@@ -612,8 +619,8 @@ async fn two_restores_into_one_directory_do_not_meet() {
     let vault = TestVault::new(1, true).await;
     let manifest = vault.snapshot("blog", BLOG).await;
     let (_directory, target) = place();
-    fs::create_dir_all(target.join(".prismvault-restore")).unwrap();
-    let lock = fs::File::create(target.join(".prismvault-restore/lock")).unwrap();
+    fs::create_dir_all(&target).unwrap();
+    let lock = fs::File::create(target.join(".prismvault-restore")).unwrap();
     lock.lock().unwrap();
     let error = restore(&vault, &manifest, &target, options(OverwriteMode::Refuse)).await.unwrap_err();
     assert_eq!(error.kind(), RestoreErrorKind::Refused);

@@ -214,9 +214,9 @@ async fn models_describe_every_field_that_documents_have() {
         .collect();
     for document in &content.documents {
         let data: Value = serde_json::from_slice(document.data()).unwrap();
-        let tabs = models[&*document.head.type_id]["json"].as_object().unwrap();
+        let tabs = models[document.head.type_id()]["json"].as_object().unwrap();
         for field in data.as_object().unwrap().keys() {
-            assert!(tabs.values().any(|tab| tab.get(field).is_some()), "{} {field}", document.head.type_id);
+            assert!(tabs.values().any(|tab| tab.get(field).is_some()), "{} {field}", document.head.type_id());
         }
     }
 }

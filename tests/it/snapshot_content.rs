@@ -89,7 +89,7 @@ async fn a_release_holds_the_documents_that_differ_and_a_token_without_releases_
     let expected: BTreeSet<String> = release
         .documents
         .iter()
-        .map(|d| format!("{prefix}documents/{}/{}/{}.json", d.head.lang, d.head.type_id, d.head.id))
+        .map(|d| format!("{prefix}documents/{}/{}/{}.json", d.head.lang(), d.head.type_id(), d.head.id()))
         .collect();
     let stored = contents(&backup, &with).await;
     let found: BTreeSet<String> =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use prismvault::clock::{Clock as _, ManualClock};
+use prismvault::clock::{Clock as _, ManualClock, Timestamp};
 use prismvault::objects::counting::CountingStore;
 use prismvault::objects::faults::{Condition, Fault, FaultRule, FaultStore};
 use prismvault::objects::operation::Operation;
@@ -262,6 +262,20 @@ async fn times_to_come_count_as_never() {
     assert!(times(&behind).await[0][0].bytes.is_none());
     let report = run(&behind, &sampled("100%")).await;
     assert_eq!((report.left, report.damage.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_verified_is_dated_by_the_store() {
+    // A date to come would be none now, and stand for a verification that nobody made once it has come.
+    for days in [5, -5] {
+        let mut backup = with_many_packs(1).await;
+        let right = Arc::clone(&backup.clock);
+        backup.clock = Arc::new(ManualClock::new(right.now() + TimeDelta::days(days)));
+        run(&backup, &remembering(Level::Bytes)).await;
+        backup.clock = Arc::clone(&right);
+        let found: Timestamp = times(&backup).await[0][0].bytes.as_ref().unwrap().parse().unwrap();
+        assert!((right.now() - found).abs() <= TimeDelta::minutes(1), "{days}: {found}");
+    }
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ pub(super) async fn compare(moment: &Moment, asset_host: &str, directory: &Path)
 
 fn path(prefix: &str, document: &Document) -> String {
     let head = &document.head;
-    format!("{prefix}documents/{}/{}/{}.json", head.lang, head.type_id, head.id)
+    format!("{prefix}documents/{}/{}/{}.json", head.lang(), head.type_id(), head.id())
 }
 
 /// The document as the repository serves it, less what is no content.

@@ -134,7 +134,7 @@ fn release(plan: &Plan, options: &SyntheticOptions, number: u64) -> Result<Relea
     let mut changed: Vec<Arc<Document>> = Vec::new();
     for revision in 1..=3.min(plan.documents.len() as u64) {
         let planned = random.pick(&plan.documents);
-        if changed.iter().all(|document| *document.head.id != *planned.id) {
+        if changed.iter().all(|document| *document.head.id() != *planned.id) {
             changed.push(documents::document(plan, planned, revision)?);
         }
     }

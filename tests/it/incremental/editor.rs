@@ -235,16 +235,16 @@ impl<'a> Editor<'a> {
     }
 
     fn unpublish(&mut self, gone: Vec<Arc<Document>>) {
-        let ids: Vec<&str> = gone.iter().map(|document| &*document.head.id).collect();
+        let ids: Vec<&str> = gone.iter().map(|document| document.head.id()).collect();
         self.repository.remove_documents(&ids);
         self.removed.extend(gone);
     }
 
     fn swap(&mut self) {
         let goes = self.any();
-        let comes = self.new_document(&goes.head.type_id, &goes.head.lang, json!({}));
+        let comes = self.new_document(goes.head.type_id(), goes.head.lang(), json!({}));
         let put = vec![parsed(&comes)];
-        let remove = HashSet::from([goes.head.id.clone()]);
+        let remove = HashSet::from([goes.head.id().into()]);
         self.removed.push(goes);
         self.repository.publish(Changes { put, remove });
     }
@@ -265,7 +265,7 @@ impl<'a> Editor<'a> {
     fn link(&mut self) {
         let target = match self.removed.last() {
             Some(removed) if self.random.one_in(3) => {
-                json!({ "link_type": "Document", "id": &*removed.head.id, "type": "broken_type", "tags": [],
+                json!({ "link_type": "Document", "id": removed.head.id(), "type": "broken_type", "tags": [],
                         "lang": null, "slug": "-", "isBroken": true })
             }
             _ => {

@@ -83,7 +83,7 @@ async fn one_that_comes_while_another_goes_does_not_hide_it() {
     let source = Source::synthetic(120, 4);
     let backup = settled(&source).await;
     let goes = std::sync::Arc::clone(source.repository.documents().iter().next().unwrap());
-    let id = goes.head.id.clone();
+    let id = Box::from(goes.head.id());
     let text = goes.stored().replace(&*id, "CameInItsPlace01");
     let date = prismvault::contentapi::format_millis(source.repository.next_change());
     let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -135,7 +135,7 @@ async fn what_a_release_holds_is_kept_when_it_goes_from_master() {
     // One as master has it, one that was edited.
     put_release(&source, "Version000000001", vec![Arc::clone(&documents[3]), edited(&documents[40])]);
     assert_incremental(&backup, &source, "a release is made").await;
-    source.repository.remove_documents(&[&documents[3].head.id, &documents[40].head.id]);
+    source.repository.remove_documents(&[documents[3].head.id(), documents[40].head.id()]);
     assert_incremental(&backup, &source, "both go from master").await;
 }
 
@@ -159,7 +159,7 @@ async fn torn_answers_are_asked_for_again() {
     let mut backup = settled(&source).await;
     backup.limits.request_attempts = 12;
     source.repository.edit(0.05, 1).unwrap();
-    let gone = source.repository.documents().iter().next().unwrap().head.id.clone();
+    let gone = source.repository.documents().iter().next().unwrap().head.id().to_owned();
     source.repository.remove_documents(&[&gone]);
     source.control().set_faults(Faults { truncated: 0.3, seed: 5, ..Faults::default() });
     let report = snapshot(&backup, &source, incremental()).await;
@@ -296,7 +296,8 @@ async fn a_predecessor_that_is_not_what_a_full_read_would_give_is_not_built_upon
 async fn whoever_says_what_changed_may_lie_and_changes_neither_content_nor_how_it_is_read() {
     let source = Source::synthetic(1200, 4);
     let backup = settled(&source).await;
-    let ids: Vec<String> = source.repository.documents().iter().map(|one| one.head.id.to_string()).collect();
+    let ids: Vec<String> =
+        source.repository.documents().iter().map(|one| one.head.id().to_string()).collect();
     source.repository.remove_documents(&[&ids[3]]);
     source.repository.edit(0.01, 1).unwrap();
     // All of them, one gone among them, more than the requests that may be made by id; and others.

@@ -170,7 +170,7 @@ async fn a_publish_costs_requests_in_proportion_to_the_change() {
 
     // One that is gone: told by a webhook, or found by counting.
     let documents = source.repository.documents();
-    let ids: Vec<String> = documents.iter().take(2).map(|document| document.head.id.to_string()).collect();
+    let ids: Vec<String> = documents.iter().take(2).map(|document| document.head.id().to_string()).collect();
     source.repository.remove_documents(&[&ids[0]]);
     source.control().reset_counters();
     let told = Read::Incremental { full_every: WEEK, told: vec![ids[0].clone(), "Nonsense".to_owned()] };

@@ -262,7 +262,8 @@ async fn a_lost_snapshot_is_acknowledged_and_no_longer_fails_every_check() {
 async fn a_sudden_loss_at_the_source_stops_expiry_until_it_is_accepted() {
     let vault = Place::new(2, KEEP_ONE);
     let documents = vault.source.repository.documents();
-    let most = documents.iter().map(|document| document.head.id.clone()).take(documents.len() * 4 / 5);
+    let most =
+        documents.iter().map(|document| Box::<str>::from(document.head.id())).take(documents.len() * 4 / 5);
     vault.source.repository.publish(Changes { put: Vec::new(), remove: most.collect() });
     let small = vault.expect(0, &["snapshot", "--json"]).json();
     let small = small["manifest"]["snapshot"].as_str().unwrap();
