@@ -18,8 +18,8 @@ use crate::clock::parse_duration;
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::sandbox::synthetic::{SyntheticOptions, generate};
 use crate::sandbox::{
-    Content, Endpoints, ErrorRate, Faults, RateLimit, Repository, RepositoryOptions, RetryAfter,
-    SandboxError, Server, ServerOptions, Torn, load,
+    Content, Endpoints, ErrorRate, Faults, RateLimit, Rates, Repository, RepositoryOptions, RetryAfter,
+    SandboxError, Server, ServerOptions, Torn, WriteBounds, load,
 };
 use crate::secret::Secret;
 
@@ -34,6 +34,7 @@ Changing it while it runs (curl -X POST 'http://127.0.0.1:8999/sandbox/…'):
   GET    /sandbox                            repositories, their sizes and refs
   GET    /sandbox/faults                     faults as JSON; PUT replaces, DELETE ends them
   GET    /sandbox/requests[?last=100]        counts by endpoint, last requests; DELETE resets
+  GET    /sandbox/rates                      requests a second of the write APIs as JSON; PUT replaces
 With several repositories, add &repository=NAME.";
 
 /// Arguments of `sandbox`.
@@ -50,6 +51,8 @@ pub struct Args {
     content: ContentOptions,
     #[command(flatten)]
     access: AccessOptions,
+    #[command(flatten)]
+    writing: WriteOptions,
     #[command(flatten)]
     faults: FaultOptions,
 }
@@ -95,9 +98,24 @@ struct AccessOptions {
     /// Access token, of the Content API
     #[arg(long, value_name = "TOKEN", default_value = "sandbox-access-token")]
     access_token: String,
-    /// Write token, of the Asset and Types API
+    /// Write token, of the Asset, Types and Migration API
     #[arg(long, value_name = "TOKEN", default_value = "sandbox-write-token")]
     write_token: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Writing")]
+struct WriteOptions {
+    /// Requests a second that the Asset API answers, and the Migration API for each repository;
+    /// Prismic's rate is 1. Without it, any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    write_rate: Option<u32>,
+    /// Documents that the migration release holds
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    release_documents: usize,
+    /// Time from a publish to its new ref: 20ms, 1.5s; a plain number: milliseconds
+    #[arg(long, value_name = "TIME", value_parser = parse_latency, default_value = "0")]
+    publish_delay: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -153,6 +171,7 @@ struct Report<'a> {
     content_api: &'a str,
     asset_api: &'a str,
     types_api: &'a str,
+    migration_api: &'a str,
     repositories: &'a [Served],
 }
 
@@ -165,6 +184,7 @@ struct Served {
     content_api: String,
     asset_api: String,
     types_api: String,
+    migration_api: String,
 }
 
 /// Serves until it is told to stop, which is how it ends well.
@@ -199,6 +219,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         ServerOptions { clock: Arc::clone(&context.clock), control_api: true, ..ServerOptions::default() };
     let server = Server::start(repositories.clone(), server_options, listener).map_err(refused)?;
     server.control().set_faults(faults);
+    let rate = args.writing.write_rate;
+    server.control().set_rates(Rates { asset: rate, migration: rate, types: None });
 
     let served: Vec<Served> = repositories
         .iter()
@@ -214,6 +236,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         content_api: &first.content_api,
         asset_api: &first.asset_api,
         types_api: &first.types_api,
+        migration_api: &first.migration_api,
         repositories: &served,
     };
     context.output.item(None, &report, || page(&report, args.access.access))?;
@@ -274,6 +297,11 @@ fn repository_options(args: &Args) -> RepositoryOptions {
             tokens: vec![(Secret::new(&access.access_token), TokenScope::MasterAndReleases)],
         },
         write_tokens: vec![Secret::new(&access.write_token)],
+        writing: WriteBounds {
+            release_documents_max: args.writing.release_documents,
+            publish_delay: args.writing.publish_delay,
+            ..WriteBounds::default()
+        },
         seed: args.content.seed,
         ..RepositoryOptions::default()
     }
@@ -320,6 +348,7 @@ impl Served {
             content_api: endpoints.content_api,
             asset_api: endpoints.asset_api,
             types_api: endpoints.types_api,
+            migration_api: endpoints.migration_api,
         }
     }
 }
@@ -362,7 +391,8 @@ fn page(report: &Report<'_>, access: Access) -> Page {
             .line("  write_token = { env = \"PRISMIC_WRITE_TOKEN\" }")
             .line(format!("  content_api = \"{}\"", served.content_api))
             .line(format!("  asset_api = \"{}\"", served.asset_api))
-            .line(format!("  types_api = \"{}\"", served.types_api));
+            .line(format!("  types_api = \"{}\"", served.types_api))
+            .line(format!("  migration_api = \"{}\"", served.migration_api));
     }
     let one_of = if report.repositories.len() > 1 { format!("&repository={first}") } else { String::new() };
     page.line("")

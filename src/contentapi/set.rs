@@ -139,6 +139,12 @@ impl DocumentSet {
         }
     }
 
+    /// Finds the document of a type and language that has a uid.
+    pub fn find_uid(&self, uid: &str, type_id: &str, lang: &str) -> Option<&Head> {
+        let mut heads = self.places_of_uid(uid).iter().map(|place| self.head(*place));
+        heads.find(|head| head.type_id() == type_id && head.lang() == lang)
+    }
+
     pub(super) fn head(&self, place: u32) -> &Head {
         match &self.documents {
             Documents::Here(documents) => &documents[place as usize].head,

@@ -8,6 +8,7 @@
 //!   [`download::Downloader`] fetches files.
 //! - [`document::Document`]: the bytes of the API, less what changes without the content changing.
 //!   [`walk`] and [`references`] look into it.
+//! - [`model`]: what custom types and slices say about fields.
 //!
 //! Invariants: a token is sent to its own API only; no token, query or file name is in an error;
 //! what is stored are bytes that were received, never printed again. Nothing here writes to a
@@ -23,6 +24,7 @@ pub mod download;
 pub mod endpoints;
 pub mod error;
 pub mod http;
+pub mod model;
 mod pacer;
 pub mod references;
 pub mod root;

@@ -120,12 +120,23 @@ impl Asset {
 
     /// Returns this asset with other notes, as an editor would change them: its file stays.
     pub fn with_notes(&self, notes: &str, modified_at: i64) -> Result<Self, SandboxError> {
+        self.edited(|item| {
+            item["notes"] = notes.into();
+            item["last_modified"] = modified_at.into();
+        })
+    }
+
+    /// Returns the item as the Asset API lists it, with [`ASSET_HOST`] in its address.
+    pub fn item(&self) -> Value {
         let mut item = Vec::new();
         self.item.render(ASSET_HOST, &mut item);
-        let mut item: Value =
-            serde_json::from_slice(&item).map_err(|_| SandboxError::InvalidAsset("it is not JSON"))?;
-        item["notes"] = notes.into();
-        item["last_modified"] = modified_at.into();
+        serde_json::from_slice(&item).unwrap_or_default()
+    }
+
+    /// Returns this asset with its item changed.
+    pub(super) fn edited(&self, change: impl FnOnce(&mut Value)) -> Result<Self, SandboxError> {
+        let mut item = self.item();
+        change(&mut item);
         Self::parse(&item.to_string(), &[ASSET_HOST], self.content.clone())
     }
 
@@ -169,6 +180,25 @@ impl Library {
     /// Returns the tags.
     pub fn tags(&self) -> &[Value] {
         &self.tags
+    }
+
+    /// Finds an asset by its id.
+    pub fn find(&self, id: &str) -> Option<&Arc<Asset>> {
+        self.assets.iter().find(|asset| asset.id == id)
+    }
+
+    /// Adds a tag (an item of the Asset API), or replaces the one of the same id in its place.
+    pub(super) fn put_tag(&mut self, tag: Value) {
+        match self.tags.iter_mut().find(|known| known["id"] == tag["id"]) {
+            Some(known) => *known = tag,
+            None => self.tags.push(tag),
+        }
+    }
+
+    /// Removes a tag from the list of tags; assets are not looked at.
+    pub(super) fn remove_tag(&mut self, id: &str) -> Option<Value> {
+        let at = self.tags.iter().position(|tag| tag["id"] == id)?;
+        Some(self.tags.remove(at))
     }
 
     /// Finds the file at a decoded path, also that of an asset that was removed.

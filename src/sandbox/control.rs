@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::faults::{Draws, Endpoint, Faults, RateLimit};
+use super::rates::{Api, Meter, Rates, Traffic};
 use crate::secret::Secret;
 
 /// Requests that the log keeps; enough for every test, and bounded for a sandbox that runs for
@@ -35,6 +36,9 @@ struct Shared {
     faults: Faults,
     searches: u64,
     model_listings: u64,
+    writes: BTreeMap<Endpoint, u64>,
+    rates: Rates,
+    meter: Meter,
     draws: Draws,
     recent: VecDeque<Instant>,
     log: VecDeque<LoggedRequest>,
@@ -67,6 +71,18 @@ pub(super) struct Verdict {
     pub(super) expire_refs: bool,
     pub(super) publish: bool,
     pub(super) change_models: Option<u64>,
+    pub(super) lost: Option<Lost>,
+}
+
+/// How a write is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Before it happened.
+    Request,
+    /// It happened, nobody hears of it.
+    Answer,
+    /// It happened, and the answer says that it did not.
+    Denied(u16),
 }
 
 impl Control {
@@ -80,6 +96,7 @@ impl Control {
         shared.faults = faults;
         shared.searches = 0;
         shared.model_listings = 0;
+        shared.writes.clear();
         shared.draws = Draws::default();
         shared.recent.clear();
     }
@@ -121,6 +138,30 @@ impl Control {
         shared.seen = 0;
         shared.by_endpoint.clear();
         shared.by_status.clear();
+        shared.meter.reset();
+    }
+
+    /// Sets how many requests a second the write APIs answer; at first, any number.
+    pub fn set_rates(&self, rates: Rates) {
+        self.lock().rates = rates;
+    }
+
+    /// Returns the rates as they are set.
+    pub fn rates(&self) -> Rates {
+        self.lock().rates
+    }
+
+    /// Returns how often an API was asked.
+    pub fn traffic(&self, api: Api) -> Traffic {
+        self.lock().meter.traffic(api)
+    }
+
+    /// Counts a request to an API; returns whether it is within the rate. `repository` is one that
+    /// is served, or empty.
+    pub(super) fn passes(&self, api: Api, repository: &str) -> bool {
+        let mut shared = self.lock();
+        let rates = shared.rates;
+        shared.meter.passes(api, repository, rates, Instant::now())
     }
 
     /// Runs `hook` when request number `number` (from 1, over all endpoints) arrives, before it
@@ -194,6 +235,17 @@ impl Shared {
             let changes = self.faults.models_change && self.model_listings > 1;
             verdict.change_models = changes.then_some(self.model_listings);
         }
+        let writes = is_write(&request.method) && endpoint != Endpoint::Other;
+        if writes {
+            let count = self.writes.entry(endpoint).or_insert(0);
+            *count += 1;
+            let this = (endpoint, *count);
+            if self.faults.lost_requests_to.contains(&this) {
+                verdict.lost = Some(Lost::Request);
+            } else if self.faults.lost_answers_to.contains(&this) {
+                verdict.lost = Some(Lost::Answer);
+            }
+        }
         if !self.faults.applies_to(endpoint) {
             return verdict;
         }
@@ -211,16 +263,36 @@ impl Shared {
             }
         }
         let error_share = self.faults.errors.as_ref().map_or(0.0, |errors| errors.share);
-        if error_share > 0.0 || self.faults.truncated > 0.0 {
-            let draw = self.draws.draw(self.faults.seed, &request.target);
+        let (mut requests, mut answers) = (self.faults.lost_requests, self.faults.lost_answers);
+        let mut late = self.faults.late_errors.as_ref().map_or(0.0, |errors| errors.share);
+        if !writes {
+            (requests, answers, late) = (0.0, 0.0, 0.0);
+        }
+        if error_share + self.faults.truncated + requests + answers + late > 0.0 {
+            let draw = if writes {
+                self.draws.draw(self.faults.seed, &format!("{} {}", request.method, request.target))
+            } else {
+                self.draws.draw(self.faults.seed, &request.target)
+            };
+            let truncated = error_share + self.faults.truncated;
             if draw < error_share {
                 verdict.error = self.faults.errors.as_ref().map(|errors| errors.status);
-            } else if draw < error_share + self.faults.truncated {
+            } else if draw < truncated {
                 verdict.truncate = true;
+            } else if draw < truncated + requests {
+                verdict.lost = Some(Lost::Request);
+            } else if draw < truncated + requests + answers {
+                verdict.lost = Some(Lost::Answer);
+            } else if draw < truncated + requests + answers + late {
+                verdict.lost = self.faults.late_errors.as_ref().map(|errors| Lost::Denied(errors.status));
             }
         }
         verdict
     }
+}
+
+fn is_write(method: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH" | "DELETE")
 }
 
 /// Path and query as they may be kept: an access token becomes what [`Secret`] shows.

@@ -11,7 +11,8 @@
 //! | `POST /sandbox/assets/edit?id=A&notes=…` | changes the notes of an asset |
 //! | `POST /sandbox/assets/remove?id=A` | removes an asset from the media library |
 //! | `GET`, `PUT`, `DELETE /sandbox/faults` | shows, replaces (JSON of [`Faults`]), ends faults |
-//! | `GET /sandbox/requests?last=100` | counts by endpoint, and the last requests |
+//! | `GET`, `PUT`, `DELETE /sandbox/rates` | shows, replaces (JSON of [`Rates`]), ends limits of the write APIs |
+//! | `GET /sandbox/requests?last=100` | counts by endpoint and by write API, and the last requests |
 //! | `DELETE /sandbox/requests` | counts from zero again |
 //!
 //! With several repositories, what changes one takes `&repository=NAME`. Answers are JSON; a
@@ -23,6 +24,7 @@
 //!
 //! **Invariants.** Requests here are neither counted nor disturbed by faults.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,6 +39,7 @@ use url::form_urlencoded;
 
 use super::error::SandboxError;
 use super::faults::Faults;
+use super::rates::{Api, Rates, Traffic};
 use super::repository::{Changes, Repository};
 use super::server::Sandbox;
 
@@ -85,6 +88,7 @@ pub(super) fn router(sandbox: &Arc<Sandbox>) -> Router {
         .route("/sandbox/assets/edit", post(edit_asset))
         .route("/sandbox/assets/remove", post(remove_asset))
         .route("/sandbox/faults", get(show_faults).put(set_faults).delete(end_faults))
+        .route("/sandbox/rates", get(show_rates).put(set_rates).delete(end_rates))
         .route("/sandbox/requests", get(show_requests).delete(reset_requests))
         .with_state(Arc::clone(sandbox))
         .layer(middleware::from_fn(refuse_pages))
@@ -168,6 +172,7 @@ async fn describe(State(sandbox): State<Arc<Sandbox>>) -> axum::Json<Value> {
             "documents": repository.documents().len(),
             "assets": repository.library().assets().len(),
             "releases": repository.releases().len(),
+            "staged": repository.staged().len(),
             "master_ref": repository.master_ref(),
         })
     };
@@ -264,13 +269,33 @@ async fn end_faults(State(sandbox): State<Arc<Sandbox>>) -> axum::Json<Faults> {
     axum::Json(sandbox.control.faults())
 }
 
+async fn show_rates(State(sandbox): State<Arc<Sandbox>>) -> axum::Json<Rates> {
+    axum::Json(sandbox.control.rates())
+}
+
+async fn set_rates(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<axum::Json<Rates>, Refusal> {
+    let rates: Rates = serde_json::from_slice(&body).map_err(|error| Refusal::bad(error.to_string()))?;
+    if [rates.asset, rates.types, rates.migration].contains(&Some(0)) {
+        return Err(Refusal::bad("a rate is at least 1"));
+    }
+    sandbox.control.set_rates(rates);
+    Ok(axum::Json(sandbox.control.rates()))
+}
+
+async fn end_rates(State(sandbox): State<Arc<Sandbox>>) -> axum::Json<Rates> {
+    sandbox.control.set_rates(Rates::default());
+    axum::Json(sandbox.control.rates())
+}
+
 async fn show_requests(State(sandbox): State<Arc<Sandbox>>, RawQuery(query): RawQuery) -> Answer {
     let last = Parameters::read(query, &["last"])?.parse("last", Some(LAST_DEFAULT))?;
     let control = &sandbox.control;
     let log = control.log();
     let log = &log[log.len().saturating_sub(last)..];
+    let by_api: BTreeMap<Api, Traffic> = Api::ALL.map(|api| (api, control.traffic(api))).into();
     Ok(axum::Json(json!({
         "total": control.request_count(),
+        "by_api": by_api,
         "by_endpoint": control.requests_by_endpoint(),
         "log": log,
     })))

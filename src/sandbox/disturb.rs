@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::control::Verdict;
+use super::control::{Lost, Verdict};
 use super::faults::{Endpoint, RateLimit, RetryAfter, Torn};
 use super::models::Model;
 use super::repository::{Changes, Repository};
@@ -47,10 +47,12 @@ pub(super) async fn answer(
         return too_many(sandbox, limit);
     }
     if let Some(status) = verdict.error {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // Gateways answer HTML, not JSON.
-        let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
-        return (status, [(header::CONTENT_TYPE, "text/html")], body).into_response();
+        return gateway_error(status);
+    }
+    if verdict.lost == Some(Lost::Request) {
+        // Who is still sending would not notice the end of the connection as such.
+        request.into_body().into_data_stream().for_each(|_| std::future::ready(())).await;
+        return lost();
     }
     change_repositories(sandbox, &verdict);
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -60,6 +62,11 @@ pub(super) async fn answer(
         return response;
     }
     let mut response = next.run(request).await;
+    match verdict.lost {
+        Some(Lost::Answer) => return lost(),
+        Some(Lost::Denied(status)) => return gateway_error(status),
+        Some(Lost::Request) | None => {}
+    }
     if endpoint == Endpoint::Search
         && response.status().is_success()
         && let Some((page, torn)) = sandbox.control.faults().torn
@@ -75,6 +82,26 @@ pub(super) async fn answer(
         }
     }
     if verdict.truncate { truncate(response) } else { response }
+}
+
+/// Gateways answer HTML, not JSON.
+fn gateway_error(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
+    (status, [(header::CONTENT_TYPE, "text/html")], body).into_response()
+}
+
+/// The refusal above the rate of a write API.
+pub(super) fn over_the_rate() -> Response {
+    let body = json!({"message": "API rate limit exceeded"});
+    (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response()
+}
+
+/// Ends the connection without a word: an answer of which nothing is sent, because its body fails
+/// before its head has left the buffer.
+fn lost() -> Response {
+    let reset = Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset));
+    Response::new(Body::from_stream(stream::once(std::future::ready(reset))))
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
@@ -122,9 +149,7 @@ async fn hide(response: Response, hidden: &BTreeSet<String>, counted: u64) -> Re
 }
 
 fn too_many(sandbox: &Sandbox, limit: &RateLimit) -> Response {
-    let mut response =
-        (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"message": "API rate limit exceeded"})))
-            .into_response();
+    let mut response = over_the_rate();
     let value = match &limit.retry_after {
         RetryAfter::Absent => None,
         RetryAfter::Seconds(seconds) => Some(seconds.to_string()),

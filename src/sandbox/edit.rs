@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::error::SandboxError;
+use super::output::{LinkTargetCopy, break_link};
 use super::synthetic::Random;
 use crate::contentapi::{ASSET_HOST, Document, DocumentSet, Millis, format_millis};
 
@@ -194,45 +195,20 @@ fn set_uid(entry: &mut Value, target: &Document) {
     }
 }
 
-fn break_link(members: &mut Map<String, Value>) {
-    for (key, broken) in [
-        ("type", json!("broken_type")),
-        ("tags", json!([])),
-        ("lang", Value::Null),
-        ("slug", json!("-")),
-        ("isBroken", json!(true)),
-    ] {
-        members.insert(key.to_owned(), broken);
-    }
-    for key in ["uid", "first_publication_date", "last_publication_date", "url", "data"] {
-        members.shift_remove(key);
-    }
-}
-
 /// Copies into a link what Prismic copies of its target; of the content, those fields that the link
 /// had before.
 fn copy_target(members: &mut Map<String, Value>, target: &Document, content: &Value) {
     let of = |key: &str| content.get(key).cloned().unwrap_or_default();
-    let slug = content.pointer("/slugs/0").cloned().unwrap_or_else(|| json!("-"));
-    for (key, value) in [
-        ("type", of("type")),
-        ("tags", of("tags")),
-        ("lang", of("lang")),
-        ("slug", slug),
-        ("first_publication_date", of("first_publication_date")),
-        ("last_publication_date", of("last_publication_date")),
-        ("isBroken", json!(false)),
-    ] {
-        members.insert(key.to_owned(), value);
-    }
-    match target.head.uid() {
-        Some(uid) => {
-            members.insert("uid".to_owned(), uid.into());
-        }
-        None => {
-            members.shift_remove("uid");
-        }
-    }
+    let copy = LinkTargetCopy {
+        type_id: of("type"),
+        tags: of("tags"),
+        lang: of("lang"),
+        slug: content.pointer("/slugs/0").cloned().unwrap_or_else(|| json!("-")),
+        first_publication_date: of("first_publication_date"),
+        last_publication_date: of("last_publication_date"),
+        uid: target.head.uid().map(str::to_owned),
+    };
+    copy.fill(members);
     if let Some(copies) = members.get_mut("data").and_then(Value::as_object_mut) {
         copies.retain(|field, _| content["data"].get(field).is_some());
         for (field, copy) in copies {

@@ -21,14 +21,20 @@ pub enum Endpoint {
     Search,
     /// `GET /api/tags`
     Tags,
-    /// `GET /asset-api/assets`
+    /// `/asset-api/assets`
     Assets,
-    /// `GET /asset-api/tags`
+    /// `/asset-api/tags`
     AssetTags,
-    /// `GET /types-api/customtypes`
+    /// `/types-api/customtypes`
     CustomTypes,
-    /// `GET /types-api/slices`
+    /// `/types-api/slices`
     Slices,
+    /// `POST /types-api/bulk-update`
+    BulkUpdate,
+    /// `/migration-api/documents`
+    Documents,
+    /// `POST /migration-api/migration-release/publish`
+    Publish,
     /// Bytes of an asset.
     File,
     /// Whatever does not exist.
@@ -53,6 +59,12 @@ impl Endpoint {
             Self::CustomTypes
         } else if path.starts_with("/types-api/slices") {
             Self::Slices
+        } else if path.starts_with("/types-api/bulk-update") {
+            Self::BulkUpdate
+        } else if path.starts_with("/migration-api/documents") {
+            Self::Documents
+        } else if path.starts_with("/migration-api/migration-release") {
+            Self::Publish
         } else if path.starts_with("/asset-api")
             || path.starts_with("/types-api")
             || path.starts_with("/migration-api")
@@ -156,6 +168,25 @@ pub struct Faults {
     pub short_files: BTreeSet<String>,
     /// Whether the first custom type is another one at each listing of them after the first.
     pub models_change: bool,
+    /// Share of writes (POST, PUT, PATCH, DELETE) whose connection ends before anything happened.
+    pub lost_requests: f64,
+    /// Share of writes that take effect, and whose connection ends before the answer.
+    pub lost_answers: f64,
+    /// Answers a share of writes with an error after they took effect, as gateways do that waited
+    /// too long.
+    pub late_errors: Option<ErrorRate>,
+    /// Single writes to lose before they happen: endpoint, and number from 1, counted from when the
+    /// faults were set.
+    pub lost_requests_to: BTreeSet<(Endpoint, u64)>,
+    /// Single writes that happen without an answer, named the same way.
+    pub lost_answers_to: BTreeSet<(Endpoint, u64)>,
+    /// Time that a publish of the migration release takes longer; `publish_takes_ms` as JSON.
+    #[serde(rename = "publish_takes_ms", with = "milliseconds")]
+    pub publish_takes: Duration,
+    /// Share of documents that a publish leaves in the migration release.
+    pub publish_leaves: f64,
+    /// Addresses of embeds whose pages are gone: documents with them are refused.
+    pub gone_embeds: BTreeSet<String>,
 }
 
 /// What is wrong with faults that cannot be meant.
@@ -171,13 +202,21 @@ impl Faults {
     /// The first thing that cannot be meant.
     pub fn check(&self) -> Result<(), InvalidFaults> {
         let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let mut errors = self.errors.iter().chain(&self.late_errors);
         let checks = [
-            (self.errors.as_ref().is_none_or(|e| is_share(e.share)), "the share of errors is from 0 to 1"),
+            (errors.clone().all(|errors| is_share(errors.share)), "the share of errors is from 0 to 1"),
             (
-                self.errors.as_ref().is_none_or(|errors| (400..600).contains(&errors.status)),
+                errors.all(|errors| (400..600).contains(&errors.status)),
                 "the status of errors is from 400 to 599",
             ),
             (is_share(self.truncated), "the share of truncated answers is from 0 to 1"),
+            (is_share(self.lost_requests), "the share of lost requests is from 0 to 1"),
+            (is_share(self.lost_answers), "the share of lost answers is from 0 to 1"),
+            (is_share(self.publish_leaves), "the share of documents left behind is from 0 to 1"),
+            (
+                self.lost_requests_to.iter().chain(&self.lost_answers_to).all(|(_, number)| *number > 0),
+                "writes are counted from 1",
+            ),
             (self.torn.is_none_or(|(page, _)| page > 0), "pages are counted from 1"),
             (self.search_page_cap != Some(0) && self.asset_page_cap != Some(0), "a page holds at least 1"),
         ];
@@ -241,10 +280,17 @@ mod tests {
             torn: Some((2, Torn::ResultsSize)),
             missing_files: ["A".to_owned()].into(),
             hidden_documents: ["B".to_owned()].into(),
+            lost_answers_to: [(Endpoint::Documents, 3)].into(),
+            publish_takes: Duration::from_millis(5),
             ..Faults::default()
         };
         let json = serde_json::to_string(&faults).unwrap();
-        for part in [r#""latency_ms":20"#, r#"["search","asset-tags"]"#, r#"[2,"results-size"]"#] {
+        for part in [
+            r#""latency_ms":20"#,
+            r#"["search","asset-tags"]"#,
+            r#"[2,"results-size"]"#,
+            r#"[["documents",3]]"#,
+        ] {
             assert!(json.contains(part), "{json}");
         }
         assert_eq!(serde_json::from_str::<Faults>(&json).unwrap(), faults);
@@ -263,6 +309,9 @@ mod tests {
             Faults { truncated: -0.1, ..Faults::default() },
             Faults { torn: Some((0, Torn::Missing)), ..Faults::default() },
             Faults { asset_page_cap: Some(0), ..Faults::default() },
+            Faults { lost_answers: 1.1, ..Faults::default() },
+            Faults { late_errors: Some(ErrorRate { status: 200, share: 0.5 }), ..Faults::default() },
+            Faults { lost_requests_to: [(Endpoint::Assets, 0)].into(), ..Faults::default() },
         ] {
             assert!(faults.check().is_err(), "{faults:?}");
         }

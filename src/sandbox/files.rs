@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::assets::{Asset, AssetContent};
+use super::rates::Api;
 use super::server::Sandbox;
 use crate::contentapi::files::{Asked, content_type, decode_path, parse_range};
 
@@ -26,8 +27,8 @@ const TRANSFORMED: &[u8] = b"\n";
 /// Answers every path that is no API's.
 pub(super) async fn get(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
     let path = request.uri().path();
-    if ["/asset-api", "/types-api", "/migration-api"].iter().any(|api| path.starts_with(api)) {
-        return super::gateway::denied();
+    if let Some(api) = Api::of(path) {
+        return super::gateway::no_route(api);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();

@@ -2,7 +2,7 @@
 //! stand on, and where restores are rehearsed.
 //!
 //! A [`Repository`] holds the state; a [`Server`] serves one or more: the Content API (the
-//! engine of [`contentapi`](crate::contentapi)), the Asset and Types API (read side), and the
+//! engine of [`contentapi`](crate::contentapi)), the Asset, Types and Migration API, and the
 //! bytes of assets. Content is [generated](synthetic::generate) from a seed or [loaded](load)
 //! from a directory. [`Control`] switches [`Faults`] while it runs, and so does HTTP below
 //! `/sandbox`, where [`ServerOptions::control_api`] allows it.
@@ -18,23 +18,41 @@
 //!
 //! **Crash.** All state is in memory.
 //!
-//! **Not here.** Drafts, previews, the Migration API, uploads.
+//! **Writing.** What the Migration API takes is staged in one release that no ref shows
+//! (`migration_release`), dropped or refused by the model (`conform`), and becomes what the
+//! Content API shows when it is published (`publish`, `output`). [`Rates`] and [`WriteBounds`] are
+//! settings, so that tests need not wait.
+//!
+//! **Not here.** Drafts of editors, previews.
 
 mod asset_api;
 mod assets;
+mod conform;
 mod control;
 mod control_api;
 mod disturb;
 mod edit;
+mod editor;
 mod error;
 mod faults;
 mod files;
 mod gateway;
+mod library_writes;
 mod load;
+mod migration_api;
+mod migration_release;
 mod models;
+mod multipart;
+mod options;
+mod output;
+mod publish;
+mod rates;
 mod repository;
 mod server;
+mod sniff;
 pub mod synthetic;
+mod tag_api;
+mod type_rules;
 mod types_api;
 
 pub use assets::{Asset, AssetContent, Library};
@@ -42,6 +60,9 @@ pub use control::{Control, LoggedRequest};
 pub use error::SandboxError;
 pub use faults::{Endpoint, ErrorRate, Faults, InvalidFaults, RateLimit, RetryAfter, Torn};
 pub use load::load;
+pub use migration_release::StagedDocument;
 pub use models::{Model, Models};
-pub use repository::{Changes, Content, Release, Repository, RepositoryOptions};
+pub use options::{RepositoryOptions, WriteBounds};
+pub use rates::{Api, Rates, Traffic};
+pub use repository::{Changes, Content, Release, Repository};
 pub use server::{Endpoints, Server, ServerOptions};

@@ -25,32 +25,14 @@ use async_trait::async_trait;
 use super::assets::{Asset, Library};
 use super::edit::Targets;
 use super::error::SandboxError;
+use super::migration_release::Staging;
 use super::models::{self, Model, Models};
+use super::options::RepositoryOptions;
 use super::synthetic::Random;
 use crate::contentapi::{
-    AccessPolicy, ContentSource, Document, DocumentSet, Language, Millis, RefAnswer, RefKind, RepositoryRoot,
-    RootRef, SourceError,
+    ContentSource, Document, DocumentSet, Language, Millis, RefAnswer, RefKind, RepositoryRoot, RootRef,
+    SourceError,
 };
-use crate::secret::Secret;
-
-/// How a repository behaves.
-#[derive(Debug, Clone)]
-pub struct RepositoryOptions {
-    /// Who may read content.
-    pub access: AccessPolicy,
-    /// Tokens for the Asset and Types API; none: nobody gets in.
-    pub write_tokens: Vec<Secret>,
-    /// Publishes that a master ref survives. Prismic's support once named five.
-    pub kept_versions: usize,
-    /// Decides the refs that publishes make.
-    pub seed: u64,
-}
-
-impl Default for RepositoryOptions {
-    fn default() -> Self {
-        Self { access: AccessPolicy::default(), write_tokens: Vec::new(), kept_versions: 5, seed: 0 }
-    }
-}
 
 /// A release: documents that differ from what is published.
 #[derive(Debug, Clone)]
@@ -100,23 +82,24 @@ struct ReleaseVersion {
 }
 
 #[derive(Debug)]
-struct Version {
+pub(super) struct Version {
     reference: String,
-    documents: Arc<DocumentSet>,
+    pub(super) documents: Arc<DocumentSet>,
     releases: Vec<Arc<ReleaseVersion>>,
 }
 
 #[derive(Debug)]
-struct State {
-    root: Arc<RepositoryRoot>,
+pub(super) struct State {
+    pub(super) root: Arc<RepositoryRoot>,
     /// The current version first.
     versions: VecDeque<Version>,
     expired: HashSet<String>,
     releases: Vec<Release>,
-    library: Arc<Library>,
-    models: Arc<Models>,
-    now: Millis,
-    minted: u64,
+    pub(super) library: Arc<Library>,
+    pub(super) models: Arc<Models>,
+    pub(super) staging: Staging,
+    pub(super) now: Millis,
+    pub(super) minted: u64,
 }
 
 /// A repository of the sandbox. All methods may be called while it is served.
@@ -128,7 +111,7 @@ pub struct Repository {
 }
 
 /// One minute: each change is this much later than the last.
-const TICK: Millis = 60_000;
+pub(super) const TICK: Millis = 60_000;
 
 impl Repository {
     /// Makes a repository called `name` (the first part of its domain at Prismic).
@@ -143,6 +126,7 @@ impl Repository {
             releases: content.releases,
             library: Arc::new(content.library),
             models: Arc::new(content.models),
+            staging: Staging::default(),
             now: newest,
             minted: 0,
         };
@@ -163,11 +147,11 @@ impl Repository {
         &self.options
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().expect("no holder of this lock can panic")
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().expect("no holder of this lock can panic")
     }
 
@@ -209,7 +193,11 @@ impl Repository {
     ///
     /// Never: documents that were read once can be read again.
     pub fn publish(&self, changes: Changes) -> String {
-        let mut state = self.write();
+        self.commit(&mut self.write(), changes)
+    }
+
+    /// Makes a new master ref of changes.
+    pub(super) fn commit(&self, state: &mut State, changes: Changes) -> String {
         let documents = if changes.put.is_empty() && changes.remove.is_empty() {
             Arc::clone(&state.current().documents)
         } else {
@@ -224,7 +212,39 @@ impl Repository {
             state.expire_oldest();
         }
         state.refresh();
+        state.name_types();
         reference
+    }
+
+    /// Decides what is drawn at random here: repositories of one seed and different names differ.
+    pub(super) fn salt(&self) -> u64 {
+        self.name.bytes().fold(self.options.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// Makes the id of a new document or asset.
+    pub(super) fn next_id(&self, state: &mut State) -> String {
+        state.minted += 1;
+        Random::new(&[self.salt(), 0x001d, state.minted]).id(state.now)
+    }
+
+    /// Changes models, all of them or, with an error, none. `change` gets the types that documents
+    /// have, published ones, staged ones and those of releases.
+    pub(super) fn change_models<E>(
+        &self,
+        change: impl FnOnce(&mut Models, &HashSet<String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut state = self.write();
+        let mut used: HashSet<String> =
+            state.staging.documents().map(|staged| staged.type_id.clone()).collect();
+        used.extend(state.current().documents.count_by_type().into_keys().map(str::to_owned));
+        let of_releases = state.releases.iter().flat_map(|release| &release.documents);
+        used.extend(of_releases.map(|document| document.head.type_id().to_owned()));
+        let mut models = (*state.models).clone();
+        change(&mut models, &used)?;
+        state.models = Arc::new(models);
+        Ok(())
     }
 
     /// Publishes without changes and lets every older ref expire. Returns the new one.
@@ -235,87 +255,6 @@ impl Repository {
             state.expire_oldest();
         }
         reference
-    }
-
-    /// Changes a share (0 to 1, at least one document) of the published documents: a word more in
-    /// a text, a new publication date. Publishes them and returns their ids.
-    pub fn edit(&self, share: f64, seed: u64) -> Result<Vec<String>, SandboxError> {
-        let documents = self.documents();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a count of documents"
-        )]
-        let wanted = ((documents.len() as f64 * share).round() as usize).clamp(1, documents.len().max(1));
-        let mut random = Random::new(&[seed, 0x0ed1]);
-        let mut all: Vec<&Arc<Document>> = documents.iter().collect();
-        // By id, so that the choice does not depend on earlier edits.
-        all.sort_by(|a, b| a.head.id().cmp(b.head.id()));
-        let count = wanted.min(all.len());
-        for place in 0..count {
-            let other = place + random.below(all.len() - place);
-            all.swap(place, other);
-        }
-        let now = self.read().now + TICK;
-        let mut put = Vec::with_capacity(count);
-        for document in &all[..count] {
-            put.push(super::edit::revised(document, now, &mut random)?);
-        }
-        let ids = put.iter().map(|document| document.head.id().to_string()).collect();
-        self.publish(Changes { put, remove: HashSet::new() });
-        Ok(ids)
-    }
-
-    /// Changes `count` documents to which together about `linkers` others link, as [`edit`](Self::edit)
-    /// does. Returns their ids.
-    ///
-    /// # Errors
-    ///
-    /// When there are not that many documents with as many linkers.
-    pub fn edit_linked(&self, count: usize, linkers: usize, seed: u64) -> Result<Vec<String>, SandboxError> {
-        let documents = self.documents();
-        let ids = super::edit::linked_by(&documents, count, linkers);
-        if ids.len() < count {
-            let id = format!("with {} linkers", linkers / count.max(1));
-            return Err(SandboxError::NotFound { what: "document", id });
-        }
-        let mut random = Random::new(&[seed, 0x0ed2]);
-        let now = self.read().now + TICK;
-        let found = ids.iter().filter_map(|id| documents.find(id));
-        let put = found.map(|document| super::edit::revised(document, now, &mut random));
-        let put = put.collect::<Result<Vec<_>, _>>()?;
-        self.publish(Changes { put, remove: HashSet::new() });
-        Ok(ids)
-    }
-
-    /// Publishes `count` new documents, copies of existing ones under ids and UIDs of their own.
-    /// Returns their ids; none in an empty repository.
-    pub fn add_documents(&self, count: usize, seed: u64) -> Result<Vec<String>, SandboxError> {
-        let documents = self.documents();
-        let mut random = Random::new(&[seed, 0x0add]);
-        let mut all: Vec<&Arc<Document>> = documents.iter().collect();
-        all.sort_by(|a, b| a.head.id().cmp(b.head.id()));
-        let now = self.read().now + TICK;
-        let mut put = Vec::with_capacity(count);
-        for _ in 0..if all.is_empty() { 0 } else { count } {
-            let model = *random.pick(&all);
-            put.push(super::edit::copied(model, now, &mut random)?);
-        }
-        let ids = put.iter().map(|document| document.head.id().to_string()).collect();
-        self.publish(Changes { put, remove: HashSet::new() });
-        Ok(ids)
-    }
-
-    /// Unpublishes documents. What linked to them gets broken links, what was a translation of
-    /// them loses the entry; their dates stay, as at Prismic. Returns how many were there.
-    pub fn remove_documents(&self, ids: &[&str]) -> usize {
-        let documents = self.documents();
-        let remove: HashSet<Box<str>> =
-            ids.iter().filter(|id| documents.find(id).is_some()).map(|id| Box::from(*id)).collect();
-        let removed = remove.len();
-        self.publish(Changes { put: Vec::new(), remove });
-        removed
     }
 
     /// Adds a release or replaces the one of the same id; its ref changes.
@@ -423,7 +362,17 @@ fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, San
 }
 
 impl State {
-    fn current(&self) -> &Version {
+    /// Labels of types are those of the models at the last publish.
+    fn name_types(&mut self) {
+        let models = Arc::clone(&self.models);
+        for (id, label) in &mut Arc::make_mut(&mut self.root).types {
+            if let Some(model) = models.custom_types.iter().find(|model| model.id == *id) {
+                label.clone_from(&model.label);
+            }
+        }
+    }
+
+    pub(super) fn current(&self) -> &Version {
         self.versions.front().expect("there is always a current version")
     }
 

@@ -1,18 +1,17 @@
-//! The HTTP side of the sandbox: all four APIs and the asset host on one port.
+//! The HTTP side of the sandbox: all APIs and the asset host on one port.
 //!
 //! With one repository, its Content API is `/api/v2`, as at a repository's own domain; with
-//! several it is `/<name>/api/v2`. Asset and Types API tell repositories apart by the header, as
-//! Prismic's shared hosts do.
+//! several it is `/<name>/api/v2`. Asset, Types and Migration API tell repositories apart by the
+//! header, as Prismic's shared hosts do.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -20,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::Control;
 use super::error::SandboxError;
+use super::rates::Api;
 use super::repository::Repository;
-use super::{asset_api, control_api, disturb, files, types_api};
+use super::{asset_api, control_api, disturb, files, migration_api, types_api};
 use crate::clock::{Clock, SystemClock};
 use crate::contentapi::{self, ContentOptions, PageCap};
 
@@ -62,7 +62,7 @@ pub struct Endpoints {
     pub asset_api: String,
     /// `types_api`
     pub types_api: String,
-    /// `migration_api`; nothing answers there yet but the gateway's refusal.
+    /// `migration_api`
     pub migration_api: String,
 }
 
@@ -85,6 +85,8 @@ pub(super) struct Sandbox {
     pub(super) options: ServerOptions,
     pub(super) base_url: String,
     pub(super) cancel: CancellationToken,
+    /// Publishes that take their time; they end with the sandbox.
+    pub(super) publishing: Mutex<JoinSet<()>>,
 }
 
 impl Server {
@@ -114,6 +116,7 @@ impl Server {
             control: Control::default(),
             base_url: format!("http://{address}"),
             cancel: CancellationToken::new(),
+            publishing: Mutex::default(),
             options,
         });
         let (control, cancel) = (sandbox.control.clone(), sandbox.cancel.clone());
@@ -184,12 +187,9 @@ fn content_base(base: &str, names: &[String], name: &str) -> String {
 
 fn routes(sandbox: &Arc<Sandbox>, names: &[String]) -> Router {
     let mut router = Router::new()
-        .route("/asset-api/assets", get(asset_api::list))
-        .route("/asset-api/tags", get(asset_api::tags))
-        .route("/types-api/customtypes", get(types_api::custom_types))
-        .route("/types-api/customtypes/{id}", get(types_api::custom_type))
-        .route("/types-api/slices", get(types_api::slices))
-        .route("/types-api/slices/{id}", get(types_api::slice))
+        .merge(asset_api::routes())
+        .merge(types_api::routes())
+        .merge(migration_api::routes())
         .fallback(files::get)
         .with_state(Arc::clone(sandbox));
     for (name, repository) in &sandbox.repositories {
@@ -218,6 +218,15 @@ fn routes(sandbox: &Arc<Sandbox>, names: &[String]) -> Router {
 async fn observe(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
     let uri = request.uri();
     let (endpoint, verdict) = sandbox.control.arrive(request.method().as_str(), uri.path(), uri.query());
+    if let Some(api) = Api::of(uri.path()) {
+        let named = request.headers().get("repository").and_then(|name| name.to_str().ok());
+        let repository = named.filter(|name| sandbox.repositories.contains_key(*name));
+        if !sandbox.control.passes(api, repository.unwrap_or_default()) {
+            let response = disturb::over_the_rate();
+            sandbox.control.answered(endpoint, response.status().as_u16());
+            return response;
+        }
+    }
     let cancel = sandbox.cancel.clone();
     let answer = disturb::answer(&sandbox, endpoint, verdict, request, next);
     let response = cancel.run_until_cancelled(answer).await.unwrap_or_else(disturb::stopping);

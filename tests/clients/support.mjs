@@ -8,6 +8,8 @@
 //                                         a repository that nobody reads without a token
 //   SEVERAL_URL, OLDER_SNAPSHOT           both repositories below their names, by TLS and with the
 //                                         second token, and an older snapshot of the first
+//   NEW_API, ASSET_API, TYPES_API, MIGRATION_API, WRITE_TOKEN
+//                                         a repository without content, to be written
 //   FOLLOW_API, TAKE_SNAPSHOT             a standby that follows, and a program that takes a snapshot
 //   CHROMIUM                              a browser
 

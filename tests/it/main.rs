@@ -81,6 +81,7 @@ mod sandbox;
 mod sandbox_cli;
 mod sandbox_content;
 mod sandbox_faults;
+mod sandbox_writing;
 mod schedule;
 mod simulation;
 mod snapshot;

@@ -294,3 +294,46 @@ fn wrong_options_are_refused_with_the_next_step() {
         assert!(run.stderr.contains(said), "{arguments:?}: {run:?}");
     }
 }
+
+#[tokio::test]
+async fn documents_are_written_within_the_rate_that_was_asked_for() {
+    let sandbox = Running::start(&[
+        "--documents",
+        "0",
+        "--assets",
+        "0",
+        "--write-rate",
+        "2",
+        "--release-documents",
+        "1",
+        "--publish-delay",
+        "10s",
+    ]);
+    let base = sandbox.text("migration_api").to_owned();
+    assert_eq!(sandbox.hello["repositories"][0]["migration_api"], base.as_str());
+    let write = async |path: &str, uid: &str| {
+        let body = json!({"title": uid, "type": "page", "uid": uid, "lang": "en-us", "data": {}});
+        let request = sandbox.client.post(format!("{base}/{path}")).bearer_auth(sandbox.text("write_token"));
+        let response = request.header("repository", "acme-blog").body(body.to_string()).send().await.unwrap();
+        response.status().as_u16()
+    };
+    let statuses =
+        [write("documents", "a").await, write("documents", "b").await, write("documents", "c").await];
+    assert_eq!(statuses, [201, 400, 429], "the second one finds the release full");
+    let (_, rates) = sandbox.control(Method::GET, "/rates").await;
+    assert_eq!(rates, json!({"asset": 2, "types": null, "migration": 2}));
+    let (_, counted) = sandbox.control(Method::GET, "/requests").await;
+    assert_eq!(counted["by_api"]["migration"], json!({"requests": 3, "refused": 1, "most_in_a_second": 3}));
+    let url = format!("{}/rates", sandbox.text("control_api"));
+    for wrong in ["{\"migration\": 0}", "{\"content\": 1}", "x"] {
+        assert_eq!(sandbox.send(Method::PUT, &url, Some(wrong)).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(sandbox.send(Method::PUT, &url, Some("{\"asset\": 5}")).await.1["migration"], Value::Null);
+    assert_eq!(sandbox.send(Method::DELETE, &url, None).await.1["asset"], Value::Null);
+    assert_eq!(write("migration-release/publish", "").await, 202);
+    let (_, described) = sandbox.control(Method::GET, "").await;
+    assert_eq!(
+        (&described["repositories"][0]["documents"], &described["repositories"][0]["staged"]),
+        (&json!(0), &json!(0))
+    );
+}

@@ -17,7 +17,7 @@ const BLOCK: u64 = 4096;
 pub enum FileFormat {
     /// PNG: signature and header.
     Png,
-    /// JPEG: JFIF header.
+    /// JPEG: JFIF and frame header.
     Jpeg,
     /// SVG: an empty drawing with a comment.
     Svg,
@@ -44,9 +44,9 @@ pub struct GeneratedFile {
     pub seed: u64,
     /// Decides beginning and end.
     pub format: FileFormat,
-    /// Pixels, for PNG.
+    /// Pixels, for pictures.
     pub width: u32,
-    /// Pixels, for PNG.
+    /// Pixels, for pictures.
     pub height: u32,
     /// Bytes in all.
     pub len: u64,
@@ -107,7 +107,16 @@ impl GeneratedFile {
                 head.extend_from_slice(&crc32(&header).to_be_bytes());
                 head
             }
-            FileFormat::Jpeg => b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x48\0\x48\0\0".to_vec(),
+            FileFormat::Jpeg => {
+                let mut head = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x48\0\x48\0\0".to_vec();
+                // The frame that says how large it is: one component.
+                head.extend_from_slice(b"\xff\xc0\0\x0b\x08");
+                for side in [self.height, self.width] {
+                    head.extend_from_slice(&u16::try_from(side).unwrap_or(u16::MAX).to_be_bytes());
+                }
+                head.extend_from_slice(b"\x01\x01\x11\0");
+                head
+            }
             FileFormat::Svg => format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\"><!--",
                 self.width, self.height
