@@ -42,6 +42,8 @@ use crate::vault::format::manifest::Manifest;
 
 /// How long answers under way are waited for at the end.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Part of the memory that answers get; documents get the rest, of which any answer can be made.
+const ANSWERS_SHARE: usize = 4;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -77,7 +79,7 @@ pub struct Args {
     /// Private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Memory for documents that were asked for, in MiB
+    /// Memory for documents that were asked for and for answers that were given, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     memory: u32,
     /// Room on this disk for what was read of the vault, encrypted, in MiB; 0 keeps nothing
@@ -157,7 +159,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let listener = args.listener().await?;
     let mut shelves = Shelves {
         reading: FuturesUnordered::new(),
-        documents: Arc::new(DocumentCache::new((args.memory as usize) << 20)),
+        documents: Arc::new(DocumentCache::new(args.memory() - args.memory() / ANSWERS_SHARE)),
         blocks: content.session.vault.keep_blocks(None, u64::from(args.cache_size) << 20),
     };
     let mut kept = args.wanted(&content)?;
@@ -180,6 +182,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         is_https: acceptor.is_some(),
         rewrites_files: args.rewrite_asset_urls,
         limits: content.session.config.limits.clone(),
+        answer_bytes: args.memory() / ANSWERS_SHARE,
     };
     let address = listener.local_addr().unwrap_or(args.listen);
     let routes = watch::channel(site(served, &options)).1;
@@ -405,6 +408,11 @@ impl Args {
             CommandError::because(ErrorKind::Failed, format!("cannot listen on {}", self.listen), error)
                 .hint("another process may have it; choose another with --listen")
         })
+    }
+
+    /// Bytes of the caches in memory.
+    fn memory(&self) -> usize {
+        (self.memory as usize) << 20
     }
 
     fn public_url(&self) -> Option<String> {

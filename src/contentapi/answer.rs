@@ -1,6 +1,7 @@
 //! The errors of the Content API as it words them. Official clients parse these bodies: the ref
 //! to go on with is read from the end of `message`.
 
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -97,8 +98,8 @@ pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
 }
 
 /// Returns an answer whose body is JSON already.
-pub(super) fn raw_json_response(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = (status, body).into_response();
+pub(super) fn raw_json_response(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = (status, body.into()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

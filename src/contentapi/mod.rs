@@ -19,6 +19,7 @@
 
 mod access;
 mod answer;
+mod answers;
 mod dates;
 mod document;
 mod encoding;
@@ -37,6 +38,7 @@ mod source;
 mod text;
 
 pub use access::{AccessMode, AccessPolicy, TokenScope};
+pub use answers::AnswerCache;
 pub use dates::{DatePart, Millis, format_millis, is_timestamp, parse_millis};
 pub use document::{ASSET_HOST, Document, DocumentError, HREF_AFTER, Template};
 pub use head::{Head, HeadParts};

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessPolicy, Caller};
 use super::answer::{Refusal, json_response, raw_json_response};
+use super::answers::{AnswerCache, Asked};
 use super::encoding::{Accepted, Encoded};
 use super::search::{ACCESS_TOKEN, Parameters, Place, Search};
 use super::set::DocumentSet;
@@ -50,6 +53,9 @@ pub struct ContentOptions {
     pub limits: Limits,
     /// Places for searches; clones share them.
     pub slots: Arc<Slots>,
+    /// Answers that are given again as they were. Only for sources that mean by one [`RepositoryRoot`]
+    /// one state: a ref that is found as long as it says the same of itself stands for the same then.
+    pub answers: Option<Arc<AnswerCache>>,
 }
 
 /// Told of a search before it is answered; what it returns lowers `pageSize`. For the sandbox's
@@ -131,7 +137,20 @@ async fn search(
         return Err(Refusal::AddressTooLong);
     }
     let root = engine.source.root().await?;
-    let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
+    let query = query.as_deref().unwrap_or_default();
+    let answers =
+        engine.options.answers.as_deref().map(|answers| (answers, Asked::new(query, &base, &headers)));
+    if let Some((answers, asked)) = &answers
+        && let Some(response) = answers.get(asked, &root)
+    {
+        let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        return Ok(if tag.is_some_and(|tag| is_known(&headers, tag)) {
+            not_modified(response)
+        } else {
+            response
+        });
+    }
+    let parameters = Parameters::parse(query);
     let caller = engine.caller(&parameters, &headers);
     if engine.options.access.root(caller).is_none() {
         return Err(Refusal::Forbidden(match caller {
@@ -167,13 +186,18 @@ async fn search(
     let body = match search.answer_now(&set, &place, &root, &engine.options.limits) {
         Some(body) if accepted.is_quick(body.len()) => accepted.encode(body),
         Some(body) => blocking(move || Ok(accepted.encode(body))).await?,
-        None => evaluate(&engine, search, set, place, root, accepted).await?,
+        None => evaluate(&engine, search, set, place, Arc::clone(&root), accepted).await?,
     };
-    let response = encoded_json_response(body);
-    Ok(match tag {
-        Some(tag) => with_tag(response, &tag, IMMUTABLE, caller),
-        None => response,
-    })
+    let (body, encoding) = body.into_parts();
+    let body = Bytes::from(body);
+    let mut response = encoded_json_response(body.clone(), encoding);
+    if let Some(tag) = tag {
+        response = with_tag(response, &tag, IMMUTABLE, caller);
+    }
+    if let Some((answers, asked)) = answers {
+        answers.keep(asked, &root, &response, body);
+    }
+    Ok(response)
 }
 
 /// Searches, reads, copies and compresses, in a place of its own and for a bounded time.
@@ -214,6 +238,16 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     known.flat_map(|list| list.split(',')).any(|one| one.trim() == tag)
 }
 
+/// What whoever has an answer already is told in its place (RFC 9110, 15.4.5).
+fn not_modified(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.body_mut() = Body::empty();
+    for about_the_body in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
+        response.headers_mut().remove(about_the_body);
+    }
+    response
+}
+
 /// Says for how long an answer may be kept, and by whom: what was asked for with a token stays with
 /// whoever has it.
 fn with_tag(mut response: Response, tag: &str, lasts: &str, caller: Caller) -> Response {
@@ -227,9 +261,8 @@ fn with_tag(mut response: Response, tag: &str, lasts: &str, caller: Caller) -> R
     response
 }
 
-fn encoded_json_response(body: Encoded) -> Response {
-    let (bytes, encoding) = body.into_parts();
-    let mut response = raw_json_response(StatusCode::OK, bytes);
+fn encoded_json_response(body: Bytes, encoding: Option<&'static str>) -> Response {
+    let mut response = raw_json_response(StatusCode::OK, body);
     Encoded::tell(encoding, &mut response);
     response
 }
@@ -265,7 +298,8 @@ impl Engine {
             true => accepted.encode(body),
             false => blocking(move || Ok(accepted.encode(body))).await?,
         };
-        Ok(with_tag(encoded_json_response(body), &tag, CHANGING, caller))
+        let (body, encoding) = body.into_parts();
+        Ok(with_tag(encoded_json_response(body.into(), encoding), &tag, CHANGING, caller))
     }
 
     fn base(&self, headers: &HeaderMap) -> String {

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::assets::{self, FileCache, Shop};
 use super::source::Standby;
-use crate::contentapi::{AccessPolicy, ContentOptions, ContentSource, Slots, router};
+use crate::contentapi::{AccessPolicy, AnswerCache, ContentOptions, ContentSource, Slots, router};
 use crate::ids::Name;
 use crate::limits::Limits;
 
@@ -42,6 +42,8 @@ pub struct SiteOptions {
     pub rewrites_files: bool,
     /// Bounds of what one request may cost.
     pub limits: Limits,
+    /// Bytes of answers that are kept to be given again; 0 for none.
+    pub answer_bytes: usize,
 }
 
 /// A repository that is served.
@@ -58,6 +60,7 @@ pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
     let repositories: Arc<[Served]> = repositories.into();
     let files = Arc::new(FileCache::new(&options.limits));
     let slots = Arc::new(Slots::new(&options.limits));
+    let answers = (options.answer_bytes > 0).then(|| Arc::new(AnswerCache::new(options.answer_bytes)));
     let mut site = Router::new().route("/healthz", get(health)).with_state(Arc::clone(&repositories));
     for served in &*repositories {
         let prefix = match repositories.len() {
@@ -74,6 +77,7 @@ pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
             is_for_caches: true,
             limits: options.limits.clone(),
             slots: Arc::clone(&slots),
+            answers: answers.clone(),
         };
         let source: Arc<dyn ContentSource> = Arc::<Standby>::clone(&served.standby);
         let shop = Shop { standby: Arc::clone(&served.standby), cache: Arc::clone(&files) };

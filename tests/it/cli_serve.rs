@@ -156,6 +156,23 @@ async fn a_site_reads_a_snapshot_over_http_and_the_log_holds_no_query() {
     let address = format!("{}/documents/search?lang=*&pageSize=100&ref={}", site.api(0), site.snapshot());
     let again = site.client.get(&address).header(header::IF_NONE_MATCH, &tag).send().await.unwrap();
     assert_eq!((again.status(), again.bytes().await.unwrap().len()), (StatusCode::NOT_MODIFIED, 0));
+    // One document, which is small enough to be given again as it was.
+    let first = plain["results"][0]["id"].as_str().unwrap();
+    let one = format!(
+        "{}/documents/search?lang=*&q=[[at(document.id,\"{first}\")]]&ref={}",
+        site.api(0),
+        site.snapshot()
+    );
+    let given = site.get(&one).await;
+    let again = site.get(&one).await;
+    assert_eq!(given.headers(), again.headers());
+    let tag_of_one = text(&given, header::ETAG).to_owned();
+    assert_eq!(given.bytes().await.unwrap(), again.bytes().await.unwrap());
+    let known = site.client.get(&one).header(header::IF_NONE_MATCH, &tag_of_one).send().await.unwrap();
+    assert_eq!((known.status(), text(&known, header::CONTENT_TYPE)), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!(text(&known, header::ETAG), tag_of_one);
+    let head = site.client.head(&one).send().await.unwrap();
+    assert_eq!((head.status(), head.bytes().await.unwrap().len()), (StatusCode::OK, 0));
     let other = format!("{}/documents/search?lang=*&pageSize=99&ref={}", site.api(0), site.snapshot());
     let other = site.client.get(&other).header(header::IF_NONE_MATCH, &tag).send().await.unwrap();
     assert_eq!(other.status(), StatusCode::OK);
@@ -244,6 +261,11 @@ async fn the_site_s_own_token_opens_what_the_access_mode_does_not() {
         (StatusCode::OK, "private, max-age=86400")
     );
     let answer = value(answer).await;
+    // What was given to who may have it is not given to who may not.
+    assert_eq!(site.search(&right[1..]).await.status(), StatusCode::FORBIDDEN);
+    let again = site.search(&right).await;
+    assert_eq!(text(&again, header::CACHE_CONTROL), "private, max-age=86400");
+    assert_eq!(value(again).await, answer);
     let next = answer["next_page"].as_str().unwrap();
     assert!(!next.contains("token"), "{next}");
     for scheme in ["Token", "Bearer"] {
