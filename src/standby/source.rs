@@ -38,6 +38,13 @@ impl Standby {
 
     /// Serves these from now on: at once and together. Answers under way end as they began.
     pub fn serve(&self, editions: Vec<Arc<Edition>>) {
+        // Whoever asks does not wait until it is cleared away.
+        drop(self.replace(editions));
+    }
+
+    /// Returns what was served before.
+    fn replace(&self, editions: Vec<Arc<Edition>>) -> Vec<Arc<Edition>> {
+        let root = Arc::new(root_of(&editions));
         let mut state = self.0.write().expect("no holder of this lock can panic");
         let is_kept =
             |snapshot: &str| editions.iter().any(|edition| edition.snapshot().to_string() == snapshot);
@@ -53,8 +60,8 @@ impl Standby {
                 state.published.pop_front();
             }
         }
-        state.root = Arc::new(root_of(&editions));
-        state.editions = editions;
+        state.root = root;
+        std::mem::replace(&mut state.editions, editions)
     }
 
     /// Returns what is served, the published content first.

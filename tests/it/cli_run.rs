@@ -73,6 +73,13 @@ impl Live {
         assert!(sent.unwrap().success());
     }
 
+    /// Most memory that it ever took, in KiB, where the system tells.
+    pub(crate) fn memory_peak(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     pub(crate) fn end(self) -> Run {
         self.signal("TERM");
         self.ended()

@@ -16,11 +16,13 @@ use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::backups::{Source, configuration, first_try, small, words};
+use crate::backups::{Source, WRITE_TOKEN, configuration, first_try, small, words};
+use crate::cli_incremental::place_with_token;
 use crate::cli_run::{Live, PATIENCE};
 use crate::notifications::receivers::fixture;
 use crate::restore::tree;
 use crate::sandbox::{client, value};
+use crate::sandbox_writing::{Form, png};
 use crate::workplace::{Run, Workplace};
 
 /// A place in which a first snapshot was taken.
@@ -573,6 +575,31 @@ async fn files_come_from_the_vault_by_parts_and_in_the_size_that_is_asked_for() 
     if kind.starts_with("image/png") || kind.starts_with("image/jpeg") {
         let picture = image::load_from_memory(&smaller.bytes().await.unwrap()).unwrap();
         assert_eq!((picture.width(), picture.height()), (7, 5), "{kind}");
+    }
+    site.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_says_it_is_huge_goes_as_it_is_and_takes_no_memory() {
+    let source = small();
+    // Eleven gigabytes of pixels in a few bytes, uploaded by somebody with a write token.
+    let bomb = png(60_000, 60_000);
+    let upload = client().post(format!("{}/assets", source.server.endpoints("acme-blog").unwrap().asset_api));
+    let upload = upload.bearer_auth(WRITE_TOKEN).header("repository", "acme-blog");
+    let asset = value(Form::new().file("bomb.png", &bomb).onto(upload).send().await.unwrap()).await;
+    let path = url::Url::parse(asset["url"].as_str().unwrap()).unwrap().path().to_owned();
+    let place = place_with_token(&source);
+    place.expect(0, &["snapshot"]);
+    let site = Site::open(&place, &["latest"]);
+    let before = site.live.memory_peak();
+    for query in ["", "?w=100", "?w=100&h=100&fit=crop&auto=format", "?rect=0,0,59000,59000&w=59000"] {
+        let response = site.get(&format!("{}/files{path}{query}", site.base())).await;
+        assert_eq!(response.status(), StatusCode::OK, "{query}");
+        assert_eq!(text(&response, header::CONTENT_TYPE), "image/png");
+        assert_eq!(response.bytes().await.unwrap(), bomb, "{query}");
+    }
+    if let (Some(before), Some(after)) = (before, site.live.memory_peak()) {
+        assert!(after < before + (64 << 10), "from {before} to {after} KiB");
     }
     site.end();
 }
