@@ -4,8 +4,8 @@
 //! for its few pages all the time, and looking them up is cheaper than reading, evaluating and copying
 //! them together.
 //!
-//! **Invariants.** An answer is kept with what it was asked by, to the byte: address, host, token and
-//! encodings. It is given while the repository says the same of itself as then ([`RepositoryRoot`], by
+//! **Invariants.** An answer is kept by the digest of what it was asked by, to the byte: address, host,
+//! token and encodings; so no token is kept here. It is given while the repository says the same of itself as then ([`RepositoryRoot`], by
 //! identity): with every switch to another snapshot, all kept before count as none.
 
 use std::sync::{Arc, Mutex};
@@ -17,8 +17,9 @@ use bytes::Bytes;
 use lru::LruCache;
 
 use super::source::RepositoryRoot;
+use crate::ids::Digest;
 
-/// Bytes that an answer takes besides its body and what it was asked by.
+/// Bytes that an answer takes besides its body.
 const OVERHEAD: usize = 1 << 10;
 /// What part of all one answer may take: pages of hundreds of documents are not asked for all the time.
 const SHARE_MAX: usize = 16;
@@ -32,7 +33,7 @@ pub struct AnswerCache {
 
 #[derive(Debug)]
 struct Kept {
-    answers: LruCache<String, Arc<KeptAnswer>>,
+    answers: LruCache<Asked, Arc<KeptAnswer>>,
     bytes: usize,
 }
 
@@ -44,14 +45,14 @@ struct KeptAnswer {
 }
 
 impl KeptAnswer {
-    fn size(&self, asked: &str) -> usize {
-        asked.len() + self.body.len() + OVERHEAD
+    fn size(&self) -> usize {
+        self.body.len() + OVERHEAD
     }
 }
 
-/// What an answer depends on besides the documents of its ref.
-#[derive(Debug)]
-pub(super) struct Asked(String);
+/// Stands for what an answer depends on besides the documents of its ref.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Asked(Digest);
 
 impl Asked {
     /// Takes together what is asked, at which address of this server, by whom, and in which encodings.
@@ -71,7 +72,7 @@ impl Asked {
         }
         asked.push_str("\n\n");
         asked.push_str(query);
-        Self(asked)
+        Self(Digest::of(asked.as_bytes()))
     }
 }
 
@@ -86,10 +87,10 @@ impl AnswerCache {
     pub(super) fn get(&self, asked: &Asked, root: &Arc<RepositoryRoot>) -> Option<Response> {
         let found = {
             let mut kept = self.kept.lock().expect("no holder of this lock can panic");
-            let found = Arc::clone(kept.answers.get(&asked.0)?);
+            let found = Arc::clone(kept.answers.get(asked)?);
             if !Arc::ptr_eq(&found.root, root) {
-                kept.answers.pop(&asked.0);
-                kept.bytes -= found.size(&asked.0);
+                kept.answers.pop(asked);
+                kept.bytes -= found.size();
                 return None;
             }
             found
@@ -102,18 +103,18 @@ impl AnswerCache {
     /// Keeps an answer with this body.
     pub(super) fn keep(&self, asked: Asked, root: &Arc<RepositoryRoot>, response: &Response, body: Bytes) {
         let answer = KeptAnswer { root: Arc::clone(root), headers: response.headers().clone(), body };
-        let size = answer.size(&asked.0);
+        let size = answer.size();
         if size > self.bytes_max / SHARE_MAX {
             return;
         }
         let mut kept = self.kept.lock().expect("no holder of this lock can panic");
-        if let Some((key, before)) = kept.answers.push(asked.0, Arc::new(answer)) {
-            kept.bytes -= before.size(&key);
+        if let Some((_, before)) = kept.answers.push(asked, Arc::new(answer)) {
+            kept.bytes -= before.size();
         }
         kept.bytes += size;
         while kept.bytes > self.bytes_max {
-            let Some((key, oldest)) = kept.answers.pop_lru() else { break };
-            kept.bytes -= oldest.size(&key);
+            let Some((_, oldest)) = kept.answers.pop_lru() else { break };
+            kept.bytes -= oldest.size();
         }
     }
 }
@@ -148,7 +149,7 @@ mod tests {
         ];
         assert!(others.iter().all(|other| cache.get(other, &root).is_none()));
         let keys = [("Token t", "br"), ("br", "Token t")].map(|(one, other)| {
-            asked("q", &[(header::AUTHORIZATION, one), (header::ACCEPT_ENCODING, other)]).0
+            asked("q", &[(header::AUTHORIZATION, one), (header::ACCEPT_ENCODING, other)])
         });
         assert_ne!(keys[0], keys[1]);
     }
