@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::change::{ChangeKind, FieldKind, ItemDiff, Step};
-use super::fields::{Bounds, Comparer, names};
+use super::fields::{Bounds, Comparer, changed, names};
 use super::identity::{Identity, SameIds};
 use super::models::Models;
 use crate::prismic::parse_json;
@@ -24,6 +24,13 @@ pub struct Unreadable {
 impl Unreadable {
     pub(super) fn not_an_object() -> Self {
         Self { why: "it is not one JSON object", source: None }
+    }
+
+    pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Self> {
+        match Self::parse(bytes)? {
+            Value::Object(object) => Ok(object),
+            _ => Err(Self::not_an_object()),
+        }
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Value, Self> {
@@ -84,16 +91,10 @@ pub fn compare_values(
 ///
 /// As [`compare_documents`].
 pub fn compare_assets(old: &[u8], new: &[u8], bounds: Bounds) -> Result<ItemDiff, Unreadable> {
-    let (Value::Object(old), Value::Object(new)) = (Unreadable::parse(old)?, Unreadable::parse(new)?) else {
-        return Err(Unreadable::not_an_object());
-    };
+    let (old, new) = (Unreadable::object(old)?, Unreadable::object(new)?);
     let models = Models::default();
     let mut comparer = Comparer::new(&SameIds, &models, bounds);
-    for name in names(&old, &new) {
-        let (older, newer) = (old.get(name), new.get(name));
-        if older == newer {
-            continue;
-        }
+    for (name, older, newer) in changed(&old, &new) {
         let step = Step::Field { id: name.to_owned(), label: None };
         comparer.at(name, Some(step), |here| match name {
             "tags" => here.tags(&tag_names(older), &tag_names(newer), (older, newer)),

@@ -198,11 +198,8 @@ impl<'a> Comparer<'a> {
         new: &Map<String, Value>,
         handled: &dyn Fn(&str) -> bool,
     ) {
-        for name in names(old, new).filter(|name| !handled(name)) {
-            let (old, new) = (old.get(name), new.get(name));
-            if old != new {
-                self.at(name, None, |here| here.metadata(kind, old, new));
-            }
+        for (name, old, new) in changed(old, new).filter(|(name, ..)| !handled(name)) {
+            self.at(name, None, |here| here.metadata(kind, old, new));
         }
     }
 
@@ -276,6 +273,16 @@ pub(super) fn names<'m>(
 ) -> impl Iterator<Item = &'m str> {
     let only_old = old.keys().filter(|name| !new.contains_key(*name));
     new.keys().chain(only_old).map(String::as_str)
+}
+
+/// The members that are not the same in both: name, older, newer.
+pub(super) fn changed<'m>(
+    old: &'m Map<String, Value>,
+    new: &'m Map<String, Value>,
+) -> impl Iterator<Item = (&'m str, Option<&'m Value>, Option<&'m Value>)> {
+    names(old, new)
+        .map(|name| (name, old.get(name), new.get(name)))
+        .filter(|(_, older, newer)| older != newer)
 }
 
 /// The kind by the model, where that says more than the shape.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::change::{ChangeKind, FieldKind, ItemDiff, Step};
 use super::document::Unreadable;
-use super::fields::{Bounds, Comparer, Segment, names};
+use super::fields::{Bounds, Comparer, Segment, changed, names};
 use super::identity::SameIds;
 use crate::prismic::parse_json;
 
@@ -142,16 +142,10 @@ fn fields_of_tabs(model: &Value) -> Object {
 ///
 /// When one of them is no JSON object, or is nested more than 128 deep.
 pub fn compare_models(old: &[u8], new: &[u8], bounds: Bounds) -> Result<ItemDiff, Unreadable> {
-    let (Value::Object(old), Value::Object(new)) = (Unreadable::parse(old)?, Unreadable::parse(new)?) else {
-        return Err(Unreadable::not_an_object());
-    };
+    let (old, new) = (Unreadable::object(old)?, Unreadable::object(new)?);
     let models = Models::default();
     let mut comparer = Comparer::new(&SameIds, &models, bounds);
-    for name in names(&old, &new) {
-        let (older, newer) = (old.get(name), new.get(name));
-        if older == newer {
-            continue;
-        }
+    for (name, older, newer) in changed(&old, &new) {
         comparer.at(name, None, |here| match name {
             "json" => here.tabs(older, newer),
             "variations" => here.variations(older, newer),
@@ -285,11 +279,7 @@ impl Comparer<'_> {
     }
 
     fn variation(&mut self, old: &Object, new: &Object) {
-        for name in names(old, new) {
-            let (older, newer) = (old.get(name), new.get(name));
-            if older == newer {
-                continue;
-            }
+        for (name, older, newer) in changed(old, new) {
             self.at(name, None, |here| match name {
                 "primary" | "items" => here.model_fields(older, newer),
                 // Of the hosted screenshot, and of whoever pushed it.

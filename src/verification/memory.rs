@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 
 use super::report::{DamageKind, Level, VerifyOptions, VerifyReport};
@@ -92,12 +93,19 @@ impl Memory {
         options: &VerifyOptions<'_>,
         report: &mut VerifyReport,
     ) {
+        // Asked once for each replica, however many spaces it has.
+        let mut corrections: BTreeMap<&str, TimeDelta> = BTreeMap::new();
         for ((name, space), verified) in &mut self.0 {
             let Some(replica) = vault.replicas.named(name).filter(|replica| replica.is_live()) else {
                 continue;
             };
             let kept = async {
-                let now = vault.now() + clocks::correction(vault, replica).await?;
+                let correction = match corrections.get(&*replica.name) {
+                    Some(known) => *known,
+                    None => clocks::correction(vault, replica).await?,
+                };
+                corrections.insert(&replica.name, correction);
+                let now = vault.now() + correction;
                 take_in(verified, name, space, vault.is_encrypted(), now, options, report);
                 verified::store(vault, replica, verified).await
             };

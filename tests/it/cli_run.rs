@@ -209,11 +209,11 @@ async fn a_run_whose_lease_another_took_commits_nothing_and_is_in_the_audit_log(
     let place = place_with(&source, &[("yearly", YEARLY)]);
     source.repository.edit(0.5, 3).unwrap();
     source.control().set_faults(Faults { latency: Duration::from_millis(300), ..Faults::default() });
-    source.control().reset_counters();
+    let (reached, mut is_reached) = tokio::sync::mpsc::unbounded_channel();
+    let searches = source.control().requests_to(Endpoint::Search);
+    source.control().on_request_to(Endpoint::Search, searches + 1, move |_| reached.send(()).unwrap());
     let first = Live::begin_with(&place, &["jobs", "run", "yearly"]);
-    while source.control().request_count() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    tokio::time::timeout(PATIENCE, is_reached.recv()).await.unwrap().unwrap();
     // It hangs for so long that its lease ends, another has it meanwhile and does the work.
     first.signal("STOP");
     source.control().set_faults(Faults::default());
