@@ -11,9 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-
 use super::error::Result;
 use super::listing::{Item, Listing};
 use super::report::SideReport;
@@ -237,21 +234,19 @@ impl Reading<'_> {
 
     /// Reads all documents of a search.
     async fn read(&self, search: &Search) -> Read<Vec<Document>> {
-        let first = self.live.content.search(search).await?;
-        self.progress.start(Phase::Documents, Some(first.total_results_size));
-        self.progress.advance(Phase::Documents, first.documents.len() as u64, 0);
-        let mut documents = first.documents;
-        let mut rest = stream::iter(2..=first.total_pages)
-            .map(|page| {
-                let search = Search { page, ..search.clone() };
-                async move { self.live.content.search(&search).await }
+        let mut documents = Vec::new();
+        let at_once = self.live.limits.content_concurrency;
+        self.live
+            .content
+            .for_each_page(search, at_once, async |page| {
+                if page.page == search.page {
+                    self.progress.start(Phase::Documents, Some(page.total_results_size));
+                }
+                self.progress.advance(Phase::Documents, page.documents.len() as u64, 0);
+                documents.extend(page.documents);
+                Ok::<_, PrismicError>(())
             })
-            .buffered(self.live.limits.content_concurrency);
-        while let Some(page) = rest.next().await {
-            let page = page?;
-            self.progress.advance(Phase::Documents, page.documents.len() as u64, 0);
-            documents.extend(page.documents);
-        }
+            .await?;
         self.progress.finish(Phase::Documents);
         Ok(documents)
     }

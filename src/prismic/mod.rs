@@ -26,6 +26,7 @@ pub mod error;
 pub mod http;
 pub mod model;
 mod pacer;
+mod pages;
 pub mod references;
 pub mod root;
 pub mod search;
