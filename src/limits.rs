@@ -15,6 +15,8 @@ pub struct Limits {
     pub asset_requests: f64,
     /// Types API requests a second and host. Prismic publishes no limit.
     pub types_requests: f64,
+    /// Migration API requests a second and repository. Prismic allows one.
+    pub migration_requests: f64,
     /// Search pages requested at once.
     pub content_concurrency: usize,
     /// Documents a search page holds; Prismic's maximum is 100.
@@ -47,6 +49,10 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// Time for one whole answer of an API, however steadily it trickles.
     pub answer_timeout: Duration,
+    /// Time in which an upload must move on, and be answered after its last byte: the system takes some
+    /// megabytes before a slow line has carried them, at half a megabit within a minute, and the media
+    /// library looks into files before it answers.
+    pub upload_silence: Duration,
     /// Silence of a service after which people are told that it is waited for: most answers take
     /// less than a second, and nobody looks at a still screen for longer than this in peace.
     pub silence_noticed: Duration,
@@ -150,6 +156,9 @@ pub struct Limits {
     pub directory_syncs: usize,
     /// Largest object that is read whole into memory: manifests, trust, ledger, headers.
     pub small_object_bytes_max: u64,
+    /// Largest copy of a restore's journal in the vault, as it is stored. A restore of 100,000 documents
+    /// with as many assets writes about 40 MB; each look at the copies reads all of one.
+    pub restore_copy_bytes_max: u64,
     /// Largest index object that is read.
     pub index_bytes_max: u64,
     /// Headers, or names of files, in one ledger entry: about 5 MB, well below
@@ -281,6 +290,7 @@ impl Default for Limits {
             content_requests: 150.0,
             asset_requests: 1.0,
             types_requests: 4.0,
+            migration_requests: 1.0,
             content_concurrency: 8,
             page_size: 100,
             asset_page_size: 1000,
@@ -296,6 +306,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_mins(10),
+            upload_silence: Duration::from_mins(3),
             silence_noticed: Duration::from_secs(3),
             asset_list_restarts: 3,
             accepted_retries: 4,
@@ -334,6 +345,7 @@ impl Default for Limits {
             file_writes: 4,
             directory_syncs: 8,
             small_object_bytes_max: 16 << 20,
+            restore_copy_bytes_max: 64 << 20,
             index_bytes_max: 1 << 30,
             ledger_names_max: 10_000,
             audit_subjects_max: 200,

@@ -82,6 +82,7 @@ struct LimitsReport {
     content_requests: f64,
     asset_requests: f64,
     types_requests: f64,
+    migration_requests: f64,
     asset_downloads: usize,
 }
 
@@ -236,6 +237,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             content_requests: config.limits.content_requests,
             asset_requests: config.limits.asset_requests,
             types_requests: config.limits.types_requests,
+            migration_requests: config.limits.migration_requests,
             asset_downloads: config.limits.asset_downloads,
         },
         run: RunReport {

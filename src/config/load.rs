@@ -60,7 +60,8 @@ const REPOSITORY_KEYS: &[&str] = &[
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
 const AUDIT_KEYS: &[&str] = &["principal", "host"];
-const LIMITS_KEYS: &[&str] = &["content_requests", "asset_requests", "types_requests", "asset_downloads"];
+const LIMITS_KEYS: &[&str] =
+    &["content_requests", "asset_requests", "types_requests", "migration_requests", "asset_downloads"];
 const REPLICA_KEYS: &[&str] = &[
     "name",
     "url",
@@ -370,6 +371,7 @@ fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError
         ("content_requests", &mut limits.content_requests),
         ("asset_requests", &mut limits.asset_requests),
         ("types_requests", &mut limits.types_requests),
+        ("migration_requests", &mut limits.migration_requests),
     ] {
         if let Some(rate) = table.read(key, |value| value.rate(RATE_MAX))? {
             *limit = rate;

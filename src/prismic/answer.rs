@@ -8,11 +8,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::error::{ErrorKind, Patience, PrismicError, Result};
+use super::error::{ErrorKind, Mistake, Patience, PrismicError, Result};
 use crate::secret::Secret;
 
 /// Longest part of a server's own words that an error repeats.
 const MESSAGE_CHARS_MAX: usize = 300;
+
+/// Most parts of what was sent of which an error says what the server finds wrong there.
+const MISTAKES_MAX: usize = 20;
 
 /// A complete answer that is neither a rate limit nor a failure of the server.
 #[derive(Debug)]
@@ -113,11 +116,27 @@ impl Answer {
             Err(_) if self.is_web_page() => return None,
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
+        Some(self.shortened(text)).filter(|text| !text.is_empty())
+    }
+
+    /// What the server says is wrong with which part of what was sent: `details` of the Asset and
+    /// Migration API, without the values, which are content.
+    pub(super) fn mistakes(&self) -> Vec<Mistake> {
+        let body = serde_json::from_slice::<Value>(&self.body).unwrap_or_default();
+        let details = body.get("details").and_then(Value::as_array).into_iter().flatten();
+        let text = |detail: &Value, key: &str| {
+            self.shortened(detail.get(key).and_then(Value::as_str).unwrap_or_default().to_owned())
+        };
+        let mistakes = details
+            .map(|detail| Mistake { property: text(detail, "property"), error: text(detail, "error") });
+        mistakes.filter(|mistake| !mistake.error.is_empty()).take(MISTAKES_MAX).collect()
+    }
+
+    fn shortened(&self, text: String) -> String {
         let text = self.without_secret(text);
         let text: String =
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS_MAX).collect();
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        text.trim().to_owned()
     }
 
     /// Whether the body is JSON with this text under `key`.
@@ -193,6 +212,23 @@ mod tests {
         assert!(said.chars().count() <= MESSAGE_CHARS_MAX + 2 && !said.contains(['\n', '\u{1b}']));
         assert_eq!(answer(400, "<html>").said(), "");
         assert_eq!(answer(400, r#"{"Message":"no"}"#).said(), ": no");
+    }
+
+    #[test]
+    fn mistakes_are_told_without_values() {
+        let details: Vec<Value> = (0..100)
+            .map(|n| serde_json::json!({"property": format!("data.f{n}"), "value": "jane", "error": "e\ntok/123"}))
+            .collect();
+        let mut body = serde_json::json!({"message": "m", "details": details});
+        let mistakes = answer(400, &body.to_string()).mistakes();
+        assert_eq!(mistakes.len(), MISTAKES_MAX);
+        assert_eq!(mistakes[0], Mistake { property: "data.f0".to_owned(), error: "e …".to_owned() });
+        assert!(!format!("{mistakes:?}").contains("jane"));
+        for odd in [serde_json::json!("text"), serde_json::json!([7, {"property": 1}, null, {"error": ""}])] {
+            body["details"] = odd;
+            assert_eq!(answer(400, &body.to_string()).mistakes(), []);
+        }
+        assert_eq!(answer(400, "<html>").mistakes(), []);
     }
 
     #[test]

@@ -18,9 +18,10 @@ use url::Url;
 
 use super::answer::Answer;
 use super::asset_url;
+use super::call::{Call, Credentials};
 use super::endpoints::join;
 use super::error::{ErrorKind, Patience, PrismicError, Result};
-use super::http::{Api, Call, Credentials, Http};
+use super::http::{Api, Http};
 use super::tolerant;
 use super::types::refusal;
 use crate::clock::Timestamp;
@@ -114,6 +115,16 @@ impl AssetApi {
         }
     }
 
+    /// Lists the newest assets, newest first: at most `limit`, and what the API gives on one page.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list`](Self::list).
+    pub async fn newest(&self, limit: u32) -> Result<Vec<Asset>> {
+        let page = self.page(limit, None).await??;
+        Ok(page.items.into_iter().take(limit as usize).collect())
+    }
+
     /// Reads the tags of the media library as they are sent.
     ///
     /// # Errors
@@ -137,7 +148,7 @@ impl AssetApi {
         let mut known = HashSet::new();
         let mut cursor = None;
         loop {
-            let page = match self.page(cursor.as_deref()).await? {
+            let page = match self.page(self.http.limits().asset_page_size, cursor.as_deref()).await? {
                 Ok(page) => page,
                 Err(refused) => return Ok(Err(refused)),
             };
@@ -178,9 +189,9 @@ impl AssetApi {
         Ok(ControlFlow::Continue(next))
     }
 
-    async fn page(&self, cursor: Option<&str>) -> Result<Result<Page>> {
+    async fn page(&self, limit: u32, cursor: Option<&str>) -> Result<Result<Page>> {
         let mut url = join(&self.endpoint, &["assets"]);
-        url.query_pairs_mut().append_pair("limit", &self.http.limits().asset_page_size.to_string());
+        url.query_pairs_mut().append_pair("limit", &limit.to_string());
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
@@ -201,7 +212,7 @@ impl AssetApi {
 
     fn asking(&self, url: Url) -> Call<'_> {
         let credentials = Credentials::Write { token: &self.token, repository: &self.repository };
-        Call { api: Api::Assets, url, credentials }
+        Call::get(Api::Assets, url, credentials)
     }
 
     fn subject(&self) -> String {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use url::Url;
 
 use super::answer::Answer;
+use super::call::{Call, Credentials};
 use super::endpoints::join;
 use super::error::{ErrorKind, PrismicError, Result};
-use super::http::{Api, Call, Credentials, Http};
+use super::http::{Api, Http};
 use super::root::Root;
 use super::search::{IdBatch, Search, SearchPage, predicate};
 use crate::secret::{SafeUrl, Secret};
@@ -157,7 +158,7 @@ impl ContentApi {
 
     fn asking(&self, url: Url) -> Call<'_> {
         let credentials = self.token.as_ref().map_or(Credentials::None, Credentials::Access);
-        Call { api: Api::Content, url, credentials }
+        Call::get(Api::Content, url, credentials)
     }
 
     fn token_bytes(&self) -> usize {

@@ -19,13 +19,14 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
 use super::asset_url::{self, AssetHost, AssetHosts};
+use super::call::Payload;
 use super::error::{ErrorKind, Patience, PrismicError, Result};
-use super::http::{Api, Http, too_many, transport_error};
+use super::http::{Api, Http, Outgoing, too_many, transport_error};
 use crate::progress::Waiting;
 
 /// Redirects that a download follows. One is usual where a host has moved.
@@ -97,13 +98,14 @@ impl io::Read for AssetReader<'_> {
     }
 }
 
+/// Reads from a place in a file, wherever others read.
 #[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, at)
 }
 
 #[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
@@ -139,7 +141,7 @@ impl Downloader {
         self.check_size(expected_size.unwrap_or_default(), &subject)?;
 
         let _permit = self.http.downloads().acquire().await.expect("this semaphore is never closed");
-        let pacer = self.http.pacer(Api::Files, &url);
+        let pacer = self.http.pacer(Api::Files, &url, None);
         let mut failed = 0;
         // Kept until the next answer, as for the other APIs.
         let mut waiting: Option<Waiting> = None;
@@ -197,8 +199,17 @@ impl Downloader {
             if !decode {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
-            let pacer = self.http.pacer(Api::Files, &url);
-            let response = self.http.send(Api::Files, &url, headers, decode, subject, &pacer).await?;
+            let pacer = self.http.pacer(Api::Files, &url, None);
+            let outgoing = Outgoing {
+                api: Api::Files,
+                method: Method::GET,
+                url: &url,
+                headers,
+                payload: &Payload::Nothing,
+                decode,
+                subject,
+            };
+            let (response, _pass) = self.http.send(outgoing, &pacer).await?;
             let status = response.status();
             if status == StatusCode::OK {
                 return Ok(response);

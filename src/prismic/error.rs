@@ -18,8 +18,10 @@ pub enum ErrorKind {
         /// The master ref that the API named in its answer.
         current: Option<String>,
     },
-    /// The API does not understand the request.
+    /// The API does not understand the request, or does not take what is in it.
     BadRequest,
+    /// What was to be made is there already: a document with this UID, a model with this id.
+    Conflict,
     /// Too many requests, also after waiting.
     RateLimited,
     /// No answer: name not found, refused, timed out, or cut.
@@ -50,8 +52,19 @@ pub(super) enum Patience {
     Full,
 }
 
+/// What an API says is wrong with one part of what was sent. The value itself is content and is not
+/// kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it is, in the words of the API; empty where it does not say.
+    pub property: String,
+    /// What is wrong there, in the words of the API.
+    pub error: String,
+}
+
 /// A failed request to Prismic. `Display` names the API and the address, never tokens, queries or
-/// file names.
+/// file names. It repeats the beginning of what the API says, which may quote what was sent: it is for
+/// people, and what is logged leaves it out.
 #[derive(Debug)]
 pub struct PrismicError {
     kind: ErrorKind,
@@ -60,6 +73,8 @@ pub struct PrismicError {
     patience: Patience,
     retry_after: Option<Duration>,
     status: Option<u16>,
+    never_sent: bool,
+    mistakes: Vec<Mistake>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -81,6 +96,8 @@ impl PrismicError {
             patience,
             retry_after: None,
             status: None,
+            never_sent: false,
+            mistakes: Vec::new(),
             source: None,
         }
     }
@@ -101,6 +118,17 @@ impl PrismicError {
         self
     }
 
+    /// Says that nothing of the request reached the API, or not all of it.
+    pub(super) fn never_sent(mut self) -> Self {
+        self.never_sent = true;
+        self
+    }
+
+    pub(super) fn with_mistakes(mut self, mistakes: Vec<Mistake>) -> Self {
+        self.mistakes = mistakes;
+        self
+    }
+
     pub(super) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
@@ -109,6 +137,29 @@ impl PrismicError {
     /// What a caller decides by.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
+    }
+
+    /// Whether what was asked for may have been done all the same: the request was sent, and no answer
+    /// came, or one that says nothing about it (5xx, a cut or unreadable one). `false`: it was never
+    /// sent as a whole, or the API refused it (4xx). Only for writes it means anything.
+    pub fn may_have_happened(&self) -> bool {
+        // 408 comes from gateways that lost patience, with whom is not said.
+        let refused = self.status.is_some_and(|status| (400..500).contains(&status) && status != 408);
+        !self.never_sent && !refused
+    }
+
+    /// What the API says is wrong with which part of what was sent, at most twenty. For people, not for
+    /// logs: it may quote content.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+
+    /// Who was asked, and what happened, without what the server says: for logs.
+    pub(super) fn in_own_words(&self) -> String {
+        match self.status {
+            Some(status) => format!("{} answered {status}", self.subject),
+            None => self.to_string(),
+        }
     }
 
     /// What happened in a few words that go on after the name of the API: `answered 429`. Without
@@ -144,8 +195,8 @@ impl PrismicError {
                 "check `repository` (the name before .prismic.io) and `content_api` in the configuration"
             }
             ErrorKind::Unauthorized => {
-                "set `access_token` (Content API) or `write_token` (Asset and Types API); both are made in the \
-                 repository under Settings > API & Security"
+                "set `access_token` (Content API) or `write_token` (Asset, Types and Migration API); both are made in \
+                 the repository under Settings > API & Security"
             }
             ErrorKind::Forbidden => {
                 "check that the token belongs to this repository and has the scope master+releases, or is a write token"
@@ -160,9 +211,11 @@ impl PrismicError {
             ErrorKind::NotAllowedHost => {
                 "add the host to `asset_hosts` if its files belong to the repository"
             }
-            ErrorKind::TooLarge | ErrorKind::BadRequest | ErrorKind::NotFound | ErrorKind::Local => {
-                return None;
-            }
+            ErrorKind::TooLarge
+            | ErrorKind::BadRequest
+            | ErrorKind::Conflict
+            | ErrorKind::NotFound
+            | ErrorKind::Local => return None,
         })
     }
 

@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::answer::Answer;
+use super::call::{Call, Credentials};
 use super::endpoints::join;
 use super::error::{ErrorKind, Result};
-use super::http::{Api, Call, Credentials, Http};
+use super::http::{Api, Http};
 use crate::secret::Secret;
 
 /// Client for the Types API of one repository; cheap to clone.
@@ -56,7 +57,7 @@ impl TypesApi {
 
     async fn models(&self, segment: &str) -> Result<Vec<Model>> {
         let credentials = Credentials::Write { token: &self.token, repository: &self.repository };
-        let call = Call { api: Api::Types, url: join(&self.endpoint, &[segment]), credentials };
+        let call = Call::get(Api::Types, join(&self.endpoint, &[segment]), credentials);
         self.http
             .call(&call, |answer| match answer.status.as_u16() {
                 200 => models(&answer),

@@ -194,9 +194,9 @@ async fn watch_files(
 }
 
 /// What the one client for Prismic keeps to, which is made once.
-fn rates(config: &Config) -> [f64; 3] {
+fn rates(config: &Config) -> [f64; 4] {
     let limits = &config.limits;
-    [limits.content_requests, limits.asset_requests, limits.types_requests]
+    [limits.content_requests, limits.asset_requests, limits.types_requests, limits.migration_requests]
 }
 
 /// The same for every scheduler of a vault.
