@@ -51,6 +51,8 @@ pub use report::{
     AssetDiff, DiffReport, DocumentDiff, ModelDiff, RepositoryDiff, SideReport, Tallies, Tally,
     TranslationChange,
 };
+pub(crate) use shape::is_blank;
 pub use snapshots::{DiffOptions, compare_snapshots, compare_with_live};
 pub use title::{asset_title, document_title};
+pub(crate) use title::{text_of, title_of};
 pub use wording::phrases;

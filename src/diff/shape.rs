@@ -118,7 +118,7 @@ fn is_block(object: &Map<String, Value>) -> bool {
 }
 
 /// Whether a field was left blank. There are many ways to write that.
-pub(super) fn is_blank(value: &Value) -> bool {
+pub(crate) fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

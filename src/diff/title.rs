@@ -3,7 +3,7 @@
 //! The title that editors see is in no API. What comes closest is what Prismic makes slugs of: the
 //! first heading. It is content, and so never belongs into logs or errors.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::models::Models;
 
@@ -15,6 +15,11 @@ const NAMES: [&str; 5] = ["title", "name", "headline", "heading", "label"];
 /// Returns what people call a document: the field that its model names as title, else its first
 /// heading, else a field called title or name, else its UID or slug.
 pub fn document_title(document: &Value, models: &Models) -> Option<String> {
+    title_of(document.as_object()?, models)
+}
+
+/// The same for the members of a document.
+pub(crate) fn title_of(document: &Map<String, Value>, models: &Models) -> Option<String> {
     let data = document.get("data").and_then(Value::as_object);
     let type_ = document.get("type").and_then(Value::as_str).unwrap_or_default();
     let by_model = || {
@@ -47,7 +52,7 @@ pub fn asset_title(metadata: &Value) -> Option<String> {
 }
 
 /// The text of a field of one line, or of the first block of rich text that has one.
-fn text_of(field: &Value) -> Option<String> {
+pub(crate) fn text_of(field: &Value) -> Option<String> {
     match field {
         Value::String(text) => tidied(text),
         Value::Array(blocks) => {

@@ -29,7 +29,8 @@ impl Pointer {
         &self.0
     }
 
-    fn push(&mut self, segment: &str) -> usize {
+    /// Goes on to a member or an element; returns what [`back`](Self::back) returns to.
+    pub(crate) fn push(&mut self, segment: &str) -> usize {
         let before = self.0.len();
         self.0.push('/');
         for c in segment.chars() {
@@ -40,6 +41,11 @@ impl Pointer {
             }
         }
         before
+    }
+
+    /// Returns to where a [`push`](Self::push) came from.
+    pub(crate) fn back(&mut self, before: usize) {
+        self.0.truncate(before);
     }
 }
 
@@ -143,7 +149,7 @@ pub fn walk_value(value: &Value, at: &mut Pointer, visitor: &mut dyn Visitor) {
             for (index, element) in elements.iter().enumerate() {
                 let before = at.push(&index.to_string());
                 walk_value(element, at, visitor);
-                at.0.truncate(before);
+                at.back(before);
             }
         }
         Value::String(text) => visitor.string(at, text),
@@ -181,7 +187,7 @@ fn walk_object(
             Value::Object(inner) => walk_object(inner, image.map(|_| key.as_str()), at, visitor),
             other => walk_value(other, at, visitor),
         }
-        at.0.truncate(before);
+        at.back(before);
     }
 }
 
