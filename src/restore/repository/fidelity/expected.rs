@@ -133,10 +133,11 @@ impl Expected {
             if finding.kind == FindingKind::More {
                 continue;
             }
-            let sent_at = if sent_at.is_empty() && !finding.is_left_out { at } else { sent_at };
+            let sent_at = if sent_at.is_empty() { at } else { sent_at };
             let old = change.old_path.as_deref().and_then(|path| relation(path, at));
-            let new = change.new_path.as_deref().filter(|_| !sent_at.is_empty());
-            let new = new.and_then(|path| relation(path, sent_at));
+            let new = change.new_path.as_deref().and_then(|path| relation(path, sent_at));
+            // What was left out is nothing new; what it is missing from may be.
+            let new = new.filter(|relation| !finding.is_left_out || *relation == Relation::Around);
             // Where both are known, the older place counts: what is new there may be anything.
             match if change.old_path.is_some() { old } else { new } {
                 Some(Relation::Within) if finding.kind.causes(change.what) => {
