@@ -73,6 +73,7 @@ mod replicas;
 mod replication;
 mod replication_faults;
 mod restore;
+mod restore_conversion;
 mod retention;
 mod s3_credentials;
 mod s3_server;

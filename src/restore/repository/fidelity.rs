@@ -34,7 +34,7 @@ const ASSET_TEXT_MAX: usize = 500;
 const TAG_MAX: usize = 20;
 
 /// Bytes that Prismic takes of a file.
-const ASSET_BYTES_MAX: u64 = 100 << 20;
+const ASSET_BYTES_MAX: u64 = 100_000_000;
 
 /// Where something was found, for people to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -98,8 +98,8 @@ pub struct Finding {
     pub kind: FindingKind,
     /// Where it stands in the document of the snapshot: a JSON pointer. Never a value.
     pub at: String,
-    /// Where it stands in what is sent, when it is sent and elsewhere: elements before it in a list
-    /// were left out. `None` when it is not sent, or at [`at`](Self::at).
+    /// Where it stands in what is sent, or would, when that is elsewhere: elements before it in a list
+    /// were left out. `None` when it is at [`at`](Self::at) there as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<String>,
     /// Whether it is left out of what is sent.

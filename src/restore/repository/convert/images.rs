@@ -65,6 +65,10 @@ impl Walk<'_> {
             };
             sent.insert(key.to_owned(), value);
         }
+        if !image.get("dimensions").is_some_and(Value::is_object) {
+            // Who knows values by their shape would not take it for an image.
+            self.find(FindingKind::Repaired);
+        }
         let dimensions = image.get("dimensions").filter(|value| !is_nothing(value));
         let shown = dimensions.and_then(|value| self.within("dimensions", |walk| walk.dimensions(value)));
         let edit = image.get("edit").filter(|value| !is_nothing(value));
@@ -111,8 +115,12 @@ impl Walk<'_> {
             self.find(FindingKind::Repaired);
         }
         let mut edit = json!({"x": x, "y": y, "zoom": zoom});
-        if let Some(background) = value.get("background").filter(|color| color.is_string()) {
-            edit["background"] = background.clone();
+        match value.get("background") {
+            Some(background @ Value::String(_)) => edit["background"] = background.clone(),
+            None | Some(Value::Null) => {}
+            Some(_) => {
+                self.within("background", |walk| walk.lost(FindingKind::WrongKind)).unwrap_or_default()
+            }
         }
         Some(edit)
     }

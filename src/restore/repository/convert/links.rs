@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::finding::FindingKind;
 use super::ids::{NewAsset, NewId};
 use super::walk::Walk;
+use crate::diff::is_blank;
 use crate::prismic::asset_url::{is_file_of_prismic, original};
 use crate::prismic::model::LinkModel;
 use crate::prismic::walk::{Link, as_link};
@@ -59,6 +60,8 @@ impl<'a> Walk<'a> {
     fn listed_link(&mut self, value: &Value) -> Option<Value> {
         match self.link(value) {
             SentLink::Filled(link) | SentLink::Empty(link) => Some(link.into()),
+            // One of nothing: the list is one shorter.
+            SentLink::None if is_blank(value) => self.lost(FindingKind::Repaired),
             SentLink::Pending | SentLink::None => None,
         }
     }

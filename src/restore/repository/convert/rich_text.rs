@@ -85,23 +85,30 @@ impl Walk<'_> {
         let text = match block.get("text") {
             Some(Value::String(text)) => text.clone(),
             None | Some(Value::Null) => String::new(),
-            Some(other) => {
-                let text = self.within("text", |walk| walk.text(other))?;
-                text.as_str().unwrap_or_default().to_owned()
+            Some(other @ (Value::Number(_) | Value::Bool(_))) => {
+                self.find(FindingKind::Repaired);
+                other.to_string()
             }
+            Some(_) => return self.lost(FindingKind::WrongKind),
         };
         let length = text.encode_utf16().count() as u64;
         let spans = match block.get("spans") {
             Some(Value::Array(spans)) => {
                 self.within("spans", |walk| walk.list(spans, |walk, span| walk.span(span, length)))
             }
-            None | Some(Value::Null) => Vec::new(),
-            Some(other) => self.within("spans", |walk| walk.unfit(other)).unwrap_or_default(),
+            None | Some(Value::Null) => {
+                self.within("spans", |walk| walk.lost(FindingKind::Repaired)).unwrap_or_default()
+            }
+            Some(_) => self.within("spans", |walk| walk.lost(FindingKind::WrongKind)).unwrap_or_default(),
         };
         let mut sent = json!({"type": kind, "text": text, "spans": spans});
         for key in ["direction", "label"] {
-            if let Some(value) = block.get(key).filter(|value| value.is_string()) {
-                sent[key] = value.clone();
+            match block.get(key) {
+                Some(value @ Value::String(_)) => sent[key] = value.clone(),
+                None | Some(Value::Null) => {}
+                Some(_) => {
+                    self.within(key, |walk| walk.lost::<()>(FindingKind::WrongKind)).unwrap_or_default()
+                }
             }
         }
         Some(sent)
@@ -141,7 +148,7 @@ impl Walk<'_> {
     pub(super) fn table(&mut self, value: &Value) -> Option<Value> {
         let Value::Object(table) = value else { return self.unfit(value) };
         if table.values().all(is_blank) {
-            return None;
+            return if table.is_empty() { None } else { self.lost(FindingKind::Repaired) };
         }
         if !["head", "body"].iter().any(|part| table.get(*part).is_some_and(Value::is_object)) {
             return self.lost(FindingKind::WrongKind);

@@ -28,6 +28,11 @@ pub(super) fn whole_of(value: &Value) -> Option<u64> {
     number.as_u64().or_else(|| of_float(number.as_f64()?))
 }
 
+/// Whether a value is an object whose members all are blank: emptiness in another form.
+fn is_written_out_blank(value: &Value) -> bool {
+    value.as_object().is_some_and(|members| !members.is_empty() && members.values().all(is_blank))
+}
+
 impl Walk<'_> {
     fn repaired(&mut self, value: impl Into<Value>) -> Option<Value> {
         self.find(FindingKind::Repaired);
@@ -113,7 +118,7 @@ impl Walk<'_> {
                 }
                 Some(json!({"latitude": latitude, "longitude": longitude}))
             }
-            _ if value.as_object().is_some_and(|sides| sides.values().all(is_blank)) => None,
+            _ if is_written_out_blank(value) => self.lost(FindingKind::Repaired),
             _ => self.unfit(value),
         }
     }
@@ -127,7 +132,7 @@ impl Walk<'_> {
                 self.find(FindingKind::Embed);
                 Some(json!({"embed_url": url}))
             }
-            None if value.as_object().is_some_and(|members| members.values().all(is_blank)) => None,
+            None if is_written_out_blank(value) => self.lost(FindingKind::Repaired),
             None => self.unfit(value),
         }
     }

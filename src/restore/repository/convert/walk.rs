@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
             findings.push(Finding { kind: FindingKind::More, at, sent_at, is_left_out });
             return;
         }
-        let is_elsewhere = !is_left_out && self.at != self.sent_at;
+        let is_elsewhere = self.at != self.sent_at;
         let sent_at = is_elsewhere.then(|| self.sent_at.as_str().to_owned());
         findings.push(Finding { kind, at: self.at.as_str().to_owned(), sent_at, is_left_out });
     }
@@ -154,7 +154,8 @@ impl<'a> Walk<'a> {
             FieldKind::RichText(model) => self.rich_text_field(model, value),
             FieldKind::Table => self.table(value),
             FieldKind::Group(fields) => match value {
-                Value::Array(rows) if rows.is_empty() => None,
+                // Nothing in rows of nothing: an old way to write an empty group.
+                Value::Array(_) if is_blank(value) => None,
                 Value::Array(rows) => Some(self.rows(fields, rows)),
                 _ => self.unfit(value),
             },

@@ -75,6 +75,14 @@ impl Expected {
         self.absent.contains(document)
     }
 
+    /// About how many bytes of memory it holds.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let of_documents = self.documents.capacity() * (size_of::<(Box<str>, (u32, u32))>() + 1)
+            + self.documents.keys().map(|id| id.len()).sum::<usize>();
+        of_documents + self.findings.capacity() * size_of::<Packed>() + self.places.capacity()
+    }
+
     fn findings(&self, document: &str) -> impl Iterator<Item = (Packed, &str, &str)> {
         let (start, end) = self.documents.get(document).copied().unwrap_or_default();
         self.findings[start as usize..end as usize].iter().map(|packed| {
@@ -133,10 +141,18 @@ impl Expected {
             if finding.kind == FindingKind::More {
                 continue;
             }
-            let sent_at = if sent_at.is_empty() && !finding.is_left_out { at } else { sent_at };
+            let sent_at = if sent_at.is_empty() { at } else { sent_at };
             let old = change.old_path.as_deref().and_then(|path| relation(path, at));
-            let new = change.new_path.as_deref().filter(|_| !sent_at.is_empty());
-            let new = new.and_then(|path| relation(path, sent_at));
+            let new = change.new_path.as_deref().and_then(|path| relation(path, sent_at));
+            // An element that was left out is nothing new: what is there now is the next one. What it
+            // is missing from may be new, and a member may get what its model begins with.
+            let is_element = sent_at.rsplit('/').next().is_some_and(|name| name.parse::<u32>().is_ok());
+            let is_gone = finding.is_left_out && is_element;
+            let new = new.filter(|relation| !is_gone || *relation == Relation::Around);
+            // Of several links in a text, one of which is gone, any may seem to be the one.
+            if finding.kind == FindingKind::Span && is_lost_link(change, at) {
+                return Some((finding.kind, Relation::Within));
+            }
             // Where both are known, the older place counts: what is new there may be anything.
             match if change.old_path.is_some() { old } else { new } {
                 Some(Relation::Within) if finding.kind.causes(change.what) => {
@@ -174,6 +190,13 @@ fn relation(difference: &str, finding: &str) -> Option<Relation> {
         () if is_below(finding, difference) => Some(Relation::Around),
         () => None,
     }
+}
+
+/// Whether a difference is a link that is gone from the text whose mark at `at` was left out.
+fn is_lost_link(change: &Change, at: &str) -> bool {
+    let (Some(path), Some((spans, _))) = (&change.old_path, at.rsplit_once('/')) else { return false };
+    let is_lost = change.what == ChangeKind::LinkChanged && change.new_path.is_none();
+    is_lost && relation(path, spans) == Some(Relation::Within)
 }
 
 fn of_metadata(change: &Change) -> FindingKind {
@@ -217,16 +240,17 @@ impl FindingKind {
     }
 
     /// Whether it can be the reason for a difference of something that it is in: an element of a list
-    /// that was not recognised, or text whose marks differ.
+    /// that was not recognised, a value that looks like one of another kind now, text whose marks
+    /// differ, an image of which another part is shown.
     fn causes_around(self, what: ChangeKind) -> bool {
-        let is_element = matches!(what, ChangeKind::Added | ChangeKind::Removed);
+        let is_whole = matches!(what, ChangeKind::Added | ChangeKind::Removed | ChangeKind::Changed);
         match self {
             Self::Embed | Self::OldFileAddress => false,
-            Self::Span => is_element || what == ChangeKind::FormattingChanged,
-            Self::WrongKind | Self::Repaired | Self::UidMade => {
-                is_element || matches!(what, ChangeKind::Changed | ChangeKind::FormattingChanged)
+            Self::Span => is_whole || what == ChangeKind::FormattingChanged,
+            Self::WrongKind | Self::Repaired => {
+                is_whole || matches!(what, ChangeKind::FormattingChanged | ChangeKind::CropChanged)
             }
-            _ => is_element,
+            _ => is_whole,
         }
     }
 }

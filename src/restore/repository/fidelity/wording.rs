@@ -140,7 +140,7 @@ impl FindingKind {
             ),
             Self::PreviewSettings => ("previews and other settings", "Set them again under Settings."),
             Self::AssetTooLarge => (
-                "files that are too large for the media library (100 MiB)",
+                "files that are too large for the media library (100 MB)",
                 "Make them smaller and upload them by hand, or host them elsewhere.",
             ),
             Self::AssetMissing => (
