@@ -23,6 +23,7 @@ mod find;
 pub mod names;
 pub mod paths;
 mod readme;
+pub mod repository;
 mod selection;
 mod target;
 mod text;

@@ -1,0 +1,3 @@
+//! A repository back into Prismic, through its write APIs.
+
+pub mod journal;
