@@ -128,6 +128,19 @@ pub fn lease_name(key: &str) -> Option<&str> {
 /// What was said to whom.
 pub const NOTIFICATIONS: &str = "state/notifications.json";
 
+/// Below it: copies of the journals of restores.
+pub const RESTORES: &str = "state/restores";
+
+/// Key of the copy of a restore's journal; ids of restores look like snapshot ids.
+pub fn restore(id: &SnapshotId) -> String {
+    format!("{RESTORES}/{id}.json")
+}
+
+/// Returns the restore from the key of the copy of its journal.
+pub fn parse_restore(key: &str) -> Option<SnapshotId> {
+    key.strip_prefix(RESTORES)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
+}
+
 /// Below it: how the runs of jobs went.
 pub const JOBS: &str = "state/jobs";
 

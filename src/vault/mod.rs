@@ -32,6 +32,7 @@ pub mod reader;
 pub mod rebuild;
 pub mod repack;
 pub mod replica;
+pub mod restores;
 pub mod rewrap;
 mod right_version;
 pub mod see_through;

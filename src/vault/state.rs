@@ -40,6 +40,31 @@ pub(super) fn seal(vault: &Vault, key: &str, value: &impl Serialize) -> Result<B
     Ok(seal_by(vault.signer(ROLES)?, key, value))
 }
 
+/// The same for a large file: what takes time for its size is done off the async threads, but for the
+/// signature.
+///
+/// # Errors
+///
+/// Those of [`seal`].
+pub(super) async fn seal_large(
+    vault: &Vault,
+    key: &str,
+    value: impl Serialize + Send + 'static,
+) -> Result<Body> {
+    let signing = vault.signer(ROLES)?;
+    let signed = aside(move || String::from_utf8(to_json(&value)).expect("JSON is text")).await?;
+    let signature = signing.sign(signed.as_bytes(), key);
+    aside(move || Body::bytes(to_json(&Sealed { signed, signature }))).await
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(VaultError::cancelled()),
+    }
+}
+
 /// The same for those who have no open vault yet.
 pub(super) fn seal_by(signing: &SigningKey, key: &str, value: &impl Serialize) -> Body {
     let signed = String::from_utf8(to_json(value)).expect("JSON is text");
@@ -59,7 +84,21 @@ pub(super) async fn read<T: DeserializeOwned>(
     key: &str,
     kind: &str,
 ) -> Result<Option<T>> {
-    let max = vault.limits.small_object_bytes_max;
+    read_up_to(vault, replica, key, kind, vault.limits.small_object_bytes_max).await
+}
+
+/// The same for one that may be larger: at most so many bytes are read.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(super) async fn read_up_to<T: DeserializeOwned>(
+    vault: &Vault,
+    replica: &Replica,
+    key: &str,
+    kind: &str,
+    max: u64,
+) -> Result<Option<T>> {
     let bytes = match replica.store.get(key, max).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind == StoreKind::NotFound => return Ok(None),
@@ -84,7 +123,15 @@ pub(super) async fn store_everywhere(
     value: &impl Serialize,
     code: &str,
 ) -> Result<()> {
-    let body = seal(vault, key, value)?;
+    put_everywhere(vault, key, seal(vault, key, value)?, code).await
+}
+
+/// The same with what was [sealed](seal) before.
+///
+/// # Errors
+///
+/// Those of [`store_everywhere`].
+pub(super) async fn put_everywhere(vault: &Vault, key: &str, body: Body, code: &str) -> Result<()> {
     let puts = vault.replicas.live().map(|replica| {
         let body = body.clone();
         async move { (replica, replica.store.put(key, body, PutMode::Overwrite).await) }

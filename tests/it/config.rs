@@ -82,6 +82,7 @@ signing = { command = ["pass", "show", "prismvault"] }
 [limits]
 content_requests = 50
 asset_requests = 0.5
+migration_requests = 0.25
 asset_downloads = 4
 
 [[replicas]]
@@ -135,6 +136,7 @@ fn every_key_is_read() {
     assert_eq!(config.keys.recovery, None);
     let limits = &config.limits;
     assert_eq!((limits.content_requests, limits.asset_requests), (50.0, 0.5));
+    assert_eq!(limits.migration_requests, 0.25);
     assert_eq!((limits.types_requests, limits.asset_downloads), (Limits::default().types_requests, 4));
 
     let frankfurt = config.replica("frankfurt").unwrap();

@@ -3,3 +3,4 @@
 mod api;
 mod assets;
 mod server;
+mod writing;

@@ -22,6 +22,8 @@ pub(super) struct Request {
     pub(super) target: String,
     /// Head of the request in lower case.
     pub(super) head: String,
+    /// What was sent along.
+    pub(super) body: Vec<u8>,
 }
 
 impl Request {
@@ -137,10 +139,16 @@ async fn serve(
         let (most_at_once, open) = (Arc::clone(&most_at_once), Arc::clone(&open));
         connections.spawn(async move {
             let Some((target, head)) = request_head(&mut stream).await else { return };
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let mut body = vec![0; length.unwrap_or_default()];
+            if stream.read_exact(&mut body).await.is_err() {
+                return;
+            }
             most_at_once.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             let request = {
                 let mut seen = seen.lock().expect("no panic");
-                let request = Request { number: seen.len(), target, head };
+                let request = Request { number: seen.len(), target, head, body };
                 seen.push(request.clone());
                 request
             };
@@ -176,6 +184,7 @@ pub(super) fn limits() -> Limits {
         content_requests: 10_000.0,
         asset_requests: 10_000.0,
         types_requests: 10_000.0,
+        migration_requests: 10_000.0,
         page_size: 2,
         asset_page_size: 3,
         request_attempts: 4,
