@@ -17,6 +17,11 @@ pub struct Limits {
     pub types_requests: f64,
     /// Migration API requests a second and repository. Prismic allows one.
     pub migration_requests: f64,
+    /// Documents that a migration release holds; Prismic's holds 1,000.
+    pub release_documents: u32,
+    /// Time that a published migration release may take to be live, before a restore stops waiting for
+    /// it. Prismic says nothing of it; after a quarter of this it is published once more.
+    pub publish_patience: Duration,
     /// Search pages requested at once.
     pub content_concurrency: usize,
     /// Documents a search page holds; Prismic's maximum is 100.
@@ -291,6 +296,8 @@ impl Default for Limits {
             asset_requests: 1.0,
             types_requests: 4.0,
             migration_requests: 1.0,
+            release_documents: 1000,
+            publish_patience: Duration::from_mins(20),
             content_concurrency: 8,
             page_size: 100,
             asset_page_size: 1000,

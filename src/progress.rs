@@ -28,8 +28,14 @@ pub enum Phase {
     Commit,
     /// Checking objects or content.
     Verify,
-    /// Writing files.
+    /// Writing files or documents back.
     Restore,
+    /// Writing models.
+    Models,
+    /// Waiting until what was published is live.
+    Publish,
+    /// Comparing what was restored with what it was restored from.
+    ReadBack,
     /// Writing an archive.
     Export,
     /// Searching texts.
@@ -61,6 +67,9 @@ impl Phase {
             Self::Commit => "commit",
             Self::Verify => "verifying",
             Self::Restore => "restoring",
+            Self::Models => "models",
+            Self::Publish => "publishing",
+            Self::ReadBack => "reading back",
             Self::Export => "exporting",
             Self::Search => "searching",
             Self::Compare => "comparing",

@@ -60,8 +60,14 @@ const REPOSITORY_KEYS: &[&str] = &[
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
 const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
 const AUDIT_KEYS: &[&str] = &["principal", "host"];
-const LIMITS_KEYS: &[&str] =
-    &["content_requests", "asset_requests", "types_requests", "migration_requests", "asset_downloads"];
+const LIMITS_KEYS: &[&str] = &[
+    "content_requests",
+    "asset_requests",
+    "types_requests",
+    "migration_requests",
+    "asset_downloads",
+    "release_documents",
+];
 const REPLICA_KEYS: &[&str] = &[
     "name",
     "url",
@@ -88,6 +94,8 @@ const RATE_MAX: f64 = 10_000.0;
 /// Most downloads at once that a file may set: each takes a connection and perhaps a file, and
 /// systems allow a process about a thousand.
 const DOWNLOADS_MAX: u64 = 256;
+/// More documents than Prismic says a migration release will ever hold.
+const RELEASE_DOCUMENTS_MAX: u64 = 100_000;
 
 /// What several files may add to.
 #[derive(Default)]
@@ -376,6 +384,11 @@ fn read_limits(value: &Value<'_>, limits: &mut Limits) -> Result<(), ConfigError
         if let Some(rate) = table.read(key, |value| value.rate(RATE_MAX))? {
             *limit = rate;
         }
+    }
+    if let Some(documents) =
+        table.read("release_documents", |value| value.integer(1, RELEASE_DOCUMENTS_MAX))?
+    {
+        limits.release_documents = u32::try_from(documents).unwrap_or(u32::MAX);
     }
     if let Some(downloads) = table.read("asset_downloads", |value| value.integer(1, DOWNLOADS_MAX))? {
         limits.asset_downloads = downloads as usize;

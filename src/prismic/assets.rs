@@ -27,6 +27,9 @@ use super::types::refusal;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
+/// Ids that are asked for in one request: an address with them stays below 2,048 characters.
+const IDS_AT_ONCE: usize = 50;
+
 /// Client for the Asset API of one repository; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AssetApi {
@@ -123,6 +126,28 @@ impl AssetApi {
     pub async fn newest(&self, limit: u32) -> Result<Vec<Asset>> {
         let page = self.page(limit, None).await??;
         Ok(page.items.into_iter().take(limit as usize).collect())
+    }
+
+    /// Reads the assets with these ids, those of them that there are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list`](Self::list).
+    pub async fn with_ids(&self, ids: &[String]) -> Result<Vec<Asset>> {
+        let mut found = Vec::new();
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            let mut url = join(&self.endpoint, &["assets"]);
+            url.query_pairs_mut()
+                .append_pair("limit", &IDS_AT_ONCE.to_string())
+                .extend_pairs(ids.iter().map(|id| ("ids", id)));
+            let call = self.asking(url);
+            let page = self.http.call(&call, |answer| match answer.status.as_u16() {
+                200 => Page::parse(&answer),
+                _ => Err(refusal(&answer)),
+            });
+            found.extend(page.await?.items);
+        }
+        Ok(found)
     }
 
     /// Reads the tags of the media library as they are sent.

@@ -39,7 +39,7 @@ use super::answer::Answer;
 use super::call::{Call, Credentials, Payload, Repeat};
 use super::error::{ErrorKind, Patience, PrismicError, Result};
 use super::form::{Form, Sending};
-use super::pacer::{Lane, Pacer, Pass};
+use super::pacer::{Lane, Pacer, Pass, interval_of};
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::progress::{Progress, Silent, Wait, Waiting, notice_after, notice_silence};
@@ -211,6 +211,12 @@ impl Http {
             self.pacers().values().map(|pacer| (pacer.name().to_owned(), pacer.waited())).collect();
         waits.sort_by_key(|(_, waited)| std::cmp::Reverse(*waited));
         waits
+    }
+
+    /// Time between two requests to an API on the host of `url`, where many are made: what its rate says.
+    pub fn interval(&self, api: Api, url: &Url) -> Duration {
+        let rate = api.rate(self.limits(), url.host_str().unwrap_or_default());
+        rate.map_or(Duration::ZERO, interval_of)
     }
 
     /// By how much the clock of each API's host was ahead of ours in its last answer that told the

@@ -225,14 +225,16 @@ struct Sent {
     answered: Option<Instant>,
 }
 
+/// Time between two requests at a rate. One that makes no sense is read as the strictest that any API
+/// has.
+pub(super) fn interval_of(rate: f64) -> Duration {
+    Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::from_secs(1))
+}
+
 impl Spacing {
     fn new(rate: Option<f64>, now: Instant) -> Self {
         let rate = rate.unwrap_or(f64::INFINITY);
-        // A rate that makes no sense is read as the strictest that any API has.
-        let (rate, interval) = match Duration::try_from_secs_f64(rate.recip()) {
-            Ok(interval) => (rate, interval),
-            Err(_) => (1.0, Duration::from_secs(1)),
-        };
+        let interval = interval_of(rate);
         // A tenth of a second's worth and at most ten: 150 a second stays well below the 200 at
         // which the Content API refuses.
         let burst = (rate / 10.0).floor().clamp(1.0, 10.0);

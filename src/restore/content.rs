@@ -288,10 +288,10 @@ pub(super) async fn extract(
 }
 
 /// An item with all entries that it lies under.
-type Found<'a> = (&'a [&'a CatalogEntry], std::result::Result<ItemData, VaultError>);
+pub(super) type Found<'a> = (&'a [&'a CatalogEntry], std::result::Result<ItemData, VaultError>);
 
 /// Reads items, each once, in the order of the packs; `each` gets those that were read in one go.
-async fn each_batch(
+pub(super) async fn each_batch(
     snapshot: &OpenSnapshot<'_>,
     entries: &[&CatalogEntry],
     watch: Watch<'_>,

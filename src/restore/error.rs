@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::prismic::PrismicError;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 
 /// Result of getting something back.
@@ -20,6 +21,8 @@ pub enum RestoreErrorKind {
     Refused,
     /// The local disk failed.
     Local,
+    /// The repository that is restored into failed, or refuses.
+    Target,
     /// The caller cancelled.
     Cancelled,
 }
@@ -64,6 +67,15 @@ pub enum RestoreError {
         #[source]
         source: io::Error,
     },
+    /// The repository that is restored into failed, or refuses.
+    #[error("{what}")]
+    Target {
+        /// What could not be done.
+        what: String,
+        /// What Prismic answered.
+        #[source]
+        error: Box<PrismicError>,
+    },
     /// The caller cancelled.
     #[error("interrupted")]
     Cancelled,
@@ -79,6 +91,7 @@ impl RestoreError {
             Self::Ambiguous { .. } => RestoreErrorKind::Ambiguous,
             Self::Refused { .. } => RestoreErrorKind::Refused,
             Self::Local { .. } => RestoreErrorKind::Local,
+            Self::Target { .. } => RestoreErrorKind::Target,
             Self::Cancelled => RestoreErrorKind::Cancelled,
         }
     }
@@ -93,6 +106,7 @@ impl RestoreError {
             Self::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free space there, then run the same command again")
             }
+            Self::Target { error, .. } => error.hint(),
             Self::Local { .. } | Self::Cancelled => None,
         }
     }

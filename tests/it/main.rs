@@ -76,6 +76,7 @@ mod replication_faults;
 mod restore;
 mod restore_conversion;
 mod restores;
+mod restoring;
 mod retention;
 mod s3_credentials;
 mod s3_server;

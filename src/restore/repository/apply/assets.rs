@@ -1,0 +1,161 @@
+//! Assets: uploads, which are live at once, and the tags that no upload carries.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::super::super::error::Result;
+use super::super::entries::{Entry, Fate, Request, Thing};
+use super::super::source::SourceAsset;
+use super::{Applying, Made, Sent};
+use crate::prismic::AssetData;
+use crate::prismic::write::{AssetChange, Upload, UploadedAsset};
+use crate::progress::Phase;
+use crate::vault::pack::ItemData;
+
+/// Longest text of an asset that the media library takes, in characters.
+pub(in super::super) const TEXT_CHARS_MAX: usize = 500;
+
+impl Applying<'_> {
+    /// Uploads the assets that the target lacks.
+    pub(super) async fn assets(&mut self) -> Result<()> {
+        let work = self.work();
+        for id in &work.assets_there {
+            self.take_asset(id).await?;
+        }
+        let tags = self.tags().await?;
+        self.progress.start(Phase::Assets, Some(work.uploads.len() as u64));
+        for at in &work.uploads {
+            let asset = &work.source.assets[*at];
+            self.asset(asset, &tags).await?;
+            self.progress.advance(Phase::Assets, 1, asset.bytes);
+        }
+        self.progress.finish(Phase::Assets);
+        Ok(())
+    }
+
+    /// Notes that the target has an asset under its old id.
+    async fn take_asset(&mut self, id: &str) -> Result<()> {
+        if self.recorded.assets.contains_key(id) {
+            return Ok(());
+        }
+        let url = self.existing.assets.get(id).and_then(|asset| asset.url.as_ref()).map(ToString::to_string);
+        self.note(Entry::Taken { thing: Thing::Asset(id.into()), id: id.to_owned(), url, published: None })
+            .await
+    }
+
+    async fn asset(&mut self, asset: &SourceAsset, tags: &BTreeMap<String, String>) -> Result<()> {
+        let request = Request::Upload(asset.id.clone());
+        for _ in 0..3 {
+            match self.fate(&request) {
+                Fate::Done => return self.describe(asset, tags).await,
+                Fate::Refused => return Ok(()),
+                Fate::Unknown => self.find_upload(asset, &request).await?,
+                Fate::Undone => self.upload(asset, request.clone()).await?,
+            }
+        }
+        match self.fate(&request) {
+            Fate::Done => self.describe(asset, tags).await,
+            _ => {
+                self.problem("asset-unsure", &asset.id, "whether the target has this asset is not known");
+                Ok(())
+            }
+        }
+    }
+
+    async fn upload(&mut self, asset: &SourceAsset, request: Request) -> Result<()> {
+        let Some(original) = asset.original else { return Ok(()) };
+        let data = match self.reader.item(original).await {
+            Ok(ItemData::Memory(bytes)) => AssetData::Memory(bytes),
+            Ok(ItemData::File(file, _)) => AssetData::File(file),
+            Err(error) => {
+                self.problem("asset-unreadable", &asset.id, error.to_string());
+                return Ok(());
+            }
+        };
+        let (writer, cut) =
+            (self.writer, |text: &Option<String>| shortened(text.as_deref().unwrap_or_default()));
+        let filename = asset.filename.as_deref().unwrap_or(&asset.id);
+        let (alt, notes, credits) = (cut(&asset.alt), cut(&asset.notes), cut(&asset.credits));
+        let sending = async {
+            let upload = Upload {
+                filename,
+                data: &data,
+                len: asset.bytes,
+                media_type: None,
+                alt: &alt,
+                notes: &notes,
+                credits: &credits,
+            };
+            writer.upload_asset(upload).await
+        };
+        match self.send(request, sending, made).await? {
+            Sent::Done(_) | Sent::Lost => {}
+            Sent::Refused(error) => {
+                let why = format!("the target does not take this asset: {error}");
+                self.problem("asset-refused", &asset.id, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks in the media library for an upload whose answer was lost: the newest of the same name and
+    /// size that nobody else claims. Two of equal name, size and time are as good as each other only if
+    /// their bytes are: so one that another upload of this restore may be is not taken.
+    async fn find_upload(&mut self, asset: &SourceAsset, request: &Request) -> Result<()> {
+        let newest = self.writer.newest_assets(self.limits.asset_page_size).await;
+        let newest = newest.map_err(|error| self.stopped(error))?;
+        let before = self.recorded.begun.as_ref().and_then(|begun| begun.newest.asset);
+        let claimed: HashSet<&str> = self.recorded.assets.values().map(|asset| asset.id.as_str()).collect();
+        let filename = asset.filename.as_deref().unwrap_or(&asset.id);
+        let found = newest.into_iter().find(|there| {
+            !claimed.contains(there.id.as_str())
+                && there.filename.as_deref() == Some(filename)
+                && there.size == Some(asset.bytes)
+                && there.created_at.map(|at| at.timestamp_millis()) > before
+        });
+        let request = request.clone();
+        match found {
+            Some(there) => {
+                let url = there.url.as_ref().map(ToString::to_string);
+                self.note(Entry::Done { request, id: Some(there.id), url, incomplete: false }).await
+            }
+            None => self.note(Entry::Undone { request, refused: false }).await,
+        }
+    }
+
+    /// Gives an asset its tags.
+    async fn describe(&mut self, asset: &SourceAsset, tags: &BTreeMap<String, String>) -> Result<()> {
+        let request = Request::Describe(asset.id.clone());
+        if asset.tags.is_empty() || matches!(self.fate(&request), Fate::Done | Fate::Refused) {
+            return Ok(());
+        }
+        let Some(there) = self.recorded.assets.get(&asset.id).map(|asset| asset.id.clone()) else {
+            return Ok(());
+        };
+        let names = asset.tags.iter().filter_map(|id| self.work().source.tags.get(id));
+        let tags: Vec<String> = names.filter_map(|name| tags.get(name).cloned()).collect();
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let (writer, change) = (self.writer, AssetChange { tags: Some(tags), ..AssetChange::default() });
+        let sending = async { writer.describe_asset(&there, &change).await };
+        match self.send(request, sending, |()| Made::default()).await? {
+            Sent::Done(()) => {}
+            Sent::Lost => {
+                self.problem("asset-tags-unsure", &asset.id, "whether this asset has its tags is not known");
+            }
+            Sent::Refused(error) => {
+                self.problem("asset-tags-refused", &asset.id, format!("the asset has no tags: {error}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn made(asset: &UploadedAsset) -> Made {
+    Made { id: Some(asset.id.clone()), url: asset.url.as_ref().map(ToString::to_string), incomplete: false }
+}
+
+/// Returns a text that the media library takes.
+fn shortened(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}

@@ -1,0 +1,485 @@
+//! One document, or one field of it, back to what it was: as a draft in the migration release.
+//!
+//! The exact way, for what an editor broke: only what this document needs is read, of the snapshot as
+//! of the target, and what would change is shown first. What is written is a whole document (the API
+//! replaces), so drafts that are newer than the live version, which no API shows, would be lost: that
+//! is said. An editor looks at it and publishes it, or removes it.
+//!
+//! It is carried out as a small restore of a repository is: same journal, same requests, same care with
+//! lost answers.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::super::error::{RestoreError, Result};
+use super::super::paths::{Place, place};
+use super::apply::{Applied, Applying, Tools};
+use super::convert::{Converted, Finding, NewAsset, NewId, NewIds, TargetModels, convert};
+use super::entries::{Entry, Newest};
+use super::existing::{Documents, Existing};
+use super::field::FieldPath;
+use super::ids::AssetNames;
+use super::models::is_same;
+use super::order::Step;
+use super::plan::{Leader, Plan, Planned, Refusal, Work};
+use super::run::RepositoryRestore;
+use super::source::{CUSTOM_TYPES, SLICES, Source, memory};
+use super::survey::Surveyed;
+use crate::diff::{Bounds, ItemDiff, Models, SameIds, compare_documents, document_title};
+use crate::ids::{ItemId, Name, SnapshotId};
+use crate::prismic::model::Model;
+use crate::prismic::{AssetHosts, Document, parse_json};
+use crate::snapshot::names::segment;
+use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
+use crate::vault::tree;
+
+/// Documents that linked to one that is gone, of which a report names as many.
+const LINKED_BY_MAX: usize = 1000;
+
+/// A restore of one document.
+pub struct DocumentRestore<'a> {
+    /// What it shares with a restore of a repository. Its choice is this document, with the assets that
+    /// it uses, in place of what is there, not published.
+    pub restore: RepositoryRestore<'a>,
+    /// Id of the document.
+    pub id: &'a str,
+    /// The one field that is restored; `None`: all of it.
+    pub field: Option<&'a FieldPath>,
+}
+
+/// What restoring a document will do.
+#[derive(Debug, Serialize)]
+pub struct DocumentPlan {
+    /// Repository of the snapshot.
+    pub source: Name,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// The target, by its name of the configuration.
+    pub target: Name,
+    /// Prismic's name of the target.
+    pub repository: String,
+    /// Id of the document.
+    pub id: String,
+    /// Id of its custom type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// Its language.
+    pub language: String,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Whether the target has it published.
+    pub is_live: bool,
+    /// What changes in the live version.
+    pub diff: ItemDiff,
+    /// Ids of assets that are gone and are uploaded again.
+    pub assets: Vec<String>,
+    /// Where it is gone: ids of the documents that linked to it when the snapshot was taken, and lead
+    /// nowhere until somebody points them to its new id.
+    pub linked_by: Vec<String>,
+    /// What Prismic cannot take back of it.
+    pub findings: Vec<Finding>,
+    /// What stands in the way.
+    pub refusals: Vec<Refusal>,
+    #[serde(skip)]
+    plan: Plan,
+    #[serde(skip)]
+    existing: Existing,
+    /// The newest of the target: an upload whose answer is lost is newer.
+    #[serde(skip)]
+    newest: Newest,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub struct DocumentReport {
+    /// Id of the restore.
+    pub restore: SnapshotId,
+    /// Id of the document in the target; `None` where the answer to its creation was lost.
+    pub new_id: Option<String>,
+    /// Whether it is there as a draft.
+    pub is_staged: bool,
+    /// What went wrong.
+    pub problems: Vec<crate::progress::Problem>,
+}
+
+/// What is read of the snapshot.
+struct Read {
+    bytes: Bytes,
+    document: Document,
+    custom_type: Option<Bytes>,
+    slices: BTreeMap<String, Bytes>,
+    item: ItemId,
+    catalog: Vec<CatalogEntry>,
+}
+
+/// Every id as it is, for a look at what a document needs.
+struct SameIdsThere<'a> {
+    names: &'a AssetNames,
+}
+
+impl NewIds for SameIdsThere<'_> {
+    fn document(&self, _old: &str) -> NewId<'_> {
+        NewId::Known("AAAAAAAAAAAAAAAA")
+    }
+
+    fn asset(&self, _old: &str) -> Option<NewAsset<'_>> {
+        Some(NewAsset { id: "AAAAAAAAAAAAAAAA", url: "" })
+    }
+
+    fn asset_at(&self, address: &url::Url) -> Option<&str> {
+        self.names.asset_at(address)
+    }
+
+    fn is_of_library(&self, address: &url::Url) -> bool {
+        self.names.is_of_library(address)
+    }
+}
+
+impl DocumentRestore<'_> {
+    /// Reads what is needed, and plans. Nothing is written anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::super::RestoreErrorKind::NotFound) when the snapshot has no such document or
+    /// the field is nowhere; those of the vault and of the target.
+    pub async fn plan(&self) -> Result<DocumentPlan> {
+        let base = &self.restore;
+        let (reader, writer) = base.clients()?;
+        writer.check_migration().await.map_err(|error| base.unreachable(error))?;
+        let read = self.read().await?;
+        let failed = |error| base.unreachable(error);
+        let root = reader.content().root().await.map_err(failed)?;
+        let live = reader.documents_with(&root, &[self.id.to_owned()]).await.map_err(failed)?;
+        let live = live.into_iter().find(|document| document.id == self.id);
+        let wanted = self.wanted(&read, live.as_ref())?;
+        let (custom_types, slices) = reader.models().await.map_err(failed)?;
+        let refusals = self.model_refusals(&read, &custom_types, &slices);
+        let models: Vec<Model> = custom_types
+            .values()
+            .chain(slices.values())
+            .filter_map(|bytes| Model::parse(&parse_json(bytes).ok()?).ok())
+            .collect();
+        let target_models = Arc::new(TargetModels::new(models));
+        let names = AssetNames::new(
+            &Source::default(),
+            AssetHosts::new(&base.target.endpoints, &base.target.asset_hosts),
+        );
+        let looked = convert(&object(&wanted), &target_models, &SameIdsThere { names: &names });
+        let looked: Converted = looked.map_err(|error| RestoreError::Refused {
+            what: error.to_string(),
+            hint: "restore the model first, with the documents of its type: `prismvault restore repository … --only type=…`"
+                .to_owned(),
+        })?;
+        let needed: Vec<String> = looked
+            .links
+            .iter()
+            .chain(read.document.alternate_languages.iter().map(|one| &one.id))
+            .cloned()
+            .collect();
+        let mut documents = Documents::default();
+        let there = reader.documents_with(&root, &needed).await.map_err(failed)?;
+        there.iter().chain(&live).for_each(|document| documents.add(document));
+        let used: Vec<String> = looked.assets.iter().cloned().collect();
+        let assets = reader.assets_with(&used).await.map_err(failed)?;
+        let gone: BTreeSet<&str> =
+            used.iter().map(String::as_str).filter(|id| !assets.contains_key(*id)).collect();
+        let source = self.gone_assets(&read, &gone).await?;
+        let tags =
+            if source.tags.is_empty() { BTreeMap::new() } else { reader.tags().await.map_err(failed)? };
+        let existing = Existing { root, custom_types, slices, tags, assets, documents };
+        self.planned(read, wanted, live, (target_models, source, existing, looked), refusals).await
+    }
+
+    /// Puts together what the run needs.
+    async fn planned(
+        &self,
+        read: Read,
+        wanted: Bytes,
+        live: Option<Document>,
+        (target_models, source, existing, looked): (Arc<TargetModels>, Source, Existing, Converted),
+        mut refusals: Vec<Refusal>,
+    ) -> Result<DocumentPlan> {
+        let base = &self.restore;
+        let manifest = base.snapshot.manifest();
+        let document = &read.document;
+        if live.is_none() && self.field.is_some() {
+            refusals.push(Refusal {
+                code: "document-gone",
+                what: format!(
+                    "the target has no document {}, so one field of it cannot be restored",
+                    self.id
+                ),
+                next: "restore the whole document: without --field".to_owned(),
+            });
+        }
+        let mut models = Models::default();
+        read.custom_type.iter().for_each(|bytes| models.add_custom_type(bytes));
+        read.slices.values().for_each(|bytes| models.add_slice(bytes));
+        let diff = match &live {
+            Some(live) => {
+                let bounds = Bounds::from(base.http.limits());
+                compare_documents(&live.bytes, &wanted, &models, &SameIds, bounds).unwrap_or_default()
+            }
+            None => ItemDiff::default(),
+        };
+        let newest = match source.assets.is_empty() {
+            true => Newest::default(),
+            false => {
+                let newest =
+                    base.clients()?.1.newest_assets(1).await.map_err(|error| base.unreachable(error))?;
+                let created = newest.iter().filter_map(|asset| asset.created_at).max();
+                Newest { document: None, asset: created.map(|at| at.timestamp_millis()) }
+            }
+        };
+        let linked_by = if live.is_none() { self.linked_by().await? } else { Vec::new() };
+        let surveyed = Surveyed {
+            id: self.id.into(),
+            type_: document.type_.as_str().into(),
+            language: document.lang.as_str().into(),
+            uid: looked.uid.as_deref().map(Into::into),
+            item: read.item,
+            links: looked.links.iter().map(|id| id.as_str().into()).collect(),
+            translations: document.alternate_languages.iter().map(|one| one.id.as_str().into()).collect(),
+        };
+        let leader = document.alternate_languages.iter().find_map(|one| existing.documents.id(&one.id));
+        let planned = Planned {
+            there: live.is_some().then(|| self.id.into()),
+            translation_of: leader.map(|id| Leader::There(id.into())),
+            overlay: Some(wanted),
+            document: surveyed,
+        };
+        let names =
+            AssetNames::new(&source, AssetHosts::new(&base.target.endpoints, &base.target.asset_hosts));
+        let mut work = Work::new(vec![planned], super::models::ModelPlan::default(), target_models, names);
+        work.assets_there = existing.assets.keys().map(|id| id.as_str().into()).collect();
+        work.uploads = (0..source.assets.len()).filter(|at| source.assets[*at].original.is_some()).collect();
+        work.tags = source
+            .tags
+            .iter()
+            .filter(|(_, name)| !existing.tags.contains_key(*name))
+            .map(|(id, _)| id.clone())
+            .collect();
+        work.steps = match live {
+            Some(_) => vec![Step::Replace { node: 0 }],
+            None => vec![Step::Create { node: 0, complete: true }],
+        };
+        work.source = source;
+        let assets = work.uploads.iter().map(|at| work.source.assets[*at].id.to_string()).collect();
+        let title = parse_json(&read.bytes).ok().and_then(|value| document_title(&value, &models));
+        Ok(DocumentPlan {
+            source: manifest.repository.clone(),
+            snapshot: manifest.snapshot.clone(),
+            target: base.target.name.clone(),
+            repository: base.target.repository.clone(),
+            id: self.id.to_owned(),
+            type_: document.type_.clone(),
+            language: document.lang.clone(),
+            title,
+            is_live: live.is_some(),
+            diff,
+            assets,
+            linked_by,
+            findings: looked.findings,
+            refusals,
+            plan: base.small_plan(work),
+            existing,
+            newest,
+        })
+    }
+
+    /// Carries out a plan.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](super::super::RestoreErrorKind::Refused) when something stands in the way; those of
+    /// the target, after which the same call goes on.
+    pub async fn run(&self, planned: &DocumentPlan) -> Result<DocumentReport> {
+        if let Some(refusal) = planned.refusals.first() {
+            return Err(RestoreError::Refused { what: refusal.what.clone(), hint: refusal.next.clone() });
+        }
+        let base = &self.restore;
+        let (reader, writer) = base.clients()?;
+        let keeper = base.keeper();
+        let left = keeper.left().await?;
+        let recorded = left.recorded();
+        let kept = keeper.open(left, base.clock.now(), planned.newest).await?;
+        let tools = Tools {
+            snapshot: base.snapshot,
+            target: &reader,
+            writer: &writer,
+            limits: base.http.limits(),
+            clock: base.clock,
+            progress: base.progress,
+            cancel: base.cancel,
+        };
+        let mut applying =
+            Applying::new(&tools, (&planned.plan, base.choice, &planned.existing), &kept, recorded);
+        let applied = keeper.copying(&kept, applying.run()).await;
+        let (recorded, mut problems) = (applying.recorded, applying.problems);
+        let new_id = recorded.documents.get(self.id).map(|document| document.id.clone());
+        let is_staged = matches!(applied, Ok(Applied::WaitsForPublish { .. } | Applied::Live))
+            && recorded.unknown().next().is_none()
+            && recorded.refused().next().is_none();
+        if is_staged {
+            // It is an editor's from here on; the same command begins anew.
+            kept.journal.lock().await.append(&Entry::Finished { at: base.clock.now() }).await?;
+        }
+        problems.extend(keeper.copy(&kept).await);
+        applied?;
+        Ok(DocumentReport { restore: kept.id, new_id, is_staged, problems })
+    }
+
+    /// Reads the document and its models from the snapshot.
+    async fn read(&self) -> Result<Read> {
+        let snapshot = self.restore.snapshot;
+        let own = segment(snapshot.vault().item_key()?, self.id);
+        let catalog = snapshot.catalog().await?;
+        let found = catalog.iter().find_map(|entry| match place(&entry.path) {
+            Place::Document { release: None, type_, id, .. } if id == own => Some((entry.item, type_)),
+            _ => None,
+        });
+        let (item, type_) = found.ok_or_else(|| RestoreError::NotFound {
+            what: format!("the snapshot has no published document {}", self.id),
+            hint: "`prismvault find ID --all` looks in every snapshot".to_owned(),
+        })?;
+        let model_of_type = format!("models/{CUSTOM_TYPES}/{type_}.json");
+        let mut paths: HashMap<ItemId, &str> = HashMap::from([(item, "")]);
+        for entry in &catalog {
+            let is_slice = entry.path.strip_prefix("models/").is_some_and(|rest| rest.starts_with(SLICES));
+            if is_slice || *entry.path == *model_of_type {
+                paths.insert(entry.item, &entry.path);
+            }
+        }
+        let (mut bytes, mut custom_type, mut slices) = (None, None, BTreeMap::new());
+        let items: Vec<ItemId> = paths.keys().copied().collect();
+        snapshot
+            .reader()
+            .for_each(items, async |id, data| {
+                let data = memory(data?)?;
+                match paths[&id] {
+                    "" => bytes = Some(data),
+                    path if *path == *model_of_type => custom_type = Some(data),
+                    _ => {
+                        let value = parse_json(&data).unwrap_or_default();
+                        if let Some(id) = super::source::text(&value, "id") {
+                            slices.insert(id, data);
+                        }
+                    }
+                }
+                Ok::<_, RestoreError>(())
+            })
+            .await?;
+        let bytes: Bytes = bytes.unwrap_or_default();
+        let document = Document::parse(&bytes).map_err(|error| RestoreError::NotFound {
+            what: format!("what the snapshot has of {} cannot be used: {error}", self.id),
+            hint: "choose another snapshot".to_owned(),
+        })?;
+        Ok(Read { bytes, document, custom_type, slices, item, catalog })
+    }
+
+    /// Returns the document as it is to be: that of the snapshot, or the live one with one field of it.
+    fn wanted(&self, read: &Read, live: Option<&Document>) -> Result<Bytes> {
+        let (Some(field), Some(live)) = (self.field, live) else { return Ok(read.bytes.clone()) };
+        let merged = field.put(&object(&read.bytes), &object(&live.bytes));
+        let merged = merged.map_err(|error| RestoreError::NotFound {
+            what: error.to_string(),
+            hint: "`prismvault diff SNAPSHOT live --fields` shows the paths of what differs".to_owned(),
+        })?;
+        Ok(Value::Object(merged).to_string().into())
+    }
+
+    /// A document is not put into a model that it was not made for.
+    fn model_refusals(
+        &self,
+        read: &Read,
+        custom_types: &BTreeMap<String, Bytes>,
+        slices: &BTreeMap<String, Bytes>,
+    ) -> Vec<Refusal> {
+        let bounds = Bounds::from(self.restore.http.limits());
+        let mut differ = Vec::new();
+        let type_ = &read.document.type_;
+        match (&read.custom_type, custom_types.get(type_)) {
+            (Some(then), Some(now)) if is_same(then, now, bounds) => {}
+            _ => differ.push(format!("the custom type {type_}")),
+        }
+        let mut used = BTreeSet::new();
+        slice_types(&Value::Object(object(&read.bytes)), &mut used);
+        for id in used.iter().filter(|id| read.slices.contains_key(*id)) {
+            if slices.get(id).is_none_or(|now| !is_same(&read.slices[id], now, bounds)) {
+                differ.push(format!("the slice {id}"));
+            }
+        }
+        if differ.is_empty() {
+            return Vec::new();
+        }
+        vec![Refusal {
+            code: "models-differ",
+            what: format!(
+                "the target has not the model that the document was made for: {}",
+                differ.join(", ")
+            ),
+            next: "bring the model back first, or restore with `prismvault restore repository … --only id=… \
+                   --on-conflict skip`, which says what is lost"
+                .to_owned(),
+        }]
+    }
+
+    /// Reads what the snapshot has of assets that are gone in the target.
+    async fn gone_assets(&self, read: &Read, gone: &BTreeSet<&str>) -> Result<Source> {
+        if gone.is_empty() {
+            return Ok(Source::default());
+        }
+        let key = self.restore.snapshot.vault().item_key()?;
+        let segments: HashSet<String> = gone.iter().map(|id| segment(key, id)).collect();
+        let wanted: Vec<CatalogEntry> = read
+            .catalog
+            .iter()
+            .filter(|entry| match place(&entry.path) {
+                Place::Asset { id, .. } => segments.contains(id),
+                _ => *entry.path == *"repository/asset-tags.json",
+            })
+            .cloned()
+            .collect();
+        let mut source = Source::of(self.restore.snapshot, &wanted, self.restore.watch_documents()).await?;
+        let used: HashSet<String> = source.assets.iter().flat_map(|asset| asset.tags.clone()).collect();
+        source.tags.retain(|id, _| used.contains(id));
+        Ok(source)
+    }
+
+    /// Finds the documents that linked to this one when the snapshot was taken.
+    async fn linked_by(&self) -> Result<Vec<String>> {
+        let snapshot = self.restore.snapshot;
+        let reader = snapshot.reader();
+        let links: Vec<LinkEntry> = tree::read_all(&reader, &snapshot.manifest().links).await?;
+        let linking = links.iter().filter(|entry| entry.links.iter().any(|id| **id == *self.id));
+        let ids = linking.filter_map(|entry| match place(&entry.path) {
+            Place::Document { release: None, id, .. } => Some(id.to_owned()),
+            _ => None,
+        });
+        Ok(ids.take(LINKED_BY_MAX).collect())
+    }
+}
+
+/// Returns the object that a document is; an empty one where it is none.
+fn object(bytes: &[u8]) -> Map<String, Value> {
+    match parse_json(bytes) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+/// Types of all slices in a document.
+fn slice_types(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(elements) => elements.iter().for_each(|element| slice_types(element, found)),
+        Value::Object(members) => {
+            found.extend(members.get("slice_type").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| slice_types(member, found));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,178 @@
+//! The journal of a restore on this host and its copy in the vault: finding, opening, copying.
+//!
+//! A restore is known by what it restores to where: whoever gives the same command goes on with it, on
+//! this host from its own file, on another from the copy. The copy may be older by a minute: requests
+//! that it does not know of are found as those whose answer was lost are, where they can be.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify};
+
+use super::super::error::Result;
+use super::entries::{Begun, Entry, Newest, Recorded};
+use super::journal::Journal;
+use crate::clock::{Clock, Timestamp};
+use crate::ids::SnapshotId;
+use crate::progress::Problem;
+use crate::snapshot::Target;
+use crate::vault::open::Vault;
+use crate::vault::restores::{self, RestoreCopy};
+
+/// How often the journal is copied to the vault while a restore runs.
+const COPY_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps the journal of one restore.
+pub(super) struct Keeper<'a> {
+    pub(super) vault: &'a Vault,
+    /// Where journals are kept on this host.
+    pub(super) directory: &'a Path,
+    pub(super) snapshot: &'a SnapshotId,
+    pub(super) target: &'a Target,
+    /// Digest of what was chosen.
+    pub(super) choice: String,
+    pub(super) clock: &'a dyn Clock,
+}
+
+/// A restore that was left, or none.
+#[derive(Debug, Default)]
+pub(super) struct Left(Option<(SnapshotId, Vec<Entry>)>);
+
+impl Left {
+    /// What its lines say.
+    pub(super) fn recorded(&self) -> Recorded {
+        Recorded::of(self.0.iter().flat_map(|(_, entries)| entries))
+    }
+}
+
+/// The open journal of a restore, as the run and whoever copies it share it.
+pub(super) struct Kept {
+    /// Id of the restore.
+    pub(super) id: SnapshotId,
+    pub(super) journal: Arc<Mutex<Journal<Entry>>>,
+    /// Told after each step.
+    pub(super) step_done: Notify,
+    /// The first line, or that of going on.
+    pub(super) first: Entry,
+}
+
+impl Keeper<'_> {
+    /// Finds the journal of this restore, if it was left: of those on this host and in the vault the
+    /// one with more lines. One that is finished is not gone on with.
+    ///
+    /// # Errors
+    ///
+    /// When a journal on this host cannot be read.
+    pub(super) async fn left(&self) -> Result<Left> {
+        let mut found: Vec<(SnapshotId, Vec<Entry>)> = Vec::new();
+        for id in Journal::<Entry>::list(self.directory)? {
+            let entries = Journal::read(self.directory, &id)?;
+            found.push((id, entries));
+        }
+        for copy in restores::load_all(self.vault).await {
+            match Journal::<Entry>::parse(&copy.journal) {
+                Ok(entries) => found.push((copy.restore, entries)),
+                Err(error) => {
+                    let detail = format!("its copy of the journal is not believed: {error}");
+                    tracing::warn!(restore = copy.restore.as_str(), "{detail}");
+                }
+            }
+        }
+        let recorded = |entries: &Vec<Entry>| Recorded::of(entries);
+        // One that is finished here may be older in the vault.
+        let finished: HashSet<SnapshotId> = found
+            .iter()
+            .filter(|(_, entries)| recorded(entries).finished().is_some())
+            .map(|(id, _)| id.clone())
+            .collect();
+        found.retain(|(id, entries)| {
+            let is_it = |begun: Begun| {
+                begun.snapshot == *self.snapshot
+                    && begun.target == self.target.name
+                    && begun.repository == self.target.repository
+                    && begun.choice == self.choice
+            };
+            !finished.contains(id) && recorded(entries).begun.is_some_and(is_it)
+        });
+        Ok(Left(found.into_iter().max_by_key(|(id, entries)| (id.time(), entries.len()))))
+    }
+
+    /// Opens the journal that was left, or a new one, and writes its first line or that it goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the local disk, and when another process has it open.
+    pub(super) async fn open(&self, left: Left, at: Timestamp, newest: Newest) -> Result<Kept> {
+        let (id, mut journal, first) = match left.0 {
+            Some((id, entries)) => {
+                let journal = Journal::go_on(self.directory, &id, &entries)?;
+                (id, journal, Entry::Resumed { at })
+            }
+            None => {
+                let id = SnapshotId::new(self.clock.now());
+                let journal = Journal::create(self.directory, &id)?;
+                let begun = Begun {
+                    restore: id.clone(),
+                    snapshot: self.snapshot.clone(),
+                    target: self.target.name.clone(),
+                    repository: self.target.repository.clone(),
+                    choice: self.choice.clone(),
+                    at,
+                    newest,
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                };
+                (id, journal, Entry::Begun(begun))
+            }
+        };
+        journal.append(&first).await?;
+        Ok(Kept { id, journal: Arc::new(Mutex::new(journal)), step_done: Notify::new(), first })
+    }
+
+    /// Awaits work on a restore, and copies its journal to the vault each minute and after each step.
+    pub(super) async fn copying<T>(&self, kept: &Kept, work: impl Future<Output = T>) -> T {
+        let copies = async {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(COPY_EVERY) => {}
+                    () = kept.step_done.notified() => {}
+                }
+                if let Some(problem) = self.copy(kept).await {
+                    tracing::warn!("{}", problem.detail);
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = copies => never,
+        }
+    }
+
+    /// Copies the journal to the vault. That it cannot be is a problem, and does not end the restore: on
+    /// the worst day the vault may be readable only.
+    pub(super) async fn copy(&self, kept: &Kept) -> Option<Problem> {
+        let (journal, lines) = {
+            let journal = kept.journal.lock().await;
+            (journal.text().await, journal.lines())
+        };
+        let copied = match journal {
+            Ok(journal) => {
+                let copy = RestoreCopy {
+                    restore: kept.id.clone(),
+                    snapshot: self.snapshot.clone(),
+                    target: self.target.name.clone(),
+                    lines,
+                    journal,
+                };
+                restores::store(self.vault, &copy).await.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        let why = copied.err()?;
+        let detail = format!(
+            "no replica holds the newest lines of the journal, so another host could not go on: {why}"
+        );
+        Some(Problem::new("journal-not-copied", kept.id.as_str(), detail))
+    }
+}

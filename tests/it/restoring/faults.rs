@@ -1,0 +1,79 @@
+//! Lost answers, kills, and hosts that go on: nothing twice, nothing missing.
+
+use prismvault::sandbox::{Endpoint, ErrorRate, Faults, RateLimit, RetryAfter};
+
+use super::{Rehearsal, content};
+
+/// Runs it until it is done.
+async fn until_done(rehearsal: &Rehearsal) -> prismvault::restore::repository::Report {
+    for _ in 0..40 {
+        match rehearsal.run().await {
+            Ok(report) if report.read_back.is_some() => return report,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    panic!("it never ends: {:?}", rehearsal.run().await);
+}
+
+#[tokio::test]
+async fn lost_answers_make_nothing_twice() {
+    for seed in 1..4 {
+        let rehearsal = Rehearsal::of(content(50, 10, seed)).await;
+        rehearsal.control().set_faults(Faults {
+            seed,
+            lost_answers: 0.15,
+            lost_requests: 0.1,
+            late_errors: Some(ErrorRate { status: 504, share: 0.05 }),
+            ..Faults::default()
+        });
+        let report = until_done(&rehearsal).await;
+        rehearsal.assert_restored(&report);
+        assert_eq!(report.possible_orphans, [] as [String; 0]);
+    }
+}
+
+#[tokio::test]
+async fn refusals_above_the_rate_are_waited_for() {
+    let rehearsal = Rehearsal::of(content(30, 5, 4)).await;
+    rehearsal.control().set_faults(Faults {
+        rate_limit: Some(RateLimit { per_second: 40, retry_after: RetryAfter::Seconds(1) }),
+        ..Faults::default()
+    });
+    let report = until_done(&rehearsal).await;
+    rehearsal.assert_restored(&report);
+}
+
+#[tokio::test]
+async fn a_restore_that_is_killed_at_any_write_goes_on() {
+    for (endpoint, numbers) in [
+        (Endpoint::Slices, 1..3),
+        (Endpoint::CustomTypes, 2..4),
+        (Endpoint::Assets, 3..14),
+        (Endpoint::Documents, 1..40),
+        (Endpoint::Publish, 1..2),
+    ] {
+        for n in numbers.step_by(4) {
+            let rehearsal = Rehearsal::of(content(24, 6, 5)).await;
+            let killed = rehearsal.killed_at(endpoint, n).await;
+            let report = match killed {
+                Some(outcome) => outcome.unwrap(),
+                None => until_done(&rehearsal).await,
+            };
+            rehearsal.assert_restored(&report);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_host_goes_on_from_the_copy_in_the_vault() {
+    let mut rehearsal = Rehearsal::of(content(24, 6, 6)).await;
+    rehearsal.control().set_faults(Faults {
+        lost_answers_to: (10..13).map(|n| (Endpoint::Documents, n)).collect(),
+        ..Faults::default()
+    });
+    let stopped = rehearsal.run().await;
+    assert!(stopped.is_err(), "three answers in a row that never come end a run: {stopped:?}");
+    rehearsal.host = tempfile::tempdir().unwrap();
+    let report = until_done(&rehearsal).await;
+    rehearsal.assert_restored(&report);
+}
