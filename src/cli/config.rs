@@ -84,6 +84,7 @@ struct LimitsReport {
     types_requests: f64,
     migration_requests: f64,
     asset_downloads: usize,
+    release_documents: u32,
 }
 
 /// Who this client is in the audit log; what is not configured it finds out by itself.
@@ -239,6 +240,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             types_requests: config.limits.types_requests,
             migration_requests: config.limits.migration_requests,
             asset_downloads: config.limits.asset_downloads,
+            release_documents: config.limits.release_documents,
         },
         run: RunReport {
             jobs_at_once: config.run.jobs_at_once,

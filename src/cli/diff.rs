@@ -2,6 +2,8 @@
 
 mod page;
 
+pub(super) use page::one_item;
+
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::config::{ConfigError, ConfigErrorKind, SecretError};
 use crate::objects::{ErrorKind as StoreErrorKind, StoreError};
-use crate::prismic::ErrorKind as SourceErrorKind;
+use crate::prismic::{ErrorKind as SourceErrorKind, PrismicError};
 use crate::snapshot::SnapshotError;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 
@@ -227,18 +227,23 @@ impl From<VaultError> for CommandError {
     }
 }
 
+/// Says why a command failed that Prismic said no to.
+pub(super) fn of_source(error: &PrismicError) -> ErrorKind {
+    match error.kind() {
+        SourceErrorKind::RepositoryNotFound | SourceErrorKind::Unauthorized | SourceErrorKind::Forbidden => {
+            ErrorKind::Configuration
+        }
+        _ => ErrorKind::Failed,
+    }
+}
+
 impl From<SnapshotError> for CommandError {
     fn from(err: SnapshotError) -> Self {
         match err {
             SnapshotError::Vault(err) => err.into(),
             SnapshotError::Cancelled => Self::interrupted(),
             SnapshotError::Source { ref error, .. } | SnapshotError::RefKeepsMoving { ref error, .. } => {
-                let kind = match error.kind() {
-                    SourceErrorKind::RepositoryNotFound
-                    | SourceErrorKind::Unauthorized
-                    | SourceErrorKind::Forbidden => ErrorKind::Configuration,
-                    _ => ErrorKind::Failed,
-                };
+                let kind = of_source(error);
                 let hint = error.hint();
                 let error = Self::new(kind, err);
                 match hint {

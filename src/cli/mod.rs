@@ -226,6 +226,7 @@ impl Command {
             Self::Prune(args) => args.effect(),
             Self::Accept(args) => args.effect(),
             Self::Access(args) => args.effect(),
+            Self::Restore(args) => args.effect(),
             Self::Retain(args) => args.effect(),
             Self::Hold(args) => args.effect("hold"),
             Self::Release(args) => args.effect("release"),
@@ -243,7 +244,6 @@ impl Command {
             | Self::Diff(_)
             | Self::Cat(_)
             | Self::Export(_)
-            | Self::Restore(_)
             | Self::Audit(_)
             // Each run of a job leaves its own.
             | Self::Run(_)

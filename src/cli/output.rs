@@ -257,6 +257,13 @@ impl Output {
         }
     }
 
+    /// Shows people a page before they are asked about it; not with `--quiet`.
+    pub fn message_page(&self, page: &Page) {
+        if !self.options.quiet {
+            self.tell(&page.render(self.options.message_colour, self.options.width));
+        }
+    }
+
     /// Tells people what needs a look.
     pub fn warning(&self, text: impl Into<String>) {
         self.say(&Text::styled(Style::Yellow, "warning").and(Style::Plain, ": ").and(Style::Plain, text));
@@ -279,11 +286,14 @@ impl Output {
     }
 
     fn say(&self, text: &Text) {
-        let line = format!("{}\n", text.render(self.options.message_colour));
+        self.tell(&format!("{}\n", text.render(self.options.message_colour)));
+    }
+
+    fn tell(&self, lines: &str) {
         self.screen.around(|| {
             let mut messages = self.messages.lock().expect("no holder of this lock can panic");
             // When nobody can be told, there is nobody to tell.
-            messages.write_all(line.as_bytes()).ok();
+            messages.write_all(lines.as_bytes()).ok();
             messages.flush().ok();
         });
     }

@@ -122,6 +122,11 @@ fn one_document(page: Page, document: &DocumentDiff, depth: Depth) -> Page {
     lines(page, line, &what, &document.diff, depth)
 }
 
+/// Adds what changed in one item, below its name; `fields` shows values.
+pub(in crate::cli) fn one_item(page: Page, name: Text, diff: &ItemDiff, fields: bool) -> Page {
+    lines(page, name, &told(diff), diff, Depth { fields, metadata: false })
+}
+
 /// The changes in words, those that say the same as one.
 fn told(diff: &ItemDiff) -> Vec<String> {
     let all = phrases(&diff.changes);

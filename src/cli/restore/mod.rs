@@ -1,8 +1,9 @@
 //! `prismvault restore`: gets content back, as files. And what all commands that read content
 //! have in common.
 
-use super::error::{CommandError, ErrorKind};
+use super::error::{CommandError, ErrorKind, of_source};
 use super::exit::Outcome;
+use super::record::Effect;
 use super::session::{IdentityOptions, Session};
 use super::units::counted;
 use super::{Context, Output};
@@ -11,7 +12,9 @@ use crate::restore::{OpenSnapshot, RestoreError, RestoreErrorKind, Selection, is
 use crate::vault::format::manifest::{Manifest, Status};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 
+pub mod document;
 pub mod files;
+pub mod repository;
 
 /// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +27,21 @@ pub struct Args {
 enum What {
     /// Write a snapshot, or a part of it, as files below a directory
     Files(files::Args),
+    /// Write one document, or one field of it, back into Prismic as a draft for an editor
+    Document(document::Args),
+    /// Write a snapshot back into Prismic, through its write APIs: planned, resumable, read back
+    Repository(repository::Args),
+}
+
+impl Args {
+    /// What it does to the vault.
+    pub(super) fn effect(&self) -> Effect {
+        match &self.what {
+            What::Files(_) => Effect::Reads,
+            What::Document(args) => args.effect(),
+            What::Repository(args) => args.effect(),
+        }
+    }
 }
 
 /// Runs the command below `restore`.
@@ -34,6 +52,8 @@ enum What {
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     match args.what {
         What::Files(args) => files::run(args, context).await,
+        What::Document(args) => document::run(args, context).await,
+        What::Repository(args) => repository::run(args, context).await,
     }
 }
 
@@ -130,6 +150,10 @@ impl From<RestoreError> for CommandError {
             RestoreErrorKind::NotFound | RestoreErrorKind::Ambiguous => ErrorKind::Usage,
             RestoreErrorKind::Refused => ErrorKind::Refused,
             RestoreErrorKind::Local => ErrorKind::Failed,
+            RestoreErrorKind::Target => match &err {
+                RestoreError::Target { error, .. } => of_source(error),
+                _ => ErrorKind::Failed,
+            },
         };
         let hint = err.next_step().map(str::to_owned);
         let error = Self::new(kind, err);
