@@ -21,7 +21,11 @@ impl Walk<'_> {
         if !has_picture(image) {
             // Blank, or with thumbnails of nothing: there is no image that could have them.
             let is_nothing = image.iter().all(|(key, value)| key == "type" || is_nothing(value));
-            return if is_nothing { None } else { self.lost(FindingKind::WrongKind) };
+            return match is_nothing {
+                true if is_blank(value) => None,
+                true => self.lost(FindingKind::Repaired),
+                false => self.lost(FindingKind::WrongKind),
+            };
         }
         let mut sent = self.view(model.constraint, image)?;
         for (name, value) in image.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
@@ -34,7 +38,12 @@ impl Walk<'_> {
             let thumbnail = self.within(name, |walk| match value {
                 Value::Object(view) if has_picture(view) => walk.view(*sides, view).map(Value::Object),
                 // One that is empty stays so; without it the target would cut one out.
-                _ if is_nothing(value) => Some(json!({})),
+                _ if is_nothing(value) => {
+                    if !is_blank(value) {
+                        walk.find(FindingKind::Repaired);
+                    }
+                    Some(json!({}))
+                }
                 _ => walk.lost(FindingKind::WrongKind),
             });
             sent.extend(thumbnail.map(|thumbnail| (name.clone(), thumbnail)));
@@ -65,8 +74,8 @@ impl Walk<'_> {
             };
             sent.insert(key.to_owned(), value);
         }
-        if !image.get("dimensions").is_some_and(Value::is_object) {
-            // Who knows values by their shape would not take it for an image.
+        if text("url").is_none() || !image.get("dimensions").is_some_and(Value::is_object) {
+            // Who knows values by their shape would not take it for an image, or for an empty one.
             self.find(FindingKind::Repaired);
         }
         let dimensions = image.get("dimensions").filter(|value| !is_nothing(value));
@@ -117,9 +126,9 @@ impl Walk<'_> {
         let mut edit = json!({"x": x, "y": y, "zoom": zoom});
         match value.get("background") {
             Some(background @ Value::String(_)) => edit["background"] = background.clone(),
-            None | Some(Value::Null) => {}
-            Some(_) => {
-                self.within("background", |walk| walk.lost(FindingKind::WrongKind)).unwrap_or_default()
+            None => {}
+            Some(other) => {
+                self.within("background", |walk| walk.misfit::<()>(other));
             }
         }
         Some(edit)

@@ -31,7 +31,7 @@ impl<'a> Walk<'a> {
         match (model.repeat, value) {
             (false, Value::Object(_)) => self.single_link(value),
             (true, Value::Array(links)) if links.is_empty() => None,
-            (true, Value::Array(links)) => Some(self.list(links, |walk, link| walk.listed_link(link)).into()),
+            (true, Value::Array(links)) => Some(self.list(links, Self::listed_link).into()),
             // The model was made repeatable, or was so once.
             (true, Value::Object(_)) => {
                 let link = self.single_link(value)?;
@@ -39,9 +39,11 @@ impl<'a> Walk<'a> {
                 Some(json!([link]))
             }
             (false, Value::Array(links)) if links.len() == 1 => {
-                let link = self.list(links, |walk, link| walk.single_link(link)).pop()?;
-                self.find(FindingKind::Repaired);
-                Some(link)
+                let link = self.list(links, Self::single_link).pop();
+                if link.is_some() || !is_blank(value) {
+                    self.find(FindingKind::Repaired);
+                }
+                link
             }
             _ => self.unfit(value),
         }

@@ -40,7 +40,7 @@ impl Walk<'_> {
     }
 
     fn rich_text(&mut self, blocks: &[Value]) -> Value {
-        self.list(blocks, |walk, block| walk.block(block)).into()
+        self.list(blocks, Self::block).into()
     }
 
     fn block(&mut self, value: &Value) -> Option<Value> {
@@ -84,7 +84,10 @@ impl Walk<'_> {
     fn text_block(&mut self, kind: &str, block: &Map<String, Value>) -> Option<Value> {
         let text = match block.get("text") {
             Some(Value::String(text)) => text.clone(),
-            None | Some(Value::Null) => String::new(),
+            None | Some(Value::Null) => {
+                self.find(FindingKind::Repaired);
+                String::new()
+            }
             Some(other @ (Value::Number(_) | Value::Bool(_))) => {
                 self.find(FindingKind::Repaired);
                 other.to_string()
@@ -96,18 +99,18 @@ impl Walk<'_> {
             Some(Value::Array(spans)) => {
                 self.within("spans", |walk| walk.list(spans, |walk, span| walk.span(span, length)))
             }
-            None | Some(Value::Null) => {
-                self.within("spans", |walk| walk.lost(FindingKind::Repaired)).unwrap_or_default()
+            other => {
+                let other = other.unwrap_or(&Value::Null);
+                self.within("spans", |walk| walk.misfit(other)).unwrap_or_default()
             }
-            Some(_) => self.within("spans", |walk| walk.lost(FindingKind::WrongKind)).unwrap_or_default(),
         };
         let mut sent = json!({"type": kind, "text": text, "spans": spans});
         for key in ["direction", "label"] {
             match block.get(key) {
                 Some(value @ Value::String(_)) => sent[key] = value.clone(),
-                None | Some(Value::Null) => {}
-                Some(_) => {
-                    self.within(key, |walk| walk.lost::<()>(FindingKind::WrongKind)).unwrap_or_default()
+                None => {}
+                Some(other) => {
+                    self.within(key, |walk| walk.misfit::<()>(other));
                 }
             }
         }
@@ -167,14 +170,14 @@ impl Walk<'_> {
 
     fn table_rows(&mut self, part: &Value) -> Vec<Value> {
         let Some(Value::Array(rows)) = part.get("rows") else {
-            return self.unfit(part).unwrap_or_default();
+            return self.misfit(part).unwrap_or_default();
         };
         self.within("rows", |walk| {
             walk.list(rows, |walk, row| {
                 let Some(Value::Array(cells)) = row.get("cells") else {
                     return walk.lost(FindingKind::WrongKind);
                 };
-                let cells = walk.within("cells", |walk| walk.list(cells, |walk, cell| walk.cell(cell)));
+                let cells = walk.within("cells", |walk| walk.list(cells, Self::cell));
                 Some(keyed(row, json!({"cells": cells})))
             })
         })
@@ -187,7 +190,7 @@ impl Walk<'_> {
         let content = match cell.get("content") {
             Some(Value::Array(blocks)) => self.within("content", |walk| walk.rich_text(blocks)),
             None => json!([]),
-            Some(other) => self.within("content", |walk| walk.unfit(other)).unwrap_or_else(|| json!([])),
+            Some(other) => self.within("content", |walk| walk.misfit(other)).unwrap_or_else(|| json!([])),
         };
         let kind = match cell.get("type").and_then(Value::as_str) {
             Some(kind @ ("header" | "data")) => kind,

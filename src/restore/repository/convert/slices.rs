@@ -87,12 +87,12 @@ impl Walk<'_> {
             Some(Value::Object(members)) => self.within("primary", |walk| walk.fields(primary, members)),
             // Flags are said also where there is nothing else.
             None | Some(Value::Null) => self.within("primary", |walk| walk.fields(primary, &Map::new())),
-            Some(other) => self.within("primary", |walk| walk.unfit(other)).unwrap_or_default(),
+            Some(other) => self.within("primary", |walk| walk.misfit(other)).unwrap_or_default(),
         };
         let repeated = match slice.get("items") {
             Some(Value::Array(rows)) => self.within("items", |walk| walk.rows(items, rows)),
             None | Some(Value::Null) => json!([]),
-            Some(other) => self.within("items", |walk| walk.unfit(other)).unwrap_or_else(|| json!([])),
+            Some(other) => self.within("items", |walk| walk.misfit(other)).unwrap_or_else(|| json!([])),
         };
         (once, repeated)
     }

@@ -302,7 +302,7 @@ fn text_keeps_its_marks_by_utf16_units() {
     );
     let blocks =
         json!([{"type": "marquee"}, null, {"type": "embed", "oembed": {}}, {"type": "heading1", "text": 5}]);
-    let found = ["wrong-kind /0", "wrong-kind /1", "wrong-kind /2", "repaired /3"];
+    let found = ["wrong-kind /0", "wrong-kind /1", "wrong-kind /2", "repaired /3", "repaired /3/spans"];
     assert_sent(&model, blocks, json!([{"type": "heading1", "text": "5", "spans": []}]), &found);
 }
 

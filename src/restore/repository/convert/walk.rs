@@ -169,6 +169,11 @@ impl<'a> Walk<'a> {
         if is_blank(value) { None } else { self.lost(FindingKind::WrongKind) }
     }
 
+    /// The same where even a blank value is written otherwise, and so seems to be another.
+    pub(super) fn misfit<T>(&mut self, value: &Value) -> Option<T> {
+        self.lost(if is_blank(value) { FindingKind::Repaired } else { FindingKind::WrongKind })
+    }
+
     /// The rows of a group, or the items of a slice.
     pub(super) fn rows(&mut self, fields: &[Field], rows: &[Value]) -> Value {
         self.groups += 1;

@@ -171,7 +171,10 @@ impl Expected {
     fn all_left_out(&self, document: &str, change: &Change) -> bool {
         let (Some(path), Some(value)) = (&change.old_path, &change.old) else { return false };
         let Some(elements) = value.as_array() else {
-            return self.findings(document).any(|(finding, at, _)| finding.is_left_out && at == path);
+            // A link of which only its text was left is gone with that.
+            let is_link = change.kind == FieldKind::Link;
+            let is_last = |at: &str| at == path || (is_link && relation(at, path).is_some());
+            return self.findings(document).any(|(finding, at, _)| finding.is_left_out && is_last(at));
         };
         (0..elements.len()).all(|number| {
             let place = format!("{path}/{number}");

@@ -14,10 +14,10 @@ impl FindingKind {
     }
 
     fn words(self) -> (&'static str, &'static str) {
-        self.words_of_content().unwrap_or_else(|| self.words_of_repository())
+        self.words_of_models().or_else(|| self.words_of_links()).unwrap_or_else(|| self.words_of_repository())
     }
 
-    fn words_of_content(self) -> Option<(&'static str, &'static str)> {
+    fn words_of_models(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::TypeNotInModel => (
                 "documents of a type that the target does not take",
@@ -48,6 +48,12 @@ impl FindingKind {
                 "formatting or links in text that lead nowhere or lie outside of the text",
                 "Nothing: the text itself is kept.",
             ),
+            _ => return None,
+        })
+    }
+
+    fn words_of_links(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
             Self::BrokenLink => (
                 "links whose document was gone already",
                 "Nothing: they stay broken. Editors can choose other targets.",
