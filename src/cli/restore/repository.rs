@@ -2,6 +2,7 @@
 
 mod page;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::ContentSession;
@@ -209,9 +210,18 @@ fn write(directory: &Path, report: &Report) -> Result<[PathBuf; 2], CommandError
         .map_err(|error| CommandError::because(ErrorKind::Failed, "cannot write the report", error))?;
     std::fs::create_dir_all(directory).map_err(|error| not_made(directory, error))?;
     for (file, bytes) in files.iter().zip([json, report_page(report).into_bytes()]) {
-        std::fs::write(file, bytes).map_err(|error| not_made(file, error))?;
+        put(directory, file, &bytes).map_err(|error| not_made(file, error))?;
     }
     Ok(files)
+}
+
+/// Writes a file as a whole or not at all.
+fn put(directory: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut temporary = tempfile::Builder::new().prefix(".prismvault-report-").tempfile_in(directory)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn not_made(path: &Path, error: std::io::Error) -> CommandError {

@@ -16,14 +16,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::super::error::{RestoreError, Result};
-use super::super::paths::{Place, place};
+use super::super::paths::{METADATA, Place, place};
 use super::apply::{Applied, Applying, Tools};
-use super::convert::{Converted, Finding, NewAsset, NewId, NewIds, TargetModels, convert};
+use super::convert::{Converted, Finding, FindingKind, NewAsset, NewId, NewIds, TargetModels, convert};
 use super::entries::{Entry, Newest};
 use super::existing::{Documents, Existing};
 use super::field::FieldPath;
 use super::ids::AssetNames;
-use super::models::is_same;
+use super::models::{ModelPlan, is_same};
 use super::order::Step;
 use super::plan::{Leader, Plan, Planned, Refusal, Work};
 use super::run::RepositoryRestore;
@@ -116,6 +116,17 @@ struct Read {
     catalog: Vec<CatalogEntry>,
 }
 
+/// What a document needs.
+struct Needs {
+    models: Arc<TargetModels>,
+    names: AssetNames,
+    /// What the snapshot has of assets that are gone.
+    source: Source,
+    /// What the target has of what the document uses.
+    existing: Existing,
+    looked: Converted,
+}
+
 /// Every id as it is, for a look at what a document needs.
 struct SameIdsThere<'a> {
     names: &'a AssetNames,
@@ -164,16 +175,7 @@ impl DocumentRestore<'_> {
             .filter_map(|bytes| Model::parse(&parse_json(bytes).ok()?).ok())
             .collect();
         let target_models = Arc::new(TargetModels::new(models));
-        let names = AssetNames::new(
-            &Source::default(),
-            AssetHosts::new(&base.target.endpoints, &base.target.asset_hosts),
-        );
-        let looked = convert(&object(&wanted), &target_models, &SameIdsThere { names: &names });
-        let looked: Converted = looked.map_err(|error| RestoreError::Refused {
-            what: error.to_string(),
-            hint: "restore the model first, with the documents of its type: `prismvault restore repository … --only type=…`"
-                .to_owned(),
-        })?;
+        let (names, looked) = self.look(&read, &object(&wanted), &target_models).await?;
         let needed: Vec<String> = looked
             .links
             .iter()
@@ -191,7 +193,42 @@ impl DocumentRestore<'_> {
         let tags =
             if source.tags.is_empty() { BTreeMap::new() } else { reader.tags().await.map_err(failed)? };
         let existing = Existing { root, custom_types, slices, tags, assets, documents };
-        self.planned(read, wanted, live, (target_models, source, existing, looked), refusals).await
+        let needs = Needs { models: target_models, names, source, existing, looked };
+        self.planned(read, wanted, live, needs, refusals).await
+    }
+
+    /// Looks what a document needs. Where it names files by their addresses only, as old documents do,
+    /// all that the snapshot says of files is read to know them.
+    async fn look(
+        &self,
+        read: &Read,
+        wanted: &Map<String, Value>,
+        models: &TargetModels,
+    ) -> Result<(AssetNames, Converted)> {
+        let base = &self.restore;
+        let hosts = || AssetHosts::new(&base.target.endpoints, &base.target.asset_hosts);
+        let convert = |names: &AssetNames| {
+            convert(wanted, models, &SameIdsThere { names }).map_err(|error| RestoreError::Refused {
+                what: error.to_string(),
+                hint: "restore the model first, with the documents of its type: \
+                       `prismvault restore repository … --only type=…`"
+                    .to_owned(),
+            })
+        };
+        let names = AssetNames::new(&Source::default(), hosts());
+        let looked = convert(&names)?;
+        if looked.findings.iter().all(|finding| finding.kind != FindingKind::AssetGone) {
+            return Ok((names, looked));
+        }
+        let metadata = read
+            .catalog
+            .iter()
+            .filter(|entry| matches!(place(&entry.path), Place::Asset { file: METADATA, .. }));
+        let metadata: Vec<CatalogEntry> = metadata.cloned().collect();
+        let source = Source::of(base.snapshot, &metadata, base.watch_documents()).await?;
+        let names = AssetNames::new(&source, hosts());
+        let looked = convert(&names)?;
+        Ok((names, looked))
     }
 
     /// Puts together what the run needs.
@@ -200,12 +237,10 @@ impl DocumentRestore<'_> {
         read: Read,
         wanted: Bytes,
         live: Option<Document>,
-        (target_models, source, existing, looked): (Arc<TargetModels>, Source, Existing, Converted),
+        needs: Needs,
         mut refusals: Vec<Refusal>,
     ) -> Result<DocumentPlan> {
         let base = &self.restore;
-        let manifest = base.snapshot.manifest();
-        let document = &read.document;
         if live.is_none() && self.field.is_some() {
             refusals.push(Refusal {
                 code: "document-gone",
@@ -219,23 +254,50 @@ impl DocumentRestore<'_> {
         let mut models = Models::default();
         read.custom_type.iter().for_each(|bytes| models.add_custom_type(bytes));
         read.slices.values().for_each(|bytes| models.add_slice(bytes));
-        let diff = match &live {
-            Some(live) => {
-                let bounds = Bounds::from(base.http.limits());
-                compare_documents(&live.bytes, &wanted, &models, &SameIds, bounds).unwrap_or_default()
-            }
-            None => ItemDiff::default(),
-        };
-        let newest = match source.assets.is_empty() {
-            true => Newest::default(),
-            false => {
-                let newest =
-                    base.clients()?.1.newest_assets(1).await.map_err(|error| base.unreachable(error))?;
-                let created = newest.iter().filter_map(|asset| asset.created_at).max();
-                Newest { document: None, asset: created.map(|at| at.timestamp_millis()) }
-            }
-        };
+        let bounds = Bounds::from(base.http.limits());
+        let diff = live
+            .as_ref()
+            .and_then(|live| compare_documents(&live.bytes, &wanted, &models, &SameIds, bounds).ok());
+        let newest = if needs.source.assets.is_empty() { Newest::default() } else { self.newest().await? };
         let linked_by = if live.is_none() { self.linked_by().await? } else { Vec::new() };
+        let title = parse_json(&read.bytes).ok().and_then(|value| document_title(&value, &models));
+        let findings = needs.looked.findings.clone();
+        let (work, existing) = self.work(&read, wanted, live.is_some(), needs);
+        let manifest = base.snapshot.manifest();
+        Ok(DocumentPlan {
+            source: manifest.repository.clone(),
+            snapshot: manifest.snapshot.clone(),
+            target: base.target.name.clone(),
+            repository: base.target.repository.clone(),
+            id: self.id.to_owned(),
+            type_: read.document.type_,
+            language: read.document.lang,
+            title,
+            is_live: live.is_some(),
+            diff: diff.unwrap_or_default(),
+            assets: work.uploads.iter().map(|at| work.source.assets[*at].id.to_string()).collect(),
+            linked_by,
+            findings,
+            refusals,
+            plan: base.small_plan(work),
+            existing,
+            newest,
+        })
+    }
+
+    /// The newest asset of the target: an upload whose answer is lost is newer.
+    async fn newest(&self) -> Result<Newest> {
+        let base = &self.restore;
+        let (_, writer) = base.clients()?;
+        let newest = writer.newest_assets(1).await.map_err(|error| base.unreachable(error))?;
+        let created = newest.iter().filter_map(|asset| asset.created_at).max();
+        Ok(Newest { document: None, asset: created.map(|at| at.timestamp_millis()) })
+    }
+
+    /// Makes of one document what a restore of a repository is made of.
+    fn work(&self, read: &Read, wanted: Bytes, is_live: bool, needs: Needs) -> (Work, Existing) {
+        let Needs { models, names, source, existing, looked } = needs;
+        let document = &read.document;
         let surveyed = Surveyed {
             id: self.id.into(),
             type_: document.type_.as_str().into(),
@@ -247,48 +309,22 @@ impl DocumentRestore<'_> {
         };
         let leader = document.alternate_languages.iter().find_map(|one| existing.documents.id(&one.id));
         let planned = Planned {
-            there: live.is_some().then(|| self.id.into()),
+            there: is_live.then(|| self.id.into()),
             translation_of: leader.map(|id| Leader::There(id.into())),
             overlay: Some(wanted),
             document: surveyed,
         };
-        let names =
-            AssetNames::new(&source, AssetHosts::new(&base.target.endpoints, &base.target.asset_hosts));
-        let mut work = Work::new(vec![planned], super::models::ModelPlan::default(), target_models, names);
+        let mut work = Work::new(vec![planned], ModelPlan::default(), models, names);
         work.assets_there = existing.assets.keys().map(|id| id.as_str().into()).collect();
         work.uploads = (0..source.assets.len()).filter(|at| source.assets[*at].original.is_some()).collect();
-        work.tags = source
-            .tags
-            .iter()
-            .filter(|(_, name)| !existing.tags.contains_key(*name))
-            .map(|(id, _)| id.clone())
-            .collect();
-        work.steps = match live {
-            Some(_) => vec![Step::Replace { node: 0 }],
-            None => vec![Step::Create { node: 0, complete: true }],
+        let tags = source.tags.iter().filter(|(_, name)| !existing.tags.contains_key(*name));
+        work.tags = tags.map(|(id, _)| id.clone()).collect();
+        work.steps = match is_live {
+            true => vec![Step::Replace { node: 0 }],
+            false => vec![Step::Create { node: 0, complete: true }],
         };
         work.source = source;
-        let assets = work.uploads.iter().map(|at| work.source.assets[*at].id.to_string()).collect();
-        let title = parse_json(&read.bytes).ok().and_then(|value| document_title(&value, &models));
-        Ok(DocumentPlan {
-            source: manifest.repository.clone(),
-            snapshot: manifest.snapshot.clone(),
-            target: base.target.name.clone(),
-            repository: base.target.repository.clone(),
-            id: self.id.to_owned(),
-            type_: document.type_.clone(),
-            language: document.lang.clone(),
-            title,
-            is_live: live.is_some(),
-            diff,
-            assets,
-            linked_by,
-            findings: looked.findings,
-            refusals,
-            plan: base.small_plan(work),
-            existing,
-            newest,
-        })
+        (work, existing)
     }
 
     /// Carries out a plan.

@@ -49,10 +49,13 @@ pub(super) struct Existing {
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     by_id: HashMap<Box<str>, ExistingDocument>,
-    by_uid: HashMap<(Box<str>, Box<str>, Box<str>), Box<str>>,
+    by_uid: HashMap<Uid, Box<str>>,
     /// When the last of them was first published.
     newest: Option<i64>,
 }
+
+/// Type, language and UID.
+type Uid = (Box<str>, Box<str>, Box<str>);
 
 /// A published document of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]

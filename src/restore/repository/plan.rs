@@ -112,7 +112,7 @@ pub(super) struct Work {
     /// Those that are written.
     pub(super) documents: Vec<Planned>,
     /// Those that stay as the target has them: id in the snapshot, id in the target.
-    pub(super) kept: Vec<(Box<str>, Box<str>)>,
+    pub(super) kept: Vec<Kept>,
     pub(super) steps: Vec<Step>,
     /// What is to be expected at the end.
     pub(super) expected: Expected,
@@ -219,6 +219,9 @@ pub(super) struct Planned {
     /// What is restored in place of what the snapshot has: a document that was put together.
     pub(super) overlay: Option<Bytes>,
 }
+
+/// A document that stays as the target has it: its id in the snapshot, its id there.
+pub(super) type Kept = (Box<str>, Box<str>);
 
 /// The document by which translations are linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -364,9 +367,9 @@ impl Planning<'_> {
         documents: Vec<Surveyed>,
         source: &Source,
         models: &TargetModels,
-    ) -> (Vec<Planned>, Vec<(Box<str>, Box<str>)>, Option<Refusal>) {
+    ) -> (Vec<Planned>, Vec<Kept>, Option<Refusal>) {
         let mut planned = Vec::with_capacity(documents.len());
-        let mut kept: Vec<(Box<str>, Box<str>)> = Vec::new();
+        let mut kept: Vec<Kept> = Vec::new();
         for document in documents {
             match self.there(&document, models) {
                 Some(there) if self.choice.on_conflict == OnConflict::Skip => {
