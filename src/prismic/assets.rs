@@ -124,7 +124,7 @@ impl AssetApi {
     ///
     /// Those of [`list`](Self::list).
     pub async fn newest(&self, limit: u32) -> Result<Vec<Asset>> {
-        let page = self.page(limit, None).await??;
+        let page = self.page(limit.max(1), None).await??;
         Ok(page.items.into_iter().take(limit as usize).collect())
     }
 

@@ -68,8 +68,8 @@ pub struct Mistake {
 #[derive(Debug)]
 pub struct PrismicError {
     kind: ErrorKind,
-    subject: String,
-    why: String,
+    subject: Box<str>,
+    why: Box<str>,
     patience: Patience,
     retry_after: Option<Duration>,
     status: Option<u16>,
@@ -91,8 +91,8 @@ impl PrismicError {
         };
         Self {
             kind,
-            subject: subject.into(),
-            why: why.into(),
+            subject: subject.into().into(),
+            why: why.into().into(),
             patience,
             retry_after: None,
             status: None,
@@ -169,7 +169,7 @@ impl PrismicError {
             ErrorKind::RateLimited => "answered 429",
             ErrorKind::ServerError => "answered with a failure",
             ErrorKind::BadAnswer => "gave an answer that is no good",
-            _ => self.why.as_str(),
+            _ => &self.why,
         };
         match self.status {
             Some(status) => format!("answered {status}"),

@@ -366,6 +366,7 @@ pub(crate) fn quick_limits() -> Limits {
         content_requests: 1e6,
         asset_requests: 1e6,
         types_requests: 1e6,
+        migration_requests: 1e6,
         backoff_min: std::time::Duration::ZERO,
         backoff_max: std::time::Duration::ZERO,
         request_attempts: 3,
@@ -420,11 +421,13 @@ repository = "acme-blog"
 content_api = "{}"
 asset_api = "{}"
 types_api = "{}"
+migration_api = "{}"
 
 [limits]
 asset_requests = 10000
+migration_requests = 10000
 "#,
-        endpoints.content_api, endpoints.asset_api, endpoints.types_api
+        endpoints.content_api, endpoints.asset_api, endpoints.types_api, endpoints.migration_api
     );
     for (name, directory) in replicas {
         let url = url::Url::from_file_path(directory).unwrap();

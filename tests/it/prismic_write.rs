@@ -147,7 +147,7 @@ async fn assets_get_tags_and_descriptions() {
     let id = writer.upload_asset(upload("a.png", &data, 0)).await.unwrap().id;
     let tag = writer.create_asset_tag("press").await.unwrap();
     assert_eq!(writer.create_asset_tag("press").await.unwrap(), tag, "it is there already");
-    assert_eq!(writer.asset_tags().await.unwrap(), [tag.clone()]);
+    assert_eq!(writer.asset_tags().await.unwrap(), std::slice::from_ref(&tag));
     let error = writer.create_asset_tag("").await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::BadRequest);
     let change = AssetChange {
@@ -304,7 +304,7 @@ async fn share_used(api: Api, latency: Duration, count: u32) -> f64 {
     for number in 0..count {
         match api {
             Api::Asset if number % 2 == 0 => {
-                drop(writer.upload_asset(upload("a.png", &data, 0)).await.unwrap())
+                drop(writer.upload_asset(upload("a.png", &data, 0)).await.unwrap());
             }
             Api::Asset => drop(writer.newest_assets(1).await.unwrap()),
             _ => drop(writer.create_document(&new(&format!("p{number}"), &json!({}))).await.unwrap()),

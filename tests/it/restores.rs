@@ -53,7 +53,7 @@ async fn another_host_goes_on_where_the_newest_copy_ends() {
 
     let other = test.reopen().await;
     let found = restores::load_all(&other).await;
-    assert_eq!(found, [newer.clone()]);
+    assert_eq!(found, [newer]);
     let (mut resumed, entries) = Journal::<Step>::from_copy(there.path(), &id(1), &found[0].journal).unwrap();
     assert_eq!(entries, [step(0), step(1)]);
     resumed.append(&step(2)).await.unwrap();
@@ -98,7 +98,11 @@ async fn what_nobody_signed_and_what_is_not_whole_is_not_believed() {
     ] {
         test.stores[0].put(&at, Body::bytes(forged), PutMode::Overwrite).await.unwrap();
         let vault = test.reopen().await;
-        assert_eq!(restores::load_all(&vault).await, [copy.clone()], "that of the other replica is left");
+        assert_eq!(
+            restores::load_all(&vault).await,
+            std::slice::from_ref(&copy),
+            "that of the other replica is left"
+        );
         assert!(vault.warnings().iter().any(|warning| warning.code == "not-a-restore-copy"), "{at}");
     }
     // Signed, and it says of itself to have more lines than it has.

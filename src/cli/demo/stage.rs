@@ -101,6 +101,7 @@ impl<'a> VaultPlace<'a> {
             ("content_api", address(&endpoints.content_api)),
             ("asset_api", address(&endpoints.asset_api)),
             ("types_api", address(&endpoints.types_api)),
+            ("migration_api", address(&endpoints.migration_api)),
         ];
         let endpoints = endpoints.each_ref().map(|(key, url)| (*key, url));
         let mut replicas = Vec::new();
@@ -129,7 +130,8 @@ impl<'a> VaultPlace<'a> {
                 "{}\n\
                  [limits]\n\
                  asset_requests = 50                  # a sandbox allows more than Prismic\n\
-                 types_requests = 50\n\n\
+                 types_requests = 50\n\
+                 migration_requests = 50\n\n\
                  # The repository ended with the demo. One to go on with, where it was:\n\
                  # prismvault sandbox --port {port} --write-token {WRITE_TOKEN}\n\
                  # and in this shell: export PRISMIC_WRITE_TOKEN={WRITE_TOKEN}\n",

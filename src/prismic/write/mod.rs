@@ -395,6 +395,23 @@ mod tests {
     }
 
     #[test]
+    fn documents_are_paced_by_repository_and_files_by_host() {
+        let one = writer();
+        let other = RepositoryWriter { repository: "other".into(), ..one.clone() };
+        let pacer = |writer: &RepositoryWriter, api| {
+            let url = match api {
+                Api::Migration => writer.endpoints.migration_api.clone(),
+                _ => writer.endpoints.asset_api.clone(),
+            };
+            let call = writer.asking(api, Method::POST, url, Payload::Nothing, Repeat::Freely);
+            writer.http.pacer(api, &call.url, call.limited_by())
+        };
+        assert!(!Arc::ptr_eq(&pacer(&one, Api::Migration), &pacer(&other, Api::Migration)));
+        assert!(Arc::ptr_eq(&pacer(&one, Api::Migration), &pacer(&one.clone(), Api::Migration)));
+        assert!(Arc::ptr_eq(&pacer(&one, Api::Assets), &pacer(&other, Api::Assets)));
+    }
+
+    #[test]
     fn a_writer_shows_no_token() {
         let shown = format!("{:?}", writer());
         assert!(shown.contains("acme-blog") && !shown.contains("token-123"), "{shown}");

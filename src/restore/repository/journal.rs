@@ -229,10 +229,9 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
             }
             Err(error) => return Err(error),
         };
-        let is_known = |(here, known): (&E, &Box<RawValue>)| {
-            to_raw_value(here).is_ok_and(|here| here.get() == known.get())
-        };
-        if here.len() > known.len() || !here.iter().zip(&known).all(is_known) {
+        let is_known = |(here, known): (&E, &str)| to_raw_value(here).is_ok_and(|here| here.get() == known);
+        let texts = known.iter().map(|entry| entry.get());
+        if here.len() > known.len() || !here.iter().zip(texts).all(is_known) {
             return Err(RestoreError::Refused {
                 what: format!("the journal {} says something else than was just read of it", path.display()),
                 hint: "another process or host went on with this restore; run the same command again"
@@ -454,6 +453,12 @@ mod tests {
             Journal::open(&self.directory(), &id())
         }
 
+        /// Puts these bytes in its place.
+        fn put(&self, bytes: &[u8]) {
+            let mut file = File::create(self.file()).expect("writable");
+            file.write_all(bytes).expect("written");
+        }
+
         /// A journal with so many entries; its bytes.
         async fn with(&self, count: usize) -> Vec<u8> {
             let mut journal = Journal::create(&self.directory(), &id()).expect("made");
@@ -473,7 +478,7 @@ mod tests {
         let place = Place::new();
         let bytes = place.with(4).await;
         for len in 0..=bytes.len() {
-            std::fs::write(place.file(), &bytes[..len]).expect("written");
+            place.put(&bytes[..len]);
             let whole = bytes[..len].iter().filter(|byte| **byte == b'\n').count();
             assert_eq!(
                 Journal::<Step>::read(&place.directory(), &id()).expect("readable"),
@@ -496,7 +501,7 @@ mod tests {
         for at in 0..bytes.len() - 1 {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            std::fs::write(place.file(), &changed).expect("written");
+            place.put(&changed);
             let error = place.open().expect_err("damaged");
             assert_eq!(error.kind(), RestoreErrorKind::Refused);
             let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
@@ -506,7 +511,7 @@ mod tests {
         let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
         for (order, line) in [(&[1, 2][..], 1), (&[0, 2], 2), (&[0, 0, 1], 2), (&[0, 2, 1], 2)] {
             let text: Vec<u8> = order.iter().flat_map(|at| lines[*at]).copied().collect();
-            std::fs::write(place.file(), &text).expect("written");
+            place.put(&text);
             let error = place.open().expect_err("not in order").to_string();
             assert!(error.contains(&format!("line {line} of")), "{order:?}: {error}");
         }
@@ -571,7 +576,7 @@ mod tests {
         assert_eq!(Journal::<Step>::list(&place.directory()).expect("listed"), []);
         assert_eq!(place.open().expect_err("none").kind(), RestoreErrorKind::NotFound);
         std::fs::create_dir_all(place.directory()).expect("made");
-        std::fs::write(place.directory().join("20261121T020000Z-1a2b3c4d.tmp"), "x").expect("written");
+        File::create(place.directory().join("20261121T020000Z-1a2b3c4d.tmp")).expect("made");
         assert_eq!(Journal::<Step>::list(&place.directory()).expect("listed"), []);
     }
 
