@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify};
@@ -56,6 +57,8 @@ pub(super) struct Kept {
     pub(super) step_done: Notify,
     /// The first line, or that of going on.
     pub(super) first: Entry,
+    /// Lines of the newest copy.
+    copied: AtomicU64,
 }
 
 impl Keeper<'_> {
@@ -127,7 +130,13 @@ impl Keeper<'_> {
             }
         };
         journal.append(&first).await?;
-        Ok(Kept { id, journal: Arc::new(Mutex::new(journal)), step_done: Notify::new(), first })
+        Ok(Kept {
+            id,
+            journal: Arc::new(Mutex::new(journal)),
+            step_done: Notify::new(),
+            first,
+            copied: AtomicU64::default(),
+        })
     }
 
     /// Awaits work on a restore, and copies its journal to the vault each minute and after each step.
@@ -154,6 +163,10 @@ impl Keeper<'_> {
     pub(super) async fn copy(&self, kept: &Kept) -> Option<Problem> {
         let (journal, lines) = {
             let journal = kept.journal.lock().await;
+            // A bucket with versions keeps each copy.
+            if journal.lines() == kept.copied.load(Ordering::Relaxed) {
+                return None;
+            }
             (journal.text().await, journal.lines())
         };
         let copied = match journal {
@@ -169,7 +182,10 @@ impl Keeper<'_> {
             }
             Err(error) => Err(error.to_string()),
         };
-        let why = copied.err()?;
+        let Err(why) = copied else {
+            kept.copied.store(lines, Ordering::Relaxed);
+            return None;
+        };
         let detail = format!(
             "no replica holds the newest lines of the journal, so another host could not go on: {why}"
         );
