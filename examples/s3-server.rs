@@ -5,13 +5,17 @@
 //! ```
 //!
 //! Every folder of DIR is a bucket. It prints its address, then for each line on standard input
-//! one line of JSON with the number of requests by operation since the last, and ends when
-//! standard input does. Not for real data: nothing is synced to disk.
+//! one line of JSON with the number of requests by operation since the last, and the bytes of their
+//! answers, and ends when standard input does. Not for real data: nothing is synced to disk.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 use std::sync::{Arc, Mutex};
 
+use hyper::body::Incoming;
+use hyper::header::CONTENT_LENGTH;
+use hyper::service::{Service, service_fn};
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::access::{S3Access, S3AccessContext};
@@ -66,6 +70,7 @@ async fn main() -> Result<(), Error> {
     let mut out = std::io::stdout();
     writeln!(out, "{}", listener.local_addr()?)?;
     out.flush()?;
+    let sent = Arc::clone(&counts);
     let answers = tokio::task::spawn_blocking(move || -> Result<(), Error> {
         for line in std::io::stdin().lock().lines() {
             drop(line?);
@@ -81,7 +86,21 @@ async fn main() -> Result<(), Error> {
             let Ok((socket, _)) = listener.accept().await else { continue };
             // Else answers in two pieces wait for the client's delayed acknowledgement: 40 ms each.
             socket.set_nodelay(true).ok();
-            let service = service.clone();
+            let (service, sent) = (service.clone(), Arc::clone(&sent));
+            let service = service_fn(move |request: Request<Incoming>| {
+                let has_body = request.method() != Method::HEAD;
+                let (answered, sent) = (Service::call(&service, request), Arc::clone(&sent));
+                async move {
+                    let answer = answered.await?;
+                    let length = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+                    let bytes = length.and_then(|length| length.parse::<u64>().ok());
+                    if let Some(bytes) = bytes.filter(|_| has_body) {
+                        let mut counts = sent.lock().expect("no holder of this lock can panic");
+                        *counts.entry("bytes".to_owned()).or_default() += bytes;
+                    }
+                    Ok::<_, s3s::HttpError>(answer)
+                }
+            });
             connections.spawn(async move {
                 // A client that goes away is no concern of the server.
                 drop(
