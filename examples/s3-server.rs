@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Every folder of DIR is a bucket. It prints its address, then for each line on standard input
-//! one line of JSON with the number of requests by operation since the last, and the bytes of their
+//! one line of JSON with the number of requests by operation, and by operation and kind of object, since the last, and the bytes of their
 //! answers, and ends when standard input does. Not for real data: nothing is synced to disk.
 
 use std::collections::BTreeMap;
@@ -41,7 +41,13 @@ impl S3Access for Counting {
             return Err(s3s::s3_error!(AccessDenied, "a signature is required"));
         }
         let mut counts = self.0.lock().expect("no holder of this lock can panic");
-        *counts.entry(context.s3_op().name().to_owned()).or_default() += 1;
+        let operation = context.s3_op().name();
+        *counts.entry(operation.to_owned()).or_default() += 1;
+        // Beside the sum, by the first part of the key: `GetObject packs`.
+        if let Some((_, key)) = context.s3_path().as_object() {
+            let kind = key.split('/').next().unwrap_or_default();
+            *counts.entry(format!("{operation} {kind}")).or_default() += 1;
+        }
         Ok(())
     }
 

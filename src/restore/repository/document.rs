@@ -306,6 +306,7 @@ impl DocumentRestore<'_> {
             item: read.item,
             links: looked.links.iter().map(|id| id.as_str().into()).collect(),
             translations: document.alternate_languages.iter().map(|one| one.id.as_str().into()).collect(),
+            content: None,
         };
         let leader = document.alternate_languages.iter().find_map(|one| existing.documents.id(&one.id));
         let planned = Planned {

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use super::entries::Newest;
 use super::source::text;
@@ -66,6 +68,33 @@ pub(super) struct ExistingDocument {
     pub(super) language: Box<str>,
     /// When it was last published, as the API says.
     pub(super) published: Option<String>,
+    /// What editors wrote in it; see [`content_of`].
+    pub(super) content: Option<Content>,
+}
+
+/// Digest of what editors wrote in a document.
+pub(super) type Content = [u8; 16];
+
+/// Returns the digest of what editors wrote in a document: UID, tags and fields, byte by byte. Equal
+/// ones are equal documents of one repository; others may be.
+pub(super) fn content_of(bytes: &[u8]) -> Option<Content> {
+    #[derive(serde::Deserialize)]
+    struct Written<'a> {
+        #[serde(borrow, default)]
+        uid: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        tags: Option<&'a RawValue>,
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    let written: Written<'_> = serde_json::from_slice(bytes).ok()?;
+    let mut digest = Sha256::new();
+    for part in [written.uid, written.tags, Some(written.data)] {
+        let part = part.map_or("null", RawValue::get);
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize()[..16].try_into().ok()
 }
 
 impl TargetReader {
@@ -217,7 +246,8 @@ impl Documents {
         let first = document.first_publication_date.as_deref().and_then(parse_millis);
         self.newest = self.newest.max(first);
         let published = document.last_publication_date.clone();
-        self.by_id.insert(id, ExistingDocument { type_, language, published });
+        let content = content_of(&document.bytes);
+        self.by_id.insert(id, ExistingDocument { type_, language, published, content });
     }
 
     /// How many there are.

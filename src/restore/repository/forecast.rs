@@ -15,6 +15,8 @@ use super::source::{CUSTOM_TYPES, SLICES};
 
 /// Bytes a second at which files are assumed to be uploaded.
 const UPLOAD_BYTES_PER_SECOND: u64 = 10 << 20;
+/// Assets that a page of the media library holds.
+const ASSETS_A_PAGE: u64 = 1000;
 /// How much longer than the rate says a request takes: what a pacer adds to stay below it.
 const SLACK: f64 = 1.01;
 
@@ -84,7 +86,12 @@ fn costs(work: &Work, paces: Paces, choice: &Choice, forecast: &mut Forecast) ->
         pace,
         more: Duration::ZERO,
     };
-    let mut costs = Vec::new();
+    // What is read before: who we are, the models, the list of assets and tags.
+    let listing = work.assets_listed.div_ceil(ASSETS_A_PAGE) + 2;
+    let mut costs = vec![Cost {
+        more: paces.migration + times(paces.assets, listing),
+        ..cost("preflight", "preflight", 0, 0, paces.content)
+    }];
     for (kind, step, label) in
         [(SLICES, "slices", "shared slices"), (CUSTOM_TYPES, "custom-types", "custom types")]
     {
@@ -106,6 +113,10 @@ fn costs(work: &Work, paces: Paces, choice: &Choice, forecast: &mut Forecast) ->
     costs.push(upload);
     costs.extend(documents(work, paces, choice));
     costs
+}
+
+fn times(pace: Duration, count: u64) -> Duration {
+    pace.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Time that a file takes beyond what the rate keeps it waiting for anyway.
@@ -138,6 +149,10 @@ fn documents(work: &Work, paces: Paces, choice: &Choice) -> Vec<Cost> {
     let by_us = if choice.publish { publishes } else { 0 };
     let kept = work.kept.len() as u64;
     let pages = (work.documents.len() as u64).div_ceil(100) + 1;
+    let listed = match work.uploads.len() as u64 {
+        0 => 0,
+        uploads => (work.assets_listed + uploads).div_ceil(ASSETS_A_PAGE) + 2,
+    };
     vec![
         cost("documents", "documents", masters, masters, paces.migration),
         cost("translations", "translations", translations, translations, paces.migration),
@@ -146,7 +161,7 @@ fn documents(work: &Work, paces: Paces, choice: &Choice) -> Vec<Cost> {
         cost("links", "documents sent again for links to later ones", links, links, paces.migration),
         cost("publish", publish, publishes, by_us, paces.migration),
         Cost {
-            more: paces.content.saturating_mul(u32::try_from(pages).unwrap_or(u32::MAX)),
+            more: times(paces.content, pages) + times(paces.assets, listed),
             ..cost(
                 "read-back",
                 "documents read back and compared",

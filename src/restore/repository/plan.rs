@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::super::content::{OpenSnapshot, Watch};
 use super::super::error::Result;
 use super::convert::TargetModels;
-use super::entries::{Fate, Recorded, Request};
+use super::entries::{Fate, NewDocument, Recorded, Request};
 use super::existing::Existing;
 use super::fidelity::{AssetFacts, Expected, Fidelity, FidelityReport};
 use super::forecast::{self, Forecast, Paces};
@@ -109,6 +109,8 @@ pub(super) struct Work {
     pub(super) uploads: Vec<usize>,
     /// Assets that the target has under the same id.
     pub(super) assets_there: Vec<Box<str>>,
+    /// Assets that the target lists.
+    pub(super) assets_listed: u64,
     /// Those that are written.
     pub(super) documents: Vec<Planned>,
     /// Those that stay as the target has them: id in the snapshot, id in the target.
@@ -198,6 +200,7 @@ impl Work {
             tags: Vec::new(),
             uploads: Vec::new(),
             assets_there: Vec::new(),
+            assets_listed: 0,
             documents,
             kept: Vec::new(),
             steps: Vec::new(),
@@ -238,7 +241,9 @@ pub(super) struct Planning<'a> {
     pub(super) target: &'a crate::snapshot::Target,
     pub(super) existing: &'a Existing,
     pub(super) choice: &'a Choice,
-    /// Ids in the target that this restore made: they are no conflicts.
+    /// What this restore did so far: what it made is no conflict.
+    pub(super) recorded: &'a Recorded,
+    /// Ids in the target of the documents that it made.
     pub(super) own: &'a HashSet<String>,
     pub(super) limits: &'a Limits,
     pub(super) paces: Paces,
@@ -270,6 +275,7 @@ impl Planning<'_> {
         refusals.extend(conflicts);
         let mut work = Work::new(documents, models, target_models, self.names(&source));
         work.kept = kept;
+        work.assets_listed = self.existing.assets.len() as u64;
         self.assets(&source, &found.assets, &mut work, &mut fidelity);
         let order = steps(&work.documents, &source, self.choice);
         work.steps = order.steps;
@@ -372,7 +378,7 @@ impl Planning<'_> {
         let mut kept: Vec<Kept> = Vec::new();
         for document in documents {
             match self.there(&document, models) {
-                Some(there) if self.choice.on_conflict == OnConflict::Skip => {
+                Some(there) if self.stays(&document, there) => {
                     kept.push((document.id, there.into()));
                 }
                 there => {
@@ -408,8 +414,28 @@ impl Planning<'_> {
         (planned, kept, refusal)
     }
 
+    /// Whether what the target has in the place of a document is left as it is: because that was asked
+    /// for, or because it says the same already.
+    fn stays(&self, document: &Surveyed, there: &str) -> bool {
+        let is_same = || {
+            let content = self.existing.documents.get(there).and_then(|there| there.content);
+            *there == *document.id && content.is_some() && content == document.content
+        };
+        match self.choice.on_conflict {
+            OnConflict::Fail => false,
+            OnConflict::Skip => true,
+            OnConflict::Update => {
+                is_same() && !self.recorded.documents.get(&document.id).is_some_and(is_staged)
+            }
+        }
+    }
+
     /// Returns the id of what the target has in the place of a document.
     fn there(&self, document: &Surveyed, models: &TargetModels) -> Option<&str> {
+        // Whether it is its own, a restore that goes on finds out.
+        if self.recorded.fate(&Request::Create(document.id.clone())) == Fate::Unknown {
+            return None;
+        }
         let existing = &self.existing.documents;
         let same = |id: &str| existing.get(id).is_some_and(|there| there.type_ == document.type_);
         let found = existing.id(&document.id).filter(|id| same(id)).or_else(|| match &document.uid {
@@ -468,6 +494,11 @@ impl Planning<'_> {
             }
         }
     }
+}
+
+/// Whether this restore has written a document already.
+fn is_staged(document: &NewDocument) -> bool {
+    document.release > 0
 }
 
 /// Counts what the media library will not take of an asset; says whether it takes it at all.

@@ -288,6 +288,7 @@ impl RepositoryRestore<'_> {
             target: self.target,
             existing,
             choice: self.choice,
+            recorded,
             own: &own,
             limits: self.http.limits(),
             paces,

@@ -16,6 +16,7 @@ use super::super::content::{Losses, OpenSnapshot, Watch};
 use super::super::error::Result;
 use super::super::files::blocking;
 use super::convert::{Converted, TargetModels, Unconvertible, convert};
+use super::existing::{Content, content_of};
 use super::fidelity::Fidelity;
 use super::ids::PlannedIds;
 use super::source::{Source, memory};
@@ -42,6 +43,8 @@ pub(super) struct Surveyed {
     pub(super) links: Box<[Box<str>]>,
     /// Ids of its translations.
     pub(super) translations: Box<[Box<str>]>,
+    /// What editors wrote in it.
+    pub(super) content: Option<Content>,
 }
 
 /// What became of the survey.
@@ -60,6 +63,7 @@ pub(super) struct Survey {
 /// What is read for a document.
 struct Read {
     document: Document,
+    content: Option<Content>,
     item: ItemId,
     converted: std::result::Result<Converted, Unconvertible>,
 }
@@ -165,13 +169,14 @@ fn parse(item: ItemId, bytes: &[u8], models: &TargetModels, ids: &PlannedIds) ->
         _ => return None,
     };
     let converted = convert(&value, models, ids);
+    let content = content_of(bytes);
     // The bytes are not needed again until the document's turn comes.
-    Some(Read { document: Document { bytes: bytes::Bytes::new(), ..document }, item, converted })
+    Some(Read { document: Document { bytes: bytes::Bytes::new(), ..document }, content, item, converted })
 }
 
 impl Survey {
     fn add(&mut self, read: Read) -> Option<&Surveyed> {
-        let Read { document, item, converted } = read;
+        let Read { document, content, item, converted } = read;
         let converted = match converted {
             Ok(converted) => converted,
             Err(unconvertible) => {
@@ -190,6 +195,7 @@ impl Survey {
             item,
             links: boxed(converted.links.into_iter().collect()),
             translations: boxed(document.alternate_languages.into_iter().map(|one| one.id).collect()),
+            content,
             id: document.id.into(),
         });
         self.documents.last()

@@ -45,6 +45,11 @@ pub(super) fn plan(plan: &Plan) -> Page {
             counted(plan.live_incomplete, "document goes live incomplete: document")
         ));
     }
+    if plan.steps.iter().any(|step| step.step == "publish" && step.requests > 0) {
+        page = page.line(
+            "Publishing takes all that is in the migration release of the target, also what others put there.",
+        );
+    }
     page = fidelity(page, &plan.fidelity);
     for problem in plan.problems.iter().take(SHOWN) {
         page = page.line(line_of(problem, "NOT RESTORED "));

@@ -11,6 +11,8 @@ use crate::prismic::write::{AssetChange, Upload, UploadedAsset};
 use crate::progress::Phase;
 use crate::vault::pack::ItemData;
 
+/// How often an upload is sent or looked for, where answers are lost again and again.
+const TRIES: usize = 6;
 /// Longest text of an asset that the media library takes, in characters.
 pub(in super::super) const TEXT_CHARS_MAX: usize = 500;
 
@@ -44,7 +46,7 @@ impl Applying<'_> {
 
     async fn asset(&mut self, asset: &SourceAsset, tags: &BTreeMap<String, String>) -> Result<()> {
         let request = Request::Upload(asset.id.clone());
-        for _ in 0..3 {
+        for _ in 0..TRIES {
             match self.fate(&request) {
                 Fate::Done => return self.describe(asset, tags).await,
                 Fate::Refused => return Ok(()),
