@@ -27,6 +27,7 @@ pub mod memory;
 pub mod needs;
 pub mod open;
 pub mod pack;
+mod payload_keys;
 pub mod places;
 pub mod reader;
 pub mod rebuild;

@@ -39,18 +39,8 @@ type FrameSlot = (PackNumber, usize, u32);
 pub struct Reader<'a> {
     pub(super) vault: &'a Vault,
     pub(super) space: &'a Space,
-    keys: Mutex<HashMap<Digest, Option<PayloadKeyBox>>>,
     frames: Mutex<Vec<(FrameSlot, Bytes)>>,
     bodies: Mutex<HashMap<Digest, Bytes>>,
-}
-
-#[derive(Clone)]
-struct PayloadKeyBox(PayloadKey);
-
-impl std::fmt::Debug for PayloadKeyBox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PayloadKey(…)")
-    }
 }
 
 /// Why one copy could not be used.
@@ -66,7 +56,7 @@ pub(super) type Attempt<T> = std::result::Result<T, Failure>;
 impl<'a> Reader<'a> {
     /// Returns a reader.
     pub fn new(vault: &'a Vault, space: &'a Space) -> Self {
-        Self { vault, space, keys: Mutex::default(), frames: Mutex::default(), bodies: Mutex::default() }
+        Self { vault, space, frames: Mutex::default(), bodies: Mutex::default() }
     }
 
     /// Reads one item: in memory when small, else in an anonymous temporary file.
@@ -354,11 +344,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Opens any header of the pack on any replica.
+    /// Returns the key of a pack.
     pub(super) async fn payload_key(&self, pack: &Pack) -> Attempt<PayloadKey> {
-        if let Some(Some(key)) = self.keys.lock().expect("no holder of this lock can panic").get(&pack.id) {
-            return Ok(key.0.clone());
-        }
+        let key = self.space.payload_keys.of(&pack.id);
+        key.get_or_try_init(|| self.open_any_header(pack)).await.cloned()
+    }
+
+    /// Opens any header of the pack on any replica.
+    async fn open_any_header(&self, pack: &Pack) -> Attempt<PayloadKey> {
         let mut last = None;
         for (at, replica) in self.vault.replicas.all().iter().enumerate() {
             let Some(listing) = self.space.listing(at) else { continue };
@@ -369,13 +362,7 @@ impl<'a> Reader<'a> {
             named.extend(&pack.retired);
             for (header, size) in named.into_iter().filter(|header| listing.has_header(pack, header)) {
                 match self.open_header(replica, pack, &header, size).await {
-                    Ok(key) => {
-                        self.keys
-                            .lock()
-                            .expect("no holder of this lock can panic")
-                            .insert(pack.id, Some(PayloadKeyBox(key.clone())));
-                        return Ok(key);
-                    }
+                    Ok(key) => return Ok(key),
                     Err(error) if error.kind == ErrorKind::Identity => last = Some(error),
                     Err(error) => {
                         self.note(&error);

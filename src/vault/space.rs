@@ -17,6 +17,7 @@ use super::layout;
 use super::ledger::Ledger;
 use super::marks;
 use super::open::Vault;
+use super::payload_keys::PayloadKeys;
 use super::replica::{Replica, in_parallel, with_causes};
 use super::standing::Endorsed;
 use crate::ids::{Digest, ItemId, Name};
@@ -44,6 +45,8 @@ pub struct Space {
     listings: Vec<Option<Listing>>,
     /// By replica and pack: whether it is there to stay.
     keeps: Vec<Vec<bool>>,
+    /// Keys of packs that were opened.
+    pub(super) payload_keys: PayloadKeys,
 }
 
 impl Space {
@@ -134,6 +137,7 @@ impl Space {
             index_trust,
             unreadable,
             keeps: Vec::new(),
+            payload_keys: PayloadKeys::default(),
             listings,
         };
         let packs = space.index.packs();

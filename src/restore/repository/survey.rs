@@ -168,7 +168,13 @@ fn parse(item: ItemId, bytes: &[u8], models: &TargetModels, ids: &PlannedIds) ->
         Value::Object(object) => object,
         _ => return None,
     };
-    let converted = convert(&value, models, ids);
+    let converted = convert(&value, models, ids).map(|converted| Converted {
+        // What is sent is made when the document's turn comes, with the ids of then.
+        data: Map::new(),
+        title: String::new(),
+        tags: Vec::new(),
+        ..converted
+    });
     let content = content_of(bytes);
     // The bytes are not needed again until the document's turn comes.
     Some(Read { document: Document { bytes: bytes::Bytes::new(), ..document }, content, item, converted })
