@@ -222,7 +222,7 @@ pub struct ItemDiff {
     /// What differs and was not edited here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<Change>,
-    /// Changes of both kinds that there are besides, because there is a bound.
+    /// Edits that there are besides, because there is a bound.
     #[serde(skip_serializing_if = "is_zero")]
     pub more: u64,
 }

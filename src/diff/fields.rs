@@ -12,7 +12,7 @@ use super::shape::{Prints, Shape, is_blank, is_same};
 /// What bounds a comparison of two items.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Changes of one item that are kept; more are counted.
+    /// Edits of one item that are kept; more are counted. As many of what was not edited are kept.
     pub changes_max: usize,
     /// Steps of matching lists with each other, for one item. Beyond that what stands once in each is
     /// matched.
@@ -149,12 +149,12 @@ impl<'a> Comparer<'a> {
 
     fn keep(&mut self, change: Change) {
         let ItemDiff { changes, metadata, more } = &mut self.diff;
-        if changes.len() + metadata.len() >= self.changes_max {
-            *more += 1;
-        } else if change.what == ChangeKind::Metadata {
-            metadata.push(change);
-        } else {
-            changes.push(change);
+        // Copies in a thousand links of one document must not hide what was edited in it.
+        match change.what {
+            ChangeKind::Metadata if metadata.len() < self.changes_max => metadata.push(change),
+            ChangeKind::Metadata => {}
+            _ if changes.len() < self.changes_max => changes.push(change),
+            _ => *more += 1,
         }
     }
 

@@ -155,7 +155,7 @@ impl PrismicError {
     }
 
     /// Who was asked, and what happened, without what the server says: for logs.
-    pub(super) fn in_own_words(&self) -> String {
+    pub(crate) fn in_own_words(&self) -> String {
         match self.status {
             Some(status) => format!("{} answered {status}", self.subject),
             None => self.to_string(),

@@ -97,8 +97,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         content.session.warn_of_replicas(context);
         return Ok(outcome);
     }
-    if plan.refusals.is_empty() && !context.output.is_json() {
-        context.output.message_page(&plan_page(&plan, args.fields));
+    if plan.refusals.is_empty() {
+        if !context.output.is_json() {
+            context.output.message_page(&plan_page(&plan, args.fields));
+        }
         confirm("Write it into the migration release, as a draft?", args.yes)?;
     }
     context.record.about(format!("{}/{}", manifest.repository, manifest.snapshot));
@@ -117,7 +119,8 @@ fn plan_page(plan: &DocumentPlan, fields: bool) -> Page {
     let name = plan.title.as_deref().unwrap_or(&plan.id);
     let about = format!("  {}, {}, {}", plan.type_, plan.language, plan.id);
     let head = Text::styled(Style::Bold, name).and(Style::Dim, about);
-    let mut page = match (plan.is_live, plan.diff.is_empty()) {
+    let is_same = plan.diff.changes.is_empty() && plan.diff.more == 0;
+    let mut page = match (plan.is_live, is_same) {
         (true, false) => one_item(Page::new(), head, &plan.diff, fields),
         (true, true) => Page::new().line(head).line("The live version is the same."),
         (false, _) => {
@@ -166,8 +169,10 @@ fn report_page(plan: &DocumentPlan, report: &DocumentReport) -> Page {
                 "Look at it and publish it: https://{}.prismic.io/builder/migration",
                 plan.repository
             )),
-        _ => Page::new()
-            .line(Text::styled(Style::Red, "Not staged").and(Style::Plain, "; the same command goes on")),
+        _ => Page::new().line(
+            Text::styled(Style::Red, "Not staged")
+                .and(Style::Plain, "; after what is named here, run the same command again"),
+        ),
     };
     for problem in &report.problems {
         page = page.line(

@@ -361,8 +361,9 @@ impl DocumentRestore<'_> {
         let is_staged = matches!(applied, Ok(Applied::WaitsForPublish { .. } | Applied::Live))
             && recorded.unknown().next().is_none()
             && recorded.refused().next().is_none();
-        if is_staged {
-            // It is an editor's from here on; the same command begins anew.
+        let is_refused = recorded.unknown().next().is_none() && recorded.refused().next().is_some();
+        if is_staged || (is_refused && applied.is_ok()) {
+            // It is an editor's from here on, or was not taken; the same command begins anew.
             kept.journal.lock().await.append(&Entry::Finished { at: base.clock.now() }).await?;
         }
         problems.extend(keeper.copy(&kept).await);

@@ -21,7 +21,7 @@ use super::forecast::{self, Forecast, Paces};
 use super::ids::{AssetNames, PlannedIds};
 use super::models::{self, Action, ModelPlan, ModelStep};
 use super::order::{self, Node, Order, Step};
-use super::source::{CUSTOM_TYPES, SLICES, Source, SourceAsset};
+use super::source::{CUSTOM_TYPES, SLICES, Source, SourceAsset, SourceDocument};
 use super::survey::{Surveyed, survey};
 use super::{Choice, OnConflict};
 use crate::clock::Timestamp;
@@ -245,6 +245,9 @@ pub(super) struct Planning<'a> {
     pub(super) recorded: &'a Recorded,
     /// Ids in the target of the documents that it made.
     pub(super) own: &'a HashSet<String>,
+    /// Documents of the snapshot of which it is not known whether they were created: what the target has
+    /// in their place may be they.
+    pub(super) unsure: &'a HashSet<&'a str>,
     pub(super) limits: &'a Limits,
     pub(super) paces: Paces,
     pub(super) watch: Watch<'a>,
@@ -263,7 +266,8 @@ impl Planning<'_> {
         let models = models::plan(&source, self.existing, needed, self.choice.on_conflict, bounds);
         refusals.extend(model_conflicts(&models));
         let target_models = Arc::new(TargetModels::new(models.models.iter().cloned()));
-        let ids = Arc::new(self.planned_ids(&source, &chosen)?);
+        refusals.extend(no_models(&source, &types, &target_models));
+        let ids = Arc::new(self.planned_ids(&source, &chosen, &target_models)?);
         let grows = self.choice.with_links && !self.choice.is_everything();
         let key = self.snapshot.vault().item_key()?;
         let with = (key, &target_models, &ids);
@@ -301,11 +305,15 @@ impl Planning<'_> {
         })
     }
 
-    fn planned_ids(&self, source: &Source, chosen: &[usize]) -> Result<PlannedIds> {
+    /// What will have an id: links to documents of a type that takes none are foretold to be lost.
+    fn planned_ids(&self, source: &Source, chosen: &[usize], models: &TargetModels) -> Result<PlannedIds> {
         let takes_all = self.choice.is_everything() || self.choice.with_links;
+        let is_taken = |document: &&SourceDocument| {
+            models.custom_type(&document.type_).is_some_and(|model| model.enabled)
+        };
         let segments: Vec<Box<str>> = match takes_all {
-            true => source.documents.iter().map(|document| document.segment.clone()).collect(),
-            false => chosen.iter().map(|at| source.documents[*at].segment.clone()).collect(),
+            true => segments_of(source.documents.iter().filter(is_taken)),
+            false => segments_of(chosen.iter().map(|at| &source.documents[*at]).filter(is_taken)),
         };
         let takes_assets = self.choice.takes_assets();
         let assets = source.assets.iter().filter(|asset| {
@@ -432,8 +440,7 @@ impl Planning<'_> {
 
     /// Returns the id of what the target has in the place of a document.
     fn there(&self, document: &Surveyed, models: &TargetModels) -> Option<&str> {
-        // Whether it is its own, a restore that goes on finds out.
-        if self.recorded.fate(&Request::Create(document.id.clone())) == Fate::Unknown {
+        if self.unsure.contains(&*document.id) {
             return None;
         }
         let existing = &self.existing.documents;
@@ -501,6 +508,10 @@ fn is_staged(document: &NewDocument) -> bool {
     document.release > 0
 }
 
+fn segments_of<'a>(documents: impl Iterator<Item = &'a SourceDocument>) -> Vec<Box<str>> {
+    documents.map(|document| document.segment.clone()).collect()
+}
+
 /// Counts what the media library will not take of an asset; says whether it takes it at all.
 fn can_be_uploaded(asset: &SourceAsset, source: &Source, fidelity: &mut Fidelity) -> bool {
     let texts = [&asset.alt, &asset.credits, &asset.notes].map(|text| text.as_deref().unwrap_or_default());
@@ -526,6 +537,18 @@ fn model_conflicts(models: &ModelPlan) -> Option<Refusal> {
         what: format!("the target has content of models that differ from the snapshot's: {}", names.join(", ")),
         next: "--on-conflict update makes them those of the snapshot; skip keeps the target's, and content that they \
                do not have is left out"
+            .to_owned(),
+    })
+}
+
+/// A snapshot that was taken without write token has no models: then the target must have them.
+fn no_models(source: &Source, types: &BTreeSet<&str>, models: &TargetModels) -> Option<Refusal> {
+    let missing: Vec<&str> =
+        types.iter().copied().filter(|type_| models.custom_type(type_).is_none()).collect();
+    (source.custom_types.is_empty() && !missing.is_empty()).then(|| Refusal {
+        code: "models-missing",
+        what: format!("the snapshot holds no models, and the target has no type {}", missing.join(", ")),
+        next: "push the models to the target first, or choose a snapshot that was taken with a write token"
             .to_owned(),
     })
 }

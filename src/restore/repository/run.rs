@@ -275,6 +275,13 @@ impl RepositoryRestore<'_> {
             .filter(|document| !document.taken)
             .map(|document| document.id.clone())
             .collect();
+        let unsure: HashSet<&str> = recorded
+            .unknown()
+            .filter_map(|request| match request {
+                Request::Create(id) => Some(&**id),
+                _ => None,
+            })
+            .collect();
         let endpoints = &self.target.endpoints;
         let pace = |api, url| self.http.interval(api, url);
         let paces = Paces {
@@ -290,6 +297,7 @@ impl RepositoryRestore<'_> {
             choice: self.choice,
             recorded,
             own: &own,
+            unsure: &unsure,
             limits: self.http.limits(),
             paces,
             watch: self.watch(Phase::Documents),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::super::super::error::Result;
 use super::super::entries::{Entry, Fate, Request, Thing};
 use super::super::source::SourceAsset;
-use super::{Applying, Made, Sent};
+use super::{Applying, Made, Sent, said};
 use crate::prismic::AssetData;
 use crate::prismic::write::{AssetChange, Upload, UploadedAsset};
 use crate::progress::Phase;
@@ -92,7 +92,7 @@ impl Applying<'_> {
         match self.send(request, sending, made).await? {
             Sent::Done(_) | Sent::Lost => {}
             Sent::Refused(error) => {
-                let why = format!("the target does not take this asset: {error}");
+                let why = format!("the target does not take this asset: {}", said(&error));
                 self.problem("asset-refused", &asset.id, why);
             }
         }
@@ -146,7 +146,11 @@ impl Applying<'_> {
                 self.problem("asset-tags-unsure", &asset.id, "whether this asset has its tags is not known");
             }
             Sent::Refused(error) => {
-                self.problem("asset-tags-refused", &asset.id, format!("the asset has no tags: {error}"));
+                self.problem(
+                    "asset-tags-refused",
+                    &asset.id,
+                    format!("the asset has no tags: {}", said(&error)),
+                );
             }
         }
         Ok(())

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::super::super::error::Result;
-use super::super::convert::{Converted, convert};
+use super::super::convert::{Converted, Finding, convert};
 use super::super::entries::{Entry, Fate, Request, Thing};
 use super::super::ids::KnownIds;
 use super::super::order::Step;
 use super::super::plan::{Leader, Planned};
 use super::super::source::memory;
-use super::{Applied, Applying, Made, PASSES_MAX, Sent};
+use super::{Applied, Applying, Made, PASSES_MAX, Sent, embeds, said};
 use crate::prismic::write::{DocumentContent, NewDocument};
 use crate::prismic::{ErrorKind as ApiErrorKind, PrismicError, parse_json};
 use crate::progress::Phase;
@@ -126,7 +126,7 @@ impl Applying<'_> {
             return Ok(Progressed::Deferred);
         }
         let incomplete = converted.is_pending;
-        let document = NewDocument {
+        let mut document = NewDocument {
             title: converted.title,
             type_: converted.type_,
             lang: converted.lang,
@@ -136,9 +136,14 @@ impl Applying<'_> {
             data: converted.data,
         };
         let writer = self.writer;
-        let sending = async { writer.create_document(&document).await };
         let made = |id: &String| Made { id: Some(id.clone()), incomplete, ..Made::default() };
-        match self.send(request.clone(), sending, made).await? {
+        let mut sent = self.send(request.clone(), writer.create_document(&document), made).await?;
+        if let Some(left_out) = self.without_embeds(&request, &sent, &converted.findings, &mut document.data)
+        {
+            sent = self.send(request.clone(), writer.create_document(&document), made).await?;
+            self.tell_embeds(id, &sent, &left_out);
+        }
+        match sent {
             Sent::Done(_) => Ok(Progressed::Now),
             Sent::Lost => Ok(Progressed::Deferred),
             Sent::Refused(_) if self.fate(&request) == Fate::Unknown => Ok(Progressed::Deferred),
@@ -146,6 +151,32 @@ impl Applying<'_> {
                 self.refused(id, &error);
                 Ok(Progressed::Done)
             }
+        }
+    }
+
+    /// Takes out of a document the embeds for which it was refused; `None`: it was not, or for something
+    /// else.
+    fn without_embeds<T>(
+        &self,
+        request: &Request,
+        sent: &Sent<T>,
+        findings: &[Finding],
+        data: &mut Map<String, Value>,
+    ) -> Option<Vec<String>> {
+        let Sent::Refused(error) = sent else { return None };
+        // One that may be there all the same is not sent in another form.
+        let is_refused = self.fate(request) == Fate::Refused;
+        Some(if is_refused { embeds::leave_out(error, findings, data) } else { Vec::new() })
+            .filter(|left_out| !left_out.is_empty())
+    }
+
+    fn tell_embeds<T>(&mut self, id: &str, sent: &Sent<T>, left_out: &[String]) {
+        if matches!(sent, Sent::Done(_)) {
+            let places = left_out.join(", ");
+            let why = format!(
+                "it is there without embeds that the target refuses, as their page is gone: {places}"
+            );
+            self.problem("embeds-left-out", id, why);
         }
     }
 
@@ -159,7 +190,7 @@ impl Applying<'_> {
                  draft there"
                     .to_owned(),
             ),
-            _ => ("document-refused", format!("the target does not take this document: {error}")),
+            _ => ("document-refused", format!("the target does not take this document: {}", said(error))),
         };
         self.problem(code, id, why);
     }
@@ -189,15 +220,20 @@ impl Applying<'_> {
         if incomplete && (why == Again::Complete || self.fate(&request) == Fate::Done) {
             return Ok(Progressed::Deferred);
         }
-        let content = DocumentContent {
+        let mut content = DocumentContent {
             title: converted.title,
             uid: converted.uid,
             tags: converted.tags,
             data: converted.data,
         };
         let writer = self.writer;
-        let sending = async { writer.replace_document(&new_id, &content).await };
-        match self.send(request, sending, |()| Made { incomplete, ..Made::default() }).await? {
+        let made = |(): &()| Made { incomplete, ..Made::default() };
+        let mut sent = self.send(request.clone(), writer.replace_document(&new_id, &content), made).await?;
+        if let Some(left_out) = self.without_embeds(&request, &sent, &converted.findings, &mut content.data) {
+            sent = self.send(request, writer.replace_document(&new_id, &content), made).await?;
+            self.tell_embeds(id, &sent, &left_out);
+        }
+        match sent {
             Sent::Done(()) => Ok(Progressed::Now),
             Sent::Lost => Ok(Progressed::Deferred),
             Sent::Refused(error) => {
@@ -205,7 +241,7 @@ impl Applying<'_> {
                     Again::Complete => "it is there without links to documents that came later",
                     Again::Replace => "the target's document stays as it was",
                 };
-                self.problem("document-refused", id, format!("{what}: {error}"));
+                self.problem("document-refused", id, format!("{what}: {}", said(&error)));
                 Ok(Progressed::Done)
             }
         }

@@ -16,6 +16,7 @@
 
 mod assets;
 mod documents;
+mod embeds;
 mod models;
 mod publish;
 mod recognise;
@@ -195,7 +196,7 @@ impl<'a> Applying<'a> {
                 Ok(Sent::Done(value))
             }
             Err(error) if error.may_have_happened() => {
-                tracing::info!(?request, "{error}; whether it happened is not known");
+                tracing::info!(?request, "{}; whether it happened is not known", error.in_own_words());
                 self.lost_in_a_row += 1;
                 match self.lost_in_a_row {
                     LOST_IN_A_ROW.. => Err(self.stopped(error)),
@@ -232,6 +233,16 @@ impl<'a> Applying<'a> {
 
     fn fate(&self, request: &Request) -> Fate {
         self.recorded.fate(request)
+    }
+}
+
+/// What a refusal says, without the words of the API, which quote what was sent: a report holds no
+/// content.
+fn said(error: &PrismicError) -> String {
+    let places: Vec<&str> = error.mistakes().iter().map(|mistake| &*mistake.property).collect();
+    match places.is_empty() {
+        true => error.in_own_words(),
+        false => format!("{}, because of {}", error.in_own_words(), places.join(", ")),
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::entries::{Fate, Request};
 use super::super::models::{Action, ModelStep};
 use super::super::plan::model_request;
 use super::super::source::SLICES;
-use super::{Applying, Made, Sent};
+use super::{Applying, Made, Sent, said};
 use crate::prismic::ErrorKind as ApiErrorKind;
 use crate::prismic::write::ModelKind;
 use crate::progress::Phase;
@@ -51,7 +51,7 @@ impl Applying<'_> {
                 }
                 Sent::Lost => action = self.model_action(step).await?,
                 Sent::Refused(error) => {
-                    let why = format!("the target does not take this model: {error}");
+                    let why = format!("the target does not take this model: {}", said(&error));
                     self.problem("model-refused", &step.id, why);
                     return Ok(());
                 }
@@ -93,7 +93,11 @@ impl Applying<'_> {
                 Sent::Refused(error) if *error.kind() == ApiErrorKind::Conflict => {}
                 Sent::Lost => {}
                 Sent::Refused(error) => {
-                    self.problem("tag-refused", old, format!("the target does not take this tag: {error}"));
+                    self.problem(
+                        "tag-refused",
+                        old,
+                        format!("the target does not take this tag: {}", said(&error)),
+                    );
                 }
             }
         }

@@ -20,12 +20,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Applying<'_> {
     /// Looks, where a restore goes on, whether a person has published meanwhile.
     pub(super) async fn go_on_after_publish(&mut self) -> Result<Option<Applied>> {
-        let staged = self.recorded.staged().len();
-        if staged == 0 || self.choice.publish {
+        let is_empty = self.recorded.staged().is_empty();
+        let lost = self.recorded.unknown().any(|request| matches!(request, Request::Create(_)));
+        if self.choice.publish || (is_empty && !lost) {
             return Ok(None);
         }
         let root = self.root().await?;
-        if !self.is_live(&root).await? {
+        if is_empty {
+            // All that may be in the release are documents of which nobody heard: when it is published,
+            // they are found. One that is not found may be there still.
+            self.recognise(&root, false).await?;
+        }
+        if self.recorded.staged().is_empty() || !self.is_live(&root).await? {
             // More may fit into the release; whether there is more, the steps find out.
             return Ok(None);
         }
@@ -59,6 +65,7 @@ impl Applying<'_> {
         self.progress.start(Phase::Publish, None);
         let begin = tokio::time::Instant::now();
         let mut patience = self.limits.publish_patience / 4;
+        let mut was_empty = true;
         // Publishing what was published does nothing, so neither a lost answer nor a second time is a
         // danger; and a publish may leave some of its documents behind.
         loop {
@@ -71,6 +78,7 @@ impl Applying<'_> {
                 Sent::Done(items) => items == 0,
                 Sent::Lost => false,
             };
+            was_empty &= is_empty;
             // Nothing was in the release, and no earlier publish of it can be under way: what this
             // restore knows to be staged is live, and what it does not know of was never there.
             if is_empty && !was_lost {
@@ -85,6 +93,12 @@ impl Applying<'_> {
                 return Ok(root);
             }
             if begin.elapsed() >= self.limits.publish_patience {
+                if was_empty {
+                    // Nothing was in the release from the beginning of this run: what an earlier publish
+                    // had of it and is not live now, somebody took away since. Reading back misses it.
+                    self.progress.finish(Phase::Publish);
+                    return self.root().await;
+                }
                 return Err(self.not_live(begin.elapsed()));
             }
             patience = patience.min(self.limits.publish_patience.saturating_sub(begin.elapsed()));
@@ -107,7 +121,7 @@ impl Applying<'_> {
     /// Notes that a release is live, and finds in it what lost answers were about.
     async fn live(&mut self, root: &Root) -> Result<()> {
         self.note(Entry::Live { release: self.recorded.release() }).await?;
-        self.recognise(root).await?;
+        self.recognise(root, true).await?;
         self.kept.step_done.notify_one();
         Ok(())
     }

@@ -19,8 +19,9 @@ use crate::prismic::{Document, PrismicError, Root};
 use crate::progress::Silent;
 
 impl Applying<'_> {
-    /// Finds out about every document of which it is not known whether it was created.
-    pub(super) async fn recognise(&mut self, root: &Root) -> Result<()> {
+    /// Finds out about every document of which it is not known whether it was created. One that is not
+    /// found was never made where the release `is_live`, and stays unknown otherwise.
+    pub(super) async fn recognise(&mut self, root: &Root, is_live: bool) -> Result<()> {
         let open: HashSet<Box<str>> = self
             .recorded
             .unknown()
@@ -47,7 +48,8 @@ impl Applying<'_> {
                     let incomplete = !planned.document.links.is_empty();
                     self.note(Entry::Done { request, id, url: None, incomplete }).await?;
                 }
-                None => self.note(Entry::Undone { request, refused: false }).await?,
+                None if is_live => self.note(Entry::Undone { request, refused: false }).await?,
+                None => {}
             }
         }
         Ok(())
