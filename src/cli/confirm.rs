@@ -40,15 +40,22 @@ pub(super) fn parse_reason(text: &str) -> Result<String, String> {
 ///
 /// [`ErrorKind::Refused`] when the answer is not yes, or nobody can be asked.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
+    confirm_that("this removes what may not come back", question, yes)
+}
+
+/// Asks before something is done, for this reason, unless `--yes` was given.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub(super) fn confirm_that(reason: &str, question: &str, yes: bool) -> Result<(), CommandError> {
     if yes {
         return Ok(());
     }
     if !can_ask() {
-        return Err(CommandError::new(
-            ErrorKind::Refused,
-            "this removes what may not come back, and nobody can be asked",
-        )
-        .hint("look at it with --dry-run, then pass --yes"));
+        let sentence = format!("{reason}, and nobody can be asked");
+        return Err(CommandError::new(ErrorKind::Refused, sentence)
+            .hint("look at it with --dry-run, then pass --yes"));
     }
     match ask(question)? {
         true => Ok(()),

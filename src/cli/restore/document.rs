@@ -3,7 +3,7 @@
 use super::ContentSession;
 use super::repository::configured;
 use crate::cli::Context;
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::confirm_that;
 use crate::cli::diff::one_item;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
@@ -101,7 +101,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         if !context.output.is_json() {
             context.output.message_page(&plan_page(&plan, args.fields));
         }
-        confirm("Write it into the migration release, as a draft?", args.yes)?;
+        let reason = "this replaces drafts of the document that nobody can see from here";
+        confirm_that(reason, "Write it into the migration release, as a draft?", args.yes)?;
     }
     context.record.about(format!("{}/{}", manifest.repository, manifest.snapshot));
     let report = restore.run(&plan).await?;

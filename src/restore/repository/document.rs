@@ -150,6 +150,31 @@ impl NewIds for SameIdsThere<'_> {
     }
 }
 
+/// Ids as the target has them, or will have them after the uploads.
+struct IdsThere<'a> {
+    names: &'a AssetNames,
+    documents: &'a Documents,
+    assets: &'a HashSet<&'a str>,
+}
+
+impl NewIds for IdsThere<'_> {
+    fn document(&self, old: &str) -> NewId<'_> {
+        self.documents.id(old).map_or(NewId::Absent, NewId::Known)
+    }
+
+    fn asset(&self, old: &str) -> Option<NewAsset<'_>> {
+        self.assets.get(old).map(|id| NewAsset { id, url: "" })
+    }
+
+    fn asset_at(&self, address: &url::Url) -> Option<&str> {
+        self.names.asset_at(address)
+    }
+
+    fn is_of_library(&self, address: &url::Url) -> bool {
+        self.names.is_of_library(address)
+    }
+}
+
 impl DocumentRestore<'_> {
     /// Reads what is needed, and plans. Nothing is written anywhere.
     ///
@@ -168,7 +193,7 @@ impl DocumentRestore<'_> {
         let live = live.into_iter().find(|document| document.id == self.id);
         let wanted = self.wanted(&read, live.as_ref())?;
         let (custom_types, slices) = reader.models().await.map_err(failed)?;
-        let refusals = self.model_refusals(&read, &custom_types, &slices);
+        let mut refusals = self.model_refusals(&read, &custom_types, &slices);
         let models: Vec<Model> = custom_types
             .values()
             .chain(slices.values())
@@ -190,6 +215,15 @@ impl DocumentRestore<'_> {
         let gone: BTreeSet<&str> =
             used.iter().map(String::as_str).filter(|id| !assets.contains_key(*id)).collect();
         let source = self.gone_assets(&read, &gone).await?;
+        // Now with what is there or comes: what cannot be written is a finding, and never silence.
+        let assets_then: HashSet<&str> = assets
+            .keys()
+            .map(String::as_str)
+            .chain(source.assets.iter().filter(|asset| asset.original.is_some()).map(|asset| &*asset.id))
+            .collect();
+        let ids = IdsThere { names: &names, documents: &documents, assets: &assets_then };
+        let looked = convert(&object(&wanted), &target_models, &ids).unwrap_or(looked);
+        refusals.extend(self.costs_of_field(&looked));
         let tags =
             if source.tags.is_empty() { BTreeMap::new() } else { reader.tags().await.map_err(failed)? };
         let existing = Existing { root, custom_types, slices, tags, assets, documents };
@@ -428,6 +462,22 @@ impl DocumentRestore<'_> {
             hint: "`prismvault diff SNAPSHOT live --fields` shows the paths of what differs".to_owned(),
         })?;
         Ok(Value::Object(merged).to_string().into())
+    }
+
+    /// What is written is the whole document: a field must not cost what stands in the others.
+    fn costs_of_field(&self, looked: &Converted) -> Option<Refusal> {
+        let field = self.field?;
+        let lost = looked.findings.iter().filter(|finding| finding.is_left_out && !field.holds(&finding.at));
+        let places: Vec<&str> = lost.map(|finding| finding.at.as_str()).collect();
+        (!places.is_empty()).then(|| Refusal {
+            code: "field-costs-others",
+            what: format!(
+                "what is written is the whole document, and other fields of the live one cannot be written: {}",
+                places.join(", ")
+            ),
+            next: "put this field back by hand: `prismvault diff SNAPSHOT live --fields` shows what it was"
+                .to_owned(),
+        })
     }
 
     /// A document is not put into a model that it was not made for.

@@ -88,6 +88,12 @@ fn of_dots(typed: &str) -> Option<Vec<Segment>> {
 }
 
 impl FieldPath {
+    /// Whether a place in a document, as a JSON pointer, is in this field.
+    pub(super) fn holds(&self, pointer: &str) -> bool {
+        let place = of_pointer(pointer.trim_start_matches('/'));
+        place.starts_with(&self.segments)
+    }
+
     /// Returns the live document with this field as the document of the snapshot has it. A field that
     /// the snapshot's lacks is taken out.
     ///

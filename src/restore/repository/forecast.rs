@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Choice;
+use super::entries::{Fate, Recorded};
 use super::order::Step;
-use super::plan::{PlannedStep, Work, models_of};
+use super::plan::{PlannedStep, Work, model_request, models_of};
 use super::source::{CUSTOM_TYPES, SLICES};
 
 /// Bytes a second at which files are assumed to be uploaded.
@@ -58,11 +59,16 @@ struct Cost {
 }
 
 /// Counts the steps of a plan.
-pub(super) fn count(work: &Work, paces: Paces, choice: &Choice) -> (Vec<PlannedStep>, Forecast) {
+pub(super) fn count(
+    work: &Work,
+    paces: Paces,
+    choice: &Choice,
+    recorded: &Recorded,
+) -> (Vec<PlannedStep>, Forecast) {
     let mut forecast = Forecast::default();
     let mut steps = Vec::new();
     let mut time = Duration::ZERO;
-    for cost in costs(work, paces, choice, &mut forecast) {
+    for cost in costs(work, paces, (choice, recorded), &mut forecast) {
         let requests = u32::try_from(cost.requests).unwrap_or(u32::MAX);
         let takes = cost.pace.mul_f64(SLACK).saturating_mul(requests) + cost.more;
         time += takes;
@@ -77,7 +83,12 @@ pub(super) fn count(work: &Work, paces: Paces, choice: &Choice) -> (Vec<PlannedS
     (steps, forecast)
 }
 
-fn costs(work: &Work, paces: Paces, choice: &Choice, forecast: &mut Forecast) -> Vec<Cost> {
+fn costs(
+    work: &Work,
+    paces: Paces,
+    (choice, recorded): (&Choice, &Recorded),
+    forecast: &mut Forecast,
+) -> Vec<Cost> {
     let cost = |step, label: &str, count, requests, pace| Cost {
         step,
         label: label.to_owned(),
@@ -100,7 +111,11 @@ fn costs(work: &Work, paces: Paces, choice: &Choice, forecast: &mut Forecast) ->
             0 => label.to_owned(),
             _ => format!("{label} ({inserted} new, {updated} changed)"),
         };
-        costs.push(cost(step, &label, inserted + updated, inserted + updated, paces.types));
+        // Those that a run before this one wrote are the same by now.
+        let same = work.models.same.iter().filter(|step| step.kind == kind);
+        let before = same.filter(|step| recorded.fate(&model_request(step)) == Fate::Done).count() as u64;
+        let count = inserted + updated + before;
+        costs.push(cost(step, &label, count, count, paces.types));
     }
     let tags = work.tags.len() as u64;
     costs.push(cost("asset-tags", "tags of the media library", tags, tags, paces.assets));

@@ -44,6 +44,8 @@ pub(super) struct ModelStep {
 pub(super) struct ModelPlan {
     /// Shared slices first: custom types name them.
     pub(super) steps: Vec<ModelStep>,
+    /// Those that the target has as they are to be.
+    pub(super) same: Vec<ModelStep>,
     /// Models of which the target's own, which differ, stay.
     pub(super) kept: Vec<(&'static str, String)>,
     /// Models that differ and stand in the way.
@@ -81,7 +83,11 @@ pub(super) fn plan(
             }
             let action = match theirs.get(id) {
                 None => Action::Insert,
-                Some(their) if is_same(bytes, their, bounds) => continue,
+                Some(their) if is_same(bytes, their, bounds) => {
+                    let (id, bytes) = (id.clone(), bytes.clone());
+                    plan.same.push(ModelStep { kind, id, bytes, action: Action::Update });
+                    continue;
+                }
                 Some(_) => {
                     let in_use = match kind {
                         CUSTOM_TYPES => existing.documents.has_type(id),

@@ -130,7 +130,8 @@ impl Plan {
         let work = &self.work;
         let is_done = |request: Request| u64::from(recorded.fate(&request) == Fate::Done);
         let models = |kind| {
-            let of_kind = work.models.steps.iter().filter(move |step| step.kind == kind);
+            let all = work.models.steps.iter().chain(&work.models.same);
+            let of_kind = all.filter(move |step| step.kind == kind);
             of_kind.map(|step| is_done(model_request(step))).sum::<u64>()
         };
         let of_steps =
@@ -287,7 +288,7 @@ impl Planning<'_> {
         work.expected = fidelity.expected().clone();
         work.source = source;
         let live_incomplete = order.incomplete.len() as u64;
-        let (steps, forecast) = forecast::count(&work, self.paces, self.choice);
+        let (steps, forecast) = forecast::count(&work, self.paces, self.choice, self.recorded);
         Ok(Plan {
             source: manifest.repository.clone(),
             snapshot: manifest.snapshot.clone(),
@@ -496,7 +497,9 @@ impl Planning<'_> {
         }
         for id in tags {
             let name = &source.tags[id];
-            if name.chars().count() <= TAG_CHARS_MAX && !self.existing.tags.contains_key(name) {
+            let was_made = self.recorded.fate(&Request::Tag(id.as_str().into())) == Fate::Done;
+            let is_needed = was_made || !self.existing.tags.contains_key(name);
+            if name.chars().count() <= TAG_CHARS_MAX && is_needed {
                 work.tags.push(id.clone());
             }
         }

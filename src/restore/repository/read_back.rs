@@ -224,7 +224,8 @@ impl Reading<'_> {
     async fn models(&self, back: &mut ReadBack) -> Result<()> {
         let (custom_types, slices) = self.target.models().await.map_err(|error| self.failed(error))?;
         let bounds = Bounds::from(self.limits);
-        for step in &self.plan.work.models.steps {
+        let models = &self.plan.work.models;
+        for step in models.steps.iter().chain(&models.same) {
             let theirs = match step.kind {
                 SLICES => slices.get(&step.id),
                 _ => custom_types.get(&step.id),

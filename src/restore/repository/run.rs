@@ -125,7 +125,7 @@ impl RepositoryRestore<'_> {
         let mut applying = Applying::new(&tools, (&plan, self.choice, &existing), &kept, recorded);
         let applied = keeper.copying(&kept, applying.run()).await;
         let (recorded, mut problems) = (applying.recorded, applying.problems);
-        problems.extend(keeper.copy(&kept).await);
+        let copied = keeper.copy(&kept).await;
         let applied = applied?;
         let read_back = match applied {
             Applied::Live => Some(self.read_back(reader, &plan, &recorded, &existing).await?),
@@ -133,7 +133,12 @@ impl RepositoryRestore<'_> {
         };
         if applied == Applied::Live {
             kept.journal.lock().await.append(&Entry::Finished { at: self.clock.now() }).await?;
-            problems.extend(keeper.copy(&kept).await);
+            // Nobody has to go on with it: whoever has only the recovery keys cannot sign a copy.
+            if let Some(problem) = keeper.copy(&kept).await {
+                tracing::info!("{}", problem.detail);
+            }
+        } else {
+            problems.extend(copied);
         }
         let id = kept.id;
         let ending = match applied {
@@ -153,6 +158,10 @@ impl RepositoryRestore<'_> {
         (recorded, mut problems): (&Recorded, Vec<Problem>),
     ) -> Report {
         plan.count_done(recorded);
+        if read_back.is_some() {
+            let steps = plan.steps.iter_mut().filter(|step| step.step == "read-back");
+            steps.for_each(|step| step.done = step.count);
+        }
         problems.splice(0..0, plan.problems.drain(..));
         let possible_orphans = recorded
             .unknown()
