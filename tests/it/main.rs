@@ -24,6 +24,7 @@ mod cli_locks;
 mod cli_prune;
 mod cli_reading;
 mod cli_replicate;
+mod cli_restoring;
 mod cli_run;
 mod cli_s3;
 mod cli_serve;

@@ -1,7 +1,11 @@
 //! A repository of the sandbox, snapshotted, and restored into another one through its write APIs.
 
+mod bad_input;
 mod conflicts;
+pub(crate) mod crafted;
+mod documents;
 mod faults;
+mod meanwhile;
 mod refusals;
 mod round_trips;
 mod waiting;
@@ -66,7 +70,11 @@ impl Rehearsal {
 
     /// The same, into a repository that holds something already.
     pub(crate) async fn into(content: Content, target: Content, options: RepositoryOptions) -> Self {
-        let source = Source::of(content, self::options());
+        Self::from(Source::of(content, self::options()), target, options).await
+    }
+
+    /// The same of a source that is served already.
+    pub(crate) async fn from(source: Source, target: Content, options: RepositoryOptions) -> Self {
         let backup = Backup::in_memory(2).await;
         let manifest = backup.snapshot(&source).await.unwrap().committed.manifest;
         let mut target = Source::of(target, options);
@@ -167,6 +175,14 @@ impl Rehearsal {
             self.target.repository.library().assets().len()
         );
     }
+}
+
+/// What a person does in Prismic: publishes the migration release.
+pub(crate) async fn publish(target: &Source) {
+    let url = format!("{}/migration-release/publish", target.target.endpoints.migration_api);
+    let request = crate::sandbox::client().post(url).bearer_auth(WRITE_TOKEN);
+    let response = request.header("repository", "acme-blog").body("{}").send().await.unwrap();
+    assert_eq!(response.status(), reqwest::StatusCode::ACCEPTED);
 }
 
 /// Everything that is published, by id.

@@ -2,18 +2,8 @@
 
 use prismvault::restore::repository::Ending;
 use prismvault::sandbox::Endpoint;
-use reqwest::StatusCode;
 
-use super::{Rehearsal, content};
-use crate::backups::WRITE_TOKEN;
-
-/// What a person does in Prismic.
-async fn publish(rehearsal: &Rehearsal) {
-    let url = format!("{}/migration-release/publish", rehearsal.target.target.endpoints.migration_api);
-    let request = crate::sandbox::client().post(url).bearer_auth(WRITE_TOKEN);
-    let response = request.header("repository", "acme-blog").body("{}").send().await.unwrap();
-    assert_eq!(response.status(), StatusCode::ACCEPTED);
-}
+use super::{Rehearsal, content, publish};
 
 #[tokio::test]
 async fn without_publish_it_waits_for_a_person_and_the_same_command_goes_on() {
@@ -33,7 +23,7 @@ async fn without_publish_it_waits_for_a_person_and_the_same_command_goes_on() {
         if report.read_back.is_some() {
             break;
         }
-        publish(&rehearsal).await;
+        publish(&rehearsal.target).await;
         report = rehearsal.run().await.unwrap();
     }
     rehearsal.assert_restored(&report);
