@@ -113,6 +113,8 @@ struct Read {
     custom_type: Option<Bytes>,
     slices: BTreeMap<String, Bytes>,
     item: ItemId,
+    /// Ids of the assets that it uses.
+    assets: Vec<Box<str>>,
     catalog: Vec<CatalogEntry>,
 }
 
@@ -249,7 +251,8 @@ impl DocumentRestore<'_> {
                     .to_owned(),
             })
         };
-        let names = AssetNames::new(&Source::default(), hosts());
+        // The snapshot knows which assets a document uses; most addresses have their ids.
+        let names = AssetNames::of_ids(read.assets.iter().map(|id| &**id), hosts());
         let looked = convert(&names)?;
         if looked.findings.iter().all(|finding| finding.kind != FindingKind::AssetGone) {
             return Ok((names, looked));
@@ -411,13 +414,15 @@ impl DocumentRestore<'_> {
         let own = segment(snapshot.vault().item_key()?, self.id);
         let catalog = snapshot.catalog().await?;
         let found = catalog.iter().find_map(|entry| match place(&entry.path) {
-            Place::Document { release: None, type_, id, .. } if id == own => Some((entry.item, type_)),
+            Place::Document { release: None, type_, id, .. } if id == own => Some((entry, type_)),
             _ => None,
         });
-        let (item, type_) = found.ok_or_else(|| RestoreError::NotFound {
+        let (entry, type_) = found.ok_or_else(|| RestoreError::NotFound {
             what: format!("the snapshot has no published document {}", self.id),
             hint: "`prismvault find ID --all` looks in every snapshot".to_owned(),
         })?;
+        let (item, reader) = (entry.item, snapshot.reader());
+        let links = tree::find::<LinkEntry>(&reader, &snapshot.manifest().links, &entry.path).await?;
         let model_of_type = format!("models/{CUSTOM_TYPES}/{type_}.json");
         let mut paths: HashMap<ItemId, &str> = HashMap::from([(item, "")]);
         for entry in &catalog {
@@ -428,8 +433,7 @@ impl DocumentRestore<'_> {
         }
         let (mut bytes, mut custom_type, mut slices) = (None, None, BTreeMap::new());
         let items: Vec<ItemId> = paths.keys().copied().collect();
-        snapshot
-            .reader()
+        reader
             .for_each(items, async |id, data| {
                 let data = memory(data?)?;
                 match paths[&id] {
@@ -450,7 +454,8 @@ impl DocumentRestore<'_> {
             what: format!("what the snapshot has of {} cannot be used: {error}", self.id),
             hint: "choose another snapshot".to_owned(),
         })?;
-        Ok(Read { bytes, document, custom_type, slices, item, catalog })
+        let assets = links.map(|links| links.assets).unwrap_or_default();
+        Ok(Read { bytes, document, custom_type, slices, item, assets, catalog })
     }
 
     /// Returns the document as it is to be: that of the snapshot, or the live one with one field of it.

@@ -30,6 +30,13 @@ impl AssetNames {
         Self { addresses, hosts }
     }
 
+    /// Names some of which nothing but the ids is known: they are found where an address has them.
+    pub(super) fn of_ids<'i>(ids: impl IntoIterator<Item = &'i str>, hosts: AssetHosts) -> Self {
+        let mut addresses = AssetAddresses::default();
+        ids.into_iter().for_each(|id| addresses.add(id, None));
+        Self { addresses, hosts }
+    }
+
     pub(super) fn asset_at(&self, address: &Url) -> Option<&str> {
         self.addresses.find(address)
     }

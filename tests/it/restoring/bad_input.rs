@@ -329,22 +329,23 @@ async fn an_embed_whose_page_is_gone_does_not_cost_the_document() {
 
 #[tokio::test]
 async fn a_document_that_is_refused_for_something_else_keeps_its_embeds() {
-    // The second of two translations in one language is refused, whatever is embedded.
+    // Their type goes away: they are refused whatever they embed, and not sent again without it.
     let rehearsal = rehearsal_of(embedding()).await;
-    let writer = rehearsal.target.repository.clone();
+    let writer = Arc::clone(&rehearsal.target.repository);
     rehearsal.control().on_request_to(Endpoint::Documents, 2, move |_| {
         writer.remove_custom_type("note").unwrap();
     });
     let report = rehearsal.run().await.unwrap();
     assert!(problems(&report).iter().all(|(code, _)| *code == "document-refused"), "{report:#?}");
     assert_eq!(problems(&report).len(), 2);
+    assert_eq!(rehearsal.control().requests_to(Endpoint::Documents), 3, "each once, and who we are");
 }
 
 #[tokio::test]
 async fn what_a_publish_leaves_behind_is_published_again() {
     let mut rehearsal = Rehearsal::of(content(40, 4, 52)).await;
     rehearsal.limits.publish_patience = Duration::from_secs(3);
-    rehearsal.control().set_faults(Faults { publish_leaves: 0.2, ..Faults::default() });
+    rehearsal.control().set_faults(Faults { publish_leaves: 0.1, ..Faults::default() });
     let report = rehearsal.run().await;
     let left = rehearsal.target.repository.staged().len();
     let publishes = rehearsal.control().requests_to(Endpoint::Publish);

@@ -175,9 +175,9 @@ async fn what_does_not_fit_is_refused_before_anything_is_written() {
         let rehearsal = rehearsal_of(family()).await;
         let repository = &rehearsal.target.repository;
         if is_slice {
-            repository.put_slice(model)
+            repository.put_slice(model);
         } else {
-            repository.put_custom_type(model)
+            repository.put_custom_type(model);
         }
         let plan = planned(&rehearsal, HOME, None).await.unwrap();
         assert_eq!(plan.refusals.len(), 1, "{:?}", plan.refusals);
@@ -247,7 +247,8 @@ async fn assets_that_are_gone_are_uploaded_again_once_with_their_tags() {
     );
     let rehearsal = rehearsal_of(vec![document((HOME, "article", "en-us"), Some("home"), &[], &twice)]).await;
     let (name, tags) = {
-        let asset = rehearsal.source.repository.library().find(&old).unwrap().clone();
+        let library = rehearsal.source.repository.library();
+        let asset = library.find(&old).unwrap();
         (asset.filename.clone(), asset.tags.clone())
     };
     rehearsal.target.repository.remove_asset(&old).unwrap();
