@@ -10,6 +10,8 @@
 //                                         second token, and an older snapshot of the first
 //   NEW_API, ASSET_API, TYPES_API, MIGRATION_API, WRITE_TOKEN
 //                                         a repository without content, to be written
+//   REBUILD, WRITTEN, RESTORED            a program that restores it into another one and prints the
+//                                         report, and where it leaves snapshots of both as files
 //   FOLLOW_API, TAKE_SNAPSHOT             a standby that follows, and a program that takes a snapshot
 //   CHROMIUM                              a browser
 

@@ -1,8 +1,12 @@
 // The official clients that write build a repository in an empty sandbox, and read back what they
 // wrote: models with the client of the Types API, media and documents with `migrate()`. The client
-// writes once in 1.5 seconds, so this takes its time.
+// writes once in 1.5 seconds, so this takes its time. At the end what they built is snapshotted,
+// restored into another repository and snapshotted again.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { createClient, createMigration, createWriteClient } from "@prismicio/client";
 import {
@@ -284,4 +288,52 @@ test("documents from another repository are migrated as they were read", async (
 
 test("a type with documents stays", async () => {
     await assert.rejects(typesClient().removeCustomType("page"), /associated documents/);
+});
+
+/** The documents of a snapshot that was restored as files, by id. */
+function documentsIn(directory) {
+    const files = readdirSync(join(directory, "documents"), { recursive: true, withFileTypes: true });
+    const documents = files.filter((file) => file.isFile()).map((file) => JSON.parse(readFileSync(join(file.parentPath ?? file.path, file.name))));
+    return new Map(documents.map((document) => [document.id, document]));
+}
+
+/** What editors wrote, with ids as `documents` and `assets` say; less what Prismic makes up itself. */
+function written(value, documents, assets) {
+    if (Array.isArray(value)) return value.map((element) => written(element, documents, assets));
+    if (value === null || typeof value !== "object") return value;
+    const isImage = "dimensions" in value && "alt" in value;
+    const isSlice = "slice_type" in value;
+    const members = Object.entries(value).filter(([name]) => !["first_publication_date", "last_publication_date"].includes(name));
+    return Object.fromEntries(
+        members.map(([name, member]) => {
+            if (name === "id" && isSlice) return [name, "made up"];
+            if (name === "id" && (isImage || value.link_type === "Media")) return [name, assets(member)];
+            if (name === "id" && value.link_type === "Document") return [name, documents(member)];
+            // The address of a file has its id; what comes after it says which part is shown.
+            if (name === "url" && (isImage || value.link_type === "Media")) return [name, member.split("?")[1] ?? ""];
+            return [name, written(member, documents, assets)];
+        }),
+    );
+}
+
+test("what was built is restored into another repository, and two snapshots are the same but for ids", () => {
+    const report = JSON.parse(execFileSync(variable("REBUILD"), { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }));
+    assert.equal(report.exit_code, 0);
+    assert.deepEqual([report.read_back.defects, report.possible_orphans, report.problems], [0, [], []]);
+    const [before, after] = [documentsIn(variable("WRITTEN")), documentsIn(variable("RESTORED"))];
+    assert.equal(before.size, 4);
+    assert.equal(after.size, before.size);
+    const newId = (kind) => (id) => report.ids[kind][id] ?? `none for ${id}`;
+    const same = (id) => id;
+    for (const [id, old] of before) {
+        const restored = after.get(report.ids.documents[id]);
+        assert.ok(restored, `${id} is there`);
+        assert.notEqual(restored.id, id);
+        assert.deepEqual([restored.type, restored.lang, restored.uid, restored.tags, restored.slugs], [old.type, old.lang, old.uid, old.tags, old.slugs]);
+        const translations = (document, map) => document.alternate_languages.map((one) => map(one.id)).sort();
+        assert.deepEqual(translations(restored, same), translations(old, newId("documents")));
+        assert.deepEqual(written(restored.data, same, same), written(old.data, newId("documents"), newId("assets")), id);
+    }
+    const assetsIn = (directory) => readdirSync(join(directory, "assets")).length;
+    assert.equal(assetsIn(variable("RESTORED")), assetsIn(variable("WRITTEN")));
 });
