@@ -226,7 +226,7 @@ async fn without_publish_it_says_where_to_click_and_the_same_command_goes_on() {
     assert_eq!(desk.target.repository.library().assets().len(), 8, "nothing twice");
     // It is done: the same again would be another restore, into a repository that has all of it.
     let run = desk.restore(5, &[]);
-    assert!(run.stderr.contains("3 of 4") && run.stderr.contains("--on-conflict"), "by UID: {run:?}");
+    assert!(run.stderr.contains("4 of 4") && run.stderr.contains("--on-conflict"), "{run:?}");
     assert_eq!(desk.target.repository.staged().len(), 0);
 }
 

@@ -194,6 +194,8 @@ impl DocumentRestore<'_> {
         let live = reader.documents_with(&root, &[self.id.to_owned()]).await.map_err(failed)?;
         let live = live.into_iter().find(|document| document.id == self.id);
         let wanted = self.wanted(&read, live.as_ref())?;
+        let earlier = base.keeper().left().await?.earlier;
+        let restored = earlier.new_document(self.id).filter(|id| live.is_none() && *id != self.id);
         let (custom_types, slices) = reader.models().await.map_err(failed)?;
         let mut refusals = self.model_refusals(&read, &custom_types, &slices);
         let models: Vec<Model> = custom_types
@@ -226,6 +228,7 @@ impl DocumentRestore<'_> {
         let ids = IdsThere { names: &names, documents: &documents, assets: &assets_then };
         let looked = convert(&object(&wanted), &target_models, &ids).unwrap_or(looked);
         refusals.extend(self.costs_of_field(&looked));
+        refusals.extend(restored.map(|id| restored_already(self.id, id)));
         let tags =
             if source.tags.is_empty() { BTreeMap::new() } else { reader.tags().await.map_err(failed)? };
         let existing = Existing { root, custom_types, slices, tags, assets, documents };
@@ -353,7 +356,8 @@ impl DocumentRestore<'_> {
             document: surveyed,
         };
         let mut work = Work::new(vec![planned], ModelPlan::default(), models, names);
-        work.assets_there = existing.assets.keys().map(|id| id.as_str().into()).collect();
+        let there = |id: &String| (id.as_str().into(), id.as_str().into());
+        work.assets_there = existing.assets.keys().map(there).collect();
         work.uploads = (0..source.assets.len()).filter(|at| source.assets[*at].original.is_some()).collect();
         let tags = source.tags.iter().filter(|(_, name)| !existing.tags.contains_key(*name));
         work.tags = tags.map(|(id, _)| id.clone()).collect();
@@ -554,6 +558,18 @@ impl DocumentRestore<'_> {
             _ => None,
         });
         Ok(ids.take(LINKED_BY_MAX).collect())
+    }
+}
+
+/// A document that came back once is not made a second time.
+fn restored_already(old: &str, new: &str) -> Refusal {
+    Refusal {
+        code: "restored-already",
+        what: format!("{old} was restored into the target already: as {new}"),
+        next: format!(
+            "publish {new} where it is a draft still; to make it once more what it was, or anew where somebody \
+             removed it, run `prismvault restore repository … --only id={old} --with-assets --on-conflict update`"
+        ),
     }
 }
 

@@ -87,6 +87,8 @@ pub(super) enum Entry {
 pub(super) struct Begun {
     /// Id of the restore.
     pub(super) restore: SnapshotId,
+    /// Repository of the snapshot.
+    pub(super) source: Name,
     /// The snapshot.
     pub(super) snapshot: SnapshotId,
     /// The target, by its name of the configuration.

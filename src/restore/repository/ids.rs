@@ -62,11 +62,12 @@ impl PlannedIds {
     pub(super) fn new(
         key: &ItemKey,
         chosen: impl Iterator<Item = Box<str>>,
-        existing: &Existing,
+        (existing, earlier): (&Existing, &IdMap),
         assets: HashSet<Box<str>>,
         names: AssetNames,
     ) -> Self {
-        let there = existing.documents.ids().map(|id| segment(key, id).into());
+        let there = existing.documents.ids().chain(earlier.documents().map(|(old, _)| old));
+        let there = there.map(|id| segment(key, id).into());
         Self { key: key.clone(), documents: chosen.chain(there).collect(), assets, names }
     }
 }
@@ -104,6 +105,8 @@ pub(super) struct KnownIds<'a> {
     /// Those of them that the target refuses.
     pub(super) hopeless: &'a HashSet<Box<str>>,
     pub(super) existing: &'a Existing,
+    /// What earlier restores of the same repository made there.
+    pub(super) earlier: &'a IdMap,
     pub(super) names: &'a AssetNames,
 }
 
@@ -115,7 +118,7 @@ impl NewIds for KnownIds<'_> {
         if self.planned.contains(old) && !self.hopeless.contains(old) {
             return NewId::Pending;
         }
-        match self.existing.documents.id(old) {
+        match self.existing.documents.id(old).or_else(|| self.earlier.new_document(old)) {
             Some(id) => NewId::Known(id),
             None => NewId::Absent,
         }
@@ -151,6 +154,28 @@ impl IdMap {
             documents: documents.map(|(old, new)| (old.clone(), (&*new.id).into())).collect(),
             assets: assets.map(|(old, new)| (old.clone(), (&*new.id).into())).collect(),
         }
+    }
+
+    /// Takes in what a later journal tells.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.documents.extend(later.documents);
+        self.assets.extend(later.assets);
+    }
+
+    /// Leaves out what the target has not any more.
+    pub(super) fn retain(&mut self, existing: &Existing) {
+        self.documents.retain(|_, new| existing.documents.id(new).is_some());
+        self.assets.retain(|_, new| existing.assets.contains_key(&**new));
+    }
+
+    /// Returns what a document of the snapshot is in the target.
+    pub(super) fn new_document(&self, old: &str) -> Option<&str> {
+        self.documents.get(old).map(|new| &**new)
+    }
+
+    /// Returns what an asset of the snapshot is in the target.
+    pub(super) fn new_asset(&self, old: &str) -> Option<&str> {
+        self.assets.get(old).map(|new| &**new)
     }
 
     /// Documents: id in the snapshot, id in the target.

@@ -14,9 +14,10 @@ use tokio::sync::{Mutex, Notify};
 
 use super::super::error::Result;
 use super::entries::{Begun, Entry, Newest, Recorded};
+use super::ids::IdMap;
 use super::journal::Journal;
 use crate::clock::{Clock, Timestamp};
-use crate::ids::SnapshotId;
+use crate::ids::{Name, SnapshotId};
 use crate::progress::Problem;
 use crate::snapshot::Target;
 use crate::vault::open::Vault;
@@ -30,6 +31,8 @@ pub(super) struct Keeper<'a> {
     pub(super) vault: &'a Vault,
     /// Where journals are kept on this host.
     pub(super) directory: &'a Path,
+    /// Repository of the snapshot.
+    pub(super) source: &'a Name,
     pub(super) snapshot: &'a SnapshotId,
     pub(super) target: &'a Target,
     /// Digest of what was chosen.
@@ -39,12 +42,16 @@ pub(super) struct Keeper<'a> {
 
 /// A restore that was left, or none.
 #[derive(Debug, Default)]
-pub(super) struct Left(Option<(SnapshotId, Vec<Entry>)>);
+pub(super) struct Left {
+    own: Option<(SnapshotId, Vec<Entry>)>,
+    /// What other restores of the same repository into the same target made there.
+    pub(super) earlier: IdMap,
+}
 
 impl Left {
     /// What its lines say.
     pub(super) fn recorded(&self) -> Recorded {
-        Recorded::of(self.0.iter().flat_map(|(_, entries)| entries))
+        Recorded::of(self.own.iter().flat_map(|(_, entries)| entries))
     }
 }
 
@@ -90,16 +97,24 @@ impl Keeper<'_> {
             .filter(|(_, entries)| recorded(entries).finished().is_some())
             .map(|(id, _)| id.clone())
             .collect();
-        found.retain(|(id, entries)| {
-            let is_it = |begun: Begun| {
-                begun.snapshot == *self.snapshot
+        found.retain(|(_, entries)| {
+            recorded(entries).begun.is_some_and(|begun| {
+                begun.source == *self.source
                     && begun.target == self.target.name
                     && begun.repository == self.target.repository
-                    && begun.choice == self.choice
-            };
-            !finished.contains(id) && recorded(entries).begun.is_some_and(is_it)
+            })
         });
-        Ok(Left(found.into_iter().max_by_key(|(id, entries)| (id.time(), entries.len()))))
+        found.sort_by_key(|(id, entries)| (id.time(), entries.len()));
+        let is_it = |(id, entries): &(SnapshotId, Vec<Entry>)| {
+            let begun = recorded(entries).begun;
+            let is_same = |begun: Begun| begun.snapshot == *self.snapshot && begun.choice == self.choice;
+            !finished.contains(id) && begun.is_some_and(is_same)
+        };
+        let own = found.iter().rposition(is_it).map(|at| found.remove(at));
+        let mut earlier = IdMap::default();
+        let others = found.iter().filter(|(id, _)| own.as_ref().is_none_or(|(own, _)| own != id));
+        others.for_each(|(_, entries)| earlier.extend(IdMap::new(&recorded(entries))));
+        Ok(Left { own, earlier })
     }
 
     /// Opens the journal that was left, or a new one, and writes its first line or that it goes on.
@@ -108,7 +123,7 @@ impl Keeper<'_> {
     ///
     /// Those of the local disk, and when another process has it open.
     pub(super) async fn open(&self, left: Left, at: Timestamp, newest: Newest) -> Result<Kept> {
-        let (id, mut journal, first) = match left.0 {
+        let (id, mut journal, first) = match left.own {
             Some((id, entries)) => {
                 let journal = Journal::go_on(self.directory, &id, &entries)?;
                 (id, journal, Entry::Resumed { at })
@@ -118,6 +133,7 @@ impl Keeper<'_> {
                 let journal = Journal::create(self.directory, &id)?;
                 let begun = Begun {
                     restore: id.clone(),
+                    source: self.source.clone(),
                     snapshot: self.snapshot.clone(),
                     target: self.target.name.clone(),
                     repository: self.target.repository.clone(),

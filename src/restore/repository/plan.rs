@@ -18,7 +18,7 @@ use super::entries::{Fate, NewDocument, Recorded, Request};
 use super::existing::Existing;
 use super::fidelity::{AssetFacts, Expected, Fidelity, FidelityReport};
 use super::forecast::{self, Forecast, Paces};
-use super::ids::{AssetNames, PlannedIds};
+use super::ids::{AssetNames, IdMap, PlannedIds};
 use super::models::{self, Action, ModelPlan, ModelStep};
 use super::order::{self, Node, Order, Step};
 use super::source::{CUSTOM_TYPES, SLICES, Source, SourceAsset, SourceDocument};
@@ -108,7 +108,9 @@ pub(super) struct Work {
     /// Places of the assets to be uploaded in [`Source::assets`].
     pub(super) uploads: Vec<usize>,
     /// Assets that the target has under the same id.
-    pub(super) assets_there: Vec<Box<str>>,
+    pub(super) assets_there: Vec<Kept>,
+    /// What earlier restores made in the target.
+    pub(super) earlier: IdMap,
     /// Assets that the target lists.
     pub(super) assets_listed: u64,
     /// Those that are written.
@@ -201,6 +203,7 @@ impl Work {
             tags: Vec::new(),
             uploads: Vec::new(),
             assets_there: Vec::new(),
+            earlier: IdMap::default(),
             assets_listed: 0,
             documents,
             kept: Vec::new(),
@@ -244,6 +247,8 @@ pub(super) struct Planning<'a> {
     pub(super) choice: &'a Choice,
     /// What this restore did so far: what it made is no conflict.
     pub(super) recorded: &'a Recorded,
+    /// What other restores of the same repository made in the target, of what is there still.
+    pub(super) earlier: &'a IdMap,
     /// Ids in the target of the documents that it made.
     pub(super) own: &'a HashSet<String>,
     /// Documents of the snapshot of which it is not known whether they were created: what the target has
@@ -280,6 +285,7 @@ impl Planning<'_> {
         refusals.extend(conflicts);
         let mut work = Work::new(documents, models, target_models, self.names(&source));
         work.kept = kept;
+        work.earlier = self.earlier.clone();
         work.assets_listed = self.existing.assets.len() as u64;
         self.assets(&source, &found.assets, &mut work, &mut fidelity);
         let order = steps(&work.documents, &source, self.choice);
@@ -318,12 +324,21 @@ impl Planning<'_> {
         };
         let takes_assets = self.choice.takes_assets();
         let assets = source.assets.iter().filter(|asset| {
-            self.existing.assets.contains_key(&*asset.id)
+            self.asset_there(&asset.id).is_some()
                 || (takes_assets && asset.original.is_some() && asset.bytes <= ASSET_BYTES_MAX)
         });
         let assets = assets.map(|asset| asset.id.clone()).collect();
         let key = self.snapshot.vault().item_key()?;
-        Ok(PlannedIds::new(key, segments.into_iter(), self.existing, assets, self.names(source)))
+        let there = (self.existing, self.earlier);
+        Ok(PlannedIds::new(key, segments.into_iter(), there, assets, self.names(source)))
+    }
+
+    /// Returns the id of what the target has of an asset: it itself, or what an earlier restore uploaded.
+    fn asset_there<'i>(&'i self, id: &'i str) -> Option<&'i str> {
+        match self.existing.assets.contains_key(id) {
+            true => Some(id),
+            false => self.earlier.new_asset(id),
+        }
     }
 
     fn names(&self, source: &Source) -> AssetNames {
@@ -446,7 +461,8 @@ impl Planning<'_> {
         }
         let existing = &self.existing.documents;
         let same = |id: &str| existing.get(id).is_some_and(|there| there.type_ == document.type_);
-        let found = existing.id(&document.id).filter(|id| same(id)).or_else(|| match &document.uid {
+        let by_id = existing.id(&document.id).or_else(|| self.earlier.new_document(&document.id));
+        let found = by_id.filter(|id| same(id)).or_else(|| match &document.uid {
             Some(uid) => existing.with_uid(&document.type_, &document.language, uid),
             None if models.custom_type(&document.type_).is_some_and(|model| !model.repeatable) => {
                 existing.of(&document.type_, &document.language)
@@ -486,8 +502,8 @@ impl Planning<'_> {
         let mut tags = BTreeSet::new();
         for (at, asset) in source.assets.iter().enumerate() {
             let is_needed = everything || used.contains(&asset.id);
-            if self.existing.assets.contains_key(&*asset.id) {
-                work.assets_there.push(asset.id.clone());
+            if let Some(there) = self.asset_there(&asset.id) {
+                work.assets_there.push((asset.id.clone(), there.into()));
             } else if !is_needed || !self.choice.takes_assets() {
                 continue;
             } else if can_be_uploaded(asset, source, fidelity) {

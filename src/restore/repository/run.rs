@@ -66,9 +66,10 @@ impl RepositoryRestore<'_> {
     pub async fn plan(&self) -> Result<Plan> {
         let (reader, writer) = self.clients()?;
         writer.check_migration().await.map_err(|error| self.unreachable(error))?;
-        let recorded = self.keeper().left().await?.recorded();
+        let left = self.keeper().left().await?;
+        let recorded = left.recorded();
         let existing = reader.read(self.progress).await.map_err(|error| self.unreachable(error))?;
-        let mut plan = self.plan_with(&existing, &recorded).await?;
+        let mut plan = self.plan_with(&existing, &recorded, left.earlier.clone()).await?;
         plan.count_done(&recorded);
         Ok(plan)
     }
@@ -107,7 +108,7 @@ impl RepositoryRestore<'_> {
         let left = keeper.left().await?;
         let recorded = left.recorded();
         let existing = reader.read(self.progress).await.map_err(|error| self.unreachable(error))?;
-        let mut plan = self.plan_with(&existing, &recorded).await?;
+        let mut plan = self.plan_with(&existing, &recorded, left.earlier.clone()).await?;
         if let Some(refusal) = plan.refusals.first() {
             return Err(RestoreError::Refused { what: refusal.what.clone(), hint: refusal.next.clone() });
         }
@@ -214,6 +215,7 @@ impl RepositoryRestore<'_> {
         Keeper {
             vault: self.vault(),
             directory: self.journals,
+            source: &self.snapshot.manifest().repository,
             snapshot: &self.snapshot.manifest().snapshot,
             target: self.target,
             choice: self.choice.digest(),
@@ -277,7 +279,9 @@ impl RepositoryRestore<'_> {
         Ok((TargetReader::new(self.target, token, self.http), writer))
     }
 
-    async fn plan_with(&self, existing: &Existing, recorded: &Recorded) -> Result<Plan> {
+    /// `earlier` is what other restores of the same repository made in the target.
+    async fn plan_with(&self, existing: &Existing, recorded: &Recorded, mut earlier: IdMap) -> Result<Plan> {
+        earlier.retain(existing);
         let own: HashSet<String> = recorded
             .documents
             .values()
@@ -305,6 +309,7 @@ impl RepositoryRestore<'_> {
             existing,
             choice: self.choice,
             recorded,
+            earlier: &earlier,
             own: &own,
             unsure: &unsure,
             limits: self.http.limits(),

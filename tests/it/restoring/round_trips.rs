@@ -1,5 +1,6 @@
 //! What goes in comes out, modulo ids.
 
+use prismvault::restore::repository::OnConflict;
 use prismvault::sandbox::{Endpoint, RepositoryOptions, WriteBounds};
 
 use super::{Rehearsal, bare, content, options};
@@ -44,9 +45,16 @@ async fn what_was_restored_is_restored_again_into_a_third_repository() {
     let mut rehearsal = Rehearsal::of(content(60, 10, 21)).await;
     let report = rehearsal.run().await.unwrap();
     rehearsal.assert_restored(&report);
-    // Into another repository it is another restore; the same one is finished.
+    // Into another repository it is another restore; the same one is finished, and its ids are known.
     let again = rehearsal.plan().await.unwrap();
-    assert!(!again.refusals.is_empty(), "the target has all of it");
+    assert!(again.refusals[0].what.contains("60 of 60"), "{:?}", again.refusals);
+    rehearsal.choice.on_conflict = OnConflict::Update;
+    let again = rehearsal.run().await.unwrap();
+    assert_eq!(again.read_back.as_ref().unwrap().defects, 0);
+    assert_eq!(rehearsal.target.repository.documents().len(), 60, "nothing is there twice");
+    let assets = rehearsal.source.repository.library().assets().len();
+    assert_eq!(rehearsal.target.repository.library().assets().len(), assets);
+    rehearsal.choice.on_conflict = OnConflict::Fail;
     rehearsal.target = crate::backups::Source::of(bare(&content(60, 10, 21)), options());
     rehearsal.target.target.name = "third".parse().unwrap();
     let report = rehearsal.run().await.unwrap();

@@ -20,8 +20,8 @@ impl Applying<'_> {
     /// Uploads the assets that the target lacks.
     pub(super) async fn assets(&mut self) -> Result<()> {
         let work = self.work();
-        for id in &work.assets_there {
-            self.take_asset(id).await?;
+        for (old, there) in &work.assets_there {
+            self.take_asset(old, there).await?;
         }
         let tags = self.tags().await?;
         self.progress.start(Phase::Assets, Some(work.uploads.len() as u64));
@@ -34,13 +34,13 @@ impl Applying<'_> {
         Ok(())
     }
 
-    /// Notes that the target has an asset under its old id.
-    async fn take_asset(&mut self, id: &str) -> Result<()> {
-        if self.recorded.assets.contains_key(id) {
+    /// Notes that the target has an asset already.
+    async fn take_asset(&mut self, old: &str, id: &str) -> Result<()> {
+        if self.recorded.assets.contains_key(old) {
             return Ok(());
         }
         let url = self.existing.assets.get(id).and_then(|asset| asset.url.as_ref()).map(ToString::to_string);
-        self.note(Entry::Taken { thing: Thing::Asset(id.into()), id: id.to_owned(), url, published: None })
+        self.note(Entry::Taken { thing: Thing::Asset(old.into()), id: id.to_owned(), url, published: None })
             .await
     }
 

@@ -287,6 +287,7 @@ impl Applying<'_> {
             planned: &self.work().planned,
             hopeless: &self.hopeless,
             existing: self.existing,
+            earlier: &self.work().earlier,
             names: &self.work().asset_names,
         };
         match convert(&value, &self.work().target_models, &ids) {
