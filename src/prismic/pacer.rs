@@ -225,16 +225,23 @@ struct Sent {
     answered: Option<Instant>,
 }
 
-/// Time between two requests at a rate. One that makes no sense is read as the strictest that any API
-/// has.
+/// Time between two requests at a rate; see [`sane`].
 pub(super) fn interval_of(rate: f64) -> Duration {
-    Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::from_secs(1))
+    sane(rate).1
+}
+
+/// A rate and its interval. One that makes no sense is read as the strictest that any API has.
+fn sane(rate: f64) -> (f64, Duration) {
+    match Duration::try_from_secs_f64(rate.recip()) {
+        Ok(interval) => (rate, interval),
+        Err(_) => (1.0, Duration::from_secs(1)),
+    }
 }
 
 impl Spacing {
     fn new(rate: Option<f64>, now: Instant) -> Self {
         let rate = rate.unwrap_or(f64::INFINITY);
-        let interval = interval_of(rate);
+        let (rate, interval) = sane(rate);
         // A tenth of a second's worth and at most ten: 150 a second stays well below the 200 at
         // which the Content API refuses.
         let burst = (rate / 10.0).floor().clamp(1.0, 10.0);
