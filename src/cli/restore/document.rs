@@ -1,22 +1,20 @@
 //! `prismvault restore document`: one document, or one field of it, back as a draft.
 
 use super::ContentSession;
-use super::repository::configured;
+use super::destination::Destination;
 use crate::cli::Context;
 use crate::cli::confirm::confirm_that;
 use crate::cli::diff::one_item;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
-use crate::cli::jobs::work::host;
 use crate::cli::output::Page;
-use crate::cli::places::Places;
 use crate::cli::record::Effect;
 use crate::cli::session::IdentityOptions;
 use crate::cli::text::{Style, Text};
 use crate::cli::units::counted;
 use crate::restore::Selection;
 use crate::restore::repository::{
-    Choice, DocumentPlan, DocumentReport, DocumentRestore, FieldPath, OnConflict, RepositoryRestore, journals,
+    Choice, DocumentPlan, DocumentReport, DocumentRestore, FieldPath, OnConflict,
 };
 
 /// Arguments of `restore document`.
@@ -62,7 +60,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let content = ContentSession::open(context, &args.identity).await?;
     let manifest = &content.select(&args.snapshot)?.manifest;
     let config = &content.session.config;
-    let target = configured(&args.into, config)?;
+    let destination = Destination::configured(&args.into, config, context)?;
     let snapshot = content.content(manifest).await?;
     let choice = Choice {
         only: Selection { ids: vec![args.id.clone()], ..Selection::default() },
@@ -72,21 +70,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         field: args.field.as_ref().map(ToString::to_string),
         ..Choice::default()
     };
-    let directory = journals(&Places::of_environment()?.state);
-    let http = context.http(&config.limits)?;
     let restore = DocumentRestore {
-        restore: RepositoryRestore {
-            snapshot: &snapshot,
-            target: &target,
-            http: &http,
-            choice: &choice,
-            journals: &directory,
-            lease_of: config.run.lease.as_deref(),
-            host: &host(),
-            clock: &*context.clock,
-            progress: &*context.progress,
-            cancel: &context.cancel,
-        },
+        restore: destination.restore(&snapshot, &choice, context),
         id: &args.id,
         field: args.field.as_ref(),
     };

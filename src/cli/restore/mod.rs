@@ -12,6 +12,7 @@ use crate::restore::{OpenSnapshot, RestoreError, RestoreErrorKind, Selection, is
 use crate::vault::format::manifest::{Manifest, Status};
 use crate::vault::snapshots::{Snapshot, Snapshots};
 
+mod destination;
 pub mod document;
 pub mod files;
 pub mod repository;

@@ -6,20 +6,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::ContentSession;
+use super::destination::Destination;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
-use crate::cli::jobs::work::host;
-use crate::cli::places::{Places, private_directory};
 use crate::cli::record::Effect;
 use crate::cli::session::IdentityOptions;
-use crate::cli::snapshot::target;
-use crate::config::Config;
 use crate::restore::Selection;
-use crate::restore::repository::{
-    Choice, Ending, OnConflict, Plan, Report, RepositoryRestore, journals, report_page,
-};
-use crate::snapshot::Target;
+use crate::restore::repository::{Choice, Ending, OnConflict, Plan, Report, report_page};
 
 /// Arguments of `restore repository`.
 #[derive(Debug, clap::Args)]
@@ -128,7 +122,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let content = ContentSession::open(context, &args.identity).await?;
     let manifest = &content.select(&args.snapshot)?.manifest;
     let config = &content.session.config;
-    let target = configured(&args.into, config)?;
+    let destination = Destination::configured(&args.into, config, context)?;
     let snapshot = content.content(manifest).await?;
     let choice = Choice {
         only: selection(&args.only),
@@ -140,21 +134,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         release_documents: config.limits.release_documents,
         field: None,
     };
-    let directory = journals(&Places::of_environment()?.state);
-    private_directory(&directory).map_err(|error| not_made(&directory, error))?;
-    let http = context.http(&config.limits)?;
-    let restore = RepositoryRestore {
-        snapshot: &snapshot,
-        target: &target,
-        http: &http,
-        choice: &choice,
-        journals: &directory,
-        lease_of: config.run.lease.as_deref(),
-        host: &host(),
-        clock: &*context.clock,
-        progress: &*context.progress,
-        cancel: &context.cancel,
-    };
+    let restore = destination.restore(&snapshot, &choice, context);
     if args.dry_run {
         let plan = restore.plan().await?;
         let outcome = outcome_of_plan(&plan);
@@ -165,23 +145,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     context.record.about(format!("{}/{}", manifest.repository, manifest.snapshot));
     let report = restore.run().await?;
     let outcome = outcome_of(&report);
-    let files = write(args.report.as_deref().unwrap_or(&directory), &report)?;
+    let files = write(args.report.as_deref().unwrap_or(&destination.journals), &report)?;
     context.output.result(outcome, &report, || page::report(&report, &files))?;
     content.session.warn_of_replicas(context);
     Ok(outcome)
-}
-
-/// Returns a repository of the configuration, to write into it.
-pub(super) fn configured(name: &str, config: &Config) -> Result<Target, CommandError> {
-    let Some(repository) = config.repositories.iter().find(|own| own.name.as_str() == name) else {
-        let there: Vec<&str> = config.repositories.iter().map(|own| own.name.as_str()).collect();
-        let sentence = format!("{} names no repository {name}", config.file.display());
-        return Err(CommandError::new(ErrorKind::Usage, sentence).hint(format!(
-            "it names {}; to restore into another, add it as [repositories.{name}] with its write_token",
-            there.join(", ")
-        )));
-    };
-    target(repository, config)
 }
 
 fn outcome_of_plan(plan: &Plan) -> Outcome {

@@ -89,14 +89,6 @@ fn costs(
     (choice, recorded): (&Choice, &Recorded),
     forecast: &mut Forecast,
 ) -> Vec<Cost> {
-    let cost = |step, label: &str, count, requests, pace| Cost {
-        step,
-        label: label.to_owned(),
-        count,
-        requests,
-        pace,
-        more: Duration::ZERO,
-    };
     // What is read before: who we are, the models, the list of assets and tags.
     let listing = work.assets_listed.div_ceil(ASSETS_A_PAGE) + 2;
     let mut costs = vec![Cost {
@@ -130,6 +122,10 @@ fn costs(
     costs
 }
 
+fn cost(step: &'static str, label: &str, count: u64, requests: u64, pace: Duration) -> Cost {
+    Cost { step, label: label.to_owned(), count, requests, pace, more: Duration::ZERO }
+}
+
 fn times(pace: Duration, count: u64) -> Duration {
     pace.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -152,14 +148,6 @@ fn documents(work: &Work, paces: Paces, choice: &Choice) -> Vec<Cost> {
             Step::Publish { .. } => publishes += 1,
         }
     }
-    let cost = |step, label: &str, count, requests, pace| Cost {
-        step,
-        label: label.to_owned(),
-        count,
-        requests,
-        pace,
-        more: Duration::ZERO,
-    };
     let publish = if choice.publish { "publishes" } else { "publishes (yours to click)" };
     let by_us = if choice.publish { publishes } else { 0 };
     let kept = work.kept.len() as u64;
