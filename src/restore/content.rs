@@ -9,7 +9,7 @@ use super::error::{RestoreError, Result};
 use super::names::FileNames;
 use super::paths::{METADATA, ORIGINAL, Place, is_safe, place};
 use crate::ids::{ItemId, Name};
-use crate::objects::traffic::{self, Traffic};
+use crate::objects::traffic::Traffic;
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
@@ -226,12 +226,9 @@ pub(super) fn forecast(
     catalog: &[CatalogEntry],
     wanted: &[CatalogEntry],
 ) -> BTreeMap<String, Traffic> {
-    let mut sum = BTreeMap::new();
-    for part in in_order(catalog, wanted) {
-        let items: HashSet<ItemId> = part.iter().map(|entry| entry.item).collect();
-        traffic::add(&mut sum, &snapshot.reader().forecast(items));
-    }
-    sum
+    let turns = in_order(catalog, wanted);
+    let items = turns.iter().map(|part| part.iter().map(|entry| entry.item).collect::<HashSet<ItemId>>());
+    snapshot.reader().forecast_in_turns(items)
 }
 
 /// A file of which the bytes were read.

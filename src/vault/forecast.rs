@@ -17,24 +17,33 @@ use crate::objects::traffic::Traffic;
 impl Reader<'_> {
     /// Forecasts the requests and bytes of reading these items of content in one go, by replica.
     pub fn forecast(&self, ids: impl IntoIterator<Item = ItemId>) -> BTreeMap<String, Traffic> {
-        self.forecast_of(ids, Extent::Wanted)
+        self.forecast_in_turns([ids])
+    }
+
+    /// The same for several reads, one after the other: the header of a pack is opened once for all.
+    pub fn forecast_in_turns<I: IntoIterator<Item = ItemId>>(
+        &self,
+        turns: impl IntoIterator<Item = I>,
+    ) -> BTreeMap<String, Traffic> {
+        self.forecast_of(turns, Extent::Wanted)
     }
 
     /// The same where their packs are read whole, as
     /// [`for_each_batch_with_bodies`](Reader::for_each_batch_with_bodies) does.
     pub fn forecast_with_bodies(&self, ids: impl IntoIterator<Item = ItemId>) -> BTreeMap<String, Traffic> {
-        self.forecast_of(ids, Extent::Whole)
+        self.forecast_of([ids], Extent::Whole)
     }
 
-    fn forecast_of(
+    fn forecast_of<I: IntoIterator<Item = ItemId>>(
         &self,
-        ids: impl IntoIterator<Item = ItemId>,
+        turns: impl IntoIterator<Item = I>,
         extent: Extent,
     ) -> BTreeMap<String, Traffic> {
         let (vault, space) = (self.vault, self.space);
         let mut traffic: BTreeMap<String, Traffic> = BTreeMap::new();
         let mut opened: BTreeSet<PackNumber> = BTreeSet::new();
-        for stretch in self.stretches(ids, extent).0 {
+        let stretches = turns.into_iter().flat_map(|ids| self.stretches(ids, extent).0);
+        for stretch in stretches {
             let pack = &space.index.packs()[stretch.pack as usize];
             let Some(at) = space.holders(stretch.pack).next() else { continue };
             if let Some((name, size)) = self.header_of(pack).filter(|_| opened.insert(stretch.pack)) {

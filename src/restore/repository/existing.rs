@@ -68,6 +68,8 @@ pub(super) struct ExistingDocument {
     pub(super) language: Box<str>,
     /// When it was last published, as the API says.
     pub(super) published: Option<String>,
+    /// When it was first published, in milliseconds since 1970.
+    pub(super) first: Option<i64>,
     /// What editors wrote in it; see [`content_of`].
     pub(super) content: Option<Content>,
 }
@@ -247,7 +249,7 @@ impl Documents {
         self.newest = self.newest.max(first);
         let published = document.last_publication_date.clone();
         let content = content_of(&document.bytes);
-        self.by_id.insert(id, ExistingDocument { type_, language, published, content });
+        self.by_id.insert(id, ExistingDocument { type_, language, published, first, content });
     }
 
     /// How many there are.

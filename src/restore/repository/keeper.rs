@@ -1,10 +1,10 @@
 //! The journal of a restore on this host and its copy in the vault: finding, opening, copying.
 //!
 //! A restore is known by what it restores to where: whoever gives the same command goes on with it, on
-//! this host from its own file, on another from the copy. The copy may be older by a minute: requests
-//! that it does not know of are found as those whose answer was lost are, where they can be.
+//! this host from its own file, on another from the copy. The copy may be older by a minute: the requests
+//! that a minute holds count as lost then, and are looked for before they are sent again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use crate::vault::open::Vault;
 use crate::vault::restores::{self, RestoreCopy};
 
 /// How often the journal is copied to the vault while a restore runs.
-const COPY_EVERY: Duration = Duration::from_secs(60);
+pub(super) const COPY_EVERY: Duration = Duration::from_secs(60);
 
 /// Keeps the journal of one restore.
 pub(super) struct Keeper<'a> {
@@ -44,6 +44,9 @@ pub(super) struct Keeper<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Left {
     own: Option<(SnapshotId, Vec<Entry>)>,
+    /// Whether it is that of another host, as it was when it was last copied: what was done since is not
+    /// in it.
+    pub(super) is_copy: bool,
     /// What other restores of the same repository into the same target made there.
     pub(super) earlier: IdMap,
 }
@@ -81,6 +84,8 @@ impl Keeper<'_> {
             let entries = Journal::read(self.directory, &id)?;
             found.push((id, entries));
         }
+        let here: HashMap<SnapshotId, usize> =
+            found.iter().map(|(id, entries)| (id.clone(), entries.len())).collect();
         for copy in restores::load_all(self.vault).await {
             match Journal::<Entry>::parse(&copy.journal) {
                 Ok(entries) => found.push((copy.restore, entries)),
@@ -111,10 +116,11 @@ impl Keeper<'_> {
             !finished.contains(id) && begun.is_some_and(is_same)
         };
         let own = found.iter().rposition(is_it).map(|at| found.remove(at));
+        let is_copy = own.as_ref().is_some_and(|(id, entries)| here.get(id) != Some(&entries.len()));
         let mut earlier = IdMap::default();
         let others = found.iter().filter(|(id, _)| own.as_ref().is_none_or(|(own, _)| own != id));
         others.for_each(|(_, entries)| earlier.extend(IdMap::new(&recorded(entries))));
-        Ok(Left { own, earlier })
+        Ok(Left { own, is_copy, earlier })
     }
 
     /// Opens the journal that was left, or a new one, and writes its first line or that it goes on.

@@ -247,6 +247,8 @@ pub(super) struct Planning<'a> {
     pub(super) choice: &'a Choice,
     /// What this restore did so far: what it made is no conflict.
     pub(super) recorded: &'a Recorded,
+    /// Whether what was published since it began may be its own, although its journal does not know.
+    pub(super) is_copy: bool,
     /// What other restores of the same repository made in the target, of what is there still.
     pub(super) earlier: &'a IdMap,
     /// Ids in the target of the documents that it made.
@@ -469,7 +471,14 @@ impl Planning<'_> {
             }
             None => None,
         });
-        found.filter(|id| !self.own.contains(*id))
+        found.filter(|id| !self.own.contains(*id) && !self.may_be_own(id))
+    }
+
+    /// Whether a document of the target may have been made by this restore on another host.
+    fn may_be_own(&self, id: &str) -> bool {
+        let before = self.recorded.begun.as_ref().and_then(|begun| begun.newest.document);
+        let is_new = || existing_first(self.existing, id) > before;
+        self.is_copy && is_new()
     }
 
     /// Finds the document by which the translations of this one are linked: the first of them all, the
@@ -520,6 +529,11 @@ impl Planning<'_> {
             }
         }
     }
+}
+
+/// When a document of the target was first published.
+fn existing_first(existing: &Existing, id: &str) -> Option<i64> {
+    existing.documents.get(id)?.first
 }
 
 /// Whether this restore has written a document already.

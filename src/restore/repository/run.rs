@@ -69,7 +69,7 @@ impl RepositoryRestore<'_> {
         let left = self.keeper().left().await?;
         let recorded = left.recorded();
         let existing = reader.read(self.progress).await.map_err(|error| self.unreachable(error))?;
-        let mut plan = self.plan_with(&existing, &recorded, left.earlier.clone()).await?;
+        let mut plan = self.plan_with(&existing, &recorded, (left.earlier.clone(), left.is_copy)).await?;
         plan.count_done(&recorded);
         Ok(plan)
     }
@@ -108,11 +108,12 @@ impl RepositoryRestore<'_> {
         let left = keeper.left().await?;
         let recorded = left.recorded();
         let existing = reader.read(self.progress).await.map_err(|error| self.unreachable(error))?;
-        let mut plan = self.plan_with(&existing, &recorded, left.earlier.clone()).await?;
+        let mut plan = self.plan_with(&existing, &recorded, (left.earlier.clone(), left.is_copy)).await?;
         if let Some(refusal) = plan.refusals.first() {
             return Err(RestoreError::Refused { what: refusal.what.clone(), hint: refusal.next.clone() });
         }
         plan.count_done(&recorded);
+        let is_copy = left.is_copy;
         let kept = keeper.open(left, started, existing.newest()).await?;
         let tools = Tools {
             snapshot: self.snapshot,
@@ -124,6 +125,9 @@ impl RepositoryRestore<'_> {
             cancel: self.cancel,
         };
         let mut applying = Applying::new(&tools, (&plan, self.choice, &existing), &kept, recorded);
+        if is_copy {
+            applying.distrust().await?;
+        }
         let applied = keeper.copying(&kept, applying.run()).await;
         let (recorded, mut problems) = (applying.recorded, applying.problems);
         let copied = keeper.copy(&kept).await;
@@ -280,7 +284,12 @@ impl RepositoryRestore<'_> {
     }
 
     /// `earlier` is what other restores of the same repository made in the target.
-    async fn plan_with(&self, existing: &Existing, recorded: &Recorded, mut earlier: IdMap) -> Result<Plan> {
+    async fn plan_with(
+        &self,
+        existing: &Existing,
+        recorded: &Recorded,
+        (mut earlier, is_copy): (IdMap, bool),
+    ) -> Result<Plan> {
         earlier.retain(existing);
         let own: HashSet<String> = recorded
             .documents
@@ -309,6 +318,7 @@ impl RepositoryRestore<'_> {
             existing,
             choice: self.choice,
             recorded,
+            is_copy,
             earlier: &earlier,
             own: &own,
             unsure: &unsure,

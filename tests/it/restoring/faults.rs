@@ -1,8 +1,10 @@
 //! Lost answers, kills, and hosts that go on: nothing twice, nothing missing.
 
-use prismvault::sandbox::{Endpoint, ErrorRate, Faults, RateLimit, RetryAfter};
+use prismvault::sandbox::{
+    Endpoint, ErrorRate, Faults, RateLimit, RepositoryOptions, RetryAfter, WriteBounds,
+};
 
-use super::{Rehearsal, content};
+use super::{Rehearsal, bare, content, options};
 
 /// Runs it until it is done.
 async fn until_done(rehearsal: &Rehearsal) -> prismvault::restore::repository::Report {
@@ -76,4 +78,46 @@ async fn another_host_goes_on_from_the_copy_in_the_vault() {
     rehearsal.host = tempfile::tempdir().unwrap();
     let report = until_done(&rehearsal).await;
     rehearsal.assert_restored(&report);
+}
+
+/// All at once: small releases, lost requests and answers, failures after the fact, refusals above a
+/// rate, a publish that takes its time, and a kill every few writes, each time on another host.
+#[tokio::test]
+async fn whatever_happens_at_once_nothing_is_there_twice_and_nothing_is_missing() {
+    for seed in 61..64 {
+        let content = content(40, 8, seed);
+        let target = bare(&content);
+        let writing = WriteBounds { release_documents_max: 15, ..WriteBounds::default() };
+        let options = RepositoryOptions { writing, ..options() };
+        let mut rehearsal = Rehearsal::into(content, target, options).await;
+        rehearsal.choice.release_documents = 15;
+        rehearsal.control().set_faults(Faults {
+            seed,
+            lost_answers: 0.04,
+            lost_requests: 0.04,
+            late_errors: Some(ErrorRate { status: 502, share: 0.03 }),
+            rate_limit: Some(RateLimit { per_second: 400, retry_after: RetryAfter::Absent }),
+            publish_takes: std::time::Duration::from_millis(30),
+            ..Faults::default()
+        });
+        let mut report = None;
+        for kill in [4, 11, 7, 16] {
+            rehearsal.control().reset_counters();
+            if let Some(Ok(done)) = rehearsal.killed_at(Endpoint::Documents, kill + seed % 3).await
+                && done.read_back.is_some()
+            {
+                report = Some(done);
+                break;
+            }
+            if kill % 2 == 0 {
+                rehearsal.host = tempfile::tempdir().unwrap();
+            }
+        }
+        let report = match report {
+            Some(report) => report,
+            None => until_done(&rehearsal).await,
+        };
+        rehearsal.assert_restored(&report);
+        assert_eq!(report.possible_orphans, [] as [String; 0]);
+    }
 }

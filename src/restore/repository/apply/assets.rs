@@ -139,20 +139,23 @@ impl Applying<'_> {
             return Ok(());
         }
         let (writer, change) = (self.writer, AssetChange { tags: Some(tags), ..AssetChange::default() });
-        let sending = async { writer.describe_asset(&there, &change).await };
-        match self.send(request, sending, |()| Made::default()).await? {
-            Sent::Done(()) => {}
-            Sent::Lost => {
-                self.problem("asset-tags-unsure", &asset.id, "whether this asset has its tags is not known");
-            }
-            Sent::Refused(error) => {
-                self.problem(
-                    "asset-tags-refused",
-                    &asset.id,
-                    format!("the asset has no tags: {}", said(&error)),
-                );
+        // It says how the asset shall be, so it may be sent as often as it takes.
+        for _ in 0..TRIES {
+            let sending = async { writer.describe_asset(&there, &change).await };
+            match self.send(request.clone(), sending, |()| Made::default()).await? {
+                Sent::Done(()) => return Ok(()),
+                Sent::Lost => {}
+                Sent::Refused(error) => {
+                    self.problem(
+                        "asset-tags-refused",
+                        &asset.id,
+                        format!("it has no tags: {}", said(&error)),
+                    );
+                    return Ok(());
+                }
             }
         }
+        self.problem("asset-tags-unsure", &asset.id, "whether this asset has its tags is not known");
         Ok(())
     }
 }

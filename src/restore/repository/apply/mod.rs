@@ -31,7 +31,8 @@ use super::super::error::{RestoreError, Result};
 use super::Choice;
 use super::entries::{Entry, Fate, Recorded, Request};
 use super::existing::{Existing, TargetReader};
-use super::keeper::Kept;
+use super::keeper::{COPY_EVERY, Kept};
+use super::order::Step;
 use super::plan::{Plan, Work};
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -156,6 +157,30 @@ impl<'a> Applying<'a> {
         let applied = self.documents().await;
         self.kept.step_done.notify_one();
         applied
+    }
+
+    /// Takes the next requests for lost, as many as there may have been since the journal was copied:
+    /// another host may have sent them. Those that say the same twice need no such care.
+    pub(super) async fn distrust(&mut self) -> Result<()> {
+        let work = self.work();
+        let since = |rate: f64| (rate * 1.5 * COPY_EVERY.as_secs_f64()).ceil() as usize;
+        let uploads = work.uploads.iter().map(|at| Request::Upload(work.source.assets[*at].id.clone()));
+        let creates = work.steps.iter().filter_map(|step| match step {
+            Step::Create { node, .. } => {
+                Some(Request::Create(work.documents[*node as usize].document.id.clone()))
+            }
+            _ => None,
+        });
+        let is_next = |request: &Request| self.fate(request) == Fate::Undone;
+        let next: Vec<Request> = uploads
+            .filter(is_next)
+            .take(since(self.limits.asset_requests))
+            .chain(creates.filter(is_next).take(since(self.limits.migration_requests)))
+            .collect();
+        for request in next {
+            self.note(Entry::Intent { request, at: self.clock.now() }).await?;
+        }
+        Ok(())
     }
 
     fn work(&self) -> &'a Work {

@@ -78,7 +78,8 @@ impl Applying<'_> {
         for old in &work.tags {
             let request = Request::Tag(old.as_str().into());
             let name = &work.source.tags[old];
-            if self.fate(&request) != Fate::Undone || there.contains_key(name) {
+            // One whose answer was lost and that is not listed was never made.
+            if there.contains_key(name) || self.fate(&request) == Fate::Refused {
                 continue;
             }
             let writer = self.writer;
