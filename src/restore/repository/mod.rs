@@ -1,8 +1,8 @@
 //! A repository back into Prismic, through its write APIs: slow, complete, resumable and verified.
 //!
 //! Prismic gives new ids, takes one request a second, and shows nothing of what it took until it is
-//! published. So a restore is planned as a whole before the first request ([`plan`]), written down
-//! before and after each ([`entries`], [`journal`]), and read back at the end ([`read_back`]).
+//! published. So a restore is planned as a whole before the first request (`plan`), written down
+//! before and after each (`entries`, [`journal`]), and read back at the end (`read_back`).
 //!
 //! Where things are:
 //!
@@ -18,7 +18,7 @@
 //! the target is never removed: the APIs cannot delete, and documents that are there are replaced only
 //! when that was asked for.
 //!
-//! **If we crash here**, the same command goes on, on this host or another: see [`entries`].
+//! **If we crash here**, the same command goes on, on this host or another: see `entries`.
 
 mod apply;
 mod choice;

@@ -2,7 +2,7 @@
 //!
 //! A link can be sent when its document has an id. So a document is created when all that it links to
 //! was; in a circle of links somebody has to be created incomplete, and completed by a second request.
-//! [`cycles`] chooses few such documents; here the whole is played through: ready documents first
+//! `cycles` chooses few such documents; here the whole is played through: ready documents first
 //! (master locale, then order of the source), one of the chosen when nothing is ready, completions as
 //! soon as they can be, a publish when the release is full.
 //!
