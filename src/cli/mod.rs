@@ -178,7 +178,7 @@ enum Command {
     Cat(cat::Args),
     /// Write a snapshot as one archive that standard tools read; it is not encrypted
     Export(export::Args),
-    /// Get content back: a snapshot, or a part of it, as files
+    /// Get content back: as files, or into Prismic
     Restore(restore::Args),
     /// Accept a gap at the source that will not close
     Accept(accept::Args),
