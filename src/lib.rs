@@ -8,11 +8,11 @@
 //! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
-//! | 1 | [`prismic`]: clients for the APIs of Prismic, and the model of its documents |
+//! | 1 | [`prismic`]: clients that read and write through the APIs of Prismic, and the model of its documents |
 //! | 2 | [`vault`]: packs, catalog, index, manifests, keys and ledger over replicas |
 //! | 2 | [`contentapi`]: the Content API as an engine; [`sandbox`]: a whole repository on this machine |
 //! | 3 | [`snapshot`]: reads a repository at one ref into a vault |
-//! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search |
+//! | 3 | [`restore`]: content back out of a vault: files, one archive, one item, a search; a repository back into Prismic |
 //! | 3 | [`retention`]: which snapshots stay, holds, and removals that can be taken back |
 //! | 3 | [`keys`]: who may sign and who may read, changed for years |
 //! | 3 | [`replication`]: every replica gets what the manifests that it is to hold need |
@@ -21,6 +21,7 @@
 //! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
 //! | 3 | [`access`]: members of a repository over time, and what each role may do with the vault |
 //! | 3 | [`diff`]: what differs between documents, snapshots, and a snapshot and live, as a changelog |
+//! | 3 | [`privacy`]: data-subject requests: a person found in every snapshot, cases and their deadlines |
 //! | 3 | [`standby`]: snapshots served through Prismic's own Content API, out of the vault |
 //! | 3 | [`status`]: each repository against its objectives, alarms, numbers for Prometheus |
 //! | 5 | [`schedule`]: jobs as files, when each runs (crontab(5) in its time zone), and one run: lease, record |
@@ -41,6 +42,7 @@ pub mod locks;
 pub mod notify;
 pub mod objects;
 pub mod prismic;
+pub mod privacy;
 pub mod progress;
 pub mod pruning;
 pub mod replication;
