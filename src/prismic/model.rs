@@ -17,6 +17,20 @@
 
 use serde_json::{Map, Value};
 
+/// Kinds of blocks of rich text that are text; the others are images and embeds.
+pub const TEXT_BLOCKS: [&str; 10] = [
+    "heading1",
+    "heading2",
+    "heading3",
+    "heading4",
+    "heading5",
+    "heading6",
+    "paragraph",
+    "preformatted",
+    "list-item",
+    "o-list-item",
+];
+
 /// Why a text is no model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {

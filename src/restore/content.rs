@@ -162,7 +162,7 @@ impl Losses {
         watch: &Watch<'_>,
     ) -> Result<()> {
         let code = match error.kind {
-            ErrorKind::Integrity | ErrorKind::Store(crate::objects::ErrorKind::NotFound) => DAMAGED,
+            _ if error.is_damage() => DAMAGED,
             ErrorKind::Store(_) => UNREACHABLE,
             _ => return Err(error.into()),
         };

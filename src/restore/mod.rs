@@ -1,4 +1,5 @@
-//! Getting content back out of a vault: as files, as one archive, one item, or by a search.
+//! Getting content back out of a vault: as files, as one archive, one item, by a search, or into
+//! Prismic ([`repository`]).
 //!
 //! All of it reads the same way: the ledger must be whole, the identity that reads content must
 //! be there (both are checked before the first item is read), and every item is checked against
@@ -12,7 +13,7 @@
 //! **If we crash here** a file under its final name is whole: every file is written under a
 //! temporary name first. The same command again completes the work.
 //!
-//! Nothing here writes to Prismic, and nothing prints.
+//! Only [`repository`] writes to Prismic, and nothing prints.
 
 mod cat;
 mod content;

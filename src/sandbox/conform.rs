@@ -19,27 +19,13 @@ use url::Url;
 use super::assets::Library;
 use super::models::Models;
 use crate::contentapi::{is_timestamp, parse_millis};
-use crate::prismic::model::{Choice, ChoiceKind, Field, FieldKind, ImageModel, SharedSlice};
+use crate::prismic::model::{Choice, ChoiceKind, Field, FieldKind, ImageModel, SharedSlice, TEXT_BLOCKS};
 
 /// Mistakes that are told at once.
 const MISTAKES_MAX: usize = 50;
 
 /// Characters of an id.
 const ID_CHARS: usize = 16;
-
-/// Text blocks of rich text.
-const TEXT_BLOCKS: [&str; 10] = [
-    "heading1",
-    "heading2",
-    "heading3",
-    "heading4",
-    "heading5",
-    "heading6",
-    "paragraph",
-    "preformatted",
-    "list-item",
-    "o-list-item",
-];
 
 /// Something that cannot be.
 #[derive(Debug, Clone, PartialEq)]

@@ -47,6 +47,12 @@ pub struct VaultError {
 }
 
 impl VaultError {
+    /// Whether it means that what was to be read is damaged or missing, and not only that no replica
+    /// could be asked for it.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.kind, ErrorKind::Integrity | ErrorKind::Store(crate::objects::ErrorKind::NotFound))
+    }
+
     /// Returns an error; `what` is one sentence in lower case without a full stop.
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), hint: None, source: None }

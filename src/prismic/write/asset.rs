@@ -10,6 +10,14 @@ use super::id_of;
 use crate::prismic::asset_url;
 use crate::prismic::download::AssetData;
 
+/// Largest file that the media library takes: 100 MB, then the Asset API answers 413
+/// (<https://prismic.io/docs/asset-api-technical-reference>).
+pub const ASSET_BYTES_MAX: u64 = 100_000_000;
+/// Characters that the media library takes of a description, note or credit.
+pub const ASSET_TEXT_CHARS_MAX: usize = 500;
+/// Characters that the media library takes of the name of a tag.
+pub const ASSET_TAG_CHARS_MAX: usize = 20;
+
 /// A file that is to be uploaded. `Debug` shows no name and no text.
 #[derive(Clone, Copy)]
 pub struct Upload<'a> {

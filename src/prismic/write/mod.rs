@@ -26,7 +26,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-pub use self::asset::{AssetChange, AssetTag, Upload, UploadedAsset};
+pub use self::asset::{
+    ASSET_BYTES_MAX, ASSET_TAG_CHARS_MAX, ASSET_TEXT_CHARS_MAX, AssetChange, AssetTag, Upload, UploadedAsset,
+};
 pub use self::document::{DocumentContent, NewDocument};
 use super::answer::Answer;
 use super::assets::{Asset, AssetApi};

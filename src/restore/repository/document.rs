@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::super::error::{RestoreError, Result};
 use super::super::paths::{METADATA, Place, place};
-use super::apply::{Applied, Applying, Tools};
+use super::apply::Applied;
 use super::convert::{Converted, Finding, FindingKind, NewAsset, NewId, NewIds, TargetModels, convert};
 use super::entries::{Entry, Newest};
 use super::existing::{Documents, Existing};
@@ -26,7 +26,7 @@ use super::ids::AssetNames;
 use super::models::{ModelPlan, is_same};
 use super::order::Step;
 use super::plan::{Leader, Plan, Planned, Refusal, Work};
-use super::run::RepositoryRestore;
+use super::run::{CarriedOut, RepositoryRestore};
 use super::source::{CUSTOM_TYPES, SLICES, Source, memory};
 use super::survey::Surveyed;
 use crate::diff::{Bounds, ItemDiff, Models, SameIds, compare_documents, document_title};
@@ -373,31 +373,24 @@ impl DocumentRestore<'_> {
     ///
     /// # Errors
     ///
-    /// [`Refused`](super::super::RestoreErrorKind::Refused) when something stands in the way; those of
-    /// the target, after which the same call goes on.
+    /// [`Refused`](super::super::RestoreErrorKind::Refused) when something stands in the way, or another
+    /// restore into the target is under way; those of the target, after which the same call goes on.
     pub async fn run(&self, planned: &DocumentPlan) -> Result<DocumentReport> {
         if let Some(refusal) = planned.refusals.first() {
             return Err(RestoreError::Refused { what: refusal.what.clone(), hint: refusal.next.clone() });
         }
+        self.restore.leased(Box::pin(self.carry_out(planned))).await
+    }
+
+    async fn carry_out(&self, planned: &DocumentPlan) -> Result<DocumentReport> {
         let base = &self.restore;
         let (reader, writer) = base.clients()?;
         let keeper = base.keeper();
         let left = keeper.left().await?;
-        let recorded = left.recorded();
-        let kept = keeper.open(left, base.clock.now(), planned.newest).await?;
-        let tools = Tools {
-            snapshot: base.snapshot,
-            target: &reader,
-            writer: &writer,
-            limits: base.http.limits(),
-            clock: base.clock,
-            progress: base.progress,
-            cancel: base.cancel,
-        };
-        let mut applying =
-            Applying::new(&tools, (&planned.plan, base.choice, &planned.existing), &kept, recorded);
-        let applied = keeper.copying(&kept, applying.run()).await;
-        let (recorded, mut problems) = (applying.recorded, applying.problems);
+        let work = (&planned.plan, &planned.existing);
+        let begin = (base.clock.now(), planned.newest);
+        let carried_out = Box::pin(base.carry_out((&reader, &writer), work, left, begin)).await?;
+        let CarriedOut { kept, applied, recorded, mut problems } = carried_out;
         let new_id = recorded.documents.get(self.id).map(|document| document.id.clone());
         let is_staged = matches!(applied, Ok(Applied::WaitsForPublish { .. } | Applied::Live))
             && recorded.unknown().next().is_none()

@@ -23,18 +23,10 @@ pub use self::expected::Expected;
 pub use self::report::{FidelityReport, KindReport};
 use super::convert::{Converted, Unconvertible};
 pub use super::convert::{Finding, FindingKind};
+use crate::prismic::write::{ASSET_BYTES_MAX, ASSET_TAG_CHARS_MAX, ASSET_TEXT_CHARS_MAX};
 
 /// Examples of each kind that are kept.
 const EXAMPLES_MAX: usize = 10;
-
-/// Characters that Prismic takes of a description, note or credit of a file.
-const ASSET_TEXT_MAX: usize = 500;
-
-/// Characters that Prismic takes of the tag of a file.
-const TAG_MAX: usize = 20;
-
-/// Bytes that Prismic takes of a file.
-const ASSET_BYTES_MAX: u64 = 100_000_000;
 
 /// Where something was found, for people to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,10 +106,10 @@ impl Fidelity {
     /// Takes a file in; returns why it cannot be uploaded, if so.
     pub fn add_asset(&mut self, id: &str, asset: AssetFacts<'_>) -> Option<NotUploadable> {
         self.assets += 1;
-        if asset.texts.iter().any(|text| text.chars().count() > ASSET_TEXT_MAX) {
+        if asset.texts.iter().any(|text| text.chars().count() > ASSET_TEXT_CHARS_MAX) {
             self.count(FindingKind::AssetTextTooLong, true, id, "");
         }
-        if asset.tags.iter().any(|tag| tag.chars().count() > TAG_MAX) {
+        if asset.tags.iter().any(|tag| tag.chars().count() > ASSET_TAG_CHARS_MAX) {
             self.count(FindingKind::TagTooLong, true, id, "");
         }
         let kind = match asset {

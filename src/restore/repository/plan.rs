@@ -29,13 +29,10 @@ use crate::diff::Bounds;
 use crate::ids::{Name, SnapshotId};
 use crate::limits::Limits;
 use crate::prismic::AssetHosts;
+use crate::prismic::write::{ASSET_BYTES_MAX, ASSET_TAG_CHARS_MAX};
 use crate::progress::Problem;
 use crate::vault::format::manifest::Status;
 
-/// Largest file that the media library takes: 100 MB, then the Asset API answers 413.
-pub(super) const ASSET_BYTES_MAX: u64 = 100_000_000;
-/// Longest name of a tag of the media library.
-pub(super) const TAG_CHARS_MAX: usize = 20;
 /// Examples that a refusal names.
 const EXAMPLES: usize = 5;
 
@@ -107,7 +104,7 @@ pub(super) struct Work {
     pub(super) tags: Vec<String>,
     /// Places of the assets to be uploaded in [`Source::assets`].
     pub(super) uploads: Vec<usize>,
-    /// Assets that the target has under the same id.
+    /// Assets that the target has: under the same id, or as an earlier restore uploaded them.
     pub(super) assets_there: Vec<Kept>,
     /// What earlier restores made in the target.
     pub(super) earlier: IdMap,
@@ -524,7 +521,7 @@ impl Planning<'_> {
             let name = &source.tags[id];
             let was_made = self.recorded.fate(&Request::Tag(id.as_str().into())) == Fate::Done;
             let is_needed = was_made || !self.existing.tags.contains_key(name);
-            if name.chars().count() <= TAG_CHARS_MAX && is_needed {
+            if name.chars().count() <= ASSET_TAG_CHARS_MAX && is_needed {
                 work.tags.push(id.clone());
             }
         }

@@ -16,7 +16,6 @@ use serde::Serialize;
 use super::super::content::{OpenSnapshot, Watch};
 use super::super::error::{RestoreError, Result};
 use super::super::files::blocking;
-use super::apply::TEXT_CHARS_MAX;
 use super::convert::FindingKind;
 use super::entries::Recorded;
 use super::existing::TargetReader;
@@ -27,6 +26,7 @@ use super::source::{CUSTOM_TYPES, SLICES, memory};
 use crate::diff::{Bounds, Change, Identity as _, ItemDiff, Models, compare_documents};
 use crate::ids::ItemId;
 use crate::limits::Limits;
+use crate::prismic::write::{ASSET_TAG_CHARS_MAX, ASSET_TEXT_CHARS_MAX};
 use crate::prismic::{Asset, Document, PrismicError, Root, parse_json};
 
 /// Differences that a report lists one by one; all are counted.
@@ -63,7 +63,7 @@ pub struct Difference {
     /// Why it was to be expected; `None` for a defect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<FindingKind>,
-    /// What sort of thing: `document`, `asset`, `model`.
+    /// What sort of thing: `document`, `asset`, `custom type`, `shared slice`.
     pub thing: &'static str,
     /// Its id in the snapshot.
     pub id: String,
@@ -164,7 +164,17 @@ impl Reading<'_> {
             .for_each_batch(items, async |batch| {
                 for (item, data) in batch {
                     let Some((planned, document)) = ours.remove(&item) else { continue };
-                    let old: Bytes = memory(data?)?;
+                    let old: Bytes = match data {
+                        Ok(data) => memory(data)?,
+                        // What cannot be compared is not as it was, and the rest is compared.
+                        Err(error) if error.is_damage() => {
+                            let (id, new_id) = (&planned.document.id, Some(document.id));
+                            back.documents += 1;
+                            back.note(None, "document", id, new_id, String::new(), "damaged in the vault");
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
                     let (models, map) = (Arc::clone(models), Arc::clone(map));
                     let (new_id, found) = blocking(move || {
                         let found = compare(&old, &document, &models, &map, bounds);
@@ -209,6 +219,7 @@ impl Reading<'_> {
     /// Whether some translation of a document is not restored, so that its list must differ.
     fn loses_translations(&self, planned: &Planned) -> bool {
         let ids = &planned.document.translations;
+        // Replacing a document cannot link it to translations: only creating one can.
         planned.there.is_some() || ids.iter().any(|id| !self.plan.work.planned.contains(id))
     }
 
@@ -268,7 +279,7 @@ impl Reading<'_> {
             for (key, ours) in [("alt", &asset.alt), ("notes", &asset.notes), ("credits", &asset.credits)] {
                 let ours = ours.as_deref().unwrap_or_default();
                 if value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default() != ours {
-                    let is_long = ours.chars().count() > TEXT_CHARS_MAX;
+                    let is_long = ours.chars().count() > ASSET_TEXT_CHARS_MAX;
                     differs(&format!("/{key}"), is_long.then_some(FindingKind::AssetTextTooLong));
                 }
             }
@@ -292,7 +303,7 @@ impl Reading<'_> {
         let names = asset.tags.iter().filter_map(|id| self.plan.work.source.tags.get(id));
         let (mut wanted, mut is_long) = (BTreeSet::new(), false);
         for name in names {
-            is_long |= name.chars().count() > super::plan::TAG_CHARS_MAX;
+            is_long |= name.chars().count() > ASSET_TAG_CHARS_MAX;
             wanted.insert(name.as_str());
         }
         let by_id: HashMap<&str, &str> = tags.iter().map(|(name, id)| (id.as_str(), name.as_str())).collect();

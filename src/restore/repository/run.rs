@@ -13,16 +13,16 @@ use super::super::content::{OpenSnapshot, Watch};
 use super::super::error::{RestoreError, Result};
 use super::Choice;
 use super::apply::{Applied, Applying, Tools};
-use super::entries::{Entry, Recorded, Request};
+use super::entries::{Entry, Newest, Recorded, Request};
 use super::existing::{Existing, TargetReader};
 use super::fidelity::Fidelity;
 use super::forecast::{Forecast, Paces};
 use super::ids::IdMap;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Kept, Left};
 use super::plan::{Plan, Planning, Work};
 use super::read_back::{ReadBack, Reading};
 use super::report::{Ending, Report};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::ids::{Name, SnapshotId};
 use crate::prismic::write::RepositoryWriter;
 use crate::prismic::{Api, Http, PrismicError};
@@ -31,6 +31,18 @@ use crate::secret::Secret;
 use crate::snapshot::Target;
 use crate::vault::lease::{Asked, Held, Holder, Leases, Step};
 use crate::vault::open::Vault;
+
+/// What came of carrying out a plan.
+pub(super) struct CarriedOut {
+    /// The journal.
+    pub(super) kept: Kept,
+    /// How it ended.
+    pub(super) applied: Result<Applied>,
+    /// What the journal says now.
+    pub(super) recorded: Recorded,
+    /// What went wrong on the way.
+    pub(super) problems: Vec<Problem>,
+}
 
 /// What a restore is made of.
 pub struct RepositoryRestore<'a> {
@@ -85,10 +97,19 @@ impl RepositoryRestore<'_> {
         let started = self.clock.now();
         let (reader, writer) = self.clients()?;
         writer.check_migration().await.map_err(|error| self.unreachable(error))?;
-        let held = self.lease().await?;
-        let Some(held) = held else { return self.restore(&reader, &writer, started).await };
+        self.leased(Box::pin(self.restore(&reader, &writer, started))).await
+    }
+
+    /// Awaits work on the target, under its lease where leases can be asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work; [`Refused`](super::super::RestoreErrorKind::Refused) when somebody else has
+    /// the lease, and an error when it was lost: another host may go on then.
+    pub(super) async fn leased<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(held) = self.lease().await? else { return work.await };
         let outcome = tokio::select! {
-            outcome = self.restore(&reader, &writer, started) => outcome,
+            outcome = work => outcome,
             // Another host goes on with the restore, from the copy of the journal.
             error = held.keep(self.vault(), Step::Adds) => Err(error.into()),
         };
@@ -98,23 +119,21 @@ impl RepositoryRestore<'_> {
         outcome
     }
 
-    async fn restore(
+    /// Carries out a plan from where its journal was left, and copies the journal meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be opened or written. What ended the work itself is in what is returned.
+    pub(super) async fn carry_out(
         &self,
-        reader: &TargetReader,
-        writer: &RepositoryWriter,
-        started: crate::clock::Timestamp,
-    ) -> Result<Report> {
+        (reader, writer): (&TargetReader, &RepositoryWriter),
+        (plan, existing): (&Plan, &Existing),
+        left: Left,
+        (started, newest): (Timestamp, Newest),
+    ) -> Result<CarriedOut> {
         let keeper = self.keeper();
-        let left = keeper.left().await?;
-        let recorded = left.recorded();
-        let existing = reader.read(self.progress).await.map_err(|error| self.unreachable(error))?;
-        let mut plan = self.plan_with(&existing, &recorded, (left.earlier.clone(), left.is_copy)).await?;
-        if let Some(refusal) = plan.refusals.first() {
-            return Err(RestoreError::Refused { what: refusal.what.clone(), hint: refusal.next.clone() });
-        }
-        plan.count_done(&recorded);
-        let is_copy = left.is_copy;
-        let kept = keeper.open(left, started, existing.newest()).await?;
+        let (recorded, is_copy) = (left.recorded(), left.is_copy);
+        let kept = keeper.open(left, started, newest).await?;
         let tools = Tools {
             snapshot: self.snapshot,
             target: reader,
@@ -124,12 +143,34 @@ impl RepositoryRestore<'_> {
             progress: self.progress,
             cancel: self.cancel,
         };
-        let mut applying = Applying::new(&tools, (&plan, self.choice, &existing), &kept, recorded);
+        let mut applying = Applying::new(tools, (plan, self.choice, existing), &kept, recorded);
         if is_copy {
             applying.distrust().await?;
         }
-        let applied = keeper.copying(&kept, applying.run()).await;
-        let (recorded, mut problems) = (applying.recorded, applying.problems);
+        // On the heap: it is large, and lies in several others.
+        let applied = keeper.copying(&kept, Box::pin(applying.run())).await;
+        let (recorded, problems) = (applying.recorded, applying.problems);
+        Ok(CarriedOut { kept, applied, recorded, problems })
+    }
+
+    async fn restore(
+        &self,
+        reader: &TargetReader,
+        writer: &RepositoryWriter,
+        started: Timestamp,
+    ) -> Result<Report> {
+        let left = self.keeper().left().await?;
+        let recorded = left.recorded();
+        let existing = reader.read(self.progress).await.map_err(|error| self.unreachable(error))?;
+        let mut plan = self.plan_with(&existing, &recorded, (left.earlier.clone(), left.is_copy)).await?;
+        if let Some(refusal) = plan.refusals.first() {
+            return Err(RestoreError::Refused { what: refusal.what.clone(), hint: refusal.next.clone() });
+        }
+        plan.count_done(&recorded);
+        let begin = (started, existing.newest());
+        let carried_out = Box::pin(self.carry_out((reader, writer), (&plan, &existing), left, begin)).await?;
+        let CarriedOut { kept, applied, recorded, mut problems } = carried_out;
+        let keeper = self.keeper();
         let copied = keeper.copy(&kept).await;
         let applied = applied?;
         let read_back = match applied {
@@ -156,7 +197,7 @@ impl RepositoryRestore<'_> {
 
     fn report(
         &self,
-        (id, started): (SnapshotId, crate::clock::Timestamp),
+        (id, started): (SnapshotId, Timestamp),
         mut plan: Plan,
         ending: Ending,
         read_back: Option<ReadBack>,

@@ -161,8 +161,8 @@ async fn circular_links_cost_one_request_more_for_each_circle() {
 }
 
 #[tokio::test]
-async fn a_document_that_thousands_link_to_and_that_links_back_costs_one_request_more() {
-    const LINKERS: usize = 2000;
+async fn a_document_that_ten_thousand_link_to_and_that_links_back_costs_one_request_more() {
+    const LINKERS: usize = 10_000;
     let hub_rows: Vec<Value> =
         (0..LINKERS).map(|n| json!({ "name": "row", "link": link(&id_of(n)) })).collect();
     let mut all = vec![note(HOME, &data_with("hub", json!({ "rows": hub_rows })))];
@@ -325,6 +325,22 @@ async fn an_embed_whose_page_is_gone_does_not_cost_the_document() {
     assert!(both["data"]["video"].as_object().is_none_or(serde_json::Map::is_empty), "{both}");
     let back = report.read_back.as_ref().unwrap();
     assert_eq!(back.defects, 2, "what is not as it was is not called equal: {:#?}", back.differences);
+}
+
+#[tokio::test]
+async fn a_restore_that_ends_between_a_refusal_and_the_second_sending_sends_it_the_next_time() {
+    let rehearsal = rehearsal_of(embedding()).await;
+    rehearsal.control().set_faults(Faults { gone_embeds: [VIDEO.to_owned()].into(), ..Faults::default() });
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let ends = cancel.clone();
+    // The first request asks who we are; the second is refused, and before the third it ends.
+    rehearsal.control().on_request_to(Endpoint::Documents, 2, move |_| ends.cancel());
+    let ended = rehearsal.with(&cancel, async |restore| restore.run().await).await;
+    assert!(ended.is_err(), "{ended:?}");
+    assert_eq!(rehearsal.control().requests_to(Endpoint::Documents), 2);
+    let report = rehearsal.run().await.unwrap();
+    assert_eq!(problems(&report), [("embeds-left-out", NOTE)]);
+    assert_eq!(documents(&rehearsal.target).len(), 2);
 }
 
 #[tokio::test]

@@ -6,15 +6,13 @@ use super::super::super::error::Result;
 use super::super::entries::{Entry, Fate, Request, Thing};
 use super::super::source::SourceAsset;
 use super::{Applying, Made, Sent, said};
-use crate::prismic::AssetData;
-use crate::prismic::write::{AssetChange, Upload, UploadedAsset};
+use crate::prismic::write::{ASSET_TEXT_CHARS_MAX, AssetChange, Upload, UploadedAsset};
+use crate::prismic::{Asset, AssetData, parse_json};
 use crate::progress::Phase;
 use crate::vault::pack::ItemData;
 
 /// How often an upload is sent or looked for, where answers are lost again and again.
 const TRIES: usize = 6;
-/// Longest text of an asset that the media library takes, in characters.
-pub(in super::super) const TEXT_CHARS_MAX: usize = 500;
 
 impl Applying<'_> {
     /// Uploads the assets that the target lacks.
@@ -24,13 +22,13 @@ impl Applying<'_> {
             self.take_asset(old, there).await?;
         }
         let tags = self.tags().await?;
-        self.progress.start(Phase::Assets, Some(work.uploads.len() as u64));
+        self.tools.progress.start(Phase::Assets, Some(work.uploads.len() as u64));
         for at in &work.uploads {
             let asset = &work.source.assets[*at];
             self.asset(asset, &tags).await?;
-            self.progress.advance(Phase::Assets, 1, asset.bytes);
+            self.tools.progress.advance(Phase::Assets, 1, asset.bytes);
         }
-        self.progress.finish(Phase::Assets);
+        self.tools.progress.finish(Phase::Assets);
         Ok(())
     }
 
@@ -73,10 +71,9 @@ impl Applying<'_> {
                 return Ok(());
             }
         };
-        let (writer, cut) =
-            (self.writer, |text: &Option<String>| shortened(text.as_deref().unwrap_or_default()));
+        let writer = self.tools.writer;
         let filename = asset.filename.as_deref().unwrap_or(&asset.id);
-        let (alt, notes, credits) = (cut(&asset.alt), cut(&asset.notes), cut(&asset.credits));
+        let (alt, notes, credits) = (sent(&asset.alt), sent(&asset.notes), sent(&asset.credits));
         let sending = async {
             let upload = Upload {
                 filename,
@@ -99,11 +96,12 @@ impl Applying<'_> {
         Ok(())
     }
 
-    /// Looks in the media library for an upload whose answer was lost: the newest of the same name and
-    /// size that nobody else claims. Two of equal name, size and time are as good as each other only if
-    /// their bytes are: so one that another upload of this restore may be is not taken.
+    /// Looks in the media library for an upload whose answer was lost: the newest that has its name, size
+    /// and texts and that nobody else claims. Where another upload of this restore looks the same, whose
+    /// it is is not known: then it is sent again, which leaves a file too many rather than a document with
+    /// a wrong picture.
     async fn find_upload(&mut self, asset: &SourceAsset, request: &Request) -> Result<()> {
-        let newest = self.writer.newest_assets(self.limits.asset_page_size).await;
+        let newest = self.tools.writer.newest_assets(self.tools.limits.asset_page_size).await;
         let newest = newest.map_err(|error| self.stopped(error))?;
         let before = self.recorded.begun.as_ref().and_then(|begun| begun.newest.asset);
         let claimed: HashSet<&str> = self.recorded.assets.values().map(|asset| asset.id.as_str()).collect();
@@ -113,15 +111,32 @@ impl Applying<'_> {
                 && there.filename.as_deref() == Some(filename)
                 && there.size == Some(asset.bytes)
                 && there.created_at.map(|at| at.timestamp_millis()) > before
+                && has_texts(there, asset)
         });
         let request = request.clone();
         match found {
+            Some(there) if self.has_double(asset) => {
+                let why =
+                    format!("it may be there twice, once as {}: remove what no document uses", there.id);
+                self.problem("asset-maybe-twice", &asset.id, why);
+                self.note(Entry::Undone { request, refused: false }).await
+            }
             Some(there) => {
                 let url = there.url.as_ref().map(ToString::to_string);
                 self.note(Entry::Done { request, id: Some(there.id), url, incomplete: false }).await
             }
             None => self.note(Entry::Undone { request, refused: false }).await,
         }
+    }
+
+    /// Whether another upload looks the same before its bytes are seen.
+    fn has_double(&self, asset: &SourceAsset) -> bool {
+        let looks = |asset: &SourceAsset| {
+            (asset.filename.clone(), asset.bytes, [&asset.alt, &asset.notes, &asset.credits].map(sent))
+        };
+        let own = looks(asset);
+        let others = self.work().uploads.iter().map(|at| &self.work().source.assets[*at]);
+        others.filter(|other| other.id != asset.id).any(|other| looks(other) == own)
     }
 
     /// Gives an asset its tags.
@@ -138,7 +153,8 @@ impl Applying<'_> {
         if tags.is_empty() {
             return Ok(());
         }
-        let (writer, change) = (self.writer, AssetChange { tags: Some(tags), ..AssetChange::default() });
+        let (writer, change) =
+            (self.tools.writer, AssetChange { tags: Some(tags), ..AssetChange::default() });
         // It says how the asset shall be, so it may be sent as often as it takes.
         for _ in 0..TRIES {
             let sending = async { writer.describe_asset(&there, &change).await };
@@ -164,7 +180,15 @@ fn made(asset: &UploadedAsset) -> Made {
     Made { id: Some(asset.id.clone()), url: asset.url.as_ref().map(ToString::to_string), incomplete: false }
 }
 
-/// Returns a text that the media library takes.
-fn shortened(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+/// Returns a text as it is sent: what the media library takes of it.
+fn sent(text: &Option<String>) -> String {
+    text.iter().flat_map(|text| text.chars()).take(ASSET_TEXT_CHARS_MAX).collect()
+}
+
+/// Whether an asset of the library has the texts that this one was sent with.
+fn has_texts(there: &Asset, asset: &SourceAsset) -> bool {
+    let value = parse_json(&there.bytes).unwrap_or_default();
+    [("alt", &asset.alt), ("notes", &asset.notes), ("credits", &asset.credits)].iter().all(|(key, ours)| {
+        value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default() == sent(ours)
+    })
 }

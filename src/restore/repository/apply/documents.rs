@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::super::super::error::Result;
-use super::super::convert::{Converted, Finding, convert};
+use super::super::convert::{Converted, Finding, FindingKind, convert};
 use super::super::entries::{Entry, Fate, Request, Thing};
 use super::super::ids::KnownIds;
 use super::super::order::Step;
 use super::super::plan::{Leader, Planned};
 use super::super::source::memory;
-use super::{Applied, Applying, Made, PASSES_MAX, Sent, embeds, said};
+use super::{Applied, Applying, Made, PASSES_MAX, Refusal, Sent, embeds, said};
 use crate::prismic::write::{DocumentContent, NewDocument};
 use crate::prismic::{ErrorKind as ApiErrorKind, PrismicError, parse_json};
 use crate::progress::Phase;
@@ -33,7 +33,7 @@ impl Applying<'_> {
     pub(super) async fn documents(&mut self) -> Result<Applied> {
         self.take_documents().await?;
         let total = self.work().steps.iter().filter(|step| !matches!(step, Step::Publish { .. })).count();
-        self.progress.start(Phase::Restore, Some(total as u64));
+        self.tools.progress.start(Phase::Restore, Some(total as u64));
         if let Some(waits) = self.go_on_after_publish().await? {
             return Ok(waits);
         }
@@ -48,7 +48,7 @@ impl Applying<'_> {
             }
             let open = self.open_creates();
             if deferred == 0 && open == 0 && self.recorded.staged().is_empty() {
-                self.progress.finish(Phase::Restore);
+                self.tools.progress.finish(Phase::Restore);
                 return Ok(Applied::Live);
             }
             // What is open is known once it is published.
@@ -83,7 +83,10 @@ impl Applying<'_> {
 
     async fn step(&mut self, step: Step, pass: u32) -> Result<StepEnd> {
         let progressed = match step {
-            Step::Create { node, .. } => self.create(node).await?,
+            Step::Create { node, .. } => match self.create(node).await? {
+                StepEnd::Is(progressed) => progressed,
+                waits @ StepEnd::Waits(_) => return Ok(waits),
+            },
             Step::Replace { node } => self.send_again(node, Again::Replace).await?,
             Step::Complete { node } => self.send_again(node, Again::Complete).await?,
             Step::Publish { .. } => {
@@ -94,37 +97,38 @@ impl Applying<'_> {
             }
         };
         if progressed == Progressed::Now || (pass == 0 && progressed == Progressed::Done) {
-            self.progress.advance(Phase::Restore, 1, 0);
+            self.tools.progress.advance(Phase::Restore, 1, 0);
         }
         Ok(StepEnd::Is(progressed))
     }
 
     /// Creates a document.
-    async fn create(&mut self, node: u32) -> Result<Progressed> {
+    async fn create(&mut self, node: u32) -> Result<StepEnd> {
         let planned = &self.work().documents[node as usize];
         let id = &planned.document.id;
         let request = Request::Create(id.clone());
         match self.fate(&request) {
             // Incomplete where a link's target got its id only later, though the plan foresaw none.
-            Fate::Done => return self.send_again(node, Again::Complete).await,
-            Fate::Refused => return Ok(Progressed::Done),
+            Fate::Done => return Ok(StepEnd::Is(self.send_again(node, Again::Complete).await?)),
+            Fate::Refused => return Ok(StepEnd::Is(Progressed::Done)),
             // Whoever has a UID is told by a conflict whether it is there; of others only a publish tells.
-            Fate::Unknown if planned.document.uid.is_none() => return Ok(Progressed::Deferred),
+            Fate::Unknown if planned.document.uid.is_none() => return Ok(StepEnd::Is(Progressed::Deferred)),
             Fate::Unknown | Fate::Undone => {}
         }
         let alternate_language_id = match self.leader(planned) {
             LeaderId::None => None,
             LeaderId::Known(id) => Some(id),
-            LeaderId::Later => return Ok(Progressed::Deferred),
+            LeaderId::Later => return Ok(StepEnd::Is(Progressed::Deferred)),
         };
-        let Some(converted) = self.converted(planned).await? else { return Ok(Progressed::Done) };
+        // The steps publish in time; more than they foresaw was staged by others or in passes.
         if self.is_release_full()
             && let Some(waits) = self.publish().await?
         {
-            // The steps publish in time; more than they foresaw was staged by others or in passes.
-            tracing::info!(?waits, "the release is full");
-            return Ok(Progressed::Deferred);
+            return Ok(StepEnd::Waits(waits));
         }
+        let Some(converted) = self.converted(planned).await? else {
+            return Ok(StepEnd::Is(Progressed::Done));
+        };
         let incomplete = converted.is_pending;
         let mut document = NewDocument {
             title: converted.title,
@@ -135,39 +139,47 @@ impl Applying<'_> {
             alternate_language_id,
             data: converted.data,
         };
-        let writer = self.writer;
+        let writer = self.tools.writer;
         let made = |id: &String| Made { id: Some(id.clone()), incomplete, ..Made::default() };
-        let mut sent = self.send(request.clone(), writer.create_document(&document), made).await?;
-        if let Some(left_out) = self.without_embeds(&request, &sent, &converted.findings, &mut document.data)
-        {
+        let refusal = Refusal::of_whole(&converted.findings);
+        let mut sent =
+            self.send_or(refusal, request.clone(), writer.create_document(&document), made).await?;
+        let embeds = (&converted.findings[..], &mut document.data);
+        if let Some(left_out) = self.without_embeds(&request, &sent, refusal, embeds).await? {
             sent = self.send(request.clone(), writer.create_document(&document), made).await?;
             self.tell_embeds(id, &sent, &left_out);
         }
-        match sent {
-            Sent::Done(_) => Ok(Progressed::Now),
-            Sent::Lost => Ok(Progressed::Deferred),
-            Sent::Refused(_) if self.fate(&request) == Fate::Unknown => Ok(Progressed::Deferred),
+        Ok(StepEnd::Is(match sent {
+            Sent::Done(_) => Progressed::Now,
+            Sent::Lost => Progressed::Deferred,
+            Sent::Refused(_) if self.fate(&request) == Fate::Unknown => Progressed::Deferred,
             Sent::Refused(error) => {
                 self.refused(id, &error);
-                Ok(Progressed::Done)
+                Progressed::Done
             }
-        }
+        }))
     }
 
     /// Takes out of a document the embeds for which it was refused; `None`: it was not, or for something
     /// else.
-    fn without_embeds<T>(
-        &self,
+    async fn without_embeds<T>(
+        &mut self,
         request: &Request,
         sent: &Sent<T>,
-        findings: &[Finding],
-        data: &mut Map<String, Value>,
-    ) -> Option<Vec<String>> {
-        let Sent::Refused(error) = sent else { return None };
+        refusal: Refusal,
+        (findings, data): (&[Finding], &mut Map<String, Value>),
+    ) -> Result<Option<Vec<String>>> {
+        let (Sent::Refused(error), Refusal::MayBeMended) = (sent, refusal) else { return Ok(None) };
         // One that may be there all the same is not sent in another form.
-        let is_refused = self.fate(request) == Fate::Refused;
-        Some(if is_refused { embeds::leave_out(error, findings, data) } else { Vec::new() })
-            .filter(|left_out| !left_out.is_empty())
+        if self.fate(request) == Fate::Unknown {
+            return Ok(None);
+        }
+        let left_out = embeds::leave_out(error, findings, data);
+        if left_out.is_empty() {
+            self.note(Entry::Undone { request: request.clone(), refused: true }).await?;
+            return Ok(None);
+        }
+        Ok(Some(left_out))
     }
 
     fn tell_embeds<T>(&mut self, id: &str, sent: &Sent<T>, left_out: &[String]) {
@@ -226,10 +238,13 @@ impl Applying<'_> {
             tags: converted.tags,
             data: converted.data,
         };
-        let writer = self.writer;
+        let writer = self.tools.writer;
         let made = |(): &()| Made { incomplete, ..Made::default() };
-        let mut sent = self.send(request.clone(), writer.replace_document(&new_id, &content), made).await?;
-        if let Some(left_out) = self.without_embeds(&request, &sent, &converted.findings, &mut content.data) {
+        let refusal = Refusal::of_whole(&converted.findings);
+        let sending = writer.replace_document(&new_id, &content);
+        let mut sent = self.send_or(refusal, request.clone(), sending, made).await?;
+        let embeds = (&converted.findings[..], &mut content.data);
+        if let Some(left_out) = self.without_embeds(&request, &sent, refusal, embeds).await? {
             sent = self.send(request, writer.replace_document(&new_id, &content), made).await?;
             self.tell_embeds(id, &sent, &left_out);
         }
@@ -280,7 +295,11 @@ impl Applying<'_> {
         };
         let value: Map<String, Value> = match parse_json(&data) {
             Ok(Value::Object(object)) => object,
-            _ => return Ok(None),
+            _ => {
+                self.hopeless.insert(document.id.clone());
+                self.problem("not-restorable", &document.id, "what the vault holds of it is not a document");
+                return Ok(None);
+            }
         };
         let ids = KnownIds {
             recorded: &self.recorded,
@@ -311,6 +330,16 @@ impl Applying<'_> {
             .filter_map(|old| self.recorded.documents.get(old))
             .map(|document| document.id.clone())
             .collect()
+    }
+}
+
+impl Refusal {
+    /// What a refusal of a document as a whole means: it may be for its embeds, whose pages may be gone.
+    fn of_whole(findings: &[Finding]) -> Self {
+        match findings.iter().any(|finding| finding.kind == FindingKind::Embed) {
+            true => Self::MayBeMended,
+            false => Self::IsFinal,
+        }
     }
 }
 

@@ -25,7 +25,6 @@ use std::collections::HashSet;
 
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::assets::TEXT_CHARS_MAX;
 use super::super::content::OpenSnapshot;
 use super::super::error::{RestoreError, Result};
 use super::Choice;
@@ -48,16 +47,11 @@ const PASSES_MAX: u32 = 8;
 
 /// Carries out a plan.
 pub(super) struct Applying<'a> {
+    pub(super) tools: Tools<'a>,
     pub(super) reader: Reader<'a>,
-    pub(super) target: &'a TargetReader,
-    pub(super) writer: &'a RepositoryWriter,
     pub(super) existing: &'a Existing,
     pub(super) plan: &'a Plan,
     pub(super) choice: &'a Choice,
-    pub(super) limits: &'a Limits,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) progress: &'a dyn Progress,
-    pub(super) cancel: &'a CancellationToken,
     pub(super) kept: &'a Kept,
     pub(super) recorded: Recorded,
     pub(super) problems: Vec<Problem>,
@@ -90,6 +84,15 @@ pub(super) enum Sent<T> {
     Lost,
 }
 
+/// What a refusal of a request means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// The same again would be refused as well.
+    IsFinal,
+    /// There may be another form of it that is not refused.
+    MayBeMended,
+}
+
 /// What a request made, for the journal.
 #[derive(Debug, Default)]
 pub(super) struct Made {
@@ -99,6 +102,7 @@ pub(super) struct Made {
 }
 
 /// What is needed to carry out a plan.
+#[derive(Clone, Copy)]
 pub(super) struct Tools<'a> {
     pub(super) snapshot: &'a OpenSnapshot<'a>,
     pub(super) target: &'a TargetReader,
@@ -112,7 +116,7 @@ pub(super) struct Tools<'a> {
 impl<'a> Applying<'a> {
     /// Returns what carries out a plan from where the journal ends.
     pub(super) fn new(
-        tools: &Tools<'a>,
+        tools: Tools<'a>,
         (plan, choice, existing): (&'a Plan, &'a Choice, &'a Existing),
         kept: &'a Kept,
         mut recorded: Recorded,
@@ -127,15 +131,10 @@ impl<'a> Applying<'a> {
             .collect();
         Self {
             reader: tools.snapshot.reader(),
-            target: tools.target,
-            writer: tools.writer,
+            tools,
             existing,
             plan,
             choice,
-            limits: tools.limits,
-            clock: tools.clock,
-            progress: tools.progress,
-            cancel: tools.cancel,
             kept,
             recorded,
             problems: Vec::new(),
@@ -161,6 +160,10 @@ impl<'a> Applying<'a> {
 
     /// Takes the next requests for lost, as many as there may have been since the journal was copied:
     /// another host may have sent them. Those that say the same twice need no such care.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be written.
     pub(super) async fn distrust(&mut self) -> Result<()> {
         let work = self.work();
         let since = |rate: f64| (rate * 1.5 * COPY_EVERY.as_secs_f64()).ceil() as usize;
@@ -174,11 +177,11 @@ impl<'a> Applying<'a> {
         let is_next = |request: &Request| self.fate(request) == Fate::Undone;
         let next: Vec<Request> = uploads
             .filter(is_next)
-            .take(since(self.limits.asset_requests))
-            .chain(creates.filter(is_next).take(since(self.limits.migration_requests)))
+            .take(since(self.tools.limits.asset_requests))
+            .chain(creates.filter(is_next).take(since(self.tools.limits.migration_requests)))
             .collect();
         for request in next {
-            self.note(Entry::Intent { request, at: self.clock.now() }).await?;
+            self.note(Entry::Intent { request, at: self.tools.clock.now() }).await?;
         }
         Ok(())
     }
@@ -188,7 +191,7 @@ impl<'a> Applying<'a> {
     }
 
     fn check_cancelled(&self) -> Result<()> {
-        if self.cancel.is_cancelled() { Err(RestoreError::Cancelled) } else { Ok(()) }
+        if self.tools.cancel.is_cancelled() { Err(RestoreError::Cancelled) } else { Ok(()) }
     }
 
     /// Writes a line.
@@ -209,9 +212,25 @@ impl<'a> Applying<'a> {
         sending: impl Future<Output = std::result::Result<T, PrismicError>>,
         made: impl FnOnce(&T) -> Made,
     ) -> Result<Sent<T>> {
+        self.send_or(Refusal::IsFinal, request, sending, made).await
+    }
+
+    /// Sends a request that may be mended when it is refused: the journal then calls it undone, so that a
+    /// run that is killed before it is sent in its other form begins with it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    async fn send_or<T>(
+        &mut self,
+        refusal: Refusal,
+        request: Request,
+        sending: impl Future<Output = std::result::Result<T, PrismicError>>,
+        made: impl FnOnce(&T) -> Made,
+    ) -> Result<Sent<T>> {
         self.check_cancelled()?;
         let was_unknown = self.fate(&request) == Fate::Unknown;
-        self.note(Entry::Intent { request: request.clone(), at: self.clock.now() }).await?;
+        self.note(Entry::Intent { request: request.clone(), at: self.tools.clock.now() }).await?;
         // Dropped half-way it would be lost; it ends by itself within the time of a request.
         match sending.await {
             Ok(value) => {
@@ -234,7 +253,8 @@ impl<'a> Applying<'a> {
                 // type, as a second translation. Whether it is for that, a publish tells.
                 let is_there = was_unknown && refused && matches!(request, Request::Create(_));
                 if !is_there {
-                    self.note(Entry::Undone { request, refused }).await?;
+                    let is_final = refused && refusal == Refusal::IsFinal;
+                    self.note(Entry::Undone { request, refused: is_final }).await?;
                 }
                 match refused {
                     true => Ok(Sent::Refused(error)),
@@ -252,7 +272,7 @@ impl<'a> Applying<'a> {
 
     fn problem(&mut self, code: &'static str, subject: &str, detail: impl Into<String>) {
         let problem = Problem::new(code, subject, detail.into());
-        self.progress.problem(&problem);
+        self.tools.progress.problem(&problem);
         self.problems.push(problem);
     }
 

@@ -17,21 +17,21 @@ impl Applying<'_> {
     pub(super) async fn models(&mut self) -> Result<()> {
         let work = self.work();
         let steps = &work.models.steps;
-        self.progress.start(Phase::Models, Some(steps.len() as u64));
+        self.tools.progress.start(Phase::Models, Some(steps.len() as u64));
         for step in steps {
             let request = model_request(step);
             if self.fate(&request) != Fate::Done {
                 self.model(step, request).await?;
             }
-            self.progress.advance(Phase::Models, 1, 0);
+            self.tools.progress.advance(Phase::Models, 1, 0);
         }
-        self.progress.finish(Phase::Models);
+        self.tools.progress.finish(Phase::Models);
         Ok(())
     }
 
     async fn model(&mut self, step: &ModelStep, request: Request) -> Result<()> {
         let kind = if step.kind == SLICES { ModelKind::SharedSlice } else { ModelKind::CustomType };
-        let writer = self.writer;
+        let writer = self.tools.writer;
         let mut action = step.action;
         for _ in 0..2 {
             let sending = async {
@@ -63,7 +63,7 @@ impl Applying<'_> {
 
     /// Looks whether a model whose answer was lost is there now.
     async fn model_action(&self, step: &ModelStep) -> Result<Action> {
-        let (custom_types, slices) = self.target.models().await.map_err(|error| self.stopped(error))?;
+        let (custom_types, slices) = self.tools.target.models().await.map_err(|error| self.stopped(error))?;
         let there = if step.kind == SLICES { slices } else { custom_types };
         Ok(match there.contains_key(&step.id) {
             true => Action::Update,
@@ -82,7 +82,7 @@ impl Applying<'_> {
             if there.contains_key(name) || self.fate(&request) == Fate::Refused {
                 continue;
             }
-            let writer = self.writer;
+            let writer = self.tools.writer;
             let sending = async { writer.create_asset_tag(name).await };
             let made =
                 |tag: &crate::prismic::write::AssetTag| Made { id: Some(tag.id.clone()), ..Made::default() };
@@ -103,7 +103,7 @@ impl Applying<'_> {
             }
         }
         if work.tags.iter().any(|old| !there.contains_key(&work.source.tags[old])) {
-            there = self.target.tags().await.map_err(|error| self.stopped(error))?;
+            there = self.tools.target.tags().await.map_err(|error| self.stopped(error))?;
         }
         Ok(there)
     }

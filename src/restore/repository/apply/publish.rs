@@ -62,16 +62,16 @@ impl Applying<'_> {
     }
 
     async fn publish_until_live(&mut self, request: &Request, before: &Root) -> Result<Root> {
-        self.progress.start(Phase::Publish, None);
+        self.tools.progress.start(Phase::Publish, None);
         let begin = tokio::time::Instant::now();
-        let mut patience = self.limits.publish_patience / 4;
+        let mut patience = self.tools.limits.publish_patience / 4;
         let mut was_empty = true;
         // Publishing what was published does nothing, so neither a lost answer nor a second time is a
         // danger; and a publish may leave some of its documents behind.
         loop {
             self.check_cancelled()?;
             let was_lost = self.fate(request) == Fate::Unknown;
-            let writer = self.writer;
+            let writer = self.tools.writer;
             let sending = async { writer.publish().await };
             let is_empty = match self.send(request.clone(), sending, |_: &u64| Made::default()).await? {
                 Sent::Refused(error) => return Err(self.stopped(error)),
@@ -84,24 +84,24 @@ impl Applying<'_> {
             if is_empty && !was_lost {
                 let root = self.root().await?;
                 if self.is_live(&root).await? {
-                    self.progress.finish(Phase::Publish);
+                    self.tools.progress.finish(Phase::Publish);
                     return Ok(root);
                 }
             }
             if let Some(root) = self.wait_until_live(before, patience).await? {
-                self.progress.finish(Phase::Publish);
+                self.tools.progress.finish(Phase::Publish);
                 return Ok(root);
             }
-            if begin.elapsed() >= self.limits.publish_patience {
+            if begin.elapsed() >= self.tools.limits.publish_patience {
                 if was_empty {
                     // Nothing was in the release from the beginning of this run: what an earlier publish
                     // had of it and is not live now, somebody took away since. Reading back misses it.
-                    self.progress.finish(Phase::Publish);
+                    self.tools.progress.finish(Phase::Publish);
                     return self.root().await;
                 }
                 return Err(self.not_live(begin.elapsed()));
             }
-            patience = patience.min(self.limits.publish_patience.saturating_sub(begin.elapsed()));
+            patience = patience.min(self.tools.limits.publish_patience.saturating_sub(begin.elapsed()));
         }
     }
 
@@ -140,21 +140,21 @@ impl Applying<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.cancel.cancelled() => return Err(RestoreError::Cancelled),
+                () = self.tools.cancel.cancelled() => return Err(RestoreError::Cancelled),
             }
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
 
     async fn root(&self) -> Result<Root> {
-        self.target.content().root().await.map_err(|error| self.stopped(error))
+        self.tools.target.content().root().await.map_err(|error| self.stopped(error))
     }
 
     /// Whether all that is staged is published at the ref of this root.
     async fn is_live(&self, root: &Root) -> Result<bool> {
         let mut waiting: HashSet<String> = self.staged_ids();
         let ids: Vec<String> = waiting.iter().cloned().collect();
-        let search = Search::everything(&*root.master_ref, self.limits.page_size);
+        let search = Search::everything(&*root.master_ref, self.tools.limits.page_size);
         let before: HashMap<&str, &Option<String>> = self
             .recorded
             .documents
@@ -162,7 +162,7 @@ impl Applying<'_> {
             .filter(|document| document.taken)
             .map(|document| (document.id.as_str(), &document.published))
             .collect();
-        let content = self.target.content();
+        let content = self.tools.target.content();
         for batch in content.in_ids_batches(&search, &ids) {
             let page = match content.search(&batch.search).await {
                 Ok(page) => page,

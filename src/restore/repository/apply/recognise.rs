@@ -42,14 +42,14 @@ impl Applying<'_> {
             let found = self.find(planned, &candidates).await?;
             let request = Request::Create(old);
             match found {
-                Some(at) => {
+                Found::At(at) => {
                     let id = Some(candidates.remove(at).id);
                     // Which links it was sent with nobody knows: it is sent again where it has any.
                     let incomplete = !planned.document.links.is_empty();
                     self.note(Entry::Done { request, id, url: None, incomplete }).await?;
                 }
-                None if is_live => self.note(Entry::Undone { request, refused: false }).await?,
-                None => {}
+                Found::Nowhere if is_live => self.note(Entry::Undone { request, refused: false }).await?,
+                Found::Nowhere | Found::NotToBeKnown => {}
             }
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Applying<'_> {
         let known: HashSet<&str> =
             self.recorded.documents.values().map(|document| document.id.as_str()).collect();
         let mut candidates = Vec::new();
-        let read = self.target.for_each_document(root, &Silent, async |page| {
+        let read = self.tools.target.for_each_document(root, &Silent, async |page| {
             candidates.extend(page.into_iter().filter(|document| {
                 kinds.contains(&(document.type_.as_str(), document.lang.as_str()))
                     && !known.contains(document.id.as_str())
@@ -80,24 +80,28 @@ impl Applying<'_> {
         published > self.recorded.begun.as_ref().and_then(|begun| begun.newest.document)
     }
 
-    /// Returns the place of the candidate that is this document.
-    async fn find(&self, planned: &Planned, candidates: &[Document]) -> Result<Option<usize>> {
+    /// Finds the candidate that is this document.
+    async fn find(&self, planned: &Planned, candidates: &[Document]) -> Result<Found> {
         let own = &planned.document;
         let fits = |candidate: &Document| *candidate.type_ == *own.type_ && *candidate.lang == *own.language;
         if let Some(uid) = &own.uid {
             let same = |candidate: &Document| fits(candidate) && candidate.uid.as_deref() == Some(uid);
-            return Ok(candidates.iter().position(same));
+            return Ok(candidates.iter().position(same).into());
         }
         if !candidates.iter().any(fits) {
-            return Ok(None);
+            return Ok(Found::Nowhere);
         }
-        let Ok(data) = self.reader.item(own.item).await else { return Ok(None) };
-        let bytes = memory(data)?;
+        let bytes = match self.reader.item(own.item).await {
+            Ok(data) => memory(data)?,
+            // What it would say is not known: it stays a possible orphan, and is not made a second time.
+            Err(error) if error.is_damage() => return Ok(Found::NotToBeKnown),
+            Err(error) => return Err(error.into()),
+        };
         let map = IdMap::new(&self.recorded);
         let models = Models::default();
         let mut best: HashMap<usize, usize> = HashMap::new();
         for (at, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| fits(candidate)) {
-            let bounds = Bounds::from(self.limits);
+            let bounds = Bounds::from(self.tools.limits);
             let compared = compare_documents(&bytes, &candidate.bytes, &models, &map, bounds);
             let Ok(diff) = compared else { continue };
             let is_it = diff.more == 0
@@ -108,7 +112,23 @@ impl Applying<'_> {
                 best.insert(at, diff.changes.len());
             }
         }
-        Ok(best.into_iter().min_by_key(|(at, changes)| (*changes, *at)).map(|(at, _)| at))
+        Ok(best.into_iter().min_by_key(|(at, changes)| (*changes, *at)).map(|(at, _)| at).into())
+    }
+}
+
+/// What looking for a document came to.
+enum Found {
+    /// It is this candidate.
+    At(usize),
+    /// It is none of them.
+    Nowhere,
+    /// The vault does not say any more what it looks like.
+    NotToBeKnown,
+}
+
+impl From<Option<usize>> for Found {
+    fn from(at: Option<usize>) -> Self {
+        at.map_or(Self::Nowhere, Self::At)
     }
 }
 

@@ -7,21 +7,7 @@ use super::links::SentLink;
 use super::scalars::whole_of;
 use super::walk::Walk;
 use crate::diff::is_blank;
-use crate::prismic::model::{ImageModel, RichTextModel};
-
-/// Kinds of blocks that are text.
-const TEXT_BLOCKS: [&str; 10] = [
-    "heading1",
-    "heading2",
-    "heading3",
-    "heading4",
-    "heading5",
-    "heading6",
-    "paragraph",
-    "preformatted",
-    "list-item",
-    "o-list-item",
-];
+use crate::prismic::model::{ImageModel, RichTextModel, TEXT_BLOCKS};
 
 impl Walk<'_> {
     pub(super) fn rich_text_field(&mut self, model: &RichTextModel, value: &Value) -> Option<Value> {
