@@ -25,7 +25,7 @@ use super::field::FieldPath;
 use super::ids::AssetNames;
 use super::models::{ModelPlan, is_same};
 use super::order::Step;
-use super::plan::{Leader, Plan, Planned, Refusal, Work};
+use super::plan::{Kept, Leader, Plan, Planned, Refusal, Work};
 use super::run::{CarriedOut, RepositoryRestore};
 use super::source::{CUSTOM_TYPES, SLICES, Source, memory};
 use super::survey::Surveyed;
@@ -124,6 +124,8 @@ struct Needs {
     names: AssetNames,
     /// What the snapshot has of assets that are gone.
     source: Source,
+    /// Assets that the document uses and the target has.
+    assets_there: Vec<Kept>,
     /// What the target has of what the document uses.
     existing: Existing,
     looked: Converted,
@@ -215,14 +217,27 @@ impl DocumentRestore<'_> {
         let there = reader.documents_with(&root, &needed).await.map_err(failed)?;
         there.iter().chain(&live).for_each(|document| documents.add(document));
         let used: Vec<String> = looked.assets.iter().cloned().collect();
-        let assets = reader.assets_with(&used).await.map_err(failed)?;
+        // Itself, or what the restore of another document that uses it uploaded.
+        let ids_there: Vec<String> = used
+            .iter()
+            .map(String::as_str)
+            .chain(used.iter().filter_map(|id| earlier.new_asset(id)))
+            .map(str::to_owned)
+            .collect();
+        let assets = reader.assets_with(&ids_there).await.map_err(failed)?;
+        let there = |old: &str| -> Option<Kept> {
+            let found = [Some(old), earlier.new_asset(old)].into_iter().flatten();
+            let new = found.into_iter().find(|id| assets.contains_key(*id))?;
+            Some((old.into(), new.into()))
+        };
+        let assets_there: Vec<Kept> = used.iter().filter_map(|old| there(old)).collect();
         let gone: BTreeSet<&str> =
-            used.iter().map(String::as_str).filter(|id| !assets.contains_key(*id)).collect();
+            used.iter().map(String::as_str).filter(|old| there(old).is_none()).collect();
         let source = self.gone_assets(&read, &gone).await?;
         // Now with what is there or comes: what cannot be written is a finding, and never silence.
-        let assets_then: HashSet<&str> = assets
-            .keys()
-            .map(String::as_str)
+        let assets_then: HashSet<&str> = assets_there
+            .iter()
+            .map(|(old, _)| &**old)
             .chain(source.assets.iter().filter(|asset| asset.original.is_some()).map(|asset| &*asset.id))
             .collect();
         let ids = IdsThere { names: &names, documents: &documents, assets: &assets_then };
@@ -232,7 +247,7 @@ impl DocumentRestore<'_> {
         let tags =
             if source.tags.is_empty() { BTreeMap::new() } else { reader.tags().await.map_err(failed)? };
         let existing = Existing { root, custom_types, slices, tags, assets, documents };
-        let needs = Needs { models: target_models, names, source, existing, looked };
+        let needs = Needs { models: target_models, names, source, assets_there, existing, looked };
         self.planned(read, wanted, live, needs, refusals).await
     }
 
@@ -336,7 +351,7 @@ impl DocumentRestore<'_> {
 
     /// Makes of one document what a restore of a repository is made of.
     fn work(&self, read: &Read, wanted: Bytes, is_live: bool, needs: Needs) -> (Work, Existing) {
-        let Needs { models, names, source, existing, looked } = needs;
+        let Needs { models, names, source, assets_there, existing, looked } = needs;
         let document = &read.document;
         let surveyed = Surveyed {
             id: self.id.into(),
@@ -356,8 +371,7 @@ impl DocumentRestore<'_> {
             document: surveyed,
         };
         let mut work = Work::new(vec![planned], ModelPlan::default(), models, names);
-        let there = |id: &String| (id.as_str().into(), id.as_str().into());
-        work.assets_there = existing.assets.keys().map(there).collect();
+        work.assets_there = assets_there;
         work.uploads = (0..source.assets.len()).filter(|at| source.assets[*at].original.is_some()).collect();
         let tags = source.tags.iter().filter(|(_, name)| !existing.tags.contains_key(*name));
         work.tags = tags.map(|(id, _)| id.clone()).collect();

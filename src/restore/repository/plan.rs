@@ -224,7 +224,7 @@ pub(super) struct Planned {
     pub(super) overlay: Option<Bytes>,
 }
 
-/// A document that stays as the target has it: its id in the snapshot, its id there.
+/// What stays as the target has it: its id in the snapshot, its id there.
 pub(super) type Kept = (Box<str>, Box<str>);
 
 /// The document by which translations are linked.

@@ -277,6 +277,27 @@ async fn assets_that_are_gone_are_uploaded_again_once_with_their_tags() {
 }
 
 #[tokio::test]
+async fn a_file_that_two_documents_use_is_uploaded_once() {
+    let source = crate::backups::Source::of(content_of(Vec::new()), options());
+    let (old, picture) = image(&source.repository, 2);
+    let with_picture = data_with("before", json!({ "picture": picture }));
+    let of = |id, uid| document((id, "article", "en-us"), Some(uid), &[], &with_picture);
+    let rehearsal = rehearsal_of(vec![of(HOME, "home"), of(NOTE, "note")]).await;
+    rehearsal.target.repository.remove_asset(&old).unwrap();
+    let before = rehearsal.target.repository.library().assets().len();
+    for (id, uploads) in [(HOME, 1), (NOTE, 0)] {
+        let (plan, report) = restored(&rehearsal, id, None).await.unwrap();
+        assert!(report.is_staged, "{report:?}");
+        assert_eq!(plan.assets.len(), uploads);
+        publish(&rehearsal.target).await;
+    }
+    assert_eq!(rehearsal.target.repository.library().assets().len(), before + 1, "once");
+    let shown_id = |id| shown(&rehearsal, id)["picture"]["id"].clone();
+    assert_eq!(shown_id(HOME), shown_id(NOTE));
+    assert_ne!(shown_id(HOME), json!(old));
+}
+
+#[tokio::test]
 async fn old_documents_that_name_images_by_address_only_keep_them() {
     let source = crate::backups::Source::of(content_of(Vec::new()), options());
     let (id, mut picture) = image(&source.repository, 2);

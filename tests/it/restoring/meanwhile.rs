@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::restore::RestoreErrorKind;
 use prismvault::sandbox::{Endpoint, Model, Repository};
 use serde_json::{Value, json};
@@ -142,4 +143,39 @@ async fn a_document_that_may_be_there_is_known_after_a_person_published() {
         rehearsal.assert_restored(&report);
         assert_eq!(report.possible_orphans, [] as [String; 0]);
     }
+}
+
+/// Flips a bit in the middle of every pack of a store.
+async fn damage_packs(store: &dyn ObjectStore) {
+    let objects = store.list("").await.unwrap();
+    for object in objects.iter().filter(|object| object.key.starts_with("packs/")) {
+        let mut bytes = store.get(&object.key, u64::MAX).await.unwrap().to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        store.put(&object.key, Body::bytes(bytes), PutMode::Overwrite).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_damaged_in_the_vault_meanwhile_is_a_difference_and_the_rest_is_read_back() {
+    let rehearsal = Rehearsal::of(content_of(family())).await;
+    let stores: Vec<_> = rehearsal.backup.stores.iter().map(|(_, store)| Arc::clone(store)).collect();
+    rehearsal.control().on_request_to(Endpoint::Publish, 1, move |_| {
+        let damaging = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                for store in &stores {
+                    damage_packs(&**store).await;
+                }
+            });
+        });
+        damaging.join().unwrap();
+    });
+    let report = rehearsal.run().await.unwrap();
+    let back = report.read_back.as_ref().expect("all is live");
+    assert_eq!(back.documents as usize, documents(&rehearsal.target).len());
+    let damaged =
+        back.differences.iter().filter(|one| one.what == "damaged in the vault" && one.expected.is_none());
+    assert_eq!(damaged.count() as u64, back.documents, "{:#?}", back.differences);
+    assert_eq!(back.defects, back.documents, "and nothing else differs");
 }
