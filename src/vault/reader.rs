@@ -39,6 +39,8 @@ type FrameSlot = (PackNumber, usize, u32);
 pub struct Reader<'a> {
     pub(super) vault: &'a Vault,
     pub(super) space: &'a Space,
+    /// Whether catalog packs are read in parts, where nothing that is read is kept for later.
+    sparing: bool,
     frames: Mutex<Vec<(FrameSlot, Bytes)>>,
     bodies: Mutex<HashMap<Digest, Bytes>>,
 }
@@ -56,7 +58,14 @@ pub(super) type Attempt<T> = std::result::Result<T, Failure>;
 impl<'a> Reader<'a> {
     /// Returns a reader.
     pub fn new(vault: &'a Vault, space: &'a Space) -> Self {
-        Self { vault, space, frames: Mutex::default(), bodies: Mutex::default() }
+        Self { vault, space, sparing: false, frames: Mutex::default(), bodies: Mutex::default() }
+    }
+
+    /// Returns a reader for who wants a few entries of a catalog and not all of it: where no cache keeps
+    /// what is read, only the parts are read in which they lie.
+    #[must_use]
+    pub fn sparing(self) -> Self {
+        Self { sparing: true, ..self }
     }
 
     /// Reads one item: in memory when small, else in an anonymous temporary file.
@@ -260,6 +269,9 @@ impl<'a> Reader<'a> {
         let kept = self.bodies.lock().expect("no holder of this lock can panic").get(&pack.id).cloned();
         let body = match kept.or_else(|| self.vault.cache.get(&key)) {
             Some(body) => body,
+            None if self.sparing && self.vault.cache.directory().is_none() => {
+                return store.get_range(&key, range).await.map_err(bad);
+            }
             None => {
                 let body = store.get(&key, pack.size).await.map_err(bad)?;
                 if Digest::of(&body) == pack.id {

@@ -23,6 +23,7 @@ use super::entries::{Entry, Newest};
 use super::existing::{Documents, Existing};
 use super::field::FieldPath;
 use super::ids::AssetNames;
+use super::lookup::Lookup;
 use super::models::{ModelPlan, is_same};
 use super::order::Step;
 use super::plan::{Kept, Leader, Plan, Planned, Refusal, Work};
@@ -33,7 +34,7 @@ use crate::diff::{Bounds, ItemDiff, Models, SameIds, compare_documents, document
 use crate::ids::{ItemId, Name, SnapshotId};
 use crate::prismic::model::Model;
 use crate::prismic::{AssetHosts, Document, parse_json};
-use crate::snapshot::names::segment;
+use crate::snapshot::names::{self, segment};
 use crate::vault::format::catalog::{CatalogEntry, LinkEntry};
 use crate::vault::tree;
 
@@ -115,7 +116,6 @@ struct Read {
     item: ItemId,
     /// Ids of the assets that it uses.
     assets: Vec<Box<str>>,
-    catalog: Vec<CatalogEntry>,
 }
 
 /// What a document needs.
@@ -190,11 +190,12 @@ impl DocumentRestore<'_> {
         let base = &self.restore;
         let (reader, writer) = base.clients()?;
         writer.check_migration().await.map_err(|error| base.unreachable(error))?;
-        let read = self.read().await?;
         let failed = |error| base.unreachable(error);
         let root = reader.content().root().await.map_err(failed)?;
         let live = reader.documents_with(&root, &[self.id.to_owned()]).await.map_err(failed)?;
         let live = live.into_iter().find(|document| document.id == self.id);
+        let lookup = Lookup::new(base.snapshot);
+        let read = self.read(&lookup, live.as_ref()).await?;
         let wanted = self.wanted(&read, live.as_ref())?;
         let earlier = base.keeper().left().await?.earlier;
         let restored = earlier.new_document(self.id).filter(|id| live.is_none() && *id != self.id);
@@ -206,7 +207,7 @@ impl DocumentRestore<'_> {
             .filter_map(|bytes| Model::parse(&parse_json(bytes).ok()?).ok())
             .collect();
         let target_models = Arc::new(TargetModels::new(models));
-        let (names, looked) = self.look(&read, &object(&wanted), &target_models).await?;
+        let (names, looked) = self.look((&lookup, &read), &object(&wanted), &target_models).await?;
         let needed: Vec<String> = looked
             .links
             .iter()
@@ -233,7 +234,7 @@ impl DocumentRestore<'_> {
         let assets_there: Vec<Kept> = used.iter().filter_map(|old| there(old)).collect();
         let gone: BTreeSet<&str> =
             used.iter().map(String::as_str).filter(|old| there(old).is_none()).collect();
-        let source = self.gone_assets(&read, &gone).await?;
+        let source = self.gone_assets(&lookup, &gone).await?;
         // Now with what is there or comes: what cannot be written is a finding, and never silence.
         let assets_then: HashSet<&str> = assets_there
             .iter()
@@ -255,7 +256,7 @@ impl DocumentRestore<'_> {
     /// all that the snapshot says of files is read to know them.
     async fn look(
         &self,
-        read: &Read,
+        (lookup, read): (&Lookup<'_>, &Read),
         wanted: &Map<String, Value>,
         models: &TargetModels,
     ) -> Result<(AssetNames, Converted)> {
@@ -275,8 +276,9 @@ impl DocumentRestore<'_> {
         if looked.findings.iter().all(|finding| finding.kind != FindingKind::AssetGone) {
             return Ok((names, looked));
         }
-        let metadata = read
-            .catalog
+        let metadata = lookup
+            .all()
+            .await?
             .iter()
             .filter(|entry| matches!(place(&entry.path), Place::Asset { file: METADATA, .. }));
         let metadata: Vec<CatalogEntry> = metadata.cloned().collect();
@@ -419,54 +421,58 @@ impl DocumentRestore<'_> {
         Ok(DocumentReport { restore: kept.id, new_id, is_staged, problems })
     }
 
-    /// Reads the document and its models from the snapshot.
-    async fn read(&self) -> Result<Read> {
-        let snapshot = self.restore.snapshot;
-        let own = segment(snapshot.vault().item_key()?, self.id);
-        let catalog = snapshot.catalog().await?;
-        let found = catalog.iter().find_map(|entry| match place(&entry.path) {
-            Place::Document { release: None, type_, id, .. } if id == own => Some((entry, type_)),
-            _ => None,
-        });
-        let (entry, type_) = found.ok_or_else(|| RestoreError::NotFound {
-            what: format!("the snapshot has no published document {}", self.id),
-            hint: "`prismvault find ID --all` looks in every snapshot".to_owned(),
-        })?;
-        let (item, reader) = (entry.item, snapshot.reader());
-        let links = tree::find::<LinkEntry>(&reader, &snapshot.manifest().links, &entry.path).await?;
-        let model_of_type = format!("models/{CUSTOM_TYPES}/{type_}.json");
-        let mut paths: HashMap<ItemId, &str> = HashMap::from([(item, "")]);
-        for entry in &catalog {
-            let is_slice = entry.path.strip_prefix("models/").is_some_and(|rest| rest.starts_with(SLICES));
-            if is_slice || *entry.path == *model_of_type {
-                paths.insert(entry.item, &entry.path);
+    /// Finds the document in the snapshot: by its path, which the live version tells, or in the whole
+    /// catalog where it is gone.
+    async fn find(&self, lookup: &Lookup<'_>, live: Option<&Document>) -> Result<CatalogEntry> {
+        let key = self.restore.snapshot.vault().item_key()?;
+        if let Some(live) = live {
+            let path = names::document(key, None, &live.lang, &live.type_, self.id);
+            if let Some(entry) = lookup.entry(&path).await? {
+                return Ok(entry);
             }
         }
-        let (mut bytes, mut custom_type, mut slices) = (None, None, BTreeMap::new());
-        let items: Vec<ItemId> = paths.keys().copied().collect();
-        reader
-            .for_each(items, async |id, data| {
-                let data = memory(data?)?;
-                match paths[&id] {
-                    "" => bytes = Some(data),
-                    path if *path == *model_of_type => custom_type = Some(data),
-                    _ => {
-                        let value = parse_json(&data).unwrap_or_default();
-                        if let Some(id) = super::source::text(&value, "id") {
-                            slices.insert(id, data);
-                        }
-                    }
-                }
-                Ok::<_, RestoreError>(())
-            })
-            .await?;
-        let bytes: Bytes = bytes.unwrap_or_default();
+        let own = segment(key, self.id);
+        let is_own = |entry: &&CatalogEntry| matches!(place(&entry.path), Place::Document { release: None, id, .. } if id == own);
+        lookup.all().await?.iter().find(is_own).cloned().ok_or_else(|| RestoreError::NotFound {
+            what: format!("the snapshot has no published document {}", self.id),
+            hint: "`prismvault find ID --all` looks in every snapshot".to_owned(),
+        })
+    }
+
+    /// Reads the document and its models from the snapshot.
+    async fn read(&self, lookup: &Lookup<'_>, live: Option<&Document>) -> Result<Read> {
+        let entry = self.find(lookup, live).await?;
+        let (item, reader) = (entry.item, lookup.reader());
+        let links = lookup.links(&entry.path).await?;
+        let bytes = memory(reader.item(item).await?)?;
         let document = Document::parse(&bytes).map_err(|error| RestoreError::NotFound {
             what: format!("what the snapshot has of {} cannot be used: {error}", self.id),
             hint: "choose another snapshot".to_owned(),
         })?;
+        let mut used = BTreeSet::new();
+        slice_types(&Value::Object(object(&bytes)), &mut used);
+        live.iter().for_each(|live| slice_types(&Value::Object(object(&live.bytes)), &mut used));
+        let key = self.restore.snapshot.vault().item_key()?;
+        let type_path = names::model(key, CUSTOM_TYPES, &document.type_);
+        let slice_paths = used.into_iter().map(|id| (names::model(key, SLICES, &id), Some(id)));
+        let mut models: HashMap<ItemId, Option<String>> = HashMap::new();
+        for (path, slice) in slice_paths.chain([(type_path, None)]) {
+            models.extend(lookup.entry(&path).await?.map(|entry| (entry.item, slice)));
+        }
+        let (mut custom_type, mut slices) = (None, BTreeMap::new());
+        let items: Vec<ItemId> = models.keys().copied().collect();
+        reader
+            .for_each(items, async |id, data| {
+                let data = memory(data?)?;
+                match models.remove(&id).flatten() {
+                    Some(slice) => drop(slices.insert(slice, data)),
+                    None => custom_type = Some(data),
+                }
+                Ok::<_, RestoreError>(())
+            })
+            .await?;
         let assets = links.map(|links| links.assets).unwrap_or_default();
-        Ok(Read { bytes, document, custom_type, slices, item, assets, catalog })
+        Ok(Read { bytes, document, custom_type, slices, item, assets })
     }
 
     /// Returns the document as it is to be: that of the snapshot, or the live one with one field of it.
@@ -533,21 +539,17 @@ impl DocumentRestore<'_> {
     }
 
     /// Reads what the snapshot has of assets that are gone in the target.
-    async fn gone_assets(&self, read: &Read, gone: &BTreeSet<&str>) -> Result<Source> {
+    async fn gone_assets(&self, lookup: &Lookup<'_>, gone: &BTreeSet<&str>) -> Result<Source> {
         if gone.is_empty() {
             return Ok(Source::default());
         }
         let key = self.restore.snapshot.vault().item_key()?;
-        let segments: HashSet<String> = gone.iter().map(|id| segment(key, id)).collect();
-        let wanted: Vec<CatalogEntry> = read
-            .catalog
-            .iter()
-            .filter(|entry| match place(&entry.path) {
-                Place::Asset { id, .. } => segments.contains(id),
-                _ => *entry.path == *"repository/asset-tags.json",
-            })
-            .cloned()
-            .collect();
+        let paths =
+            gone.iter().flat_map(|id| [names::asset_metadata(key, id), names::asset_original(key, id)]);
+        let mut wanted = Vec::new();
+        for path in paths.chain([names::repository("asset-tags.json")]) {
+            wanted.extend(lookup.entry(&path).await?);
+        }
         let mut source = Source::of(self.restore.snapshot, &wanted, self.restore.watch_documents()).await?;
         let used: HashSet<String> = source.assets.iter().flat_map(|asset| asset.tags.clone()).collect();
         source.tags.retain(|id, _| used.contains(id));

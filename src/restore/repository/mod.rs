@@ -12,7 +12,7 @@
 //! - `fidelity`: what Prismic cannot take back, counted.
 //! - `entries`, `journal`, `keeper`: what was done. `apply`: does it.
 //! - `read_back`, `report`, `html`: what came of it.
-//! - `document`, `field`: the small and exact way, for one document.
+//! - `document`, `field`, `lookup`: the small and exact way, for one document.
 //!
 //! **Invariants.** Nothing that may have happened is sent again as if it had not. What an editor did in
 //! the target is never removed: the APIs cannot delete, and documents that are there are replaced only
@@ -33,6 +33,7 @@ mod html;
 mod ids;
 pub mod journal;
 mod keeper;
+mod lookup;
 mod models;
 pub mod order;
 mod plan;

@@ -2,6 +2,7 @@
 
 use prismvault::restore::repository::OnConflict;
 use prismvault::sandbox::{Endpoint, RepositoryOptions, WriteBounds};
+use prismvault::verification::Level;
 
 use super::{Rehearsal, bare, content, options};
 
@@ -17,6 +18,9 @@ async fn a_repository_comes_back_with_everything_but_what_was_foretold() {
     let writes = rehearsal.control().log().iter().filter(|request| request.method != "GET").count() as u64;
     assert_eq!(writes, plan.forecast.requests + 1, "those of the plan, and one that asks who we are");
     assert!(report.problems.is_empty(), "{:?}", report.problems);
+    // The copies of its journal are known to whoever looks at the vault.
+    let verified = rehearsal.backup.verified(Level::Content).await;
+    assert_eq!((&verified.damage[..], verified.unreferenced), (&[][..], 0), "{verified:?}");
 }
 
 #[tokio::test]
