@@ -38,6 +38,16 @@ impl Source {
         Ok(Self { file: file.to_owned(), text })
     }
 
+    /// Takes a text for that of a file.
+    pub(crate) fn of_text(file: &Path, text: String) -> Self {
+        Self { file: file.to_owned(), text }
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Parses the text.
     pub(crate) fn parse(&self) -> Result<DeTable<'_>, ConfigError> {
         DeTable::parse(&self.text).map(toml::Spanned::into_inner).map_err(|err| {
@@ -74,7 +84,7 @@ pub(crate) struct Table<'a> {
 }
 
 /// Writes one part of a key path, quoted where TOML would need quotes.
-fn segment(key: &str) -> Cow<'_, str> {
+pub(crate) fn segment(key: &str) -> Cow<'_, str> {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if bare { Cow::Borrowed(key) } else { Cow::Owned(format!("{key:?}")) }
 }

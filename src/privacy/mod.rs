@@ -3,5 +3,7 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`passage`] | the unit of a search: a piece of text and where it stood |
+//! | [`classification`] | what each field of a repository may hold of people |
 
+pub mod classification;
 pub mod passage;
