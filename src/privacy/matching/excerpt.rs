@@ -1,0 +1,129 @@
+//! What of a text may be shown, and its fingerprint.
+
+use sha2::{Digest as _, Sha256};
+
+use super::fold::{is_invisible, is_unspaced};
+use super::{Fingerprint, Hit, Matcher};
+use crate::privacy::passage::{Channel, Passage};
+use crate::privacy::subject::IdentifierRef;
+
+/// Characters shown before and after a hit: enough to decide by, too little to be a copy.
+const AROUND: usize = 40;
+/// Characters of a hit that are shown; a hit may stretch over padding.
+const HIT_SHOWN: usize = 80;
+/// Characters on either side that make a fingerprint.
+const FINGERPRINTED: usize = 80;
+/// What stands for a letter.
+const MASK: char = '▒';
+
+/// The stretch of a text around a hit: its bounds.
+fn window(text: &str, hit: &Hit, around: usize) -> Option<(usize, usize)> {
+    let before = text.get(..hit.start)?.char_indices().rev().take(around).last().map_or(hit.start, |(at, _)| at);
+    let behind = text.get(hit.end..)?;
+    let end = hit.end + behind.char_indices().nth(around).map_or(behind.len(), |(at, _)| at);
+    Some((before, end))
+}
+
+/// The text around a hit with whatever may be personal masked: the hit, numbers, words that begin
+/// with a capital or have none, and in addresses everything. First letters stay, so that a person
+/// can tell one thing from another.
+pub(super) fn masked(passage: &Passage<'_>, hit: &Hit, hits: &[Hit]) -> String {
+    let text = passage.text;
+    let Some((start, end)) = window(text, hit, AROUND) else { return String::new() };
+    let all = matches!(
+        passage.channel,
+        Channel::Uid
+            | Channel::Slug
+            | Channel::Tag
+            | Channel::DocumentId
+            | Channel::Relationship
+            | Channel::Link
+            | Channel::AssetFileName
+            | Channel::AssetTag
+            | Channel::Member
+            | Channel::Integration
+            | Channel::Embed
+    );
+    // Only those near: a passage may have thousands.
+    let hits: Vec<&Hit> = hits.iter().filter(|hit| hit.start < end && hit.end > start).collect();
+    let mut out = String::new();
+    if start > 0 {
+        out.push('…');
+    }
+    let mut word: Vec<(usize, char)> = Vec::new();
+    let mut shown = 0;
+    for (offset, char) in text[start..end].char_indices() {
+        let at = start + offset;
+        if hit.range().contains(&at) {
+            shown += 1;
+            if shown > HIT_SHOWN {
+                continue;
+            }
+        }
+        if is_invisible(char) {
+            continue;
+        }
+        // Escapes and addresses are words with their signs: what they spell must not show.
+        if char.is_alphanumeric() || "@%&;=\\_+".contains(char) || super::fold::is_word_mark(char) {
+            word.push((at, char));
+        } else {
+            push_word(&mut word, &hits, all, &mut out);
+            out.push(if char.is_whitespace() || char.is_control() { ' ' } else { char });
+        }
+    }
+    push_word(&mut word, &hits, all, &mut out);
+    if end < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+fn push_word(word: &mut Vec<(usize, char)>, hits: &[&Hit], all: bool, out: &mut String) {
+    let Some((first, _)) = word.first() else { return };
+    let end = word.last().map_or(*first, |(at, _)| *at);
+    let in_hit = hits.iter().any(|hit| hit.start <= end && *first < hit.end);
+    let personal = word.iter().any(|(_, char)| {
+        char.is_numeric() || char.is_uppercase() || is_unspaced(*char) || "@%&=\\".contains(*char) || !has_case(*char)
+    });
+    if !(in_hit || all || personal) {
+        out.extend(word.drain(..).map(|(_, char)| char));
+        return;
+    }
+    for (index, (_, char)) in word.drain(..).enumerate() {
+        // Of a script in which a letter is a word, no letter.
+        let keep = index == 0 && char.is_alphabetic() && !is_unspaced(char);
+        out.push(if keep { char } else { MASK });
+    }
+}
+
+fn has_case(char: char) -> bool {
+    char.is_lowercase() || char.is_uppercase() || !char.is_alphabetic()
+}
+
+/// The text around a hit as it is.
+pub(super) fn unmasked(text: &str, hit: &Hit) -> Option<String> {
+    let (start, end) = window(text, hit, AROUND)?;
+    let shown = text.get(start..end)?;
+    let lead = if start > 0 { "…" } else { "" };
+    let tail = if end < text.len() { "…" } else { "" };
+    Some(format!("{lead}{shown}{tail}"))
+}
+
+/// Digest of an identifier, a kind of place, and the text around a hit with its spelling folded.
+pub(super) fn fingerprint(matcher: &Matcher, identifier: IdentifierRef, passage: &Passage<'_>, hit: &Hit) -> Fingerprint {
+    let mut digest = Sha256::new();
+    let mut add = |text: &str| {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text.as_bytes());
+    };
+    // By its text: its number may change when identifiers are added.
+    add(identifier.kind.word());
+    add(&matcher.fold.string(&matcher.subject.text(identifier).unwrap_or_default()));
+    add(&format!("{:?}", passage.channel));
+    let (start, end) = window(passage.text, hit, FINGERPRINTED).unwrap_or((hit.start, hit.end));
+    for part in [start..hit.start, hit.start..hit.end, hit.end..end] {
+        let folded = matcher.fold.string(passage.text.get(part).unwrap_or_default());
+        add(&folded.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    Fingerprint(digest.finalize().into())
+}

@@ -1,0 +1,33 @@
+//! Endings that languages put behind names. For review only: `Meiers` is also another name.
+
+/// Shortest word that endings are taken off from, in letters.
+pub(super) const BASE_MIN: usize = 4;
+
+/// Endings: genitives of the Germanic languages, cases of the Slavic and Baltic ones, of Finnish,
+/// Hungarian, Estonian and Turkish, and Greek, as far as names take them.
+const ENDINGS: [&str; 76] = [
+    "s", "es", "n", "en", "ens", "a", "u", "e", "i", "y", "o", "em", "om", "ovi", "owi", "ova", "owa", "ove", "ie", "ego", "emu",
+    "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "ą", "ę", "in", "un", "nin", "nun", "lle", "lla", "lta", "sta",
+    "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at", "et", "ot", "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у",
+    "ом", "ем", "е", "ы", "и", "ой", "ою", "ого", "ому", "ым", "ю", "я", "ей", "ου", "η",
+];
+
+/// Hands out what a word may be an inflected form of.
+pub(super) fn bases(word: &str, mut each: impl FnMut(&str)) {
+    for ending in ENDINGS {
+        if let Some(base) = word.strip_suffix(ending)
+            && base.len() >= BASE_MIN
+            && base.chars().count() >= BASE_MIN
+        {
+            each(base);
+        }
+    }
+}
+
+/// The word without the ending that declension replaces: `kowalska`, `kowalsk`.
+pub(super) fn stem(word: &str) -> Option<String> {
+    const REPLACED: [&str; 17] =
+        ["ий", "ая", "ия", "ии", "ос", "οσ", "ησ", "ασ", "а", "я", "й", "a", "y", "i", "o", "e", "ь"];
+    let stem = REPLACED.iter().find_map(|ending| word.strip_suffix(ending))?;
+    (stem.chars().count() >= BASE_MIN).then(|| stem.to_owned())
+}
