@@ -3,5 +3,7 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`passage`] | the unit of a search: a piece of text and where it stood |
+//! | [`channels`] | every item that can hold personal data, read into passages |
 
+pub mod channels;
 pub mod passage;
