@@ -27,7 +27,7 @@ pub enum Channel {
     Link,
     /// Text that a link shows, and file names that a link to media carries.
     LinkText,
-    /// Id of a document that a link points to.
+    /// Id of what a link, image or translation points to.
     Relationship,
     /// Embeds: address, author, title, markup.
     Embed,
@@ -65,7 +65,8 @@ pub enum Channel {
     Iptc,
     /// XMP of an image or document.
     Xmp,
-    /// Comments and text chunks of images: JPEG `COM`, PNG `tEXt`, `zTXt`, `iTXt`, GIF comments.
+    /// Comments and text chunks of images: JPEG `COM`, PNG `tEXt`, `zTXt`, `iTXt`, GIF comments; tags of
+    /// sound and film.
     ImageText,
     /// Text on the pages of a PDF, its form fields, annotations and outline among it.
     PdfText,

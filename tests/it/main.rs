@@ -64,6 +64,8 @@ mod objects_versions;
 mod places;
 mod prismic;
 mod prismic_write;
+mod privacy_channels;
+mod privacy_hostile;
 mod probe;
 mod pruning;
 mod pruning_faults;
