@@ -1,7 +1,8 @@
-//! What strangers can send to the Content API, as functions of bytes: the targets of `cargo fuzz`,
-//! and, with the corpus that is kept, a test of every build (`tests/it/hostile_corpus.rs`).
+//! What strangers can send to the Content API, and put into a repository, as functions of bytes: the
+//! targets of `cargo fuzz`, and, with the corpus that is kept, a test of every build
+//! (`tests/it/hostile_corpus.rs`).
 //!
-//! Each entry panics where the engine does what it never may: panic itself (a request that does is
+//! Each entry of the engine panics where the engine does what it never may: panic itself (a request that does is
 //! a 500), answer with a status that means nothing, or with a body that is not JSON.
 
 #![allow(dead_code, reason = "each target uses one of the entries")]
@@ -18,6 +19,8 @@ use prismvault::contentapi::{
     AccessMode, AccessPolicy, ContentOptions, ContentSource, Document, DocumentSet, Language, Query,
     RefAnswer, RefKind, RepositoryRoot, RootRef, SourceError, parse_orderings, router,
 };
+use prismvault::privacy::channels::{Bounds, Item, Sink, read};
+use prismvault::privacy::passage::{Passage, Unsearchable};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -193,4 +196,40 @@ pub(crate) fn routes(bytes: &[u8]) {
 pub(crate) fn address(bytes: &[u8]) {
     let Ok(uri) = Uri::try_from(bytes) else { return };
     with_engine(|engine| drop(engine.get(uri)));
+}
+
+/// Counts what is handed out.
+#[derive(Default)]
+struct Handed {
+    passages: usize,
+    text: usize,
+    unsearchable: usize,
+}
+
+impl Sink for Handed {
+    fn passage(&mut self, passage: Passage<'_>) {
+        self.passages += 1;
+        self.text += passage.text.len();
+    }
+
+    fn unsearchable(&mut self, _: Unsearchable) {
+        self.unsearchable += 1;
+    }
+}
+
+/// A file of the media library, and the same bytes as a document and as what the library says of a file:
+/// read for people in it, within the bounds, and never with nothing said.
+pub(crate) fn item(bytes: &[u8]) {
+    let bounds =
+        Bounds { unpacked_max: 16 << 20, text_max: 16 << 20, passages_max: 100_000, ..Bounds::default() };
+    for path in
+        ["assets/a/original", "documents/en-us/page/a.json", "assets/a/metadata.json", "repository/tags.json"]
+    {
+        for file_name in [None, Some("a.csv"), Some("a.html")] {
+            let mut handed = Handed::default();
+            read(Item { path, file_name, bytes }, &bounds, &mut handed);
+            assert!(handed.passages <= bounds.passages_max && handed.text <= bounds.text_max);
+            assert!(handed.unsearchable <= bounds.unsearchable_max + 2);
+        }
+    }
 }

@@ -93,7 +93,7 @@ pub struct Passage<'a> {
     pub channel: Channel,
     /// Where in the item: a JSON pointer (RFC 6901) in JSON, as
     /// [`Pointer`](crate::prismic::walk::Pointer) spells it; otherwise what the format calls the
-    /// place (`Exif/Artist`, `page 3`).
+    /// place (`Exif/Artist`, `page 3`), behind the names of the files that it lies in (`cv.zip!a.txt!line 1`).
     pub place: &'a str,
     /// Passages of one item with the same number belong together: a block of rich text with its
     /// neighbours in a slice or group item, a page, a row. What stands near a name counts.
@@ -117,7 +117,7 @@ pub struct Unsearchable {
 pub enum Reason {
     /// It is encrypted, and the password is not here.
     Encrypted,
-    /// No reader for this format.
+    /// No reader for this format. What looks like text in its bytes was searched.
     UnknownFormat,
     /// Pictures, sound or video: what they show or say is not text. Their metadata was searched.
     NoText,

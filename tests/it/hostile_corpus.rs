@@ -40,3 +40,8 @@ fn no_routes_of_the_corpus_break_the_engine() {
 fn no_address_of_the_corpus_breaks_the_engine() {
     run("address", entries::address);
 }
+
+#[test]
+fn no_item_of_the_corpus_breaks_a_reader() {
+    run("item", entries::item);
+}
