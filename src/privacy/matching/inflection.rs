@@ -6,10 +6,11 @@ pub(super) const BASE_MIN: usize = 4;
 /// Endings: genitives of the Germanic languages, cases of the Slavic and Baltic ones, of Finnish,
 /// Hungarian, Estonian and Turkish, and Greek, as far as names take them.
 const ENDINGS: [&str; 76] = [
-    "s", "es", "n", "en", "ens", "a", "u", "e", "i", "y", "o", "em", "om", "ovi", "owi", "ova", "owa", "ove", "ie", "ego", "emu",
-    "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "ą", "ę", "in", "un", "nin", "nun", "lle", "lla", "lta", "sta",
-    "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at", "et", "ot", "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у",
-    "ом", "ем", "е", "ы", "и", "ой", "ою", "ого", "ому", "ым", "ю", "я", "ей", "ου", "η",
+    "s", "es", "n", "en", "ens", "a", "u", "e", "i", "y", "o", "em", "om", "ovi", "owi", "ova", "owa", "ove",
+    "ie", "ego", "emu", "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "ą", "ę", "in", "un",
+    "nin", "nun", "lle", "lla", "lta", "sta", "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at",
+    "et", "ot", "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у", "ом", "ем", "е", "ы", "и", "ой", "ою",
+    "ого", "ому", "ым", "ю", "я", "ей", "ου", "η",
 ];
 
 /// Hands out what a word may be an inflected form of.
