@@ -64,6 +64,7 @@ mod objects_versions;
 mod places;
 mod prismic;
 mod prismic_write;
+mod privacy_corpus;
 mod probe;
 mod pruning;
 mod pruning_faults;
