@@ -21,7 +21,13 @@ pub struct Person {
     pub inflected: &'static str,
 }
 
-const fn person(culture: &'static str, given: &'static str, family: &'static str, other_given: &'static str, other_family: &'static str) -> Person {
+const fn person(
+    culture: &'static str,
+    given: &'static str,
+    family: &'static str,
+    other_given: &'static str,
+    other_family: &'static str,
+) -> Person {
     Person { culture, given, particles: "", family, other_given, other_family, elsewhere: "", inflected: "" }
 }
 
@@ -29,8 +35,14 @@ pub const PEOPLE: [Person; 34] = [
     person("english", "Alice", "Exampleton", "Harriet", "Placeholder"),
     person("english", "Rory", "McSample", "Angus", "Trialman"),
     person("irish", "Sean", "O'Muster", "Niamh", "Dummigan"),
-    Person { inflected: "Jürgen Müßterichs", ..person("german", "Jürgen", "Müßterich", "Sabine", "Probstmeier") },
-    Person { inflected: "Erika Müsterfraus", ..person("german", "Erika", "Müsterfrau", "Anke", "Beispieler") },
+    Person {
+        inflected: "Jürgen Müßterichs",
+        ..person("german", "Jürgen", "Müßterich", "Sabine", "Probstmeier")
+    },
+    Person {
+        inflected: "Erika Müsterfraus",
+        ..person("german", "Erika", "Müsterfrau", "Anke", "Beispieler")
+    },
     person("french", "Jean-Luc", "Modèlier", "Odile", "Fictivaud"),
     person("spanish", "Íñigo", "Ejemplar Muñestra", "Begoña", "Ficticia Prueba"),
     person("portuguese", "Conceição", "Exemplão", "Joaquim", "Fictício"),
@@ -38,12 +50,28 @@ pub const PEOPLE: [Person; 34] = [
     Person { particles: "von", ..person("german", "Kunibert", "Mustersdorff", "Adele", "Probenheim") },
     person("danish", "Søren", "Prøvegård", "Bodil", "Eksempelsen"),
     person("swedish", "Åsa", "Exempelström", "Göran", "Provlöf"),
-    Person { inflected: "Małgorzaty Wzorcowskiej", ..person("polish", "Małgorzata", "Wzorcowska", "Łucja", "Przykładna") },
-    Person { inflected: "Bořivoje Příkladného", ..person("czech", "Bořivoj", "Vzorníček", "Růžena", "Zkušebná") },
+    Person {
+        inflected: "Małgorzaty Wzorcowskiej",
+        ..person("polish", "Małgorzata", "Wzorcowska", "Łucja", "Przykładna")
+    },
+    Person {
+        inflected: "Bořivoje Vzorníčka",
+        ..person("czech", "Bořivoj", "Vzorníček", "Růžena", "Zkušebná")
+    },
     person("turkish", "Işıl", "Örnekoğlu", "Çağrı", "Denemeci"),
-    Person { elsewhere: "Panagiotis Ypodeigmatos", ..person("greek", "Παναγιώτης", "Υποδειγμάτος", "Σταυρούλα", "Δοκιμάκη") },
-    Person { elsewhere: "Anatoliy Obraztsovskiy", inflected: "Анатолию Образцовскому", ..person("russian", "Анатолий", "Образцовский", "Людмила", "Примерова") },
-    Person { elsewhere: "Евгения Примерчук", ..person("russian-latin", "Evgeniya", "Primerchuk", "Oksana", "Zrazkova") },
+    Person {
+        elsewhere: "Panagiotis Ypodeigmatos",
+        ..person("greek", "Παναγιώτης", "Υποδειγμάτος", "Σταυρούλα", "Δοκιμάκη")
+    },
+    Person {
+        elsewhere: "Anatoliy Obraztsovskiy",
+        inflected: "Анатолию Образцовскому",
+        ..person("russian", "Анатолий", "Образцовский", "Людмила", "Примерова")
+    },
+    Person {
+        elsewhere: "Евгения Примерчук",
+        ..person("russian-latin", "Evgeniya", "Primerchuk", "Oksana", "Zrazkova")
+    },
     person("ukrainian", "Оксана", "Зразковенко", "Тарас", "Прикладний"),
     person("arabic", "سعيد", "النموذجي", "ليلى", "التجريبي"),
     person("hebrew", "אביגיל", "דוגמאית", "יואב", "ניסיון"),
@@ -116,7 +144,9 @@ fn phone(index: usize, before: &str, between: &str) -> String {
 }
 
 fn escaped(text: &str, each: impl Fn(char) -> String) -> String {
-    text.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_string() } else { each(char) }).collect()
+    text.chars()
+        .map(|char| if char.is_ascii_alphanumeric() { char.to_string() } else { each(char) })
+        .collect()
 }
 
 fn percent(text: &str) -> String {
@@ -126,17 +156,46 @@ fn percent(text: &str) -> String {
 /// Letters without marks, by a table of this corpus's own letters.
 fn bare(text: &str) -> String {
     text.chars()
-        .map(|char| match char {
-            'Í' => "I", 'ñ' => "n", 'è' | 'é' | 'ễ' => "e", 'ç' => "c", 'ã' | 'á' | 'ă' | 'ä' | 'å' | 'ẫ' | 'ầ' => "a", 'Å' => "A",
-            'ø' | 'ö' | 'ó' | 'ò' => "o", 'Ö' => "O", 'ü' | 'ú' | 'ụ' => "u", 'ß' => "ss", 'ł' => "l", 'ğ' => "g", 'ı' | 'í' | 'ị' => "i",
-            'ş' => "s", 'ř' => "r", 'č' | 'ć' => "c", 'æ' => "ae", 'Þ' => "Th", 'Ș' => "S", 'ț' => "t", 'Ž' => "Z", 'đ' => "d", 'ý' => "y",
-            other => return other.to_string(),
-        }.to_owned())
+        .map(|char| {
+            match char {
+                'Í' => "I",
+                'ñ' => "n",
+                'è' | 'é' | 'ễ' => "e",
+                'ç' => "c",
+                'ã' | 'á' | 'ă' | 'ä' | 'å' | 'ẫ' | 'ầ' => "a",
+                'Å' => "A",
+                'ø' | 'ö' | 'ó' | 'ò' => "o",
+                'Ö' => "O",
+                'ü' | 'ú' | 'ụ' => "u",
+                'ß' => "ss",
+                'ł' => "l",
+                'ğ' => "g",
+                'ı' | 'í' | 'ị' => "i",
+                'ş' => "s",
+                'ř' => "r",
+                'č' | 'ć' => "c",
+                'æ' => "ae",
+                'Þ' => "Th",
+                'Ș' => "S",
+                'ț' => "t",
+                'Ž' => "Z",
+                'đ' => "d",
+                'ý' => "y",
+                other => return other.to_string(),
+            }
+            .to_owned()
+        })
         .collect()
 }
 
 fn expanded(text: &str) -> String {
-    text.replace('ü', "ue").replace('ö', "oe").replace('ä', "ae").replace('ß', "ss").replace('ø', "oe").replace('å', "aa").replace('Å', "Aa")
+    text.replace('ü', "ue")
+        .replace('ö', "oe")
+        .replace('ä', "ae")
+        .replace('ß', "ss")
+        .replace('ø', "oe")
+        .replace('å', "aa")
+        .replace('Å', "Aa")
 }
 
 /// Decomposed, for the letters of the corpus and all of Hangul.
@@ -152,12 +211,34 @@ fn decomposed(text: &str) -> String {
             continue;
         }
         let (letter, mark) = match char {
-            'ü' => ('u', '\u{308}'), 'ö' => ('o', '\u{308}'), 'ä' => ('a', '\u{308}'), 'Ö' => ('O', '\u{308}'), 'ñ' => ('n', '\u{303}'),
-            'ã' => ('a', '\u{303}'), 'è' => ('e', '\u{300}'), 'ò' => ('o', '\u{300}'), 'á' => ('a', '\u{301}'), 'í' => ('i', '\u{301}'),
-            'é' => ('e', '\u{301}'), 'Í' => ('I', '\u{301}'), 'å' => ('a', '\u{30a}'), 'Å' => ('A', '\u{30a}'), 'ç' => ('c', '\u{327}'),
-            'č' => ('c', '\u{30c}'), 'ř' => ('r', '\u{30c}'), 'Ž' => ('Z', '\u{30c}'), 'й' => ('и', '\u{306}'), 'ğ' => ('g', '\u{306}'),
-            'ş' => ('s', '\u{327}'), 'ό' => ('ο', '\u{301}'), 'ώ' => ('ω', '\u{301}'), 'ά' => ('α', '\u{301}'),
-            other => { out.push(other); continue; }
+            'ü' => ('u', '\u{308}'),
+            'ö' => ('o', '\u{308}'),
+            'ä' => ('a', '\u{308}'),
+            'Ö' => ('O', '\u{308}'),
+            'ñ' => ('n', '\u{303}'),
+            'ã' => ('a', '\u{303}'),
+            'è' => ('e', '\u{300}'),
+            'ò' => ('o', '\u{300}'),
+            'á' => ('a', '\u{301}'),
+            'í' => ('i', '\u{301}'),
+            'é' => ('e', '\u{301}'),
+            'Í' => ('I', '\u{301}'),
+            'å' => ('a', '\u{30a}'),
+            'Å' => ('A', '\u{30a}'),
+            'ç' => ('c', '\u{327}'),
+            'č' => ('c', '\u{30c}'),
+            'ř' => ('r', '\u{30c}'),
+            'Ž' => ('Z', '\u{30c}'),
+            'й' => ('и', '\u{306}'),
+            'ğ' => ('g', '\u{306}'),
+            'ş' => ('s', '\u{327}'),
+            'ό' => ('ο', '\u{301}'),
+            'ώ' => ('ω', '\u{301}'),
+            'ά' => ('α', '\u{301}'),
+            other => {
+                out.push(other);
+                continue;
+            }
         };
         out.push(letter);
         out.push(mark);
@@ -166,14 +247,23 @@ fn decomposed(text: &str) -> String {
 }
 
 fn wide(text: &str) -> String {
-    text.chars().map(|char| if char.is_ascii_alphanumeric() { char::from_u32(u32::from(char) + 0xfee0).unwrap_or(char) } else { char }).collect()
+    text.chars()
+        .map(|char| {
+            if char.is_ascii_alphanumeric() {
+                char::from_u32(u32::from(char) + 0xfee0).unwrap_or(char)
+            } else {
+                char
+            }
+        })
+        .collect()
 }
 
 fn base64(text: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits =
+            chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for index in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * index) & 63) as usize];
             out.push(if index <= chunk.len() { char::from(digit) } else { '=' });
@@ -186,7 +276,10 @@ fn base64(text: &str) -> String {
 fn mistyped(person: &Person) -> Option<String> {
     let mut letters: Vec<char> = person.family.chars().collect();
     let middle = letters.len() / 2;
-    if letters.len() < 6 || letters[middle] == letters[middle - 1] || !letters.iter().all(|char| char.is_alphabetic()) {
+    if letters.len() < 6
+        || letters[middle] == letters[middle - 1]
+        || !letters.iter().all(|char| char.is_alphabetic())
+    {
         return None;
     }
     letters.swap(middle - 1, middle);
@@ -202,40 +295,93 @@ type Variation = (&'static str, Gate, Option<String>);
 /// The ways in which the full name is written.
 fn names(person: &Person) -> Vec<Variation> {
     let family = format!("{} {}", person.particles, person.family).trim().to_owned();
-    let full = if person.culture == "japanese-kana" { format!("{}・{family}", person.given) } else { format!("{} {family}", person.given) };
-    let full = if unspaced(person) && person.culture != "japanese-kana" { format!("{family}{}", person.given) } else { full };
+    let full = if person.culture == "japanese-kana" {
+        format!("{}・{family}", person.given)
+    } else {
+        format!("{} {family}", person.given)
+    };
+    let full = if unspaced(person) && person.culture != "japanese-kana" {
+        format!("{family}{}", person.given)
+    } else {
+        full
+    };
     let latin = full.chars().any(|char| char.is_ascii_alphabetic());
     let changed = |text: String| (text != full).then_some(text);
     let initial = person.given.chars().next().unwrap_or('x');
     let entity = |char: char| if char == ' ' { " ".to_owned() } else { format!("&#{};", u32::from(char)) };
     let json = |char: char| if char == ' ' { " ".to_owned() } else { format!("\\u{:04x}", u32::from(char)) };
     let hyphenless = full.replace(['-', '\'', '’'], " ");
-    let utf8 = |char: char| if char == ' ' { " ".to_owned() } else { char.to_string().bytes().map(|byte| format!("={byte:02X}")).collect() };
+    let utf8 = |char: char| {
+        if char == ' ' {
+            " ".to_owned()
+        } else {
+            char.to_string().bytes().map(|byte| format!("={byte:02X}")).collect()
+        }
+    };
     vec![
         ("plain", Gate::FullName, Some(full.clone())),
         ("case", Gate::FullName, changed(full.to_uppercase())),
         ("diacritics", Gate::FullName, latin.then(|| bare(&full)).and_then(changed)),
-        ("transcribed", Gate::FullName, matches!(person.culture, "german" | "danish" | "swedish").then(|| expanded(&full)).and_then(changed)),
+        (
+            "transcribed",
+            Gate::FullName,
+            matches!(person.culture, "german" | "danish" | "swedish")
+                .then(|| expanded(&full))
+                .and_then(changed),
+        ),
         ("order", Gate::FullName, (!unspaced(person)).then(|| format!("{family}, {}", person.given))),
         ("form", Gate::FullName, changed(decomposed(&full))),
         ("full width", Gate::FullName, latin.then(|| wide(&full))),
-        ("invisible", Gate::FullName, Some(full.chars().map(|char| if char.is_alphabetic() { format!("{char}\u{200b}") } else { char.to_string() }).collect())),
+        (
+            "invisible",
+            Gate::FullName,
+            Some(
+                full.chars()
+                    .map(
+                        |char| {
+                            if char.is_alphabetic() { format!("{char}\u{200b}") } else { char.to_string() }
+                        },
+                    )
+                    .collect(),
+            ),
+        ),
         ("percent", Gate::FullName, Some(percent(&full))),
         ("percent twice", Gate::FullName, Some(percent(&full).replace('%', "%25"))),
         ("entities", Gate::FullName, changed(escaped(&full, entity))),
         ("json", Gate::FullName, changed(escaped(&full, json))),
         ("quoted-printable", Gate::FullName, changed(escaped(&full, utf8))),
-        ("base64", Gate::FullName, Some(format!("data:text/plain;base64,{}", base64(&format!("by {full}."))))),
+        (
+            "base64",
+            Gate::FullName,
+            Some(format!("data:text/plain;base64,{}", base64(&format!("by {full}.")))),
+        ),
         ("separators", Gate::FullName, (hyphenless != full).then_some(hyphenless)),
-        ("spaced", Gate::FullName, (person.culture == "korean" || person.culture == "chinese").then(|| format!("{family} {}", person.given))),
-        ("particles", Gate::FullName, (!person.particles.is_empty()).then(|| format!("{} {}", person.given, person.family))),
+        (
+            "spaced",
+            Gate::FullName,
+            (person.culture == "korean" || person.culture == "chinese")
+                .then(|| format!("{family} {}", person.given)),
+        ),
+        (
+            "particles",
+            Gate::FullName,
+            (!person.particles.is_empty()).then(|| format!("{} {}", person.given, person.family)),
+        ),
         ("slug", Gate::FullName, latin.then(|| bare(&full).to_lowercase().replace([' ', '\''], "-") + "-2")),
-        ("file name", Gate::FullName, latin.then(|| format!("IMG_{}_2024.jpg", bare(&full).replace(' ', "_")))),
+        (
+            "file name",
+            Gate::FullName,
+            latin.then(|| format!("IMG_{}_2024.jpg", bare(&full).replace(' ', "_"))),
+        ),
         ("initial", Gate::Review, (!unspaced(person)).then(|| format!("{initial}. {family}"))),
         ("elsewhere", Gate::Review, (!person.elsewhere.is_empty()).then(|| person.elsewhere.to_owned())),
         ("inflected", Gate::Review, (!person.inflected.is_empty()).then(|| person.inflected.to_owned())),
         ("mistyped", Gate::Review, mistyped(person)),
-        ("look-alike", Gate::Review, latin.then(|| full.replace('e', "е").replace('s', "ѕ")).and_then(changed)),
+        (
+            "look-alike",
+            Gate::Review,
+            latin.then(|| full.replace('e', "е").replace('s', "ѕ")).and_then(changed),
+        ),
     ]
 }
 
@@ -288,19 +434,42 @@ pub fn cases(step: usize) -> Vec<Case> {
             let Some(text) = text else { continue };
             let channels: Vec<(Channel, &str)> = match class {
                 "slug" => vec![(Channel::Uid, "{}"), (Channel::Slug, "{}"), (Channel::Link, "/authors/{}")],
-                "file name" => vec![(Channel::AssetFileName, "{}"), (Channel::Link, "https://images.example/{}?w=100")],
+                "file name" => {
+                    vec![(Channel::AssetFileName, "{}"), (Channel::Link, "https://images.example/{}?w=100")]
+                }
                 _ => CHANNELS.to_vec(),
             };
             for (channel, template) in channels {
                 let texts = vec![(channel, template.replace("{}", &text))];
-                cases.push(Case { culture: person.culture, class, gate, channel, texts, is_decoy: false, person: index });
+                cases.push(Case {
+                    culture: person.culture,
+                    class,
+                    gate,
+                    channel,
+                    texts,
+                    is_decoy: false,
+                    person: index,
+                });
             }
         }
         // A name over two fields, and read as one.
-        let (given, family) = (person.given.to_owned(), format!("{} {}", person.particles, person.family).trim().to_owned());
+        let (given, family) =
+            (person.given.to_owned(), format!("{} {}", person.particles, person.family).trim().to_owned());
         for joined in [format!("{given} {family}"), format!("{family} {given}")] {
-            let texts = vec![(Channel::KeyText, given.clone()), (Channel::KeyText, family.clone()), (Channel::Joined, joined)];
-            cases.push(Case { culture: person.culture, class: "two fields", gate: Gate::FullName, channel: Channel::Joined, texts, is_decoy: false, person: index });
+            let texts = vec![
+                (Channel::KeyText, given.clone()),
+                (Channel::KeyText, family.clone()),
+                (Channel::Joined, joined),
+            ];
+            cases.push(Case {
+                culture: person.culture,
+                class: "two fields",
+                gate: Gate::FullName,
+                channel: Channel::Joined,
+                texts,
+                is_decoy: false,
+                person: index,
+            });
         }
         // Namesakes, strangers, and numbers that are near.
         let space = if unspaced(person) { "" } else { " " };
@@ -315,7 +484,15 @@ pub fn cases(step: usize) -> Vec<Case> {
         ] {
             for (channel, template) in CHANNELS {
                 let texts = vec![(channel, template.replace("{}", &text))];
-                cases.push(Case { culture: person.culture, class: "decoys", gate: Gate::Review, channel, texts, is_decoy: true, person: index });
+                cases.push(Case {
+                    culture: person.culture,
+                    class: "decoys",
+                    gate: Gate::Review,
+                    channel,
+                    texts,
+                    is_decoy: true,
+                    person: index,
+                });
             }
         }
     }

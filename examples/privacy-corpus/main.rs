@@ -59,7 +59,10 @@ fn main() -> ExitCode {
             .into_iter()
             .filter(|normaliser| {
                 let failures = failures(&measure(1, &[*normaliser]));
-                say(format!("without {normaliser}: {}", failures.first().map_or("NOTHING FAILS", String::as_str)));
+                say(format!(
+                    "without {normaliser}: {}",
+                    failures.first().map_or("NOTHING FAILS", String::as_str)
+                ));
                 failures.is_empty()
             })
             .map(Normaliser::name)
@@ -81,14 +84,30 @@ fn main() -> ExitCode {
         add(rows.entry(((*class).to_owned(), (*culture).to_owned(), channel)).or_default());
         add(&mut total);
     }
-    say(format!("{:<18} {:<14} {:<14} {:>7} {:>7} {:>7}  95 %", "class", "culture", "channel", "planted", "found", "wrong"));
+    say(format!(
+        "{:<18} {:<14} {:<14} {:>7} {:>7} {:>7}  95 %",
+        "class", "culture", "channel", "planted", "found", "wrong"
+    ));
     for ((class, culture, channel), cell) in &rows {
-        let (low, high) = if cell.decoys > 0 { wilson(cell.decoys - cell.wrong, cell.decoys) } else { wilson(cell.found, cell.planted) };
+        let (low, high) = if cell.decoys > 0 {
+            wilson(cell.decoys - cell.wrong, cell.decoys)
+        } else {
+            wilson(cell.found, cell.planted)
+        };
         let of = cell.planted + cell.decoys;
-        say(format!("{class:<18} {culture:<14} {channel:<14} {of:>7} {:>7} {:>7}  {low:.3}-{high:.3}", cell.found, cell.wrong));
+        say(format!(
+            "{class:<18} {culture:<14} {channel:<14} {of:>7} {:>7} {:>7}  {low:.3}-{high:.3}",
+            cell.found, cell.wrong
+        ));
     }
     let load = f64::from(total.shown) / f64::from(total.found.max(1));
-    say(format!("recall {}/{}, precision of A and B {}/{} decoys let be, {load:.2} findings shown a true hit", total.found, total.planted, total.decoys - total.wrong, total.decoys));
+    say(format!(
+        "recall {}/{}, precision of A and B {}/{} decoys let be, {load:.2} findings shown a true hit",
+        total.found,
+        total.planted,
+        total.decoys - total.wrong,
+        total.decoys
+    ));
     let failures = failures(&cells);
     for failure in &failures {
         say(format!("FAIL {failure}"));

@@ -32,7 +32,8 @@ pub fn measure(step: usize, without: &[Normaliser]) -> Cells {
         }
         let Some((_, matcher)) = &matcher else { continue };
         let findings = search(matcher, &case);
-        let cell = cells.entry((case.gate, case.class, case.culture, format!("{:?}", case.channel))).or_default();
+        let cell =
+            cells.entry((case.gate, case.class, case.culture, format!("{:?}", case.channel))).or_default();
         cell.shown += findings.len() as u32;
         if case.is_decoy {
             cell.decoys += 1;
@@ -67,9 +68,10 @@ fn is_found(case: &Case, findings: &[Finding]) -> bool {
     findings.iter().any(|finding| match case.gate {
         Gate::Exact => finding.tier == Tier::A,
         Gate::FullName => finding.tier <= Tier::B,
-        Gate::Review => {
-            !matches!(format!("{:?}", finding.rule).as_str(), "Surname" | "SurnamePart" | "GivenName" | "GivenNameNear")
-        }
+        Gate::Review => !matches!(
+            format!("{:?}", finding.rule).as_str(),
+            "Surname" | "SurnamePart" | "GivenName" | "GivenNameNear"
+        ),
     })
 }
 

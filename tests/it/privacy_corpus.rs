@@ -19,7 +19,12 @@ fn the_gates_hold() {
 
 #[test]
 fn the_gates_bite() {
-    for normaliser in [Normaliser::Case, Normaliser::Percent, Normaliser::PhoneDigits, Normaliser::Obfuscation] {
-        assert!(!measure::failures(&measure::measure(STEP, &[normaliser])).is_empty(), "without {normaliser}");
+    for normaliser in
+        [Normaliser::Case, Normaliser::Percent, Normaliser::PhoneDigits, Normaliser::Obfuscation]
+    {
+        assert!(
+            !measure::failures(&measure::measure(STEP, &[normaliser])).is_empty(),
+            "without {normaliser}"
+        );
     }
 }

@@ -175,12 +175,17 @@ impl Names {
         for (role, whole) in &wholes {
             self.form(index, *role, std::slice::from_ref(whole), fold);
         }
-        if let (Some(first), [last]) = (given.first(), all.as_slice())
+        if let [last] = all.as_slice()
             && fold.switches.on(Normaliser::Fuzzy)
-            && self.fuzzy.len() < fuzzy::NAMES_MAX
-            && let Some(pair) = fuzzy::Pair::new(index, &fold.plain(&first.concat()), &fold.plain(last))
         {
-            self.fuzzy.push(pair);
+            // The first given name, and the word that stands next to the family name.
+            let mut next: Vec<String> = given.first().map(|words| words.concat()).into_iter().collect();
+            next.extend(given.last().and_then(|words| words.last()).cloned());
+            next.dedup();
+            for given in next {
+                let pair = fuzzy::Pair::new(index, &fold.plain(&given), &fold.plain(last));
+                self.fuzzy.extend(pair.filter(|_| self.fuzzy.len() < fuzzy::NAMES_MAX));
+            }
         }
         let wholes = wholes.iter().map(|(_, whole)| whole.as_str());
         let single =
@@ -328,11 +333,18 @@ impl<'a> Reading<'a> {
                 symbols.push(found.clone());
                 continue;
             }
-            for part in parts {
-                names.resolve(&folded.text[part.range()], part, fold, &mut found);
+            let mut known = Vec::with_capacity(parts.len());
+            for part in &parts {
+                names.resolve(&folded.text[part.range()], *part, fold, &mut found);
                 found.retain(|(_, via)| *via == Via::Plain);
-                words.push(part);
-                symbols.push(found.clone());
+                known.push(found.clone());
+            }
+            if known.iter().all(Vec::is_empty) {
+                words.push(token);
+                symbols.push(Vec::new());
+            } else {
+                words.extend(parts);
+                symbols.append(&mut known);
             }
         }
         let mut reading = Self {
@@ -675,7 +687,7 @@ impl Keys {
             }
         }
         if fold.switches.on(Normaliser::Inflection) {
-            keys.stems.extend(inflection::stem(&keys.plain[0]));
+            keys.stems = inflection::stems(&keys.plain[0]);
         }
         keys
     }
