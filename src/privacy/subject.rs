@@ -45,15 +45,8 @@ pub enum IdentifierKind {
 
 impl IdentifierKind {
     /// Every kind, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::Name,
-        Self::Email,
-        Self::Phone,
-        Self::Handle,
-        Self::Id,
-        Self::AuthorDocument,
-        Self::Context,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Name, Self::Email, Self::Phone, Self::Handle, Self::Id, Self::AuthorDocument, Self::Context];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -217,7 +210,9 @@ impl Warning {
             Self::ShortEmail => {
                 "This address is very short or has no full domain: what it finds is only shown for review."
             }
-            Self::SharedMailbox => "This looks like a mailbox that several people read; expect findings about others.",
+            Self::SharedMailbox => {
+                "This looks like a mailbox that several people read; expect findings about others."
+            }
             Self::ShortNumber => {
                 "This is so short that it stands in many texts by chance: what it finds is only shown for review."
             }
@@ -401,8 +396,8 @@ fn checked(kind: IdentifierKind, text: &str) -> Result<&str, SubjectError> {
 impl EmailAddress {
     fn parse(text: &str) -> Result<(Self, Vec<Warning>), SubjectError> {
         const SHARED: [&str; 12] = [
-            "info", "office", "contact", "kontakt", "mail", "hello", "press", "presse", "support", "admin", "team",
-            "sales",
+            "info", "office", "contact", "kontakt", "mail", "hello", "press", "presse", "support", "admin",
+            "team", "sales",
         ];
         let text = text.strip_prefix("mailto:").unwrap_or(text);
         let (local, domain) = text.rsplit_once('@').ok_or(SubjectError::NotAnEmail)?;
@@ -410,7 +405,12 @@ impl EmailAddress {
             part.is_empty() || part.contains(|char: char| char.is_whitespace() || "<>,;\"()[]".contains(char))
         };
         let letters = |part: &str| part.chars().any(char::is_alphanumeric);
-        if bad(local) || bad(domain) || local.contains('@') || domain.contains('/') || !letters(local) || !letters(domain)
+        if bad(local)
+            || bad(domain)
+            || local.contains('@')
+            || domain.contains('/')
+            || !letters(local)
+            || !letters(domain)
         {
             return Err(SubjectError::NotAnEmail);
         }

@@ -65,6 +65,7 @@ mod places;
 mod prismic;
 mod prismic_write;
 mod privacy_channels;
+mod privacy_corpus;
 mod privacy_hostile;
 mod probe;
 mod pruning;

@@ -12,14 +12,39 @@ const PART_MAX: usize = 255;
 /// Bytes that may stand between the pieces of an address written out: ` [ at ] `.
 pub(super) const WRITTEN_GAP_MAX: usize = 8;
 /// Words for `@` in the languages of the corpus.
-const AT_WORDS: [&str; 12] =
-    ["at", "ät", "arroba", "chez", "arobase", "chiocciola", "malpa", "małpa", "zavinac", "zavináč", "klammeraffe", "kukac"];
+const AT_WORDS: [&str; 12] = [
+    "at",
+    "ät",
+    "arroba",
+    "chez",
+    "arobase",
+    "chiocciola",
+    "malpa",
+    "małpa",
+    "zavinac",
+    "zavináč",
+    "klammeraffe",
+    "kukac",
+];
 /// Words for the dot of an address.
-const DOT_WORDS: [&str; 10] = ["dot", "punkt", "punto", "point", "ponto", "tecka", "tečka", "kropka", "nokta", "punt"];
+const DOT_WORDS: [&str; 10] =
+    ["dot", "punkt", "punto", "point", "ponto", "tecka", "tečka", "kropka", "nokta", "punt"];
 /// Providers that deliver `name+anything` to `name`.
 const TAGGING: [&str; 14] = [
-    "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "fastmail.com", "icloud.com", "me.com",
-    "proton.me", "protonmail.com", "pm.me", "yandex.com", "posteo.de", "mailbox.org",
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "fastmail.com",
+    "icloud.com",
+    "me.com",
+    "proton.me",
+    "protonmail.com",
+    "pm.me",
+    "yandex.com",
+    "posteo.de",
+    "mailbox.org",
 ];
 
 /// The addresses of a subject.
@@ -65,7 +90,11 @@ fn ascii_domain(domain: &str, fold: Fold) -> String {
 /// What a provider makes of a local part.
 fn delivered(local: &str, domain: &str) -> (String, String) {
     let name = local.split('+').next().unwrap_or_default();
-    if is_gmail(domain) { (name.replace('.', ""), "gmail.com".to_owned()) } else { (name.to_owned(), domain.to_owned()) }
+    if is_gmail(domain) {
+        (name.replace('.', ""), "gmail.com".to_owned())
+    } else {
+        (name.to_owned(), domain.to_owned())
+    }
 }
 
 impl Emails {
@@ -82,7 +111,8 @@ impl Emails {
                 let folded = fold.text(text);
                 tokens(&folded).into_iter().map(|token| folded.text[token.range()].to_owned()).collect()
             };
-            let longest = |words: &[String]| words.iter().max_by_key(|word| word.len()).cloned().unwrap_or_default();
+            let longest =
+                |words: &[String]| words.iter().max_by_key(|word| word.len()).cloned().unwrap_or_default();
             let untagged = local.split('+').next().unwrap_or_default();
             let readable = idna::domain_to_unicode(&domain).0;
             let gmail = is_gmail(&domain);
@@ -93,7 +123,10 @@ impl Emails {
             };
             // Where the longest label is another one in punycode, any of them will do.
             labels.extend(domain.split('.').filter(|label| label.starts_with("xn--")).map(str::to_owned));
-            anchors.push(EmailAnchor { local: if gmail { String::new() } else { longest(&words(untagged)) }, domain: labels });
+            anchors.push(EmailAnchor {
+                local: if gmail { String::new() } else { longest(&words(untagged)) },
+                domain: labels,
+            });
             emails.written.push(Written { index, local: words(&local), domain: words(&readable) });
         }
         (emails, anchors)
@@ -202,7 +235,10 @@ impl<'a> Reader<'a> {
         // The word before would be part of the address.
         let start = self.tokens[at].start as usize;
         let before = self.folded.text[..start].chars().next_back();
-        if at > 0 && before.is_some_and(|char| ".+_-".contains(char)) && self.tokens[at - 1].end as usize + 1 == start {
+        if at > 0
+            && before.is_some_and(|char| ".+_-".contains(char))
+            && self.tokens[at - 1].end as usize + 1 == start
+        {
             return None;
         }
         let mut at = at;
@@ -245,7 +281,9 @@ fn local_start(text: &str, at: usize) -> usize {
     }
     // What leads to an address in a query or path is no part of it.
     let local = &text[start..at];
-    let lead = local.rfind(['=', '/', '?', '&', '{', '|', '#', '!', '$', '*', '^', '`', '}']).map_or(0, |index| index + 1);
+    let lead = local
+        .rfind(['=', '/', '?', '&', '{', '|', '#', '!', '$', '*', '^', '`', '}'])
+        .map_or(0, |index| index + 1);
     let local = &local[lead..];
     start + lead + (local.len() - local.trim_start_matches(['.', '-', '\'']).len())
 }

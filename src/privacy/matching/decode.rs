@@ -294,8 +294,8 @@ fn named(name: &str) -> Option<char> {
         ("dblac", '\u{30b}'),
     ];
     const GREEK: [&str; 24] = [
-        "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
-        "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+        "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
+        "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
     ];
     let known = match name {
         "amp" | "AMP" => '&',
@@ -347,8 +347,11 @@ fn named(name: &str) -> Option<char> {
         return Some(known);
     }
     let first = name.chars().next()?;
-    if let Some((_, mark)) = MARKS.iter().find(|(suffix, _)| first.is_ascii_alphabetic() && &name[1..] == *suffix) {
-        let composed = ComposingNormalizerBorrowed::new_nfc().normalize_iter([first, *mark].into_iter()).next();
+    if let Some((_, mark)) =
+        MARKS.iter().find(|(suffix, _)| first.is_ascii_alphabetic() && &name[1..] == *suffix)
+    {
+        let composed =
+            ComposingNormalizerBorrowed::new_nfc().normalize_iter([first, *mark].into_iter()).next();
         return composed.filter(|char| !char.is_ascii());
     }
     let index = GREEK.iter().position(|letter| letter.eq_ignore_ascii_case(name))?;
@@ -410,7 +413,9 @@ fn base64_uris(text: &str, mut each: impl FnMut(&View)) {
         let body = &bytes[start..];
         let length = body
             .iter()
-            .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')))
+            .position(|byte| {
+                !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'='))
+            })
             .unwrap_or(body.len());
         from = start + length;
         let standard: Vec<u8> = body[..length]

@@ -164,6 +164,7 @@ impl Stream {
     /// Whether a match begins or ends within a letter that was taken apart.
     fn cuts_a_letter(&self, start: usize, end: usize) -> bool {
         let goes_on = |char: char| matches!(char, '\u{1160}'..='\u{11ff}' | '\u{3099}' | '\u{309a}');
-        self.text[start..].chars().next().is_some_and(goes_on) || self.text[end..].chars().next().is_some_and(goes_on)
+        self.text[start..].chars().next().is_some_and(goes_on)
+            || self.text[end..].chars().next().is_some_and(goes_on)
     }
 }

@@ -18,7 +18,8 @@ const MASK: char = '▒';
 
 /// The stretch of a text around a hit: its bounds.
 fn window(text: &str, hit: &Hit, around: usize) -> Option<(usize, usize)> {
-    let before = text.get(..hit.start)?.char_indices().rev().take(around).last().map_or(hit.start, |(at, _)| at);
+    let before =
+        text.get(..hit.start)?.char_indices().rev().take(around).last().map_or(hit.start, |(at, _)| at);
     let behind = text.get(hit.end..)?;
     let end = hit.end + behind.char_indices().nth(around).map_or(behind.len(), |(at, _)| at);
     Some((before, end))
@@ -83,7 +84,11 @@ fn push_word(word: &mut Vec<(usize, char)>, hits: &[&Hit], all: bool, out: &mut 
     let end = word.last().map_or(*first, |(at, _)| *at);
     let in_hit = hits.iter().any(|hit| hit.start <= end && *first < hit.end);
     let personal = word.iter().any(|(_, char)| {
-        char.is_numeric() || char.is_uppercase() || is_unspaced(*char) || "@%&=\\".contains(*char) || !has_case(*char)
+        char.is_numeric()
+            || char.is_uppercase()
+            || is_unspaced(*char)
+            || "@%&=\\".contains(*char)
+            || !has_case(*char)
     });
     if !(in_hit || all || personal) {
         out.extend(word.drain(..).map(|(_, char)| char));
@@ -110,7 +115,12 @@ pub(super) fn unmasked(text: &str, hit: &Hit) -> Option<String> {
 }
 
 /// Digest of an identifier, a kind of place, and the text around a hit with its spelling folded.
-pub(super) fn fingerprint(matcher: &Matcher, identifier: IdentifierRef, passage: &Passage<'_>, hit: &Hit) -> Fingerprint {
+pub(super) fn fingerprint(
+    matcher: &Matcher,
+    identifier: IdentifierRef,
+    passage: &Passage<'_>,
+    hit: &Hit,
+) -> Fingerprint {
     let mut digest = Sha256::new();
     let mut add = |text: &str| {
         digest.update((text.len() as u64).to_le_bytes());

@@ -40,9 +40,7 @@ impl Fold {
             return;
         }
         if self.switches.on(Normaliser::Compatibility) && !is_jamo(char) {
-            for part in
-                ComposingNormalizerBorrowed::new_nfkc().normalize_iter(std::iter::once(char))
-            {
+            for part in ComposingNormalizerBorrowed::new_nfkc().normalize_iter(std::iter::once(char)) {
                 self.case(part, out);
             }
         } else {
@@ -54,7 +52,8 @@ impl Fold {
         // Hyphens and apostrophes of all kinds, so that the rest need to know one of each.
         let char = match char {
             '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
-            '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2bc}' | '\u{2b9}' | '\u{2032}' | '\u{60}' | '\u{b4}' => '\'',
+            '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2bc}' | '\u{2b9}' | '\u{2032}' | '\u{60}'
+            | '\u{b4}' => '\'',
             _ => char,
         };
         if let Some(digit) = digit(char) {
@@ -155,9 +154,23 @@ pub(super) fn is_word_mark(char: char) -> bool {
     is_mark(char)
         || matches!(
             char,
-            '\u{93c}' | '\u{94d}' | '\u{9bc}' | '\u{9cd}' | '\u{a3c}' | '\u{a4d}' | '\u{abc}' | '\u{acd}'
-                | '\u{b3c}' | '\u{b4d}' | '\u{bcd}' | '\u{c4d}' | '\u{cbc}' | '\u{ccd}' | '\u{d4d}'
-                | '\u{dca}' | '\u{e47}'..='\u{e4e}' | '\u{3099}' | '\u{309a}' | '\u{1039}' | '\u{103a}'
+            '\u{93c}'
+                | '\u{94d}'
+                | '\u{9bc}'
+                | '\u{9cd}'
+                | '\u{a3c}'
+                | '\u{a4d}'
+                | '\u{abc}'
+                | '\u{acd}'
+                | '\u{b3c}'
+                | '\u{b4d}'
+                | '\u{bcd}'
+                | '\u{c4d}'
+                | '\u{cbc}'
+                | '\u{ccd}'
+                | '\u{d4d}'
+                | '\u{dca}'
+                | '\u{e47}'..='\u{e4e}' | '\u{3099}' | '\u{309a}' | '\u{1039}' | '\u{103a}'
         )
 }
 

@@ -39,23 +39,9 @@ pub(super) struct Near {
 }
 
 impl Near {
-    fn near(&self, which: usize, word: &str) -> bool {
+    /// Whether a word is near the given (0) or the family name (1).
+    pub(super) fn is_near(&self, which: usize, word: &str) -> bool {
         self.words[which].distance(word, word.chars().count(), mask(word), self.allowed).is_some()
-    }
-
-    /// Whether a word is near one of the two.
-    pub(super) fn has_near(&self, word: &str) -> bool {
-        self.near(0, word) || self.near(1, word)
-    }
-
-    /// Whether a word is near both: then what was not found for it is nowhere.
-    pub(super) fn is_near_both(&self, word: &str) -> bool {
-        self.near(0, word) && self.near(1, word)
-    }
-
-    /// Whether `other` is near the one that `word` is not.
-    pub(super) fn is_near_other(&self, word: &str, other: &str) -> bool {
-        (self.near(1, other) && self.near(0, word)) || (self.near(0, other) && self.near(1, word))
     }
 }
 
@@ -114,12 +100,18 @@ impl Pair {
         if self.allowed < 2 {
             return vec![text(&given.letters), text(&family.letters)];
         }
-        let (halved, whole) = if family.letters.len() >= HALVED_MIN { (family, given) } else { (given, family) };
+        let (halved, whole) =
+            if family.letters.len() >= HALVED_MIN { (family, given) } else { (given, family) };
         let middle = halved.letters.len() / 2;
         // Letters swapped over the middle spoil both halves with one edit.
         let mut swapped = halved.letters.clone();
         swapped.swap(middle - 1, middle);
-        vec![text(&whole.letters), text(&halved.letters[..middle]), text(&halved.letters[middle..]), text(&swapped)]
+        vec![
+            text(&whole.letters),
+            text(&halved.letters[..middle]),
+            text(&halved.letters[middle..]),
+            text(&swapped),
+        ]
     }
 
     /// The pair as the prefilter compares it, with its letters reduced.

@@ -155,11 +155,15 @@ impl Read {
             hit.end = floor(text, hit.end).max(hit.start);
         }
         // Of one identifier the longest of those that begin at one place come first.
-        self.hits.sort_by_key(|hit| (hit.identifier, hit.start, std::cmp::Reverse(hit.end), hit.rule.tier(), hit.rule));
+        self.hits.sort_by_key(|hit| {
+            (hit.identifier, hit.start, std::cmp::Reverse(hit.end), hit.rule.tier(), hit.rule)
+        });
         let mut kept: Vec<Raw> = Vec::with_capacity(self.hits.len());
         for hit in self.hits.drain(..) {
             let mut replaced = false;
-            if let Some(last) = kept.last_mut().filter(|last| last.identifier == hit.identifier && hit.start < last.end) {
+            if let Some(last) =
+                kept.last_mut().filter(|last| last.identifier == hit.identifier && hit.start < last.end)
+            {
                 // They overlap: the stronger one stays, over all that both cover.
                 let stronger = hit.rule.tier() < last.rule.tier();
                 last.end = last.end.max(hit.end);
@@ -206,9 +210,12 @@ impl Support {
     /// Whether something supports a hit of `identifier` at a place.
     fn holds(&self, raw: &Raw, passage: usize, is_given: bool) -> bool {
         let place = (passage, raw.start);
-        let strong = nearest(&self.strong, place, |entry| (entry.0, entry.1), |entry| {
-            entry.2 != raw.identifier || entry.1 != raw.start || entry.0 != passage
-        });
+        let strong = nearest(
+            &self.strong,
+            place,
+            |entry| (entry.0, entry.1),
+            |entry| entry.2 != raw.identifier || entry.1 != raw.start || entry.0 != passage,
+        );
         if strong {
             return true;
         }
@@ -216,21 +223,32 @@ impl Support {
             return false;
         }
         nearest(&self.context, place, |entry| *entry, |_| true)
-            || nearest(&self.parts, place, |entry| (entry.0, entry.1), |entry| {
-                // The given name of the same name, or the family name for a handle and the like.
-                let same = entry.2 == raw.identifier;
-                if raw.identifier.kind == IdentifierKind::Name { same && entry.3 } else { !entry.3 }
-            })
+            || nearest(
+                &self.parts,
+                place,
+                |entry| (entry.0, entry.1),
+                |entry| {
+                    // The given name of the same name, or the family name for a handle and the like.
+                    let same = entry.2 == raw.identifier;
+                    if raw.identifier.kind == IdentifierKind::Name { same && entry.3 } else { !entry.3 }
+                },
+            )
     }
 }
 
 /// Whether an entry near a place is wanted. Entries are in the order of their places; those of
 /// other passages are all near, so only the ends need to be looked at.
-fn nearest<T>(entries: &[T], place: (usize, usize), at: impl Fn(&T) -> (usize, usize), wanted: impl Fn(&T) -> bool) -> bool {
+fn nearest<T>(
+    entries: &[T],
+    place: (usize, usize),
+    at: impl Fn(&T) -> (usize, usize),
+    wanted: impl Fn(&T) -> bool,
+) -> bool {
     /// Entries looked at on either side: a neighbour that is not wanted is followed by one that is.
     const LOOKED_AT: usize = 64;
     let middle = entries.partition_point(|entry| at(entry) < place);
-    let around = entries[..middle].iter().rev().take(LOOKED_AT).chain(entries[middle..].iter().take(LOOKED_AT));
+    let around =
+        entries[..middle].iter().rev().take(LOOKED_AT).chain(entries[middle..].iter().take(LOOKED_AT));
     let ends = entries.iter().take(LOOKED_AT).chain(entries.iter().rev().take(LOOKED_AT));
     around.chain(ends).any(|entry| near(at(entry), place) && wanted(entry))
 }

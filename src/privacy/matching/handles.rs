@@ -44,7 +44,10 @@ fn platform(host: &str, aliases: bool) -> &str {
         return host;
     }
     // Countries have hosts of their own: de.linkedin.com.
-    let main = host.split_once('.').filter(|(first, rest)| first.len() == 2 && rest.contains('.')).map_or(host, |(_, rest)| rest);
+    let main = host
+        .split_once('.')
+        .filter(|(first, rest)| first.len() == 2 && rest.contains('.'))
+        .map_or(host, |(_, rest)| rest);
     let known = |host: &str| HOSTS.iter().find(|(_, names)| names.contains(&host)).map(|(name, _)| *name);
     known(host).or_else(|| known(main)).unwrap_or(host)
 }
@@ -88,7 +91,8 @@ impl Handles {
         if text[end..].starts_with('@') {
             let host = handle.host.as_deref()?;
             let rest = &text[end + 1..];
-            let own = rest.starts_with(host) && !rest[host.len()..].starts_with(|char: char| char.is_alphanumeric());
+            let own = rest.starts_with(host)
+                && !rest[host.len()..].starts_with(|char: char| char.is_alphanumeric());
             return (own && before.ends_with('@')).then_some((Rule::HandleAddress, at));
         }
         if handle.host.is_none() && handle.name.contains('.') {
@@ -114,7 +118,8 @@ impl Handles {
         if mention && !before.ends_with(|char: char| char.is_alphanumeric() || char == '.') {
             return Some((vague(Rule::HandleMention), at - 1));
         }
-        (!mention && handle.name.len() >= BARE_MIN && !handle.name.contains('/')).then_some((Rule::HandleBare, at))
+        (!mention && handle.name.len() >= BARE_MIN && !handle.name.contains('/'))
+            .then_some((Rule::HandleBare, at))
     }
 }
 

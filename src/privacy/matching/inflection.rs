@@ -6,10 +6,11 @@ pub(super) const BASE_MIN: usize = 4;
 /// Endings: genitives of the Germanic languages, cases of the Slavic and Baltic ones, of Finnish,
 /// Hungarian, Estonian and Turkish, and Greek, as far as names take them.
 const ENDINGS: [&str; 76] = [
-    "s", "es", "n", "en", "ens", "a", "u", "e", "i", "y", "o", "em", "om", "ovi", "owi", "ova", "owa", "ove", "ie", "ego", "emu",
-    "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "ą", "ę", "in", "un", "nin", "nun", "lle", "lla", "lta", "sta",
-    "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at", "et", "ot", "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у",
-    "ом", "ем", "е", "ы", "и", "ой", "ою", "ого", "ому", "ым", "ю", "я", "ей", "ου", "η",
+    "s", "es", "n", "en", "ens", "a", "u", "e", "i", "y", "o", "em", "om", "ovi", "owi", "ova", "owa", "ove",
+    "ie", "ego", "emu", "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "ą", "ę", "in", "un",
+    "nin", "nun", "lle", "lla", "lta", "sta", "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at",
+    "et", "ot", "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у", "ом", "ем", "е", "ы", "и", "ой", "ою",
+    "ого", "ому", "ым", "ю", "я", "ей", "ου", "η",
 ];
 
 /// Hands out what a word may be an inflected form of.
@@ -24,10 +25,24 @@ pub(super) fn bases(word: &str, mut each: impl FnMut(&str)) {
     }
 }
 
-/// The word without the ending that declension replaces: `kowalska`, `kowalsk`.
-pub(super) fn stem(word: &str) -> Option<String> {
-    const REPLACED: [&str; 17] =
-        ["ий", "ая", "ия", "ии", "ос", "οσ", "ησ", "ασ", "а", "я", "й", "a", "y", "i", "o", "e", "ь"];
-    let stem = REPLACED.iter().find_map(|ending| word.strip_suffix(ending))?;
-    (stem.chars().count() >= BASE_MIN).then(|| stem.to_owned())
+/// The word without what declension replaces or drops: `kowalska`, `kowalsk`; `nemecek`, `nemeck`.
+pub(super) fn stems(word: &str) -> Vec<String> {
+    const REPLACED: [&str; 16] =
+        ["ий", "ая", "ия", "ии", "οσ", "ησ", "ασ", "а", "я", "й", "a", "y", "i", "o", "e", "ь"];
+    // Vowels that are only in the nominative of Slavic names.
+    const DROPPED: [(&str, &str); 9] = [
+        ("ek", "k"),
+        ("ec", "c"),
+        ("el", "l"),
+        ("er", "r"),
+        ("ok", "k"),
+        ("ек", "к"),
+        ("ец", "ц"),
+        ("ок", "к"),
+        ("ел", "л"),
+    ];
+    let replaced = REPLACED.iter().find_map(|ending| word.strip_suffix(ending)).map(str::to_owned);
+    let dropped =
+        DROPPED.iter().find_map(|(ending, rest)| Some(format!("{}{rest}", word.strip_suffix(ending)?)));
+    replaced.into_iter().chain(dropped).filter(|stem| stem.chars().count() >= BASE_MIN).collect()
 }

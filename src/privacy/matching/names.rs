@@ -147,8 +147,14 @@ impl Names {
                 self.form(index, Role::FamilyPart, std::slice::from_ref(word), fold);
             }
         }
-        let firsts = [given.first().map(|words| words.concat()), (given.len() > 1).then(|| given.iter().flatten().cloned().collect())];
-        let families = [Some(all.concat()), family_forms.last().filter(|form| form.len() == 1).map(|form| form[0].clone())];
+        let firsts = [
+            given.first().map(|words| words.concat()),
+            (given.len() > 1).then(|| given.iter().flatten().cloned().collect()),
+        ];
+        let families = [
+            Some(all.concat()),
+            family_forms.last().filter(|form| form.len() == 1).map(|form| form[0].clone()),
+        ];
         let mut wholes = Vec::new();
         for family in families.iter().flatten() {
             for first in firsts.iter().flatten() {
@@ -156,7 +162,9 @@ impl Names {
                 if fold.switches.on(Normaliser::Order) {
                     wholes.push((Role::Whole, format!("{family}{first}")));
                 }
-                if fold.switches.on(Normaliser::Initials) && let Some(initial) = first.chars().next() {
+                if fold.switches.on(Normaliser::Initials)
+                    && let Some(initial) = first.chars().next()
+                {
                     wholes.push((Role::InitialWhole, format!("{initial}{family}")));
                 }
             }
@@ -167,15 +175,21 @@ impl Names {
         for (role, whole) in &wholes {
             self.form(index, *role, std::slice::from_ref(whole), fold);
         }
-        if let (Some(first), [last]) = (given.first(), all.as_slice())
+        if let [last] = all.as_slice()
             && fold.switches.on(Normaliser::Fuzzy)
-            && self.fuzzy.len() < fuzzy::NAMES_MAX
-            && let Some(pair) = fuzzy::Pair::new(index, &fold.plain(&first.concat()), &fold.plain(last))
         {
-            self.fuzzy.push(pair);
+            // The first given name, and the word that stands next to the family name.
+            let mut next: Vec<String> = given.first().map(|words| words.concat()).into_iter().collect();
+            next.extend(given.last().and_then(|words| words.last()).cloned());
+            next.dedup();
+            for given in next {
+                let pair = fuzzy::Pair::new(index, &fold.plain(&given), &fold.plain(last));
+                self.fuzzy.extend(pair.filter(|_| self.fuzzy.len() < fuzzy::NAMES_MAX));
+            }
         }
         let wholes = wholes.iter().map(|(_, whole)| whole.as_str());
-        let single = family_forms.iter().filter(|form| form.len() == 1).flat_map(|form| without_prefix(&form[0]));
+        let single =
+            family_forms.iter().filter(|form| form.len() == 1).flat_map(|form| without_prefix(&form[0]));
         let parts = all.iter().filter(|word| word.chars().count() > 2).map(String::as_str);
         anchor(single.chain(parts).chain(wholes), fold, anchors);
         if family_forms.iter().all(|form| form.len() > 1) {
@@ -188,7 +202,8 @@ impl Names {
         let symbols: Vec<u32> = words.iter().map(|word| self.symbol(word, fold)).collect();
         let Some(first) = symbols.first() else { return };
         let forms = self.forms.entry(*first).or_default();
-        let known = forms.iter().any(|form| form.name == name && form.role == role && form.symbols == symbols);
+        let known =
+            forms.iter().any(|form| form.name == name && form.role == role && form.symbols == symbols);
         if !known && forms.len() < FORMS_MAX {
             forms.push(Form { name, role, symbols });
         }
@@ -227,7 +242,9 @@ impl Names {
         }
         let reading = Reading::new(self, folded, fold);
         let mut taken = vec![false; reading.tokens.len()];
-        for occurrence in reading.occurrences.iter().filter(|occurrence| !matches!(occurrence.role, Role::Given { .. })) {
+        for occurrence in
+            reading.occurrences.iter().filter(|occurrence| !matches!(occurrence.role, Role::Given { .. }))
+        {
             let (rule, first, last) = reading.around(occurrence);
             taken[first..=last].fill(true);
             found.push(reading.raw(occurrence.name, rule, first, last));
@@ -251,7 +268,9 @@ impl Names {
         if let Some(symbols) = self.plain.get(&plain) {
             out.extend(symbols);
         }
-        if !self.marked.is_empty() && let Some(symbols) = self.marked.get(&fold.marked(word)) {
+        if !self.marked.is_empty()
+            && let Some(symbols) = self.marked.get(&fold.marked(word))
+        {
             out.extend(symbols.iter().map(|symbol| (*symbol, Via::Plain)));
         }
         if !out.is_empty() {
@@ -260,11 +279,21 @@ impl Names {
         if fold.switches.on(Normaliser::Inflection) {
             inflection::bases(&plain, |base| {
                 let symbols = self.plain.get(base).into_iter().flatten();
-                out.extend(symbols.filter(|(_, via)| *via == Via::Plain).map(|(symbol, _)| (*symbol, Via::Inflected)));
-                out.extend(self.stems.get(base).into_iter().flatten().map(|symbol| (*symbol, Via::Inflected)));
+                out.extend(
+                    symbols
+                        .filter(|(_, via)| *via == Via::Plain)
+                        .map(|(symbol, _)| (*symbol, Via::Inflected)),
+                );
+                out.extend(
+                    self.stems.get(base).into_iter().flatten().map(|symbol| (*symbol, Via::Inflected)),
+                );
             });
         }
-        if token.other_alphabet && fold.switches.on(Normaliser::Transliteration) && !self.coarse.is_empty() {
+        if token.other_alphabet
+            && !token.mixed
+            && fold.switches.on(Normaliser::Transliteration)
+            && !self.coarse.is_empty()
+        {
             let symbols = self.coarse.get(&spelling::coarse(&plain)).into_iter().flatten();
             out.extend(symbols.map(|symbol| (*symbol, Via::Transliterated)));
         }
@@ -304,11 +333,18 @@ impl<'a> Reading<'a> {
                 symbols.push(found.clone());
                 continue;
             }
-            for part in parts {
-                names.resolve(&folded.text[part.range()], part, fold, &mut found);
+            let mut known = Vec::with_capacity(parts.len());
+            for part in &parts {
+                names.resolve(&folded.text[part.range()], *part, fold, &mut found);
                 found.retain(|(_, via)| *via == Via::Plain);
-                words.push(part);
-                symbols.push(found.clone());
+                known.push(found.clone());
+            }
+            if known.iter().all(Vec::is_empty) {
+                words.push(token);
+                symbols.push(Vec::new());
+            } else {
+                words.extend(parts);
+                symbols.append(&mut known);
             }
         }
         let mut reading = Self {
@@ -337,7 +373,13 @@ impl<'a> Reading<'a> {
                         self.given_by_first.insert((at, form.name), index);
                         self.given_by_last.insert((last, form.name), index);
                     }
-                    self.occurrences.push(Occurrence { name: form.name, role: form.role, first: at, last, via });
+                    self.occurrences.push(Occurrence {
+                        name: form.name,
+                        role: form.role,
+                        first: at,
+                        last,
+                        via,
+                    });
                 }
             }
         }
@@ -373,15 +415,24 @@ impl<'a> Reading<'a> {
     fn is_small_piece(&self, at: usize, form: &Form) -> bool {
         let token = self.tokens[at];
         let glued = |other: Option<&Token>, is_next: bool| {
-            other.is_some_and(|other| if is_next { other.start == token.end } else { other.end == token.start })
+            other.is_some_and(
+                |other| if is_next { other.start == token.end } else { other.end == token.start },
+            )
         };
         !matches!(form.role, Role::Given { .. })
             && self.fold.plain(self.word(at)).chars().count() < PIECE_MIN
-            && (glued(at.checked_sub(1).map(|at| &self.tokens[at]), false) || glued(self.tokens.get(at + 1), true))
+            && (glued(at.checked_sub(1).map(|at| &self.tokens[at]), false)
+                || glued(self.tokens.get(at + 1), true))
     }
 
     /// Whether the rest of a form stands behind its first word.
-    fn complete(&self, form: &Form, at: usize, via: Via, symbols: &[Vec<(u32, Via)>]) -> Option<(usize, Via)> {
+    fn complete(
+        &self,
+        form: &Form,
+        at: usize,
+        via: Via,
+        symbols: &[Vec<(u32, Via)>],
+    ) -> Option<(usize, Via)> {
         let mut via = via;
         for (offset, symbol) in form.symbols.iter().enumerate().skip(1) {
             let now = at + offset;
@@ -405,11 +456,17 @@ impl<'a> Reading<'a> {
     fn gap(&self, first: usize, second: usize) -> Gap {
         let word = self.word(first);
         let gap = gap(self.between(first, second), word.chars().count() == 1 || is_listed(word, &TITLES));
-        if gap == Gap::Joint && !self.fold.switches.on(Normaliser::Slugs) && self.between(first, second).contains(['_', '.', '/', '+', '-'])
+        if gap == Gap::Joint
+            && !self.fold.switches.on(Normaliser::Slugs)
+            && self.between(first, second).contains(['_', '.', '/', '+', '-'])
         {
             // Within a name hyphens still count: that is `Separators`.
             let hyphen = self.between(first, second) == "-" && self.fold.switches.on(Normaliser::Separators);
-            return if hyphen && self.folded.capital[self.tokens[second].start as usize] { gap } else { Gap::Apart };
+            return if hyphen && self.folded.capital[self.tokens[second].start as usize] {
+                gap
+            } else {
+                Gap::Apart
+            };
         }
         gap
     }
@@ -449,9 +506,14 @@ impl<'a> Reading<'a> {
             (before, after) => before.or(after),
         };
         let Some((rank, first, last, via)) = side else {
-            let rule = if name.has_given || found.role == Role::Family { Rule::Surname } else { Rule::SurnamePart };
+            let rule =
+                if name.has_given || found.role == Role::Family { Rule::Surname } else { Rule::SurnamePart };
             let rule = if found.role == Role::FamilyPart { Rule::SurnamePart } else { rule };
-            return (if found.via == Via::Plain { rule } else { weak_surname(found.via) }, found.first, found.last);
+            return (
+                if found.via == Via::Plain { rule } else { weak_surname(found.via) },
+                found.first,
+                found.last,
+            );
         };
         let (first, last) = (first.min(found.first), last.max(found.last));
         let via = via.max(found.via);
@@ -471,14 +533,15 @@ impl<'a> Reading<'a> {
         let mut at = found.first;
         let mut best: Option<(Rank, usize, usize, Via)> = None;
         for _ in 0..=FILLERS_MAX {
-            let before = at.checked_sub(1)?;
+            let Some(before) = at.checked_sub(1) else { return best };
             let gap = self.gap(before, at);
             if gap == Gap::Apart {
                 return best;
             }
             if let Some(index) = self.given_by_last.get(&(before, found.name)) {
                 let given = &self.occurrences[*index];
-                let rank = if matches!(given.role, Role::Given { first: true }) { Rank::First } else { Rank::Other };
+                let rank =
+                    if matches!(given.role, Role::Given { first: true }) { Rank::First } else { Rank::Other };
                 best = Some(better(best, (rank, given.first, given.last, given.via)));
                 at = given.first;
                 continue;
@@ -504,7 +567,8 @@ impl<'a> Reading<'a> {
             }
             if let Some(index) = self.given_by_first.get(&(after, found.name)) {
                 let given = &self.occurrences[*index];
-                let rank = if matches!(given.role, Role::Given { first: true }) { Rank::First } else { Rank::Other };
+                let rank =
+                    if matches!(given.role, Role::Given { first: true }) { Rank::First } else { Rank::Other };
                 best = Some(better(best, (rank, given.first, given.last, given.via)));
                 at = given.last;
                 continue;
@@ -523,12 +587,15 @@ impl<'a> Reading<'a> {
     /// `Peter Müller, Anna Schmidt` is not `Müller, Anna`; `Erika Muster-Weber` may be somebody
     /// else than Erika Muster. Both are told, for review.
     fn is_of_two_people(&self, first: usize, last: usize, family: &Occurrence) -> bool {
-        let capital = |at: usize| self.folded.capital.get(self.tokens[at].start as usize).copied().unwrap_or(false);
+        let capital =
+            |at: usize| self.folded.capital.get(self.tokens[at].start as usize).copied().unwrap_or(false);
         let next = last + 1;
         if family.last < last && family.first == first {
             let comma = self.between(family.last, family.last + 1).contains(',');
             let before = first.checked_sub(1).is_some_and(|before| {
-                self.between(before, first) == " " && capital(before) && !is_listed(self.word(before), &TITLES)
+                self.between(before, first) == " "
+                    && capital(before)
+                    && !is_listed(self.word(before), &TITLES)
             });
             let behind = next < self.tokens.len() && self.between(last, next) == " " && capital(next);
             return comma && before && behind;
@@ -620,7 +687,7 @@ impl Keys {
             }
         }
         if fold.switches.on(Normaliser::Inflection) {
-            keys.stems.extend(inflection::stem(&keys.plain[0]));
+            keys.stems = inflection::stems(&keys.plain[0]);
         }
         keys
     }
@@ -643,8 +710,8 @@ fn joined_and_apart(words: &[String], fold: Fold) -> Vec<Vec<String>> {
 
 /// Beginnings of family names that are also written apart.
 const PREFIXES: [&str; 22] = [
-    "o", "mc", "mac", "d", "l", "de", "da", "di", "del", "della", "van", "vande", "von", "al", "el", "fitz", "la", "le",
-    "du", "st", "san", "bin",
+    "o", "mc", "mac", "d", "l", "de", "da", "di", "del", "della", "van", "vande", "von", "al", "el", "fitz",
+    "la", "le", "du", "st", "san", "bin",
 ];
 
 /// A family name of one word as it is written in two: `obrien`, `o` and `brien`.

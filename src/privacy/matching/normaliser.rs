@@ -135,7 +135,10 @@ impl FromStr for Normaliser {
     type Err = UnknownNormaliser;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| UnknownNormaliser(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|known| known.name() == name)
+            .ok_or_else(|| UnknownNormaliser(name.to_owned()))
     }
 }
 

@@ -14,6 +14,8 @@ const DIGITS_MAX: usize = 20;
 pub(super) const SUFFIX_MIN: usize = 7;
 /// Last digits that are compared where the number has more.
 const SUFFIX_MAX: usize = 9;
+/// Digits of a calling code and an area before the rest of a number.
+const CODES_MAX: usize = 6;
 /// Digits in a row within an id from which its separators may differ from those typed.
 pub(super) const ID_DIGITS_MIN: usize = 3;
 /// Bytes of separators between the characters of an id.
@@ -123,7 +125,7 @@ impl Phone {
         if !digits.ends_with(suffix(&self.national)) {
             return None;
         }
-        let loose = first.touches_letter_before || last.touches_letter_behind;
+        let loose = first.touches_letter_before || last.touches_letter_behind || first.is_abroad;
         let rule = if self.international.iter().any(|form| form == digits) {
             Rule::PhoneInternational
         } else if self.local.iter().any(|form| form == digits) {
@@ -132,7 +134,8 @@ impl Phone {
             // All of a subscriber's number without its area, or as many of the last digits as count.
             let length = self.national.len().min(SUFFIX_MAX);
             let enough = length >= SUFFIX_MIN
-                && (digits.ends_with(&self.national[self.national.len() - length..]) || self.national.ends_with(digits));
+                && (digits.ends_with(&self.national[self.national.len() - length..])
+                    || self.national.ends_with(digits));
             // Only from the first digits on: what stands before may be a year or another number.
             if !enough || first.joined {
                 return None;
@@ -150,6 +153,8 @@ struct Group {
     end: usize,
     /// Whether only separators of numbers stand between the group before and this one.
     joined: bool,
+    /// Whether a calling code stands before it that the number would have to have.
+    is_abroad: bool,
     touches_letter_before: bool,
     touches_letter_behind: bool,
 }
@@ -158,6 +163,8 @@ fn groups(text: &[u8]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
     let mut at = 0;
+    // Digits since a plus sign.
+    let mut coded: Option<usize> = None;
     while at < text.len() {
         if !text[at].is_ascii_digit() {
             at += 1;
@@ -171,10 +178,21 @@ fn groups(text: &[u8]) -> Vec<Group> {
             let between = &text[before.end..start];
             between.len() <= GROUP_GAP_MAX && between.iter().all(|byte| is_group_gap(*byte))
         });
+        let plus = start.checked_sub(1).is_some_and(|before| text[before] == b'+');
+        coded = if !joined {
+            plus.then_some(0)
+        } else if plus {
+            Some(0)
+        } else {
+            coded
+        };
+        let is_abroad = coded.is_some_and(|digits| (1..=CODES_MAX).contains(&digits));
+        coded = coded.map(|digits| digits + at - start);
         groups.push(Group {
             start,
             end: at,
             joined,
+            is_abroad,
             touches_letter_before: letter(start.checked_sub(1).map(|at| &text[at])),
             touches_letter_behind: letter(text.get(at)),
         });
@@ -233,7 +251,11 @@ impl Ids {
                 if at < from {
                     continue;
                 }
-                let end = if id.loose { loose_end(text, at, id.text.as_bytes()) } else { strict_end(text, at, id.text.as_bytes()) };
+                let end = if id.loose {
+                    loose_end(text, at, id.text.as_bytes())
+                } else {
+                    strict_end(text, at, id.text.as_bytes())
+                };
                 let Some(end) = end.filter(|_| is_apart(&folded.text, at, id.loose)) else { continue };
                 if ends_apart(&folded.text, end, id.loose) {
                     found.push(Raw { identifier: id.identifier, rule: id.rule, start: at, end });

@@ -122,7 +122,8 @@ impl Prefilter {
         }
         // The parts of such a name may stand in two fields, wherever it is divided: of three
         // letters or more, two are then next to each other.
-        let letters: Vec<Vec<u8>> = syllables(&anchor.text).into_iter().map(|letter| reduced(&letter)).collect();
+        let letters: Vec<Vec<u8>> =
+            syllables(&anchor.text).into_iter().map(|letter| reduced(&letter)).collect();
         let pairs: Vec<Vec<u8>> = if letters.len() < 3 {
             letters.iter().take(1).cloned().collect()
         } else {
@@ -212,8 +213,8 @@ impl Prefilter {
             return true;
         }
         let Some(search) = &self.search else { return false };
-        // Pairs of names of which the second one was not found: not looked for again.
-        let mut missing = vec![false; self.pairs.len()];
+        // Names of pairs that are nowhere near in this text: not looked for again.
+        let mut missing = vec![[false; 2]; self.pairs.len()];
         let mut from = 0;
         while let Some(hit) = search.find(&text[from..]) {
             let at = from + hit.start();
@@ -228,28 +229,29 @@ impl Prefilter {
         false
     }
 
-    fn passes(&self, entry: &Entry, text: &[u8], at: usize, missing: &mut [bool]) -> bool {
+    fn passes(&self, entry: &Entry, text: &[u8], at: usize, missing: &mut [[bool; 2]]) -> bool {
         let end = at + entry.text.len();
         match &entry.check {
             Check::Word { begins, ends } => {
                 let part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-                !(*begins && part(at.checked_sub(1).map(|at| &text[at]))) && !(*ends && part(text.get(end)))
+                let in_word = *begins && part(at.checked_sub(1).map(|at| &text[at]));
+                !(in_word || *ends && part(text.get(end)))
             }
             Check::WithAny(others) => others.iter().any(|other| memmem::find(text, other).is_some()),
             Check::WithAll(others) => others.iter().all(|other| memmem::find(text, other).is_some()),
             Check::Near(index) => {
-                if missing[*index] {
-                    return false;
-                }
                 let (start, end) = word_around(text, at, end);
                 let Ok(word) = std::str::from_utf8(&text[start..end]) else { return true };
                 let pair = &self.pairs[*index];
-                if !pair.has_near(word) {
-                    return false;
-                }
-                let found = words(text).any(|other| pair.is_near_other(word, other));
-                missing[*index] = !found && pair.is_near_both(word);
-                found
+                (0..2).any(|one| {
+                    let other = 1 - one;
+                    if missing[*index][other] || !pair.is_near(one, word) {
+                        return false;
+                    }
+                    let found = words(text).any(|word| pair.is_near(other, word));
+                    missing[*index][other] = !found;
+                    found
+                })
             }
         }
     }
@@ -266,7 +268,8 @@ fn word_around(text: &[u8], start: usize, end: usize) -> (usize, usize) {
 }
 
 fn words(text: &[u8]) -> impl Iterator<Item = &str> {
-    text.split(|byte| !is_word_byte(*byte)).filter_map(|word| std::str::from_utf8(word).ok().filter(|word| !word.is_empty()))
+    text.split(|byte| !is_word_byte(*byte))
+        .filter_map(|word| std::str::from_utf8(word).ok().filter(|word| !word.is_empty()))
 }
 
 /// Letters with the marks and vowels that belong to them: what a name can be divided into.
@@ -355,7 +358,9 @@ fn ascii_length(bytes: &[u8]) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let mut length = 0;
     for chunk in bytes.chunks_exact(8) {
-        let word = u64::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
+        let word = u64::from_le_bytes([
+            chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
+        ]);
         let high = word & HIGH;
         if high != 0 {
             return length + (high.trailing_zeros() / 8) as usize;

@@ -70,7 +70,12 @@ fn weight(channel: Channel) -> f64 {
         | Channel::Relationship
         | Channel::PdfProperties
         | Channel::OfficeProperties => 1.0,
-        Channel::RichText | Channel::Alt | Channel::AssetAlt | Channel::Table | Channel::Link | Channel::LinkText => 0.8,
+        Channel::RichText
+        | Channel::Alt
+        | Channel::AssetAlt
+        | Channel::Table
+        | Channel::Link
+        | Channel::LinkText => 0.8,
         Channel::Slug | Channel::Integration | Channel::Repository | Channel::Embed => 0.4,
         _ => 0.6,
     }

@@ -100,60 +100,66 @@ pub(super) fn coarse(plain: &str) -> String {
     out
 }
 
+/// How letters of Latin spellings are read, longest first. The first reading of each is the likeliest.
+const RULES: [(&str, &[&str]); 42] = [
+    ("schtsch", &["s"]),
+    ("shch", &["s"]),
+    ("tsch", &["c"]),
+    ("sch", &["s", "z"]),
+    ("tch", &["c"]),
+    ("iya", &["ia"]),
+    ("iia", &["ia"]),
+    ("ija", &["ia"]),
+    ("szcz", &["s"]),
+    ("zh", &["z"]),
+    ("kh", &["h"]),
+    ("ch", &["c", "h"]),
+    ("cz", &["c"]),
+    ("sz", &["s"]),
+    ("rz", &["r"]),
+    ("sh", &["s"]),
+    ("ts", &["c"]),
+    ("tz", &["c"]),
+    ("ya", &["a"]),
+    ("ja", &["a"]),
+    ("yu", &["u"]),
+    ("ju", &["u"]),
+    ("ye", &["e"]),
+    ("je", &["e"]),
+    ("yo", &["e", "o"]),
+    ("jo", &["e", "o"]),
+    ("ia", &["a", "ia"]),
+    ("iu", &["u", "iu"]),
+    ("ie", &["e", "ie"]),
+    ("ph", &["f"]),
+    ("th", &["th", "t"]),
+    ("ou", &["ou", "u"]),
+    ("ks", &["ks", "x"]),
+    ("ff", &["f", "ff"]),
+    ("w", &["v"]),
+    ("y", &["i", "u"]),
+    ("j", &["i", "z"]),
+    ("c", &["c", "k"]),
+    ("z", &["z", "c"]),
+    ("b", &["b", "v", "mp"]),
+    ("v", &["v", "u"]),
+    ("x", &["x", "ks"]),
+];
+
 /// Readings of a word in Latin letters (folded, without marks) in the coarse form.
 pub(super) fn readings(plain: &str) -> Vec<String> {
-    // Longest first. The first reading of each is the likeliest.
-    const RULES: [(&str, &[&str]); 42] = [
-        ("schtsch", &["s"]),
-        ("shch", &["s"]),
-        ("tsch", &["c"]),
-        ("sch", &["s", "z"]),
-        ("tch", &["c"]),
-        ("iya", &["ia"]),
-        ("iia", &["ia"]),
-        ("ija", &["ia"]),
-        ("szcz", &["s"]),
-        ("zh", &["z"]),
-        ("kh", &["h"]),
-        ("ch", &["c", "h"]),
-        ("cz", &["c"]),
-        ("sz", &["s"]),
-        ("rz", &["r"]),
-        ("sh", &["s"]),
-        ("ts", &["c"]),
-        ("tz", &["c"]),
-        ("ya", &["a"]),
-        ("ja", &["a"]),
-        ("yu", &["u"]),
-        ("ju", &["u"]),
-        ("ye", &["e"]),
-        ("je", &["e"]),
-        ("yo", &["e", "o"]),
-        ("jo", &["e", "o"]),
-        ("ia", &["a", "ia"]),
-        ("iu", &["u", "iu"]),
-        ("ie", &["e", "ie"]),
-        ("ph", &["f"]),
-        ("th", &["th", "t"]),
-        ("ou", &["ou", "u"]),
-        ("ks", &["ks", "x"]),
-        ("ff", &["f", "ff"]),
-        ("w", &["v"]),
-        ("y", &["i", "u"]),
-        ("j", &["i", "z"]),
-        ("c", &["c", "k"]),
-        ("z", &["z", "c"]),
-        ("b", &["b", "v", "mp"]),
-        ("v", &["v", "u"]),
-        ("x", &["x", "ks"]),
-    ];
     let mut rest = plain;
     let mut readings = vec![String::new()];
     // The endings that one adjective of Russian has in Latin letters.
     let mut ending: &[&str] = &[];
-    for (written, read) in
-        [("iy", &["ii"] as &[&str]), ("ij", &["ii"]), ("yi", &["ii"]), ("ii", &["ii"]), ("y", &["ii", "i"]), ("i", &["i", "ii"])]
-    {
+    for (written, read) in [
+        ("iy", &["ii"] as &[&str]),
+        ("ij", &["ii"]),
+        ("yi", &["ii"]),
+        ("ii", &["ii"]),
+        ("y", &["ii", "i"]),
+        ("i", &["i", "ii"]),
+    ] {
         if let Some(stem) = plain.strip_suffix(written)
             && stem.len() > 1
             && !stem.ends_with(['a', 'e', 'o', 'u'])
@@ -201,10 +207,14 @@ pub(super) fn latin(word: &str) -> Vec<String> {
     }
     let greek = word.chars().any(|char| matches!(char, '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}'));
     let mut out = Vec::new();
-    let systems = if greek { GREEK.len() } else { CYRILLIC[0].1.len() };
-    for system in 0..systems {
-        let written = if greek { in_greek_system(word, GREEK[system]) } else { in_cyrillic_system(word, system) };
-        for (ending, other) in [("iy", "y"), ("iy", "i"), ("ii", "y"), ("ii", "i"), ("ij", "y"), ("yy", "y")] {
+    let all: Vec<String> = if greek {
+        GREEK.iter().map(|system| in_greek_system(word, system)).collect()
+    } else {
+        (0..CYRILLIC[0].1.len()).map(|system| in_cyrillic_system(word, system)).collect()
+    };
+    for written in all {
+        for (ending, other) in [("iy", "y"), ("iy", "i"), ("ii", "y"), ("ii", "i"), ("ij", "y"), ("yy", "y")]
+        {
             if let Some(stem) = written.strip_suffix(ending) {
                 out.push(format!("{stem}{other}"));
             }
@@ -259,9 +269,40 @@ type GreekSystem = &'static [(&'static str, &'static str)];
 
 /// ELOT 743 with the usual simplifications; with i for υ and h for χ; the classical one.
 const GREEK: [GreekSystem; 3] = [
-    &[("ου", "ou"), ("αυ", "av"), ("ευ", "ev"), ("μπ", "b"), ("ντ", "nt"), ("γγ", "ng"), ("γκ", "gk"), ("χ", "ch"), ("υ", "y")],
-    &[("ου", "ou"), ("αυ", "af"), ("ευ", "ef"), ("μπ", "mp"), ("ντ", "d"), ("γγ", "g"), ("γκ", "g"), ("χ", "h"), ("υ", "i"), ("ξ", "ks")],
-    &[("ου", "u"), ("αυ", "au"), ("ευ", "eu"), ("γγ", "ng"), ("χ", "ch"), ("υ", "y"), ("φ", "ph"), ("η", "e"), ("β", "b")],
+    &[
+        ("ου", "ou"),
+        ("αυ", "av"),
+        ("ευ", "ev"),
+        ("μπ", "b"),
+        ("ντ", "nt"),
+        ("γγ", "ng"),
+        ("γκ", "gk"),
+        ("χ", "ch"),
+        ("υ", "y"),
+    ],
+    &[
+        ("ου", "ou"),
+        ("αυ", "af"),
+        ("ευ", "ef"),
+        ("μπ", "mp"),
+        ("ντ", "d"),
+        ("γγ", "g"),
+        ("γκ", "g"),
+        ("χ", "h"),
+        ("υ", "i"),
+        ("ξ", "ks"),
+    ],
+    &[
+        ("ου", "u"),
+        ("αυ", "au"),
+        ("ευ", "eu"),
+        ("γγ", "ng"),
+        ("χ", "ch"),
+        ("υ", "y"),
+        ("φ", "ph"),
+        ("η", "e"),
+        ("β", "b"),
+    ],
 ];
 
 fn in_greek_system(word: &str, system: GreekSystem) -> String {
@@ -296,7 +337,10 @@ mod tests {
     #[test]
     fn the_spellings_in_use_meet_the_native_word() {
         for (native, written) in [
-            ("чаиковскии", &["tchaikovsky", "chaikovskii", "chaykovskiy", "tschaikowski", "czajkowski"] as &[&str]),
+            (
+                "чаиковскии",
+                &["tchaikovsky", "chaikovskii", "chaykovskiy", "tschaikowski", "czajkowski"] as &[&str],
+            ),
             ("дмитрии", &["dmitry", "dmitri", "dmitriy", "dmitrij"]),
             ("наталья", &["natalya", "natalia", "natalja"]),
             ("юлия", &["yulia", "julia", "yuliya", "iuliia"]),
@@ -305,7 +349,12 @@ mod tests {
             ("χρηστοσ", &["christos", "hristos"]),
         ] {
             for word in written {
-                assert!(readings(word).contains(&coarse(native)), "{word}: {:?} {}", readings(word), coarse(native));
+                assert!(
+                    readings(word).contains(&coarse(native)),
+                    "{word}: {:?} {}",
+                    readings(word),
+                    coarse(native)
+                );
             }
         }
     }

@@ -19,17 +19,58 @@ pub struct PersonName {
 
 /// Words before a name that are not part of it. Compared without dots, in lower case.
 pub(crate) const TITLES: [&str; 44] = [
-    "dr", "prof", "professor", "mr", "mrs", "ms", "miss", "mx", "sir", "dame", "lord", "lady", "rev", "hon", "herr",
-    "frau", "hr", "fr", "dipl", "ing", "mag", "med", "phil", "rer", "nat", "jur", "hc", "phd", "md", "msc", "bsc", "ma",
-    "mme", "mlle", "madame", "monsieur", "sr", "sra", "don", "dona", "señor", "señora", "pan", "pani",
+    "dr",
+    "prof",
+    "professor",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "sir",
+    "dame",
+    "lord",
+    "lady",
+    "rev",
+    "hon",
+    "herr",
+    "frau",
+    "hr",
+    "fr",
+    "dipl",
+    "ing",
+    "mag",
+    "med",
+    "phil",
+    "rer",
+    "nat",
+    "jur",
+    "hc",
+    "phd",
+    "md",
+    "msc",
+    "bsc",
+    "ma",
+    "mme",
+    "mlle",
+    "madame",
+    "monsieur",
+    "sr",
+    "sra",
+    "don",
+    "dona",
+    "señor",
+    "señora",
+    "pan",
+    "pani",
 ];
 
 /// Words between given and family name that are often left out. Compared without dots, in lower
 /// case, without marks.
 pub(crate) const PARTICLES: [&str; 46] = [
-    "von", "vom", "zu", "zum", "zur", "van", "den", "der", "des", "de", "del", "della", "dello", "delle", "di", "da",
-    "das", "do", "dos", "du", "la", "le", "les", "los", "las", "lo", "ten", "ter", "te", "el", "al", "ul", "bin", "ibn",
-    "bint", "ben", "bar", "abu", "af", "av", "d", "l", "y", "e", "i", "of",
+    "von", "vom", "zu", "zum", "zur", "van", "den", "der", "des", "de", "del", "della", "dello", "delle",
+    "di", "da", "das", "do", "dos", "du", "la", "le", "les", "los", "las", "lo", "ten", "ter", "te", "el",
+    "al", "ul", "bin", "ibn", "bint", "ben", "bar", "abu", "af", "av", "d", "l", "y", "e", "i", "of",
 ];
 
 /// Words after a name.
@@ -82,7 +123,10 @@ impl PersonName {
             Some((last, rest)) if rest.len() > 1 && SUFFIXES.contains(&bare(last).as_str()) => rest.to_vec(),
             _ => words,
         };
-        if words.iter().all(|word| word.chars().all(|char| is_unspaced_letter(char) || "・·=＝".contains(char))) {
+        if words
+            .iter()
+            .all(|word| word.chars().all(|char| is_unspaced_letter(char) || "・·=＝".contains(char)))
+        {
             return Self::unspaced(&words);
         }
         let Some((last, before)) = words.split_last() else { return Err(SubjectError::NoLetters) };
@@ -106,8 +150,12 @@ impl PersonName {
         let (given, family) = match words {
             [one] => (Vec::new(), vec![(*one).to_owned()]),
             // Foreign names in katakana keep their own order.
-            [given @ .., family] if katakana => (given.iter().map(ToString::to_string).collect(), vec![(*family).to_owned()]),
-            [family, given @ ..] => (given.iter().map(ToString::to_string).collect(), vec![(*family).to_owned()]),
+            [given @ .., family] if katakana => {
+                (given.iter().map(ToString::to_string).collect(), vec![(*family).to_owned()])
+            }
+            [family, given @ ..] => {
+                (given.iter().map(ToString::to_string).collect(), vec![(*family).to_owned()])
+            }
             [] => return Err(SubjectError::NoLetters),
         };
         let warnings = if whole.chars().count() < 3 { vec![Warning::ShortName] } else { Vec::new() };
@@ -117,7 +165,10 @@ impl PersonName {
     /// A name whose parts are known; one of them may be empty.
     pub(super) fn from_parts(given: &str, family: &str) -> Result<(Self, Vec<Warning>), SubjectError> {
         let words = |text: &str| -> Vec<String> {
-            text.split_whitespace().filter(|word| !is_title(word)).map(|word| word.trim_matches([',', ';']).to_owned()).collect()
+            text.split_whitespace()
+                .filter(|word| !is_title(word))
+                .map(|word| word.trim_matches([',', ';']).to_owned())
+                .collect()
         };
         let (mut given, mut family) = (words(given), words(family));
         let mut particles = Vec::new();
@@ -134,7 +185,11 @@ impl PersonName {
             // One name of however many words, as of musicians and in Java.
             family.extend(given.pop());
         }
-        let letters: usize = family.iter().chain(&given).map(|word| word.chars().filter(|char| char.is_alphabetic()).count()).sum();
+        let letters: usize = family
+            .iter()
+            .chain(&given)
+            .map(|word| word.chars().filter(|char| char.is_alphabetic()).count())
+            .sum();
         let dense = family.iter().any(|word| word.chars().any(is_unspaced_letter));
         if letters == 0 || (letters < 2 && !dense) {
             return Err(SubjectError::NoLetters);
@@ -175,7 +230,8 @@ fn is_title(word: &str) -> bool {
 
 fn is_particle(word: &str) -> bool {
     // A capital alone is an initial: `E.`, not the Portuguese `e`.
-    PARTICLES.contains(&bare(word).as_str()) && !(bare(word).chars().count() == 1 && word.starts_with(char::is_uppercase))
+    PARTICLES.contains(&bare(word).as_str())
+        && !(bare(word).chars().count() == 1 && word.starts_with(char::is_uppercase))
 }
 
 fn is_unspaced_letter(char: char) -> bool {

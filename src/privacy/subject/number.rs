@@ -41,20 +41,65 @@ pub struct IdNumber {
 /// Countries of the European Economic Area, and those that share much content with them; a number
 /// of another is typed with its `+`.
 const COUNTRIES: [(&str, &str); 52] = [
-    ("AT", "43"), ("AU", "61"), ("BE", "32"), ("BG", "359"), ("BR", "55"), ("CA", "1"), ("CH", "41"), ("CN", "86"),
-    ("CY", "357"), ("CZ", "420"), ("DE", "49"), ("DK", "45"), ("EE", "372"), ("EG", "20"), ("ES", "34"), ("FI", "358"),
-    ("FR", "33"), ("GB", "44"), ("GR", "30"), ("HR", "385"), ("HU", "36"), ("IE", "353"), ("IL", "972"), ("IN", "91"),
-    ("IS", "354"), ("IT", "39"), ("JP", "81"), ("KR", "82"), ("LI", "423"), ("LT", "370"), ("LU", "352"), ("LV", "371"),
-    ("MA", "212"), ("MT", "356"), ("MX", "52"), ("NL", "31"), ("NO", "47"), ("NZ", "64"), ("PL", "48"), ("PT", "351"),
-    ("RO", "40"), ("RS", "381"), ("RU", "7"), ("SE", "46"), ("SI", "386"), ("SK", "421"), ("TR", "90"), ("UA", "380"),
-    ("US", "1"), ("VN", "84"), ("ZA", "27"), ("UK", "44"),
+    ("AT", "43"),
+    ("AU", "61"),
+    ("BE", "32"),
+    ("BG", "359"),
+    ("BR", "55"),
+    ("CA", "1"),
+    ("CH", "41"),
+    ("CN", "86"),
+    ("CY", "357"),
+    ("CZ", "420"),
+    ("DE", "49"),
+    ("DK", "45"),
+    ("EE", "372"),
+    ("EG", "20"),
+    ("ES", "34"),
+    ("FI", "358"),
+    ("FR", "33"),
+    ("GB", "44"),
+    ("GR", "30"),
+    ("HR", "385"),
+    ("HU", "36"),
+    ("IE", "353"),
+    ("IL", "972"),
+    ("IN", "91"),
+    ("IS", "354"),
+    ("IT", "39"),
+    ("JP", "81"),
+    ("KR", "82"),
+    ("LI", "423"),
+    ("LT", "370"),
+    ("LU", "352"),
+    ("LV", "371"),
+    ("MA", "212"),
+    ("MT", "356"),
+    ("MX", "52"),
+    ("NL", "31"),
+    ("NO", "47"),
+    ("NZ", "64"),
+    ("PL", "48"),
+    ("PT", "351"),
+    ("RO", "40"),
+    ("RS", "381"),
+    ("RU", "7"),
+    ("SE", "46"),
+    ("SI", "386"),
+    ("SK", "421"),
+    ("TR", "90"),
+    ("UA", "380"),
+    ("US", "1"),
+    ("VN", "84"),
+    ("ZA", "27"),
+    ("UK", "44"),
 ];
 
 /// Calling codes of two digits; 1 and 7 have one, all others three (ITU-T E.164, annex).
 const TWO_DIGITS: [&str; 44] = [
-    "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51",
-    "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84", "86", "90",
-    "91", "92", "93", "94", "95", "98",
+    "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48",
+    "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81",
+    "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
 ];
 
 impl PhoneNumber {
@@ -68,7 +113,11 @@ impl PhoneNumber {
         // In `+49 (0)30` the zero is not dialled from abroad.
         let international = number.trim_start().starts_with('+') || number.trim_start().starts_with("00");
         let number = if international { number.replace("(0)", "") } else { number.to_owned() };
-        let digits: String = number.chars().filter_map(|char| char.to_digit(10)).filter_map(|digit| char::from_digit(digit, 10)).collect();
+        let digits: String = number
+            .chars()
+            .filter_map(|char| char.to_digit(10))
+            .filter_map(|digit| char::from_digit(digit, 10))
+            .collect();
         let digits = if number.trim_start().starts_with("00") { digits[2..].to_owned() } else { digits };
         if !(5..=15).contains(&digits.len()) {
             return Err(SubjectError::NotAPhone);
@@ -149,12 +198,16 @@ impl IdNumber {
 
 /// ISO 13616: the first four characters moved to the end, letters as two digits, modulo 97 is 1.
 fn is_iban(text: &str) -> bool {
-    let characters: Vec<u32> =
-        text.chars().filter(|char| !char.is_whitespace() && *char != '-').filter_map(|char| char.to_digit(36)).collect();
+    let characters: Vec<u32> = text
+        .chars()
+        .filter(|char| !char.is_whitespace() && *char != '-')
+        .filter_map(|char| char.to_digit(36))
+        .collect();
     let all = text.chars().filter(|char| !char.is_whitespace() && *char != '-').count();
     if characters.len() != all || !(15..=34).contains(&all) {
         return false;
     }
     let rotated = characters[4..].iter().chain(&characters[..4]);
-    rotated.fold(0, |rest, value| (if *value < 10 { rest * 10 + value } else { rest * 100 + value }) % 97) == 1
+    rotated.fold(0, |rest, value| (if *value < 10 { rest * 10 + value } else { rest * 100 + value }) % 97)
+        == 1
 }
