@@ -6,10 +6,12 @@
 //! | [`passage`] | the unit of a search: a piece of text and where it stood |
 //! | [`channels`] | every item that can hold personal data, read into passages |
 //! | [`matching`] | a known person found in passages, with the evidence for it |
+//! | [`search`] | the pass over everything that a vault holds |
 //! | [`classification`] | what each field of a repository may hold of people |
 
 pub mod channels;
 pub mod classification;
 pub mod matching;
 pub mod passage;
+pub mod search;
 pub mod subject;

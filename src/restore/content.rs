@@ -115,7 +115,7 @@ impl<'a> OpenSnapshot<'a> {
 }
 
 /// Loads a space after its ledger was found to hold every entry that any snapshot names.
-pub(super) async fn open_space(vault: &Vault, snapshots: &Snapshots, name: &Name) -> Result<Space> {
+pub(crate) async fn open_space(vault: &Vault, snapshots: &Snapshots, name: &Name) -> Result<Space> {
     let ledger = Ledger::load(vault, name).await?;
     let manifests = snapshots.iter().map(|snapshot| &snapshot.manifest);
     let named = manifests.filter(|manifest| manifest.space == *name).flat_map(|manifest| &manifest.ledger);

@@ -30,7 +30,7 @@ mod target;
 mod text;
 
 pub use cat::{Found, cat};
-pub(crate) use content::{Losses, Watch};
+pub(crate) use content::{Losses, Watch, open_space};
 pub use content::{OpenSnapshot, is_damage};
 pub use error::{RestoreError, RestoreErrorKind, Result};
 pub use export::{ExportOptions, ExportReport, export};

@@ -16,7 +16,7 @@ use super::blocks::{self, BLOCK, Blocks};
 use super::envelope::{self, HeaderError, PayloadKey};
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
-use super::index::{Location, Pack, PackNumber};
+use super::index::{Index, Location, Pack, PackNumber};
 use super::open::Vault;
 use super::pack::{EntryName, ItemData, RAW_FRAME_MAX, read_entry_header};
 use super::replica::Replica;
@@ -66,6 +66,11 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn sparing(self) -> Self {
         Self { sparing: true, ..self }
+    }
+
+    /// What is known of where items are.
+    pub fn index(&self) -> &Index {
+        &self.space.index
     }
 
     /// Reads one item: in memory when small, else in an anonymous temporary file.

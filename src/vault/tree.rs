@@ -185,7 +185,12 @@ pub async fn all_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<I
     Ok(all)
 }
 
-async fn leaf_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<ItemId>> {
+/// Returns the ids of the pages that hold the entries of a tree, in order.
+///
+/// # Errors
+///
+/// As [`read_all`].
+pub async fn leaf_pages(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<ItemId>> {
     let mut level = vec![root.root];
     for _ in 1..levels(root)? {
         level = children(source, &level, root).await?;
@@ -237,6 +242,17 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     Ok(entries.into_iter().find(|entry| entry.path() == path))
 }
 
+/// Returns the entries of a page.
+///
+/// # Errors
+///
+/// [`ErrorKind::Integrity`] for a line that is none.
+pub fn parse_page<E: Entry>(bytes: &[u8], page: ItemId) -> Result<Vec<E>> {
+    let mut entries = Vec::new();
+    parse_into(bytes, page, &mut entries)?;
+    Ok(entries)
+}
+
 /// Adds the lines of a page to `entries`.
 ///
 /// # Errors
@@ -256,7 +272,7 @@ pub(super) fn parse_into<E: DeserializeOwned>(
     Ok(())
 }
 
-pub(super) fn disorder(page: ItemId, why: &str) -> VaultError {
+pub(crate) fn disorder(page: ItemId, why: &str) -> VaultError {
     VaultError::new(ErrorKind::Integrity, format!("catalog page {page} is damaged: {why}"))
         .hint("run `prismvault verify --full` to see which snapshots it concerns")
 }

@@ -27,6 +27,11 @@ pub enum Tier {
     E,
 }
 
+impl Tier {
+    /// All of them, strongest first.
+    pub const ALL: [Self; 5] = [Self::A, Self::B, Self::C, Self::D, Self::E];
+}
+
 /// The rule by which something was found. Named in reports, so that decisions can be explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

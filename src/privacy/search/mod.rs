@@ -1,0 +1,184 @@
+//! A person found in everything that a vault holds.
+//!
+//! Every distinct item is read once, however many snapshots it is in, and whether a snapshot still
+//! names it or not: what pruning has not removed yet is held as well. Only then is it looked up in
+//! which snapshots the few items are in which something was found.
+//!
+//! ```text
+//! index        every item of the space
+//!    │         documents, metadata: can it be in there at all? (raw bytes, quick)
+//! pass         files: read and searched at once, as their formats hide their text
+//!    │
+//! places       catalogs, each page once: which items are where, in which snapshots
+//!    │
+//! search       the few that are left: passages, findings
+//! ```
+//!
+//! Invariants: what could not be read or searched is in the report, never dropped. Reports hold masked
+//! excerpts and ids, and are personal data all the same: they are stored for the privacy recipients only.
+//! Memory grows with the number of items (an id each) and with what is found; items are read in stretches of
+//! [`Limits::range_bytes`](crate::limits::Limits::range_bytes), one for each processor.
+
+mod live;
+mod pass;
+mod places;
+mod reading;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use live::LiveSource;
+use live::SearchingLive;
+pub use report::{
+    Coverage, FoundItem, KindCount, LivePlace, Not, SearchReport, SearchedRepository, Sighting, Unsearched,
+};
+
+use self::pass::Pass;
+use self::places::Places;
+use self::reading::Reading;
+use super::channels::Bounds;
+use super::matching::{Matcher, Rarity};
+use crate::clock::Timestamp;
+use crate::ids::{ItemId, Name};
+use crate::progress::{Phase, Progress};
+use crate::restore::{Result, Watch, open_space};
+use crate::vault::format::manifest::Manifest;
+use crate::vault::open::Vault;
+use crate::vault::reader::Reader;
+use crate::vault::snapshots::Snapshots;
+use crate::vault::space::Space;
+
+/// How to search.
+#[derive(Clone)]
+pub struct SearchOptions<'a> {
+    /// The repositories; all when empty. A space that one of them is in is read as a whole.
+    pub repositories: Vec<Name>,
+    /// Repositories whose live content is searched as well.
+    pub live: &'a [LiveSource<'a>],
+    /// What reading one item may cost.
+    pub bounds: Bounds,
+    /// Now.
+    pub now: Timestamp,
+    /// Hears how far it is.
+    pub progress: &'a dyn Progress,
+    /// Ends it between two items.
+    pub cancel: CancellationToken,
+}
+
+/// Looks for a person in every snapshot of a vault.
+///
+/// # Errors
+///
+/// Those of the vault when a ledger is not whole, a catalog cannot be read, or the identity that reads
+/// content is not here. An item that cannot be read is a problem of the report.
+pub async fn search(
+    vault: &Vault,
+    snapshots: &Snapshots,
+    matcher: Arc<Matcher>,
+    options: SearchOptions<'_>,
+) -> Result<SearchReport> {
+    vault.require_content_identity()?;
+    let watch = Watch { phase: Phase::Search, progress: options.progress, cancel: &options.cancel };
+    let wanted: BTreeSet<&Name> = options.repositories.iter().collect();
+    let is_wanted = |name: &Name| wanted.is_empty() || wanted.contains(name);
+    let mut spaces: BTreeMap<&Name, Vec<&Manifest>> = BTreeMap::new();
+    for repository in snapshots.repositories().filter(|name| is_wanted(name)) {
+        let lists = snapshots.access_lists(repository);
+        for snapshot in snapshots.of(repository).iter().chain(lists) {
+            spaces.entry(&snapshot.manifest.space).or_default().push(&snapshot.manifest);
+        }
+    }
+    let mut report = SearchReport::begin(options.now);
+    report.coverage.problems.extend(snapshots.unreadable.iter().cloned());
+    let mut rarity = Rarity::default();
+    for (name, manifests) in &spaces {
+        let space = open_space(vault, snapshots, name).await?;
+        let of_space =
+            OneSpace { vault, space: &space, manifests, matcher: &matcher, bounds: &options.bounds, watch };
+        of_space.search(&mut report, &mut rarity).await?;
+    }
+    for source in options.live {
+        let (bounds, key) = (&options.bounds, vault.item_key()?);
+        let live = SearchingLive { source, matcher: &matcher, bounds, key, watch };
+        live.search(&mut report, &mut rarity).await?;
+    }
+    report.finish(&rarity);
+    Ok(report)
+}
+
+/// One space that is searched.
+struct OneSpace<'a> {
+    vault: &'a Vault,
+    space: &'a Space,
+    manifests: &'a [&'a Manifest],
+    matcher: &'a Arc<Matcher>,
+    bounds: &'a Bounds,
+    watch: Watch<'a>,
+}
+
+impl OneSpace<'_> {
+    async fn search(&self, report: &mut SearchReport, rarity: &mut Rarity) -> Result<()> {
+        let reader = Reader::new(self.vault, self.space);
+        let pass = Pass::run(&reader, self.matcher, self.bounds, self.watch).await?;
+        report.coverage.items += pass.items;
+        report.coverage.bytes += pass.bytes;
+        rarity.count_others(pass.items - pass.candidates.len() as u64 - pass.files.len() as u64);
+        let wanted = pass
+            .candidates
+            .iter()
+            .copied()
+            .chain(pass.files.keys().copied())
+            .chain(pass.unread.keys().copied());
+        let places = Places::find(&reader, self.manifests, wanted.collect(), self.watch).await?;
+        report.coverage.add_snapshots(self.manifests);
+        let mut readings: HashMap<ItemId, Reading> = pass.files;
+        self.read_candidates(&reader, pass.candidates, &places, &mut readings, report).await?;
+        for (item, error) in pass.unread {
+            report.coverage.not_read(places.of(&item), &item, error);
+        }
+        let mut readings: Vec<(ItemId, Reading)> = readings.into_iter().collect();
+        readings.sort_by_key(|(item, _)| *item);
+        for (item, reading) in readings {
+            rarity.count(&reading.findings);
+            report.take(&self.space.name, item, reading, places.of(&item));
+        }
+        Ok(())
+    }
+
+    /// Reads the items that may hold the person, now as what their paths say they are.
+    async fn read_candidates(
+        &self,
+        reader: &Reader<'_>,
+        candidates: Vec<ItemId>,
+        places: &Places,
+        readings: &mut HashMap<ItemId, Reading>,
+        report: &mut SearchReport,
+    ) -> Result<()> {
+        reader
+            .for_each_batch(candidates, async |batch| {
+                self.watch.check_cancelled()?;
+                let mut items = Vec::with_capacity(batch.len());
+                for (item, data) in batch {
+                    match data {
+                        Ok(data) => items.push((item, data, places.path_of(&item).map(str::to_owned))),
+                        Err(error) => report.coverage.not_read(places.of(&item), &item, error.to_string()),
+                    }
+                }
+                let (matcher, bounds) = (Arc::clone(self.matcher), self.bounds.clone());
+                let read = tokio::task::spawn_blocking(move || {
+                    items
+                        .into_iter()
+                        .map(|(item, data, path)| {
+                            (item, Reading::of(data, path.as_deref(), &matcher, &bounds))
+                        })
+                        .collect::<Vec<_>>()
+                });
+                readings.extend(read.await.expect("reading items does not panic"));
+                Ok(())
+            })
+            .await
+    }
+}
