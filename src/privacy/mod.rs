@@ -3,5 +3,9 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`passage`] | the unit of a search: a piece of text and where it stood |
+//! | [`right`] | what a person can ask for |
+//! | [`rules`] | until when a request must be answered, by which law, and why |
 
 pub mod passage;
+pub mod right;
+pub mod rules;
