@@ -2,10 +2,12 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
+//! | [`case`] | a request as the events that happened to it, and what may happen next |
 //! | [`passage`] | the unit of a search: a piece of text and where it stood |
 //! | [`right`] | what a person can ask for |
 //! | [`rules`] | until when a request must be answered, by which law, and why |
 
+pub mod case;
 pub mod passage;
 pub mod right;
 pub mod rules;
