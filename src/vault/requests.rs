@@ -30,6 +30,7 @@ use super::format::{VERSION, to_json};
 use super::layout;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
+use super::signed::Candidate;
 use crate::clock::rfc3339;
 use crate::ids::{CaseId, Digest};
 use crate::progress::Problem;
@@ -114,9 +115,13 @@ pub async fn summaries(vault: &Vault) -> Result<(Vec<RequestSummary>, Vec<Proble
 
 async fn newest_summary(vault: &Vault, case: &CaseId, numbers: BTreeSet<u32>) -> Result<RequestSummary> {
     for n in numbers.into_iter().rev() {
-        // A file that nobody trusted signed is none; anybody may have put it there.
-        if let Some(newest) = read_number(vault, case, n).await?.into_iter().min_by_key(Stored::age) {
-            return newest.summary(vault);
+        let key = layout::request(case, n);
+        // Any good copy will do, and one that was read before is in the cache.
+        match vault.read_candidate(&key, KIND, ROLES).await {
+            Ok(candidate) => return stored(candidate, case, n)?.summary(vault),
+            // A file that nobody trusted signed is none; anybody may have put it there.
+            Err(error) if error.kind == ErrorKind::NotTrusted => {}
+            Err(error) => return Err(error),
         }
     }
     Err(damaged(case, "no file of it is signed by a key that may"))
@@ -195,23 +200,23 @@ fn row_of(vault: &Vault, case: &CaseId, mut by_number: Vec<(u32, Vec<Stored>)>) 
 async fn read_number(vault: &Vault, case: &CaseId, n: u32) -> Result<Vec<Stored>> {
     let key = layout::request(case, n);
     let candidates = vault.read_variants(&key, KIND, ROLES).await;
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let file: RequestFile = serde_json::from_slice(&candidate.bytes)
-                .map_err(|error| VaultError::damaged(&key, &"a replica", error))?;
-            if file.case != *case || file.n != n || file.format != VERSION {
-                return Err(VaultError::damaged(&key, &"a replica", "it is of another place in the row"));
-            }
-            Ok(Stored {
-                digest: Digest::of(&candidate.bytes),
-                bytes: candidate.bytes.to_vec(),
-                signature: candidate.signature.to_vec(),
-                is_current: candidate.author.is_current,
-                file,
-            })
-        })
-        .collect()
+    candidates.into_iter().map(|candidate| stored(candidate, case, n)).collect()
+}
+
+fn stored(candidate: Candidate, case: &CaseId, n: u32) -> Result<Stored> {
+    let key = layout::request(case, n);
+    let file: RequestFile = serde_json::from_slice(&candidate.bytes)
+        .map_err(|error| VaultError::damaged(&key, &"a replica", error))?;
+    if file.case != *case || file.n != n || file.format != VERSION {
+        return Err(VaultError::damaged(&key, &"a replica", "it is of another place in the row"));
+    }
+    Ok(Stored {
+        digest: Digest::of(&candidate.bytes),
+        bytes: candidate.bytes.to_vec(),
+        signature: candidate.signature.to_vec(),
+        is_current: candidate.author.is_current,
+        file,
+    })
 }
 
 fn damaged(case: &CaseId, why: &str) -> VaultError {
@@ -449,8 +454,7 @@ impl Stored {
     }
 }
 
-/// Brings every case to the replicas that lack some of it; returns how many files were brought, and
-/// what is wrong.
+/// Brings every case to the replicas that lack some of it; returns what is wrong.
 ///
 /// # Errors
 ///

@@ -220,20 +220,7 @@ fn condition(state: &State, event: &Event) -> Option<String> {
             Some((_, false)) => no("trying again does not help; correct the plan or block the case"),
             Some((_, true)) => None,
         },
-        What::HoldReleased { hold, new_case } => {
-            let hold = usize::try_from(*hold).ok().and_then(|hold| state.holds.get(hold.checked_sub(1)?));
-            match hold {
-                None => no("there is no hold with this number"),
-                Some(hold) if hold.released => no("this hold is released already"),
-                Some(_) if state.stage.is_closed() && new_case.is_none() => {
-                    no("the case is closed, so what was held back needs a new request")
-                }
-                Some(_) if !state.stage.is_closed() && new_case.is_some() => {
-                    no("the case is open, so it goes on itself and needs no new request")
-                }
-                Some(_) => None,
-            }
-        }
+        What::HoldReleased { hold, new_case } => releasing(state, *hold, new_case.is_some()),
         What::Extended { .. } if state.extended => no("it was extended already, and that is possible once"),
         What::Paused { kind: PauseKind::Identity, .. } | What::Resumed { kind: PauseKind::Identity, .. } => {
             no("questions of identity have steps of their own")
@@ -253,6 +240,22 @@ fn condition(state: &State, event: &Event) -> Option<String> {
             no("no day was set until which copies survive")
         }
         _ => None,
+    }
+}
+
+fn releasing(state: &State, hold: u32, makes_request: bool) -> Option<String> {
+    let no = |why: &str| Some(why.to_owned());
+    let hold = usize::try_from(hold).ok().and_then(|hold| state.holds.get(hold.checked_sub(1)?));
+    match hold {
+        None => no("there is no hold with this number"),
+        Some(hold) if hold.released => no("this hold is released already"),
+        Some(_) if state.stage.is_closed() && !makes_request => {
+            no("the case is closed, so what was held back needs a new request")
+        }
+        Some(_) if !state.stage.is_closed() && makes_request => {
+            no("the case is open, so it goes on itself and needs no new request")
+        }
+        Some(_) => None,
     }
 }
 
