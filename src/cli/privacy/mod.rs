@@ -19,13 +19,14 @@ mod show;
 
 use super::error::CommandError;
 use super::record::Effect;
+use super::session::IdentityOptions;
 use super::{Context, Outcome};
 
 /// Arguments of `privacy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    overview: overview::Args,
+    identity: IdentityOptions,
     #[command(subcommand)]
     command: Option<PrivacyCommand>,
 }
@@ -92,7 +93,7 @@ impl Args {
 ///
 /// Those of the subcommand.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    let Some(command) = args.command else { return overview::run(args.overview, context).await };
+    let Some(command) = args.command else { return overview::run(args.identity, context).await };
     match command {
         PrivacyCommand::Open(args) => open::run(args, context).await,
         PrivacyCommand::List(args) => list::run(args, context).await,

@@ -14,13 +14,6 @@ use crate::privacy::store::{StoredCase, load_all, summary_of};
 use crate::progress::Problem;
 use crate::vault::requests::require_recipients;
 
-/// Options of the overview.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(flatten)]
-    identity: IdentityOptions,
-}
-
 #[derive(Serialize)]
 struct Report {
     open: Vec<Shown>,
@@ -29,8 +22,8 @@ struct Report {
     problems: Vec<Problem>,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    let session = Session::open(context, &args.identity).await?;
+pub(super) async fn run(identity: IdentityOptions, context: &Context) -> Result<Outcome, CommandError> {
+    let session = Session::open(context, &identity).await?;
     let (cases, problems) = load_all(&session.vault).await?;
     let today = session.vault.now().date_naive();
     let (open, closed): (Vec<StoredCase>, Vec<StoredCase>) =
