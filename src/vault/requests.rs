@@ -473,6 +473,47 @@ pub async fn bring_all(vault: &Vault) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
+/// Checks the copy of each file of each case on each live replica; returns replica, key, and what is
+/// wrong. Where a case is not whole on all replicas together the replica is empty.
+///
+/// # Errors
+///
+/// When no replica could be listed.
+pub async fn check_copies(vault: &Vault) -> Result<Vec<(String, String, VaultError)>> {
+    let mut wrong = Vec::new();
+    for case in cases(vault).await? {
+        let row = match load(vault, &case).await {
+            Ok(Some(row)) => row,
+            Ok(None) => continue,
+            Err(error) => {
+                wrong.push((String::new(), format!("{}/{case}", layout::REQUESTS), error));
+                continue;
+            }
+        };
+        for stored in &row.files {
+            for replica in vault.replicas.live() {
+                let key = &stored.file.key;
+                if let Err(error) = vault.check_request_on(replica, key).await {
+                    wrong.push((replica.name.clone(), key.clone(), error));
+                }
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+impl Vault {
+    /// Checks the copy of a file of a case on one replica.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; `NotFound` of the store when this replica does not hold it.
+    pub(super) async fn check_request_on(&self, replica: &Replica, key: &str) -> Result<()> {
+        // One by a key that was retired since is read as well.
+        self.read_signed_on(replica, key, KIND, &self.former_signers(ROLES)).await.map(drop)
+    }
+}
+
 /// Checks that somebody can read cases at all, before one is opened.
 ///
 /// # Errors

@@ -352,6 +352,45 @@ async fn damage_is_noticed_and_two_who_write_at_once_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_rotate_and_cases_stay_readable() {
+    let office = Office::new();
+    let case = office.open(&["--right", "access"]);
+    office.place.expect(0, &["keys", "rotate", "--privacy", "--yes"]);
+    let new_only = office.run(2, &["show", &case]);
+    assert!(new_only.stderr.contains("prismvault privacy rewrap"), "{new_only:?}");
+    let retired = fs::read_dir(office.place.path()).unwrap().map(|entry| entry.unwrap().path());
+    let retired = retired.filter(|path| path.to_string_lossy().contains("anna.txt.retired-"));
+    let retired: Vec<String> = retired.map(|path| path.to_string_lossy().into_owned()).collect();
+    office.run(0, &["rewrap", "--identity", &retired[0]]);
+    office.run(0, &["show", &case]);
+    office.place.expect(0, &["keys", "rotate", "--privacy-signing", "--yes"]);
+    office.run(0, &["note", &case, "by the new key"]);
+    let shown = office.run(0, &["show", &case]);
+    assert!(!shown.stderr.contains("trusted no longer"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_finds_a_damaged_entry_and_repair_mends_it() {
+    let office = Office::new();
+    office.place.expect(0, &["snapshot"]);
+    let case = office.open(&["--right", "access"]);
+    office.run(0, &["note", &case, "x"]);
+    office.place.expect(0, &["verify"]);
+    let (good, path) =
+        (office.requests("two"), office.place.file("one").join(format!("requests/{case}/1.json")));
+    fs::remove_file(&path).unwrap();
+    std::io::Write::write_all(&mut fs::File::create(&path).unwrap(), b"{}").unwrap();
+    fs::remove_file(office.place.file("one").join(format!("requests/{case}/2.json"))).unwrap();
+    // Both are read from the other replica meanwhile.
+    office.run(0, &["show", &case]);
+    let found = office.place.expect(4, &["verify"]);
+    assert!(found.stdout.contains("/1.json") || found.stderr.contains("/1.json"), "{found:?}");
+    office.place.expect(0, &["repair"]);
+    assert_eq!(office.requests("one"), good);
+    office.place.expect(0, &["verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_was_away_gets_what_it_lacks() {
     let office = Office::new();
     let case = office.open(&["--right", "access"]);
