@@ -147,18 +147,7 @@ async fn a_request_goes_from_receipt_to_refusal_and_nothing_of_it_is_readable_ou
         "{people:?}"
     );
 
-    let dry =
-        office.run(0, &["refuse", &case, "--ground", "Art. 12(5)", "--reason", "excessive", "--dry-run"]);
-    assert!(dry.stdout.contains("Would record"), "{dry:?}");
-    let letter = office.run(2, &["letter", &case, "refusal"]);
-    assert!(letter.stderr.contains("--reason") || letter.stderr.contains("--ground"), "{letter:?}");
-    office.run(0, &["refuse", &case, "--ground", "Art. 12(5)", "--reason", "excessive"]);
-    let letter = office.run(0, &["letter", &case, "refusal", "--lang", "fr"]);
-    assert!(letter.stdout.contains("Art. 12(5)") && letter.stdout.contains("excessive"), "{letter:?}");
-    let after = office.run(5, &["close", &case, "--withdrawn", "--reason", "late"]);
-    assert!(after.stderr.contains("refused"), "{after:?}");
-    assert!(office.run(0, &["list"]).stdout.contains("no open cases"));
-    assert!(office.run(0, &["list", "--all"]).stdout.contains(&case));
+    refuse(&office, &case);
 
     // Both replicas hold the same files, and none says who it is.
     let (one, two) = (office.requests("one"), office.requests("two"));
@@ -169,6 +158,22 @@ async fn a_request_goes_from_receipt_to_refusal_and_nothing_of_it_is_readable_ou
         assert!(!text.contains("Mustermann"), "{key}");
     }
     office.place.expect(0, &["audit", "verify"]);
+}
+
+/// Refuses a request, as people do it.
+fn refuse(office: &Office, case: &str) {
+    let dry =
+        office.run(0, &["refuse", case, "--ground", "Art. 12(5)", "--reason", "excessive", "--dry-run"]);
+    assert!(dry.stdout.contains("Would record"), "{dry:?}");
+    let letter = office.run(2, &["letter", case, "refusal"]);
+    assert!(letter.stderr.contains("--reason") || letter.stderr.contains("--ground"), "{letter:?}");
+    office.run(0, &["refuse", case, "--ground", "Art. 12(5)", "--reason", "excessive"]);
+    let letter = office.run(0, &["letter", case, "refusal", "--lang", "fr"]);
+    assert!(letter.stdout.contains("Art. 12(5)") && letter.stdout.contains("excessive"), "{letter:?}");
+    let after = office.run(5, &["close", case, "--withdrawn", "--reason", "late"]);
+    assert!(after.stderr.contains("refused"), "{after:?}");
+    assert!(office.run(0, &["list"]).stdout.contains("no open cases"));
+    assert!(office.run(0, &["list", "--all"]).stdout.contains(case));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,6 +264,29 @@ async fn what_nobody_may_read_cannot_be_opened_and_wrong_words_are_explained() {
     let run = office.run(5, &["open", "--right", "access", "--received", "2999-01-01"]);
     assert!(run.stderr.contains("future"), "{run:?}");
     assert!(office.requests("one").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_has_its_own_check_and_a_hold_ends_once() {
+    let office = Office::new();
+    let (first, second) = (office.open(&["--right", "erasure"]), office.open(&["--right", "erasure"]));
+    let same = ["close", &second, "--duplicate-of", &first, "--reason", "the same letter twice"];
+    let unchecked = office.run(5, &same);
+    assert!(unchecked.stderr.contains("prove"), "the identity of the second was not checked: {unchecked:?}");
+    office.run(0, &["identity", &second, "--verified", "--method", "known address", "--by", "anna"]);
+    office.run(2, &["close", &second, "--duplicate-of", &second, "--reason", "itself"]);
+    office.run(2, &["close", &second, "--duplicate-of", "2026-7K3F9Q", "--reason", "nothing"]);
+    office.run(0, &same);
+    let shown = office.json(&["show", &second]);
+    assert_eq!(shown["state"]["stage"], "duplicate");
+    assert_eq!(shown["events"][1]["who"], "anna");
+
+    // An open case goes on itself when a hold ends.
+    office.run(0, &["hold", &first, "--ground", "Art. 17(3)(e)", "--reason", "a claim"]);
+    office.run(5, &["hold", &first, "--release", "2", "--reason", "no such"]);
+    let released = office.json(&["hold", &first, "--release", "1", "--reason", "over"]);
+    assert!(released.get("new_case").is_none(), "{released}");
+    office.run(5, &["hold", &first, "--release", "1", "--reason", "again"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

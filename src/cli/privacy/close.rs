@@ -1,8 +1,8 @@
 //! `prismvault privacy close`.
 
-use super::desk::{Doing, StepOptions, take};
+use super::desk::{Doing, StepOptions, open_case, take};
 use crate::cli::confirm::parse_reason;
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::{Context, Outcome};
 use crate::ids::CaseId;
 use crate::privacy::case::What;
@@ -34,6 +34,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    if let Some(other) = &args.duplicate_of {
+        if *other == args.step.case {
+            return Err(CommandError::new(ErrorKind::Usage, "a case cannot be a duplicate of itself"));
+        }
+        // That it is there, and can be read.
+        open_case(other, &args.step.identity, context).await?;
+    }
     let what = if let Some(ground) = args.with_retention {
         What::CompletedWithRetention { ground }
     } else if let Some(missing) = args.partly {
@@ -47,5 +54,5 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     } else {
         What::Completed
     };
-    take(&args.step, context, |_, _| Ok(Doing { what, reason: args.reason })).await
+    take(&args.step, context, |_, _, _| Ok(Doing { what, reason: args.reason })).await
 }

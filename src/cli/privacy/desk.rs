@@ -127,21 +127,17 @@ pub(super) async fn open_case(
     Ok((session, stored))
 }
 
-/// Records one step of a case and shows what follows.
+/// Records one step of a case and shows what follows. `build` is told the case, today and who does it.
 pub(super) async fn take(
     options: &StepOptions,
     context: &Context,
-    build: impl FnOnce(&Case, NaiveDate) -> Result<Doing, CommandError>,
+    build: impl FnOnce(&Case, NaiveDate, &str) -> Result<Doing, CommandError>,
 ) -> Result<Outcome, CommandError> {
     let (session, mut stored) = open_case(&options.case, &options.identity, context).await?;
     let now = session.vault.now();
-    let doing = build(&stored.case, now.date_naive())?;
-    let event = Event {
-        at: now,
-        actor: actor(options.by.as_deref(), &session.config),
-        reason: doing.reason,
-        what: doing.what,
-    };
+    let actor = actor(options.by.as_deref(), &session.config);
+    let doing = build(&stored.case, now.date_naive(), &actor)?;
+    let event = Event { at: now, actor, reason: doing.reason, what: doing.what };
     let kind = event.what.kind();
     let case = match options.dry_run {
         true => stored.after(event)?,

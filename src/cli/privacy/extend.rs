@@ -23,7 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    take(&args.step, context, |case, today| {
+    take(&args.step, context, |case, today, _| {
         let told_on = args.told_on.unwrap_or(today);
         let due = case.due();
         if told_on > due.extension_by {

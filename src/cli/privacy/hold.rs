@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         (_, Some(hold)) => release(&args.step, hold, reason, context).await,
         (ground, None) => {
             let what = What::Hold { ground: ground.unwrap_or_default(), item: args.item };
-            take(&args.step, context, |_, _| Ok(Doing { what, reason })).await
+            take(&args.step, context, |_, _, _| Ok(Doing { what, reason })).await
         }
     }
 }

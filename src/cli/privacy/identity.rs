@@ -41,8 +41,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    let by = args.step.by.clone();
-    take(&args.step, context, |_, today| {
+    take(&args.step, context, |_, today, by| {
         let on = args.on.unwrap_or(today);
         if args.ask {
             return Ok(Doing { what: What::IdentityAsked { on }, reason: args.reason });
@@ -50,7 +49,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         let check = IdentityCheck {
             method: args.method.unwrap_or_default(),
             result: args.result,
-            who: args.who.or(by).unwrap_or_else(|| "who recorded it".to_owned()),
+            who: args.who.unwrap_or_else(|| by.to_owned()),
             on,
         };
         let what = if args.failed { What::IdentityFailed(check) } else { What::IdentityVerified(check) };

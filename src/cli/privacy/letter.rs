@@ -124,7 +124,7 @@ async fn sent(
             .hint(format!("prismvault privacy {}", command.replace("CASE", step.case.as_str()))));
         }
     };
-    take(step, context, |_, _| Ok(Doing { what, reason: None })).await
+    take(step, context, |_, _, _| Ok(Doing { what, reason: None })).await
 }
 
 fn path_of(letter: Letter, language: Language) -> PathBuf {

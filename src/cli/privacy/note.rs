@@ -18,5 +18,5 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let text = args.text;
-    take(&args.step, context, |_, _| Ok(Doing { what: What::Note { text }, reason: None })).await
+    take(&args.step, context, |_, _, _| Ok(Doing { what: What::Note { text }, reason: None })).await
 }

@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 /// Records that the person was asked.
 pub(super) async fn pause(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    take(&args.step, context, |case, today| {
+    take(&args.step, context, |case, today, _| {
         if args.reason.is_none() {
             let what = "say with --reason what was asked, and why it cannot go on without";
             return Err(CommandError::new(ErrorKind::Usage, "a pause needs a reason").hint(what));
@@ -46,7 +46,7 @@ pub(super) async fn pause(args: Args, context: &Context) -> Result<Outcome, Comm
 
 /// Records that the person answered.
 pub(super) async fn resume(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    take(&args.step, context, |_, today| {
+    take(&args.step, context, |_, today, _| {
         let on = args.on.unwrap_or(today);
         Ok(Doing { what: What::Resumed { kind: KIND, on }, reason: args.reason })
     })

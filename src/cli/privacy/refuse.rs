@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    take(&args.step, context, |_, today| {
+    take(&args.step, context, |_, today, _| {
         let what = What::Refused { ground: args.ground, told_on: args.told_on.unwrap_or(today) };
         Ok(Doing { what, reason: Some(args.reason) })
     })

@@ -18,5 +18,5 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let reason = Some(args.reason);
-    take(&args.step, context, |_, _| Ok(Doing { what: What::Reopened, reason })).await
+    take(&args.step, context, |_, _, _| Ok(Doing { what: What::Reopened, reason })).await
 }
