@@ -3,11 +3,15 @@
 //! Every id of a vault is a type of its own, so a pack's id cannot be passed where an item's is
 //! wanted. Names that become part of object keys and file paths are checked once, here.
 
+mod case;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+pub use case::CaseId;
 
 /// What [`FromStr`] of an id says about text that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -126,6 +126,9 @@ pub struct Limits {
     pub token_age_advised: Duration,
     /// Time before the end of a token that is worth a warning: long enough for holidays.
     pub token_end_noticed: Duration,
+    /// Time before the answer to a data-subject request is due that is worth a warning: a letter is
+    /// written, looked at by another person and sent.
+    pub request_due_noticed: Duration,
     /// Attempts at a request that only finds out whether something answers: somebody waits.
     pub check_attempts: u32,
 
@@ -339,6 +342,7 @@ impl Default for Limits {
             clock_skew_noticed: Duration::from_secs(30),
             token_age_advised: Duration::from_hours(90 * 24),
             token_end_noticed: Duration::from_hours(14 * 24),
+            request_due_noticed: Duration::from_hours(7 * 24),
             check_attempts: 2,
             copies_in_flight: 16,
             copy_memory_bytes: 32 << 20,

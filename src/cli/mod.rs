@@ -71,6 +71,7 @@ pub mod jobs;
 pub mod keys;
 pub mod list;
 pub mod manual;
+pub mod privacy;
 pub mod prune;
 mod rebuild_index;
 pub mod repair;
@@ -184,6 +185,8 @@ enum Command {
     Accept(accept::Args),
     /// Members and roles of a repository over time, and the access review
     Access(access::Args),
+    /// Data-subject requests: open cases, what is due, and the next command to type
+    Privacy(privacy::Args),
     /// Let snapshots go that no rule of [retention] keeps
     Retain(retain::Args),
     /// Keep snapshots until they are released, whatever the rules say
@@ -227,6 +230,7 @@ impl Command {
             Self::Accept(args) => args.effect(),
             Self::Access(args) => args.effect(),
             Self::Restore(args) => args.effect(),
+            Self::Privacy(args) => args.effect(),
             Self::Retain(args) => args.effect(),
             Self::Hold(args) => args.effect("hold"),
             Self::Release(args) => args.effect("release"),
@@ -534,6 +538,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Access(args) => access::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Retain(args) => retain::run(args, context).await,
+        Command::Privacy(args) => privacy::run(args, context).await,
         Command::Hold(args) => hold::hold(args, context).await,
         Command::Release(args) => hold::release(args, context).await,
         Command::Undelete(args) => undelete::run(args, context).await,

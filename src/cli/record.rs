@@ -203,7 +203,7 @@ impl Record {
 impl Collected {
     fn event(&self, who: &AuditSettings, result: AuditResult, exit_code: Option<u8>) -> Event {
         Event {
-            principal: who.principal.clone().or_else(user_number),
+            principal: principal(who),
             host: who.host.clone().or_else(host_name),
             command: self.command.to_owned(),
             subjects: self.subjects.clone(),
@@ -259,6 +259,11 @@ fn result_of(outcome: Outcome) -> AuditResult {
         Outcome::ObjectiveMissed => AuditResult::ObjectiveMissed,
         Outcome::Interrupted => AuditResult::Interrupted,
     }
+}
+
+/// Who runs commands: as the configuration says, else the number of the user.
+pub(super) fn principal(who: &AuditSettings) -> Option<String> {
+    who.principal.clone().or_else(user_number)
 }
 
 /// The number of the user that this process runs as: who a new file belongs to. A number and no

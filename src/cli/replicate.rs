@@ -19,6 +19,7 @@ use crate::vault::audit::AuditLog;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
+use crate::vault::requests;
 use crate::vault::snapshots::Snapshots;
 
 /// Arguments of `replicate`.
@@ -103,7 +104,7 @@ pub(super) async fn replicate_and_print(
     };
     let plan = plan(vault, &request).await?;
     let forecast = traffic_of(&plan, vault);
-    let (mut report, mut audit_entries, mut log_read) = (None, 0, true);
+    let (mut report, mut audit_entries, mut records_read) = (None, 0, true);
     if !args.dry_run && !context.cancel.is_cancelled() {
         if !plan.is_empty() {
             for target in &plan.targets {
@@ -112,10 +113,20 @@ pub(super) async fn replicate_and_print(
             }
         }
         report = Some(apply(vault, &plan, &*context.progress, &context.cancel).await?);
+        match requests::bring_all(vault).await {
+            Ok(problems) => problems.iter().for_each(|problem| {
+                records_read = false;
+                context.output.warning(format!("case {}: {}", problem.subject, problem.detail));
+            }),
+            Err(error) => {
+                records_read = false;
+                context.output.warning(format!("requests were not copied: {}", with_causes(&error)));
+            }
+        }
         match bring_audit_log(vault, &args.to).await {
             Ok(entries) => audit_entries = entries,
             Err(error) => {
-                log_read = false;
+                records_read = false;
                 context.output.warning(format!("the audit log was not copied: {}", with_causes(&error)));
             }
         }
@@ -130,7 +141,7 @@ pub(super) async fn replicate_and_print(
             _ => Outcome::Partial,
         });
     }
-    if !log_read {
+    if !records_read {
         outcome = outcome.worst(Outcome::Partial);
     }
     if context.cancel.is_cancelled() {

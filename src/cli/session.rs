@@ -135,7 +135,11 @@ fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -
         })?);
     }
     let (limits, configured) = (&config.limits, &config.keys);
-    for (name, reference) in [("operator", &configured.operator), ("recovery", &configured.recovery)] {
+    for (name, reference) in [
+        ("operator", &configured.operator),
+        ("recovery", &configured.recovery),
+        ("privacy", &configured.privacy),
+    ] {
         match load_key(name, reference.as_ref(), limits, Identity::parse, context) {
             Ok(identity) => keys.identities.push(identity),
             Err(why) => drop(keys.absent.insert(name, why)),
@@ -149,6 +153,11 @@ fn load_keys(config: &Config, identities: &IdentityOptions, context: &Context) -
             Ok(found) => *key = Some(found),
             Err(why) => drop(keys.absent.insert(name, why)),
         }
+    }
+    let privacy = configured.privacy_signing.as_ref();
+    match load_key("privacy_signing", privacy, limits, SigningKey::parse, context) {
+        Ok(found) => keys.further.push(found),
+        Err(why) => drop(keys.absent.insert("privacy_signing", why)),
     }
     Ok(keys)
 }

@@ -58,7 +58,8 @@ const REPOSITORY_KEYS: &[&str] = &[
     "migration_api",
 ];
 const VAULT_KEYS: &[&str] = &["id", "root", "min_copies"];
-const KEYS_KEYS: &[&str] = &["operator", "signing", "maintenance", "recovery", "root"];
+const KEYS_KEYS: &[&str] =
+    &["operator", "signing", "maintenance", "recovery", "root", "privacy", "privacy_signing"];
 const AUDIT_KEYS: &[&str] = &["principal", "host"];
 const LIMITS_KEYS: &[&str] = &[
     "content_requests",
@@ -365,6 +366,8 @@ fn read_keys(value: &Value<'_>, directory: &Path) -> Result<Keys, ConfigError> {
         maintenance: secret("maintenance")?,
         recovery: secret("recovery")?,
         root: secret("root")?,
+        privacy: secret("privacy")?,
+        privacy_signing: secret("privacy_signing")?,
     })
 }
 

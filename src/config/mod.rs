@@ -154,6 +154,10 @@ pub struct Keys {
     pub recovery: Option<SecretRef>,
     /// Minisign secret key that changes who is trusted; belongs elsewhere.
     pub root: Option<SecretRef>,
+    /// Age identity of a person who works on data-subject requests: reads content and cases.
+    pub privacy: Option<SecretRef>,
+    /// Minisign secret key of the same person: signs what happens to cases, approves erasures.
+    pub privacy_signing: Option<SecretRef>,
 }
 
 /// `[audit]`.

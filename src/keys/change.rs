@@ -18,6 +18,8 @@ const LABEL_MAX: usize = 100;
 pub enum Change {
     /// Somebody reads content, and so catalogs.
     AddContent(Recipient),
+    /// Somebody reads the cases of data-subject requests, and content.
+    AddPrivacy(Recipient),
     /// Somebody reads catalogs.
     AddCatalog(Recipient),
     /// A key signs in these roles, and in no others.
@@ -45,6 +47,9 @@ pub struct Wanted {
     pub content_recipients: Vec<Recipient>,
     /// Who reads catalogs.
     pub catalog_recipients: Vec<Recipient>,
+    /// Who of them reads cases of data-subject requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub privacy_recipients: Vec<Recipient>,
     /// What people call the keys.
     pub labels: BTreeMap<String, String>,
 }
@@ -58,6 +63,7 @@ impl Wanted {
             signers: trust.signers.clone(),
             content_recipients: trust.content_recipients.clone(),
             catalog_recipients: trust.catalog_recipients.clone(),
+            privacy_recipients: trust.privacy_recipients.clone(),
             labels: trust.labels.clone(),
         }
     }
@@ -70,6 +76,7 @@ impl Wanted {
             signers: self.signers.clone(),
             content_recipients: self.content_recipients.clone(),
             catalog_recipients: self.catalog_recipients.clone(),
+            privacy_recipients: self.privacy_recipients.clone(),
             labels: self.labels.clone(),
             ..vault.trust.clone()
         }
@@ -104,6 +111,13 @@ impl Wanted {
                 require_encryption(vault)?;
                 self.add_recipient(recipient, true);
             }
+            Change::AddPrivacy(recipient) => {
+                // Cases are encrypted also where nothing else is.
+                if vault.is_encrypted() {
+                    self.add_recipient(recipient, true);
+                }
+                add(&mut self.privacy_recipients, recipient);
+            }
             Change::AddCatalog(recipient) => {
                 require_encryption(vault)?;
                 self.add_recipient(recipient, false);
@@ -123,8 +137,15 @@ impl Wanted {
             Change::Remove(typed) => self.remove(&self.resolve(typed, vault)?)?,
             Change::ReplaceRecipient(old, new) => {
                 let reads_content = self.content_recipients.contains(old);
-                if reads_content || self.catalog_recipients.contains(old) {
+                let reads_cases = self.privacy_recipients.contains(old);
+                if reads_cases {
+                    add(&mut self.privacy_recipients, new);
+                }
+                let reads_catalogs = self.catalog_recipients.contains(old);
+                if reads_content || reads_catalogs {
                     self.add_recipient(new, reads_content);
+                }
+                if reads_content || reads_catalogs || reads_cases {
                     self.move_label(&old.to_string(), new.to_string());
                     self.remove(&old.to_string())?;
                 }
@@ -152,10 +173,7 @@ impl Wanted {
     fn add_recipient(&mut self, recipient: &Recipient, content: bool) {
         let lists = [Some(&mut self.catalog_recipients), content.then_some(&mut self.content_recipients)];
         for list in lists.into_iter().flatten() {
-            if !list.contains(recipient) {
-                list.push(recipient.clone());
-                list.sort();
-            }
+            add(list, recipient);
         }
     }
 
@@ -166,6 +184,7 @@ impl Wanted {
         }
         self.content_recipients.retain(|recipient| recipient.to_string() != key);
         self.catalog_recipients.retain(|recipient| recipient.to_string() != key);
+        self.privacy_recipients.retain(|recipient| recipient.to_string() != key);
         self.signers.retain(|signer| signer.key.to_string() != key);
         self.labels.remove(key);
         Ok(())
@@ -196,7 +215,8 @@ impl Wanted {
     fn resolve(&self, typed: &str, vault: &Vault) -> Result<String> {
         let typed = typed.trim();
         for record in vault.trust_history().rev() {
-            let recipients = record.catalog_recipients.iter().map(ToString::to_string);
+            let recipients = record.catalog_recipients.iter().chain(&record.privacy_recipients);
+            let recipients = recipients.map(ToString::to_string);
             let signers = record.signers.iter().map(|signer| signer.key.to_string());
             let mut keys = recipients.chain(signers).chain([record.root.to_string()]);
             let by_label =
@@ -229,6 +249,13 @@ impl Wanted {
             return Err(refused(format!("{} cannot be root key and signer", signer.key)));
         }
         Ok(())
+    }
+}
+
+fn add(list: &mut Vec<Recipient>, recipient: &Recipient) {
+    if !list.contains(recipient) {
+        list.push(recipient.clone());
+        list.sort();
     }
 }
 

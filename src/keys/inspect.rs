@@ -19,6 +19,8 @@ use crate::vault::space::Space;
 pub enum KeyKind {
     /// An age recipient that reads content and catalogs.
     ReadsContent,
+    /// An age recipient that reads cases of data-subject requests, and content.
+    ReadsCases,
     /// An age recipient that reads catalogs.
     ReadsCatalogs,
     /// A minisign key that signs files.
@@ -56,6 +58,7 @@ pub fn describe(vault: &Vault, root: Option<&VerifyingKey>) -> Vec<KeyLine> {
         let names = |key: &str| {
             vault.trust_history().find(|record| {
                 record.catalog_recipients.iter().any(|one| one.to_string() == key)
+                    || record.privacy_recipients.iter().any(|one| one.to_string() == key)
                     || record.signers.iter().any(|one| one.key.to_string() == key)
                     || record.root.to_string() == key
             })
@@ -66,9 +69,16 @@ pub fn describe(vault: &Vault, root: Option<&VerifyingKey>) -> Vec<KeyLine> {
         KeyLine { kind, label, since: first.n, date: first.created.clone(), key, roles, here }
     };
     let mut lines = Vec::new();
-    for recipient in &trust.catalog_recipients {
-        let content = trust.content_recipients.contains(recipient);
-        let kind = if content { KeyKind::ReadsContent } else { KeyKind::ReadsCatalogs };
+    let only_cases =
+        trust.privacy_recipients.iter().filter(|recipient| !trust.catalog_recipients.contains(recipient));
+    for recipient in trust.catalog_recipients.iter().chain(only_cases) {
+        let kind = if trust.privacy_recipients.contains(recipient) {
+            KeyKind::ReadsCases
+        } else if trust.content_recipients.contains(recipient) {
+            KeyKind::ReadsContent
+        } else {
+            KeyKind::ReadsCatalogs
+        };
         let here = vault.identities().iter().any(|identity| identity.recipient() == *recipient);
         lines.push(line(kind, recipient.to_string(), &[], here));
     }
@@ -146,10 +156,15 @@ async fn check_identity(vault: &Vault, spaces: &[Space], identity: &Identity) ->
         &[Canary::Content, Canary::Catalog]
     } else if vault.trust.catalog_recipients.contains(&recipient) {
         &[Canary::Catalog]
+    } else if vault.trust.privacy_recipients.contains(&recipient) {
+        &[]
     } else {
         finding.problems.push(not_trusted(&finding.key, "could read is written any more"));
         return finding;
     };
+    if vault.trust.privacy_recipients.contains(&recipient) {
+        finding.good.push("is to read cases of data-subject requests".to_owned());
+    }
     for canary in canaries {
         let what = if *canary == Canary::Content { "content" } else { "catalogs" };
         finding.good.push(format!("is to read {what}"));

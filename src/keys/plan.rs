@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::change::{Change, Wanted};
 use crate::ids::{Digest, Name, VaultId};
 use crate::vault::endorse;
+use crate::vault::envelope::Recipient;
 use crate::vault::error::Result;
 use crate::vault::format::trust::{Role, Signer};
 use crate::vault::open::Vault;
@@ -140,13 +141,15 @@ async fn plan_signers(vault: &Vault, now: &Wanted, wanted: &Wanted, plan: &mut K
 /// Says what becomes of recipients; returns whether one leaves.
 fn describe_recipients(now: &Wanted, wanted: &Wanted, plan: &mut KeyPlan) -> bool {
     let reads = |wanted: &Wanted, recipient| {
-        if wanted.content_recipients.contains(recipient) {
+        if wanted.privacy_recipients.contains(recipient) {
+            Some(if wanted.content_recipients.contains(recipient) { "content and cases" } else { "cases" })
+        } else if wanted.content_recipients.contains(recipient) {
             Some("content")
         } else {
             wanted.catalog_recipients.contains(recipient).then_some("catalogs")
         }
     };
-    for recipient in &wanted.catalog_recipients {
+    for recipient in those_of(wanted) {
         let (before, after) = (reads(now, recipient), reads(wanted, recipient));
         if before != after {
             plan.steps.push(format!("{recipient} reads {}", after.unwrap_or_default()));
@@ -156,7 +159,12 @@ fn describe_recipients(now: &Wanted, wanted: &Wanted, plan: &mut KeyPlan) -> boo
         }
     }
     let mut gone = false;
-    for recipient in &now.catalog_recipients {
+    if wanted.privacy_recipients.iter().any(|recipient| !now.privacy_recipients.contains(recipient)) {
+        plan.limits.push(
+            "cases of data-subject requests that are there already become readable for a new privacy recipient when one who reads them runs `prismvault privacy rewrap`".to_owned(),
+        );
+    }
+    for recipient in those_of(now) {
         if reads(wanted, recipient).is_none() {
             gone = true;
             plan.steps.push(format!("{recipient} reads nothing any more"));
@@ -166,6 +174,12 @@ fn describe_recipients(now: &Wanted, wanted: &Wanted, plan: &mut KeyPlan) -> boo
         }
     }
     gone
+}
+
+/// Everybody who reads something.
+fn those_of(wanted: &Wanted) -> impl Iterator<Item = &Recipient> {
+    let catalogs = &wanted.catalog_recipients;
+    catalogs.iter().chain(wanted.privacy_recipients.iter().filter(|recipient| !catalogs.contains(recipient)))
 }
 
 async fn plan_spaces(vault: &Vault, plan: &mut KeyPlan) -> Result<()> {

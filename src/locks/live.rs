@@ -167,7 +167,12 @@ impl Wanted {
 
     fn is_live(&self, at: usize, key: &str, gone: &BTreeSet<&str>) -> bool {
         match key.split('/').next().unwrap_or_default() {
-            layout::VAULT | layout::REPLICA | layout::TRUST | layout::LEDGER | layout::AUDIT => true,
+            layout::VAULT
+            | layout::REPLICA
+            | layout::TRUST
+            | layout::LEDGER
+            | layout::AUDIT
+            | layout::REQUESTS => true,
             layout::SNAPSHOTS => !gone.contains(layout::signed_file(key)),
             layout::PACKS | layout::KEYS | layout::INDEX => {
                 let is_doubtful = |scope: &str| self.doubtful.iter().any(|space| space.as_str() == scope);

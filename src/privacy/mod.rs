@@ -2,6 +2,11 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
+//! | [`case`] | a request as the events that happened to it, and what may happen next |
+//! | [`right`] | what a person can ask for |
+//! | [`rules`] | until when a request must be answered, by which law, and why |
+//! | [`store`] | cases in the vault |
+//! | [`letters`] | letters to the person, from templates |
 //! | [`subject`] | the person a request is about: names, addresses, numbers |
 //! | [`passage`] | the unit of a search: a piece of text and where it stood |
 //! | [`channels`] | every item that can hold personal data, read into passages |
@@ -9,9 +14,14 @@
 //! | [`search`] | the pass over everything that a vault holds |
 //! | [`classification`] | what each field of a repository may hold of people |
 
+pub mod case;
 pub mod channels;
 pub mod classification;
+pub mod letters;
 pub mod matching;
 pub mod passage;
+pub mod right;
+pub mod rules;
 pub mod search;
+pub mod store;
 pub mod subject;

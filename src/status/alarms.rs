@@ -9,6 +9,8 @@ use super::facts::{Facts, JobFacts, Pending, PendingKind, ReplicaFacts, Reposito
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
 use crate::limits::Limits;
+use crate::progress::Problem;
+use crate::vault::format::request::RequestSummary;
 
 /// How grave an alarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -92,6 +94,8 @@ pub(super) fn raise(facts: &Facts, standings: &[Standing], limits: &Limits, now:
     alarms.extend(facts.repositories.iter().filter_map(|own| of_access(facts, own, limits, now)));
     alarms.extend(facts.replicas.iter().flat_map(|replica| of_replica(replica, limits)));
     alarms.extend(facts.tokens.iter().flat_map(|token| of_token(token, limits, now)));
+    alarms.extend(facts.cases.iter().filter_map(|case| of_case(case, limits, now)));
+    alarms.extend(facts.unreadable_cases.iter().map(unreadable_case));
     alarms.extend(of_jobs(&facts.jobs, limits, now));
     alarms.extend(facts.pending.iter().filter(|pending| now > pending.due).map(of_pending));
     alarms.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.key.cmp(&b.key)));
@@ -287,6 +291,31 @@ fn of_token(token: &TokenFacts, limits: &Limits, now: Timestamp) -> Option<Alarm
     let what = format!("{word} of {repository} is {} days old, {days} are advised", age.num_days());
     let alarm = Alarm::new(key, Severity::Warning, what, next).of(repository);
     Some(alarm.since(issued.checked_add_signed(advised)))
+}
+
+/// A data-subject request whose answer is due. While the clock stands still nothing is.
+fn of_case(case: &RequestSummary, limits: &Limits, now: Timestamp) -> Option<Alarm> {
+    let due = case.due.filter(|_| case.waits_for.is_none() && !case.closed)?;
+    let noticed = TimeDelta::from_std(limits.request_due_noticed).unwrap_or(TimeDelta::MAX);
+    let today = now.date_naive();
+    let (severity, what) = if due < today {
+        (Severity::Critical, format!("the answer to the data-subject request {} was due on {due}", case.case))
+    } else if due - today <= noticed {
+        (Severity::Warning, format!("the answer to the data-subject request {} is due on {due}", case.case))
+    } else {
+        return None;
+    };
+    let next = format!("whoever works on requests: prismvault privacy show {}", case.case);
+    let since = (due.checked_sub_signed(noticed)).and_then(|day| day.and_hms_opt(0, 0, 0));
+    let alarm = Alarm::new(format!("request-due:{}", case.case), severity, what, next);
+    Some(alarm.since(since.map(|since| since.and_utc())))
+}
+
+fn unreadable_case(problem: &Problem) -> Alarm {
+    let Problem { subject, detail, .. } = problem;
+    let what = format!("nobody knows whether the data-subject request {subject} is due: {detail}");
+    let next = "prismvault privacy list; prismvault doctor";
+    Alarm::new(format!("request-unreadable:{subject}"), Severity::Critical, what, next)
 }
 
 fn of_jobs(jobs: &[JobFacts], limits: &Limits, now: Timestamp) -> Vec<Alarm> {

@@ -2,7 +2,7 @@
 //! jobs.
 //!
 //! What it asks for grows with the number of spaces and replicas, not with what is backed up: one
-//! listing of manifests, marks and jobs a replica, one of the ledger and one result of verification
+//! listing of manifests, marks, jobs and data-subject requests a replica, one of the ledger and one result of verification
 //! a space, and for replicas with Object Lock their listings and
 //! [`Limits::status_locks`](crate::limits::Limits::status_locks) locks. Manifests that were read
 //! before come from the cache.
@@ -25,14 +25,17 @@ use crate::limits::Limits;
 use crate::locks::{LockReport, ReplicaLocks, SurveyOptions, survey};
 use crate::objects::operation::Operation;
 use crate::prismic::TokenDates;
+use crate::progress::Problem;
 use crate::retention::{Candidate, evaluate, is_of_partial, shrink_of};
 use crate::vault::error::Result;
 use crate::vault::format::ledger::Decision;
+use crate::vault::format::request::RequestSummary;
 use crate::vault::jobs::{self, Seen};
 use crate::vault::layout;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
+use crate::vault::requests as vault_requests;
 use crate::vault::snapshots::{Snapshot, Snapshots, is_about};
 use crate::verification::{LastVerified, last_verified};
 
@@ -92,6 +95,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let clocks = clocks(vault).await;
     let pending = pending(vault, at).await;
     let jobs = known_jobs(vault, asked).await;
+    let (cases, unreadable_cases) = cases(vault).await?;
     let mut locks = locks(vault, &asked.cancel).await;
     let listed = members_listed(vault, &snapshots, &of, only).await?;
     let repositories = of.iter().map(|own| RepositoryFacts {
@@ -123,9 +127,21 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
         jobs,
         tokens,
         pending,
+        cases,
+        unreadable_cases,
         requests: requests(vault, asked),
         retries: asked.retries,
     })
+}
+
+/// Open data-subject requests. Who reads no catalogs knows of none.
+async fn cases(vault: &Vault) -> Result<(Vec<RequestSummary>, Vec<Problem>)> {
+    if vault.item_key().is_err() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let (mut cases, unreadable) = vault_requests::summaries(vault).await?;
+    cases.retain(|case| !case.closed);
+    Ok((cases, unreadable))
 }
 
 fn time(text: &str, otherwise: &SnapshotId) -> Timestamp {

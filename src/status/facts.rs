@@ -5,9 +5,11 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::ids::{Name, SnapshotId};
+use crate::progress::Problem;
 use crate::retention::Shrink;
 use crate::vault::format::job::JobRecord;
 use crate::vault::format::manifest::Status;
+use crate::vault::format::request::RequestSummary;
 
 /// Everything that an assessment is made from.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +26,10 @@ pub struct Facts {
     pub tokens: Vec<TokenFacts>,
     /// What was decided to go and is still there.
     pub pending: Vec<Pending>,
+    /// Data-subject requests that are open. No personal data.
+    pub cases: Vec<RequestSummary>,
+    /// Cases of which nobody knows whether they are due, and why.
+    pub unreadable_cases: Vec<Problem>,
     /// What this process asked of APIs and replicas so far.
     pub requests: Vec<RequestCount>,
     /// How often it asked again after a failure.

@@ -27,6 +27,9 @@ use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 /// object, each as often as they are tried again and as slow as they may be, take less.
 const CLAIM_LASTS: TimeDelta = TimeDelta::hours(1);
 
+/// Largest signed file of a contended name.
+const SIGNED_BYTES_MAX: u64 = 16 << 20;
+
 /// The right to write a name; to be given back with [`Replica::release`].
 #[derive(Debug)]
 pub(super) struct Claim(Option<String>);
@@ -55,6 +58,57 @@ impl Replica {
     /// Whether create-only puts are to be relied on, for names that say nothing of the bytes.
     pub(crate) fn refuses_second_puts(&self) -> bool {
         self.is_probed() && self.store.abilities().create_only
+    }
+
+    /// Stores a file that must not replace another, and its signature before it. A signature without
+    /// its file is what a killed run left, and is replaced. Both under one claim: the signature of a
+    /// file that another writer has just put is not replaced, or put back where that was too late.
+    ///
+    /// # Errors
+    ///
+    /// What `conflict` returns, of kind [`ErrorKind::Refused`], when another file is there under this
+    /// name; those of [`store_new`](Self::store_new).
+    pub(super) async fn store_signed_new(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        signature: &[u8],
+        conflict: impl Fn() -> VaultError,
+    ) -> Result<()> {
+        let claim = self.claim(key).await?;
+        let stored = self.store_signed_claimed(key, bytes, signature, conflict).await;
+        self.release(claim).await;
+        stored
+    }
+
+    async fn store_signed_claimed(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        signature: &[u8],
+        conflict: impl Fn() -> VaultError,
+    ) -> Result<()> {
+        if self.find_small(key, SIGNED_BYTES_MAX).await?.is_some_and(|there| there != bytes) {
+            return Err(conflict());
+        }
+        let signature_key = layout::signature(key);
+        let there = self.find_small(&signature_key, SIGNED_BYTES_MAX).await?;
+        if there.as_deref() != Some(signature) {
+            let body = Body::bytes(signature.to_vec());
+            let mode = if there.is_some() || !self.store.abilities().create_only {
+                PutMode::Overwrite
+            } else {
+                PutMode::CreateOnly
+            };
+            self.store.put(&signature_key, body, mode).await?;
+        }
+        let stored = self.store_claimed(key, Body::bytes(bytes.to_vec())).await;
+        if let (Err(error), Some(theirs)) = (&stored, there.filter(|there| there != signature))
+            && error.kind == ErrorKind::Refused
+        {
+            self.store.put(&signature_key, Body::bytes(theirs), PutMode::Overwrite).await?;
+        }
+        stored
     }
 
     /// As [`store_new`](Self::store_new), by the holder of a claim.

@@ -69,6 +69,7 @@ pub async fn init(replicas: &[Replica], new: NewVault<'_>) -> Result<VaultFile> 
         content_recipients: new.content_recipients,
         item_key: wrap_item_key(&ItemKey(random()), &catalog_recipients)?,
         catalog_recipients,
+        privacy_recipients: Vec::new(),
         erasure_approvals: 1,
         labels: BTreeMap::new(),
     };

@@ -1,6 +1,6 @@
 //! The keys of a vault's objects; nowhere else is one spelled.
 
-use crate::ids::{Digest, Name, SnapshotId, WriterId};
+use crate::ids::{CaseId, Digest, Name, SnapshotId, WriterId};
 
 /// Says what this place is: format, vault id, features.
 pub const VAULT: &str = "vault.json";
@@ -22,6 +22,8 @@ pub const LEDGER: &str = "ledger";
 pub const MARKS: &str = "marks";
 /// Below it: the audit log, one hash chain a writer.
 pub const AUDIT: &str = "audit";
+/// Below it: data-subject requests, a row of numbered files for each.
+pub const REQUESTS: &str = "requests";
 /// Below it: what may be overwritten or lost: results of verifications, of probes.
 pub const STATE: &str = "state";
 
@@ -56,7 +58,9 @@ pub fn claim(key: &str, random: &[u8; 8]) -> String {
 /// Whether two writers could choose this name at the same time, each for other bytes. Other names
 /// hold a digest or random numbers.
 pub fn is_contended(key: &str) -> bool {
-    matches!(key, VAULT | REPLICA) || parse_trust(signed_file(key)).is_some()
+    matches!(key, VAULT | REPLICA)
+        || parse_trust(signed_file(key)).is_some()
+        || parse_request(signed_file(key)).is_some()
 }
 
 /// Whether a key may be there before a place is a vault: what probes and a killed `init` left.
@@ -203,6 +207,19 @@ pub fn mark(space: &Name, id: &SnapshotId) -> String {
 /// Key of entry `n` of a writer's audit log.
 pub fn audit(writer: &WriterId, n: u64) -> String {
     format!("{AUDIT}/{writer}/{n}.json")
+}
+
+/// Key of event `n` of a case.
+pub fn request(case: &CaseId, n: u32) -> String {
+    format!("{REQUESTS}/{case}/{n}.json")
+}
+
+/// Returns case and number from the key of an event.
+pub fn parse_request(key: &str) -> Option<(CaseId, u32)> {
+    let (case, file) = key.strip_prefix(REQUESTS)?.strip_prefix('/')?.split_once('/')?;
+    let (case, n) = (case.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?);
+    // One number has one spelling, and the first is 1.
+    (n > 0 && request(&case, n) == key).then_some((case, n))
 }
 
 /// Key of the signature of a signed file.

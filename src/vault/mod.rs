@@ -33,6 +33,7 @@ pub mod reader;
 pub mod rebuild;
 pub mod repack;
 pub mod replica;
+pub mod requests;
 pub mod restores;
 pub mod rewrap;
 mod right_version;

@@ -41,10 +41,10 @@ pub struct Keys {
     pub signing: Option<SigningKey>,
     /// The key that signs removals, where it is another.
     pub maintenance: Option<SigningKey>,
-    /// Further keys: those that a rotation brings in.
+    /// Further keys: those that a rotation brings in, and that of who works on data-subject requests.
     pub further: Vec<SigningKey>,
-    /// Why a key of the configuration (`operator`, `recovery`, `signing`, `maintenance`) is not here, in words
-    /// that name the place it was looked for.
+    /// Why a key of the configuration (`operator`, `recovery`, `privacy`, `signing`, `maintenance`,
+    /// `privacy_signing`) is not here, in words that name the place it was looked for.
     pub absent: BTreeMap<&'static str, String>,
 }
 
@@ -299,6 +299,8 @@ impl Vault {
         }
         let (what, name) = if roles.contains(&Role::Snapshot) {
             ("snapshots", "signing")
+        } else if roles == [Role::Privacy] {
+            return Err(self.no_privacy_signer());
         } else {
             ("removals", "maintenance")
         };
@@ -321,6 +323,20 @@ impl Vault {
                 "set `{name}` in [keys] to a key that may, or let the holder of the root key add this one"
             )),
         })
+    }
+
+    fn no_privacy_signer(&self) -> VaultError {
+        let why = self.keys.why_absent("privacy_signing");
+        let what = match self.signers(&[Role::Privacy]).is_empty() {
+            true => "no key of this vault may sign what happens to data-subject requests".to_owned(),
+            false => {
+                format!("this command needs a signing key with the role privacy, which is not here{why}")
+            }
+        };
+        VaultError::new(ErrorKind::Identity, what).hint(
+            "set `privacy_signing` in [keys] to its file; a new one: `prismvault keys generate --signing-to FILE`, \
+             then the holder of the root key runs `prismvault keys add --privacy AGE1… --approves RW…`",
+        )
     }
 
     /// Returns the keys with one of these roles.

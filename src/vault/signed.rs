@@ -146,6 +146,9 @@ impl Vault {
         if key.starts_with(layout::SNAPSHOTS) {
             return self.check_manifest_on(replica, key).await;
         }
+        if layout::parse_request(key).is_some() {
+            return self.check_request_on(replica, key).await;
+        }
         let roles = super::ledger::ROLES;
         self.read_signed_on(replica, key, super::format::ledger::KIND, &self.signers(roles)).await.map(drop)
     }

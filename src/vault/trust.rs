@@ -29,7 +29,7 @@ use super::replica::{Replica, Replicas, with_causes};
 use super::signed::check_signed;
 use super::signing::{SigningKey, VerifyingKey};
 use crate::clock::rfc3339;
-use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
+use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
 /// A trust record as it is stored.
@@ -189,33 +189,10 @@ pub(super) fn former_signers(records: &[StoredTrust]) -> Vec<Signer> {
 }
 
 impl StoredTrust {
-    /// Writes the record to a replica that lacks it, its signature first. A signature without
-    /// record is what a killed run left. Both under one claim: the signature of a record that
-    /// another writer has just put is not replaced.
+    /// Writes the record to a replica that lacks it, its signature first.
     async fn store_on(&self, replica: &Replica) -> Result<()> {
         let key = &self.record.key;
-        let claim = replica.claim(key).await?;
-        let stored = self.store_claimed_on(replica, key).await;
-        replica.release(claim).await;
-        stored
-    }
-
-    async fn store_claimed_on(&self, replica: &Replica, key: &str) -> Result<()> {
-        if replica.find_small(key, 1 << 20).await?.is_some_and(|there| there != self.bytes[..]) {
-            return Err(changed_meanwhile(key, replica));
-        }
-        let signature_key = layout::signature(key);
-        let there = replica.find_small(&signature_key, 1 << 20).await?;
-        if there.as_deref() != Some(&self.signature[..]) {
-            let body = Body::bytes(self.signature.clone());
-            let mode = if there.is_some() || !replica.store.abilities().create_only {
-                PutMode::Overwrite
-            } else {
-                PutMode::CreateOnly
-            };
-            replica.store.put(&signature_key, body, mode).await?;
-        }
-        replica.store_claimed(key, Body::bytes(self.bytes.clone())).await
+        replica.store_signed_new(key, &self.bytes, &self.signature, || changed_meanwhile(key, replica)).await
     }
 }
 

@@ -8,6 +8,8 @@
 //! - **content**: every item is decrypted, hashed against its id and parsed; links and assets
 //!   lead to something in the same snapshot, or to what the source itself lacked.
 //!
+//! Files of data-subject requests are checked with every level.
+//!
 //! Objects that no manifest needs are counted, not damage: a run that was killed leaves them.
 //! A [`Scope`] narrows it down to replicas, to a share of the bytes or to a duration; what was
 //! verified longest ago comes first. Verifying writes nothing but what it remembers of itself,
@@ -23,6 +25,7 @@ mod memory;
 mod objects;
 mod repair;
 mod report;
+mod requests;
 
 pub use budget::{Scope, Share};
 pub use forecast::{VerifyForecast, forecast};

@@ -105,6 +105,7 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
         report.locks = look_at_locks(vault, options).await?;
     }
     hidden::signed_files(vault, &snapshots, options, &mut report);
+    super::requests::check(vault, options, &mut report).await;
     if options.scope.remember {
         memory.keep(vault, options, &mut report).await;
     }

@@ -116,6 +116,8 @@ pub(super) fn keys(config: &Config) -> Vec<(&'static str, &SecretRef)> {
         ("maintenance", &keys.maintenance),
         ("recovery", &keys.recovery),
         ("root", &keys.root),
+        ("privacy", &keys.privacy),
+        ("privacy_signing", &keys.privacy_signing),
     ]
     .into_iter()
     .filter_map(|(name, secret)| Some((name, secret.as_ref()?)))

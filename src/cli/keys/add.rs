@@ -15,10 +15,10 @@ pub(super) struct Args {
     /// age public key that reads content, as the recovery identity does
     #[arg(long, value_name = "AGE1…")]
     recovery: Option<Recipient>,
-    /// age public key that reads content, of a person who works on data-subject requests
+    /// age public key that reads content and cases, of a person who works on data-subject requests
     #[arg(long, value_name = "AGE1…")]
     privacy: Option<Recipient>,
-    /// minisign public key of the same person, which approves erasures
+    /// minisign public key of the same person, which signs what happens to cases and approves erasures
     #[arg(long, value_name = "RW…", requires = "privacy")]
     approves: Option<VerifyingKey>,
     /// age public key that reads catalogs, as the operator identity does
@@ -39,8 +39,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let mut changes = Vec::new();
+    let reads_cases = args.privacy.is_some();
     if let Some(recipient) = args.recovery.or(args.privacy) {
-        changes.push(Change::AddContent(recipient.clone()));
+        changes.push(match reads_cases {
+            true => Change::AddPrivacy(recipient.clone()),
+            false => Change::AddContent(recipient.clone()),
+        });
         changes.extend(args.label.clone().map(|label| Change::Label(recipient.to_string(), label)));
         if let Some(key) = args.approves {
             changes.push(Change::SetSigner(key.clone(), vec![Role::Privacy]));

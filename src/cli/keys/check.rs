@@ -59,6 +59,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         ("maintenance", &keys.maintenance, public_of_signing_key),
         ("recovery", &keys.recovery, public_of_identity),
         ("root", &keys.root, public_of_signing_key),
+        ("privacy", &keys.privacy, public_of_identity),
+        ("privacy_signing", &keys.privacy_signing, public_of_signing_key),
     ];
     let files = files.into_iter().filter_map(|(name, reference, public)| {
         Some(file(name, reference.as_ref()?, public, config, &lines))

@@ -44,6 +44,7 @@ pub(super) async fn run(context: &Context) -> Result<Outcome, CommandError> {
 pub(super) fn purpose(line: &KeyLine) -> String {
     match line.kind {
         KeyKind::ReadsContent => "reads content".to_owned(),
+        KeyKind::ReadsCases => "reads cases and content".to_owned(),
         KeyKind::ReadsCatalogs => "reads catalogs".to_owned(),
         KeyKind::Signs => format!("signs: {}", line.roles.join(", ")),
         KeyKind::Root => "root: signs trust records".to_owned(),
@@ -53,8 +54,10 @@ pub(super) fn purpose(line: &KeyLine) -> String {
 
 fn here(line: &KeyLine) -> &'static str {
     match (line.kind, line.here) {
-        (KeyKind::ReadsContent | KeyKind::Root, true) => "here; belongs elsewhere",
-        (KeyKind::ReadsContent | KeyKind::Root | KeyKind::Retired, false) => "not here: good",
+        (KeyKind::ReadsContent | KeyKind::ReadsCases | KeyKind::Root, true) => "here; belongs elsewhere",
+        (KeyKind::ReadsContent | KeyKind::ReadsCases | KeyKind::Root | KeyKind::Retired, false) => {
+            "not here: good"
+        }
         (KeyKind::Retired, true) => "here; of no use any more",
         (_, true) => "here",
         (_, false) => "not here",

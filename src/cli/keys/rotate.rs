@@ -21,7 +21,7 @@ use crate::vault::signing::SigningKey;
 
 /// Arguments of `keys rotate`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["signing", "maintenance", "root", "recovery", "operator"]))]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["signing", "maintenance", "root", "recovery", "operator", "privacy", "privacy_signing"]))]
 pub(super) struct Args {
     /// The key that signs snapshots
     #[arg(long)]
@@ -38,6 +38,12 @@ pub(super) struct Args {
     /// The identity that reads catalogs
     #[arg(long)]
     operator: bool,
+    /// The identity that reads cases of data-subject requests
+    #[arg(long)]
+    privacy: bool,
+    /// The key that signs what happens to cases
+    #[arg(long)]
+    privacy_signing: bool,
     /// Show what would be done and why, and stop
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -68,6 +74,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         ("root", keys.root)
     } else if args.recovery {
         ("recovery", keys.recovery)
+    } else if args.privacy {
+        ("privacy", keys.privacy)
+    } else if args.privacy_signing {
+        ("privacy_signing", keys.privacy_signing)
     } else {
         ("operator", keys.operator)
     };
@@ -88,7 +98,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         identity: IdentityOptions::default(),
     };
     let changes = match name {
-        "recovery" | "operator" => replace_identity(&files, &mut session)?,
+        "recovery" | "operator" | "privacy" => replace_identity(&files, &mut session)?,
         _ => replace_signing_key(name, &files, &mut session)?,
     };
     let outcome = make(&changes, &options, &mut session, context).await?;

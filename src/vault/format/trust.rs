@@ -35,6 +35,10 @@ pub struct TrustRecord {
     pub content_recipients: Vec<Recipient>,
     /// Who can read catalogs and indexes: operators, and everyone who can read content.
     pub catalog_recipients: Vec<Recipient>,
+    /// Who of them can read the cases of data-subject requests; in a vault without encryption those
+    /// who can at all. Keys that are kept for recovery are none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub privacy_recipients: Vec<Recipient>,
     /// Signatures by privacy keys that an erasure order needs.
     pub erasure_approvals: u32,
     /// The key that fingerprints items and places page boundaries.

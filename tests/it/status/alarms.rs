@@ -6,9 +6,11 @@ use chrono::TimeDelta;
 use prismvault::clock::rfc3339;
 use prismvault::ids::SnapshotId;
 use prismvault::notify::{Pace, due};
+use prismvault::progress::Problem;
 use prismvault::retention::{Fall, Shrink};
 use prismvault::status::{Alarm, Facts, Pending, PendingKind, Severity, State};
 use prismvault::vault::format::manifest::Status;
+use prismvault::vault::format::request::RequestSummary;
 
 use super::known::{days, good, hours, job, judge, name, now, run, snapshot};
 
@@ -173,6 +175,39 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.repositories[0].members_listed = None,
     ),
     (
+        "request-due:2026-7K3F9Q",
+        Warning,
+        |facts| facts.cases.push(request(7)),
+        |facts| facts.cases.push(request(8)),
+    ),
+    (
+        "request-due:2026-7K3F9Q",
+        Critical,
+        |facts| facts.cases.push(request(-1)),
+        // The clock stands still.
+        |facts| {
+            let waits_for = Some("proof of identity".to_owned());
+            facts.cases.push(RequestSummary { waits_for, ..request(-1) });
+        },
+    ),
+    (
+        "request-due:2026-7K3F9Q",
+        Warning,
+        // The last day is in time.
+        |facts| facts.cases.push(request(0)),
+        // Answered.
+        |facts| facts.cases.push(RequestSummary { due: None, ..request(0) }),
+    ),
+    (
+        "request-unreadable:2026-7K3F9Q",
+        Critical,
+        |facts| {
+            let problem = Problem::new("request-unreadable", "2026-7K3F9Q", "it is damaged");
+            facts.unreadable_cases.push(problem);
+        },
+        |_| {},
+    ),
+    (
         "job-failing:nightly-copy",
         Critical,
         |facts| failed(facts, 1),
@@ -251,6 +286,18 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.pending.push(pending(PendingKind::Erasure, hours(-100))),
     ),
 ];
+
+/// A request that is due in so many days.
+fn request(days: i64) -> RequestSummary {
+    RequestSummary {
+        case: "2026-7K3F9Q".parse().unwrap(),
+        state: "review".to_owned(),
+        rights: vec!["access".to_owned()],
+        due: Some(now().date_naive() + TimeDelta::days(days)),
+        waits_for: None,
+        closed: false,
+    }
+}
 
 fn blog_is(facts: &mut Facts, old: TimeDelta) {
     facts.repositories[0].last_complete.as_mut().unwrap().taken = now() - old;

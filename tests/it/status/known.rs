@@ -161,6 +161,8 @@ pub(crate) fn good() -> Facts {
             ends: Some(now() + days(80)),
         }],
         pending: Vec::new(),
+        cases: Vec::new(),
+        unreadable_cases: Vec::new(),
         requests: vec![RequestCount {
             of: "replica office".to_owned(),
             operation: "list".to_owned(),

@@ -1,0 +1,114 @@
+//! `prismvault privacy`: data-subject requests, for privacy officers.
+
+mod close;
+mod desk;
+mod due;
+mod extend;
+mod hold;
+mod identity;
+mod letter;
+mod list;
+mod note;
+mod open;
+mod overview;
+mod pause;
+mod refuse;
+mod reopen;
+mod rewrap;
+mod show;
+
+use super::error::CommandError;
+use super::record::Effect;
+use super::session::IdentityOptions;
+use super::{Context, Outcome};
+
+/// Arguments of `privacy`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    identity: IdentityOptions,
+    #[command(subcommand)]
+    command: Option<PrivacyCommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum PrivacyCommand {
+    /// Open a case for a request that came
+    Open(open::Args),
+    /// List cases
+    List(list::Args),
+    /// Show a case: what happened, until when it is due and why, what to do next
+    Show(show::Args),
+    /// What is due, most pressing first; exit code 6 when something is overdue
+    Due(due::Args),
+    /// Write a letter to the person from a template: receipt, identity, extension, refusal, answer
+    Letter(letter::Args),
+    /// Ask for proof of identity, or record how it was checked
+    Identity(identity::Args),
+    /// Add a note to a case
+    Note(note::Args),
+    /// Put something of a case under hold, or release a hold
+    Hold(hold::Args),
+    /// Record that the person was told that more time is needed
+    Extend(extend::Args),
+    /// Stop the clock: the person was asked what the request is about
+    Pause(pause::Args),
+    /// Let the clock run again: the person has answered
+    Resume(pause::Args),
+    /// Refuse the request
+    Refuse(refuse::Args),
+    /// Close a case
+    Close(close::Args),
+    /// Open a case again that was closed because it was done
+    Reopen(reopen::Args),
+    /// Make cases readable for people who came later
+    Rewrap(rewrap::Args),
+}
+
+impl Args {
+    /// Whether it writes.
+    pub(super) fn effect(&self) -> Effect {
+        let Some(command) = &self.command else { return Effect::Reads };
+        match command {
+            PrivacyCommand::List(_) | PrivacyCommand::Show(_) | PrivacyCommand::Due(_) => Effect::Reads,
+            PrivacyCommand::Letter(args) => args.effect(),
+            PrivacyCommand::Open(args) => Effect::unless_dry("privacy open", args.dry_run),
+            PrivacyCommand::Identity(args) => args.step.effect("privacy identity"),
+            PrivacyCommand::Note(args) => args.step.effect("privacy note"),
+            PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
+            PrivacyCommand::Extend(args) => args.step.effect("privacy extend"),
+            PrivacyCommand::Pause(args) => args.step.effect("privacy pause"),
+            PrivacyCommand::Resume(args) => args.step.effect("privacy resume"),
+            PrivacyCommand::Refuse(args) => args.step.effect("privacy refuse"),
+            PrivacyCommand::Close(args) => args.step.effect("privacy close"),
+            PrivacyCommand::Reopen(args) => args.step.effect("privacy reopen"),
+            PrivacyCommand::Rewrap(args) => Effect::unless_dry("privacy rewrap", args.dry_run),
+        }
+    }
+}
+
+/// Runs one of the subcommands; alone, the overview.
+///
+/// # Errors
+///
+/// Those of the subcommand.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let Some(command) = args.command else { return overview::run(args.identity, context).await };
+    match command {
+        PrivacyCommand::Open(args) => open::run(args, context).await,
+        PrivacyCommand::List(args) => list::run(args, context).await,
+        PrivacyCommand::Show(args) => show::run(args, context).await,
+        PrivacyCommand::Due(args) => due::run(args, context).await,
+        PrivacyCommand::Letter(args) => letter::run(args, context).await,
+        PrivacyCommand::Identity(args) => identity::run(args, context).await,
+        PrivacyCommand::Note(args) => note::run(args, context).await,
+        PrivacyCommand::Hold(args) => hold::run(args, context).await,
+        PrivacyCommand::Extend(args) => extend::run(args, context).await,
+        PrivacyCommand::Pause(args) => pause::pause(args, context).await,
+        PrivacyCommand::Resume(args) => pause::resume(args, context).await,
+        PrivacyCommand::Refuse(args) => refuse::run(args, context).await,
+        PrivacyCommand::Close(args) => close::run(args, context).await,
+        PrivacyCommand::Reopen(args) => reopen::run(args, context).await,
+        PrivacyCommand::Rewrap(args) => rewrap::run(args, context).await,
+    }
+}

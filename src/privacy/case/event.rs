@@ -1,0 +1,373 @@
+//! What can happen to a case, as it is stored.
+//!
+//! Events hold personal data: they are stored encrypted to the privacy recipients, and their `Debug`
+//! says no more than what kind they are.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::kind::Kind;
+use crate::clock::Timestamp;
+use crate::ids::{CaseId, Digest, Name};
+use crate::privacy::right::Right;
+use crate::privacy::rules::PauseKind;
+
+/// Longest text of an event, in characters: a letter of some pages, and no copy of a document.
+pub const TEXT_MAX: usize = 10_000;
+/// Largest value with the identifiers of a subject, in bytes of JSON.
+pub const SUBJECT_BYTES_MAX: usize = 256 * 1024;
+
+/// One thing that happened to a case.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it was recorded, by the clock of who did.
+    pub at: Timestamp,
+    /// Who recorded it.
+    pub actor: String,
+    /// Why, where the rules ask for it or somebody says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// A request came: always the first event, and no other.
+    Received {
+        /// The day on which it came.
+        on: NaiveDate,
+        /// How: e-mail, letter, form, telephone.
+        channel: String,
+        /// What is asked for; at least one.
+        rights: Vec<Right>,
+        /// Name of the rules that apply.
+        rules: String,
+        /// Language of letters to the person: `en`, `de`, `fr`.
+        language: String,
+        /// The case that a released hold or another case made this one from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from_case: Option<CaseId>,
+    },
+    /// The person was told that it came.
+    Acknowledged {
+        /// The day.
+        on: NaiveDate,
+    },
+    /// The person was asked to prove who they are.
+    IdentityAsked {
+        /// The day.
+        on: NaiveDate,
+    },
+    /// The person is who they say.
+    IdentityVerified(IdentityCheck),
+    /// They could not prove it.
+    IdentityFailed(IdentityCheck),
+    /// By what the person is known: names, addresses, ids.
+    SubjectChanged {
+        /// The identifiers, as the module that searches reads them.
+        subject: SubjectValue,
+    },
+    /// Where is searched, and why there.
+    Scoped {
+        /// Repositories.
+        repositories: Vec<Name>,
+        /// Which snapshots, in words.
+        snapshots: String,
+    },
+    /// A search ended.
+    Searched {
+        /// Id of the search.
+        search: String,
+        /// Items that were read.
+        items: u64,
+        /// Findings.
+        findings: u64,
+        /// Items, or parts of them, that could not be searched.
+        unsearchable: u64,
+    },
+    /// Findings were decided.
+    ReviewChanged {
+        /// Findings with a decision other than unsure.
+        decided: u64,
+        /// Findings of which somebody is unsure.
+        unsure: u64,
+        /// Findings without a decision.
+        open: u64,
+    },
+    /// All findings are decided.
+    ReviewFinished,
+    /// Exceptions, holds and rights of others were looked at.
+    LegalAssessed {
+        /// Whether stored data is to be changed or removed.
+        changes: bool,
+        /// The assessment.
+        note: String,
+    },
+    /// A plan is to be approved; earlier approvals are void.
+    ApprovalRequested {
+        /// SHA-256 of the plan.
+        plan: Digest,
+    },
+    /// Somebody approves the plan.
+    Approved {
+        /// SHA-256 of the plan that was looked at.
+        plan: Digest,
+    },
+    /// Nothing is carried out before that day.
+    CoolingOff {
+        /// The first day on which it may be.
+        until: NaiveDate,
+    },
+    /// The plan is being carried out; again after an interruption.
+    Executing {
+        /// SHA-256 of the plan.
+        plan: Digest,
+        /// SHA-256 of the ledger entry with the order, which is on every replica; needed for an erasure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Digest>,
+    },
+    /// All steps of the plan were carried out.
+    Executed,
+    /// It was looked whether they did what they were to.
+    Verified {
+        /// Findings that are still there.
+        remaining: u64,
+        /// Whether the planted person was found before and not after.
+        canary: bool,
+    },
+    /// Recipients of the data were told: GDPR Art. 19.
+    RecipientsNotified {
+        /// How many.
+        recipients: u64,
+    },
+    /// The person has the answer.
+    Answered {
+        /// The day.
+        on: NaiveDate,
+    },
+    /// All that was asked for was done.
+    Completed,
+    /// Some data is kept, with a ground.
+    CompletedWithRetention {
+        /// The ground.
+        ground: String,
+    },
+    /// Some of it could not be done.
+    PartiallyCompleted {
+        /// What, in words.
+        missing: String,
+    },
+    /// A step failed.
+    StepFailed {
+        /// Which.
+        step: String,
+        /// Whether trying again may help.
+        retryable: bool,
+    },
+    /// A step that failed is tried again.
+    StepRetried,
+    /// Something must be kept: GDPR Art. 17(3).
+    Hold {
+        /// The ground.
+        ground: String,
+        /// The item; `None`: everything of the case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<String>,
+    },
+    /// A hold ended.
+    HoldReleased {
+        /// Number of the hold in the case, from 1.
+        hold: u32,
+        /// The new request that takes up what was held back, where this case is closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_case: Option<CaseId>,
+    },
+    /// The person was told, with the reason, that more time is needed.
+    Extended {
+        /// The day.
+        told_on: NaiveDate,
+    },
+    /// The person was asked something without which it cannot go on.
+    Paused {
+        /// What; identity has events of its own.
+        kind: PauseKind,
+        /// The day.
+        on: NaiveDate,
+    },
+    /// The answer came.
+    Resumed {
+        /// To what.
+        kind: PauseKind,
+        /// The day.
+        on: NaiveDate,
+    },
+    /// It cannot go on for another reason.
+    Blocked,
+    /// It can again.
+    Unblocked,
+    /// The request is refused.
+    Refused {
+        /// The ground.
+        ground: String,
+        /// When the person was told, with reasons and remedies.
+        told_on: NaiveDate,
+    },
+    /// The person takes it back.
+    Withdrawn,
+    /// It asks for what another case asks for already.
+    DuplicateOf {
+        /// The other.
+        case: CaseId,
+    },
+    /// The person never answered the question of identity.
+    Expired,
+    /// A closed case goes on: new data was found.
+    Reopened,
+    /// Until when copies in backups can survive.
+    HorizonSet {
+        /// The last day.
+        until: NaiveDate,
+    },
+    /// No copy is left.
+    HorizonReached,
+    /// Something worth knowing.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// An event of a later version: the case cannot be judged by this one.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How identity was checked. No copy of a document, and nothing out of one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityCheck {
+    /// How: a reply from the known e-mail address, a question, a passport shown.
+    pub method: String,
+    /// What came of it.
+    pub result: String,
+    /// Who checked.
+    pub who: String,
+    /// When.
+    pub on: NaiveDate,
+}
+
+/// The identifiers of a subject, kept for the module that searches.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SubjectValue(pub serde_json::Value);
+
+impl fmt::Debug for SubjectValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectValue(…)")
+    }
+}
+
+impl What {
+    /// Returns which kind it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Received { .. } => Kind::Received,
+            Self::Acknowledged { .. } => Kind::Acknowledged,
+            Self::IdentityAsked { .. } => Kind::IdentityAsked,
+            Self::IdentityVerified(_) => Kind::IdentityVerified,
+            Self::IdentityFailed(_) => Kind::IdentityFailed,
+            Self::SubjectChanged { .. } => Kind::SubjectChanged,
+            Self::Scoped { .. } => Kind::Scoped,
+            Self::Searched { .. } => Kind::Searched,
+            Self::ReviewChanged { .. } => Kind::ReviewChanged,
+            Self::ReviewFinished => Kind::ReviewFinished,
+            Self::LegalAssessed { .. } => Kind::LegalAssessed,
+            Self::ApprovalRequested { .. } => Kind::ApprovalRequested,
+            Self::Approved { .. } => Kind::Approved,
+            Self::CoolingOff { .. } => Kind::CoolingOff,
+            Self::Executing { .. } => Kind::Executing,
+            Self::Executed => Kind::Executed,
+            Self::Verified { .. } => Kind::Verified,
+            Self::RecipientsNotified { .. } => Kind::RecipientsNotified,
+            Self::Answered { .. } => Kind::Answered,
+            Self::Completed => Kind::Completed,
+            Self::CompletedWithRetention { .. } => Kind::CompletedWithRetention,
+            Self::PartiallyCompleted { .. } => Kind::PartiallyCompleted,
+            Self::StepFailed { .. } => Kind::StepFailed,
+            Self::StepRetried => Kind::StepRetried,
+            Self::Hold { .. } => Kind::Hold,
+            Self::HoldReleased { .. } => Kind::HoldReleased,
+            Self::Extended { .. } => Kind::Extended,
+            Self::Paused { .. } => Kind::Paused,
+            Self::Resumed { .. } => Kind::Resumed,
+            Self::Blocked => Kind::Blocked,
+            Self::Unblocked => Kind::Unblocked,
+            Self::Refused { .. } => Kind::Refused,
+            Self::Withdrawn => Kind::Withdrawn,
+            Self::DuplicateOf { .. } => Kind::DuplicateOf,
+            Self::Expired => Kind::Expired,
+            Self::Reopened => Kind::Reopened,
+            Self::HorizonSet { .. } => Kind::HorizonSet,
+            Self::HorizonReached => Kind::HorizonReached,
+            Self::Note { .. } => Kind::Note,
+            Self::Unknown => Kind::Unknown,
+        }
+    }
+
+    /// The day on which it happened, where that is another question than when it was recorded.
+    pub fn day(&self) -> Option<NaiveDate> {
+        match self {
+            Self::Received { on, .. }
+            | Self::Acknowledged { on }
+            | Self::IdentityAsked { on }
+            | Self::IdentityVerified(IdentityCheck { on, .. })
+            | Self::IdentityFailed(IdentityCheck { on, .. })
+            | Self::Answered { on }
+            | Self::Extended { told_on: on }
+            | Self::Paused { on, .. }
+            | Self::Resumed { on, .. }
+            | Self::Refused { told_on: on, .. } => Some(*on),
+            _ => None,
+        }
+    }
+
+    /// The texts in it that people write; none may be empty.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Received { channel, .. } => vec![channel],
+            Self::IdentityVerified(check) | Self::IdentityFailed(check) => {
+                vec![&check.method, &check.result, &check.who]
+            }
+            Self::Scoped { snapshots, .. } => vec![snapshots],
+            Self::Searched { search, .. } => vec![search],
+            Self::LegalAssessed { note, .. } => vec![note],
+            Self::CompletedWithRetention { ground } | Self::Refused { ground, .. } => vec![ground],
+            Self::PartiallyCompleted { missing } => vec![missing],
+            Self::StepFailed { step, .. } => vec![step],
+            Self::Hold { ground, item } => [ground].into_iter().chain(item).map(String::as_str).collect(),
+            Self::Note { text } => vec![text],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.kind())
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({} {:?})", crate::clock::rfc3339(self.at), self.what)
+    }
+}
+
+impl fmt::Debug for IdentityCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdentityCheck(…)")
+    }
+}

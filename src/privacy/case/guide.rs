@@ -1,0 +1,100 @@
+//! What to do next with a case, in words and as the command to type.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::{Case, Stage};
+use crate::privacy::rules::PauseKind;
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The command to type; `None` where somebody else is to do something.
+    pub command: Option<String>,
+    /// What it does, or what is waited for.
+    pub why: String,
+}
+
+/// Returns what to do next with a case.
+pub fn next_command(case: &Case) -> Step {
+    let (id, state) = (case.id(), case.state());
+    let step = |command: &str, why: &str| Step {
+        command: Some(format!("prismvault privacy {}", command.replace("CASE", id.as_str()))),
+        why: why.to_owned(),
+    };
+    let wait = |why: String| Step { command: None, why };
+    if state.blocked && !state.stage.is_closed() {
+        return wait("the case is blocked; `prismvault privacy show` says why".to_owned());
+    }
+    if let Some((failed, _)) = state.error.as_ref().filter(|_| !state.stage.is_closed()) {
+        return wait(format!("the step {failed} failed and is to be tried again"));
+    }
+    if state.paused.contains(&PauseKind::Clarification) && !state.stage.is_closed() {
+        return step("resume CASE --on DATE", "when the person has answered what the request is about");
+    }
+    match state.stage {
+        Stage::Received => step("letter CASE receipt", "tell the person that the request came"),
+        Stage::Acknowledged => step(
+            "identity CASE --verified --method HOW --result WHAT",
+            "record that the person is who they say, or ask with --ask",
+        ),
+        Stage::IdentityPending => {
+            step("identity CASE --verified --method HOW --result WHAT", "when the person has answered")
+        }
+        Stage::IdentityVerified | Stage::Scoping => {
+            step("search CASE", "say by what the person is known, and where to look")
+        }
+        Stage::Searching => step("search CASE", "look for the person in every snapshot"),
+        Stage::Review => step("review CASE", "decide what was found"),
+        Stage::LegalAssessment => step("review CASE", "look at exceptions and the rights of others"),
+        Stage::AwaitingApproval => {
+            let missing = super::state::APPROVALS.saturating_sub(state.approved_by.len());
+            wait(format!("{missing} more people are to approve the plan"))
+        }
+        Stage::Approved | Stage::CoolingOff => match state.not_before {
+            Some(day) => wait(format!("the plan is carried out from {day} on")),
+            None => wait("the plan is approved and can be carried out".to_owned()),
+        },
+        Stage::Executing => wait("the plan is being carried out".to_owned()),
+        Stage::Verifying => wait("it is to be verified what was done".to_owned()),
+        Stage::NotifyingRecipients => wait("recipients of the data are to be told".to_owned()),
+        Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
+        Stage::Responding if state.is_held() => step(
+            "close CASE --with-retention GROUND --reason WHY",
+            "the person has the answer, and something is under hold",
+        ),
+        Stage::Responding => step("close CASE", "the person has the answer"),
+        Stage::Completed
+        | Stage::CompletedWithRetention
+        | Stage::PartiallyCompleted
+        | Stage::IdentityFailed
+        | Stage::Refused
+        | Stage::Withdrawn
+        | Stage::Duplicate
+        | Stage::Expired => match case.keep_until() {
+            Some(day) => wait(format!("the case is closed; its file is kept until {day}")),
+            None => wait("the case is closed".to_owned()),
+        },
+    }
+}
+
+/// How pressing a case is on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// The day has passed.
+    Overdue,
+    /// It is near.
+    Soon,
+    /// There is time.
+    Later,
+}
+
+/// Says how pressing a date is, `soon` days before it.
+pub fn urgency(due: NaiveDate, today: NaiveDate, soon: u32) -> Urgency {
+    match (due - today).num_days() {
+        left if left < 0 => Urgency::Overdue,
+        left if left <= i64::from(soon) => Urgency::Soon,
+        _ => Urgency::Later,
+    }
+}

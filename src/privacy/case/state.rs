@@ -1,0 +1,367 @@
+//! The state machine of a case: one function, defined for every state and event.
+//!
+//! [`stage_after`] says for each stage and kind of event where it leads, or that it leads nowhere;
+//! [`next`] adds the conditions that need more than the stage. What is not allowed is refused in
+//! words that say what can be done instead.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::event::{Event, What};
+use super::kind::Kind;
+use super::stage::{Stage, stage_after};
+use crate::ids::Digest;
+use crate::privacy::right::Right;
+use crate::privacy::rules::PauseKind;
+
+/// People who approve a plan before it is carried out; who carries it out is none of them.
+pub const APPROVALS: usize = 2;
+
+/// A hold of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HoldState {
+    /// Whether it is on everything, not on an item.
+    pub on_all: bool,
+    /// Whether it is released.
+    pub released: bool,
+}
+
+/// Until when copies in backups can survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Horizon {
+    /// Until this day.
+    Pending(NaiveDate),
+    /// None is left.
+    Reached,
+}
+
+/// The state of a case: how far it got, and what is beside that. No personal data but the names of who
+/// approved.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// How far it got.
+    pub stage: Stage,
+    /// What is asked for.
+    pub rights: Vec<Right>,
+    /// Findings of which somebody is unsure.
+    pub unsure: u64,
+    /// Findings without a decision.
+    pub open_findings: u64,
+    /// Whether more time was taken.
+    pub extended: bool,
+    /// What the person was asked and did not answer yet.
+    pub paused: BTreeSet<PauseKind>,
+    /// Whether somebody blocked it.
+    pub blocked: bool,
+    /// The step that failed; whether trying again may help.
+    pub error: Option<(String, bool)>,
+    /// Holds, in the order in which they came.
+    pub holds: Vec<HoldState>,
+    /// The plan that is approved or to be.
+    pub plan: Option<Digest>,
+    /// Who approved it.
+    pub approved_by: BTreeSet<String>,
+    /// First day on which it may be carried out.
+    pub not_before: Option<NaiveDate>,
+    /// Whether stored data was changed.
+    pub executed: bool,
+    /// Findings that were left when it was verified, and whether the canary passed.
+    pub verified: Option<(u64, bool)>,
+    /// Whether the person has the answer.
+    pub answered: bool,
+    /// Until when copies in backups can survive.
+    pub horizon: Option<Horizon>,
+    /// How often it was opened again.
+    pub reopened: u32,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "State({})", self.stage)
+    }
+}
+
+/// Why an event is not allowed in a state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is not possible now to {}: {why}", kind.words())]
+pub struct Illegal {
+    /// Which kind of event.
+    pub kind: Kind,
+    /// Why not, in words.
+    pub why: String,
+    /// Which kinds of events lead on from here.
+    pub possible: Vec<Kind>,
+}
+
+impl Illegal {
+    /// Returns what can be done instead, in words.
+    pub fn instead(&self) -> String {
+        let words: Vec<&str> = self.possible.iter().map(|kind| kind.words()).collect();
+        match &words[..] {
+            [] => "nothing; use a newer prismvault".to_owned(),
+            [one] => (*one).to_owned(),
+            [most @ .., last] => format!("{} or {last}", most.join(", ")),
+        }
+    }
+}
+
+impl State {
+    /// Returns the state of a case in which nothing happened but that it came.
+    pub fn received(rights: Vec<Right>) -> Self {
+        Self {
+            stage: Stage::Received,
+            rights,
+            unsure: 0,
+            open_findings: 0,
+            extended: false,
+            paused: BTreeSet::new(),
+            blocked: false,
+            error: None,
+            holds: Vec::new(),
+            plan: None,
+            approved_by: BTreeSet::new(),
+            not_before: None,
+            executed: false,
+            verified: None,
+            answered: false,
+            horizon: None,
+            reopened: 0,
+        }
+    }
+
+    /// Returns the kinds of events that lead somewhere from its stage.
+    pub fn possible(&self) -> Vec<Kind> {
+        let leads = |kind: &Kind| stage_after(self.stage, *kind).is_some();
+        Kind::ALL.into_iter().filter(leads).collect()
+    }
+
+    /// Whether something is under hold.
+    pub fn is_held(&self) -> bool {
+        self.holds.iter().any(|hold| !hold.released)
+    }
+}
+
+/// Returns the state after an event. Defined for every state and event.
+///
+/// # Errors
+///
+/// [`Illegal`], when the event is not allowed in this state.
+pub fn next(mut state: State, event: &Event) -> Result<State, Illegal> {
+    let kind = event.what.kind();
+    let illegal = |state: &State, why: String| Illegal { kind, why, possible: state.possible() };
+    let Some(stage) = stage_after(state.stage, kind) else {
+        let why = match kind {
+            Kind::Unknown => "the case holds an event that this prismvault does not know".to_owned(),
+            Kind::Received => "the case is open already; another request is another case".to_owned(),
+            _ => format!("the case {}", state.stage.words()),
+        };
+        return Err(illegal(&state, why));
+    };
+    let before = state.stage;
+    if let Some(why) = condition(&state, event) {
+        return Err(illegal(&state, why));
+    }
+    state.stage = stage;
+    take(&mut state, event, before);
+    Ok(state)
+}
+
+/// Why an event is not allowed although its kind is; `None`: it is.
+fn condition(state: &State, event: &Event) -> Option<String> {
+    let no = |why: &str| Some(why.to_owned());
+    let leads_on = matches!(
+        event.what,
+        What::Searched { .. }
+            | What::ReviewFinished
+            | What::LegalAssessed { .. }
+            | What::Executing { .. }
+            | What::Executed
+            | What::Verified { .. }
+            | What::RecipientsNotified { .. }
+            | What::Completed
+            | What::CompletedWithRetention { .. }
+            | What::PartiallyCompleted { .. }
+    );
+    if leads_on && state.blocked {
+        return no("the case is blocked; unblock it first");
+    }
+    if leads_on && state.error.is_some() {
+        return no("a step failed and was not tried again");
+    }
+    match &event.what {
+        What::ReviewFinished if state.unsure > 0 => {
+            Some(format!("{} findings are marked as unsure; decide them first", state.unsure))
+        }
+        What::ReviewFinished if state.open_findings > 0 => {
+            Some(format!("{} findings have no decision yet", state.open_findings))
+        }
+        What::LegalAssessed { changes: true, .. }
+            if !state.rights.iter().any(|right| right.changes_data()) =>
+        {
+            no("the request asks for a copy only, so no stored data is to be changed")
+        }
+        What::Approved { plan } if state.plan != Some(*plan) => {
+            no("this is not the plan that waits for approval; look at it again")
+        }
+        What::Approved { .. } if state.approved_by.contains(&event.actor) => {
+            no("this person approved it already; another one is needed")
+        }
+        What::CoolingOff { until } if *until <= event.at.date_naive() => no("that day has come already"),
+        What::Executing { plan, order } => executing(state, event, *plan, order.is_some()),
+        What::Completed | What::CompletedWithRetention { .. } | What::PartiallyCompleted { .. } => {
+            completing(state, &event.what)
+        }
+        What::StepRetried => match &state.error {
+            None => no("no step failed"),
+            Some((_, false)) => no("trying again does not help; correct the plan or block the case"),
+            Some((_, true)) => None,
+        },
+        What::HoldReleased { hold, new_case } => releasing(state, *hold, new_case.is_some()),
+        What::Extended { .. } if state.extended => no("it was extended already, and that is possible once"),
+        What::Paused { kind: PauseKind::Identity, .. } | What::Resumed { kind: PauseKind::Identity, .. } => {
+            no("questions of identity have steps of their own")
+        }
+        What::Paused { kind, .. } if state.paused.contains(kind) => {
+            no("the clock stands still for this already")
+        }
+        What::Resumed { kind, .. } if !state.paused.contains(kind) => {
+            no("the clock does not stand still for this")
+        }
+        What::Blocked if state.blocked => no("it is blocked already"),
+        What::Unblocked if !state.blocked => no("it is not blocked"),
+        What::Refused { .. } | What::Withdrawn if state.executed => {
+            no("stored data was changed already; close the case as completed or completed in part")
+        }
+        What::HorizonReached if !matches!(state.horizon, Some(Horizon::Pending(_))) => {
+            no("no day was set until which copies survive")
+        }
+        _ => None,
+    }
+}
+
+fn releasing(state: &State, hold: u32, makes_request: bool) -> Option<String> {
+    let no = |why: &str| Some(why.to_owned());
+    let hold = usize::try_from(hold).ok().and_then(|hold| state.holds.get(hold.checked_sub(1)?));
+    match hold {
+        None => no("there is no hold with this number"),
+        Some(hold) if hold.released => no("this hold is released already"),
+        Some(_) if state.stage.is_closed() && !makes_request => {
+            no("the case is closed, so what was held back needs a new request")
+        }
+        Some(_) if !state.stage.is_closed() && makes_request => {
+            no("the case is open, so it goes on itself and needs no new request")
+        }
+        Some(_) => None,
+    }
+}
+
+fn executing(state: &State, event: &Event, plan: Digest, ordered: bool) -> Option<String> {
+    if state.plan != Some(plan) {
+        return Some("this is not the plan that was approved; ask for approval of this one".to_owned());
+    }
+    if state.holds.iter().any(|hold| hold.on_all && !hold.released) {
+        return Some("the whole case is under hold".to_owned());
+    }
+    if state.approved_by.contains(&event.actor) {
+        return Some("who approved the plan must not carry it out".to_owned());
+    }
+    if let Some(day) = state.not_before.filter(|day| event.at.date_naive() < *day) {
+        return Some(format!("it is to wait until {day}"));
+    }
+    if state.rights.contains(&Right::Erasure) && !ordered {
+        return Some("the order of an erasure must be in the ledger of every replica first".to_owned());
+    }
+    None
+}
+
+fn completing(state: &State, what: &What) -> Option<String> {
+    let no = |why: &str| Some(why.to_owned());
+    if !state.answered {
+        return no("the person does not have the answer yet");
+    }
+    if state.unsure > 0 || state.open_findings > 0 {
+        return no("not every finding is decided");
+    }
+    match (what, state.verified) {
+        (What::PartiallyCompleted { .. }, _) => None,
+        (_, None) if state.executed => no("what was done was not verified"),
+        (_, Some((_, false))) => no("the check with a planted person failed"),
+        (What::Completed, Some((left, true))) if left > 0 => Some(format!("{left} findings are still there")),
+        (What::Completed, _) if state.is_held() => {
+            no("something is under hold, so it is completed with data that is kept")
+        }
+        _ => None,
+    }
+}
+
+/// Takes in what an allowed event says beside the stage.
+fn take(state: &mut State, event: &Event, before: Stage) {
+    match &event.what {
+        What::IdentityAsked { .. } => drop(state.paused.insert(PauseKind::Identity)),
+        What::IdentityVerified(_) | What::IdentityFailed(_) | What::Expired => {
+            state.paused.remove(&PauseKind::Identity);
+        }
+        What::SubjectChanged { .. } | What::Scoped { .. }
+            if matches!(before, Stage::Review | Stage::LegalAssessment) =>
+        {
+            (state.unsure, state.open_findings) = (0, 0);
+        }
+        What::Searched { findings, .. } => {
+            // Decisions are remembered elsewhere; how many still hold is said by `ReviewChanged`.
+            (state.unsure, state.open_findings) = (0, *findings);
+        }
+        What::ReviewChanged { unsure, open, .. } => {
+            (state.unsure, state.open_findings) = (*unsure, *open);
+        }
+        What::LegalAssessed { changes: false, .. } => state.stage = Stage::Responding,
+        What::ApprovalRequested { plan } => {
+            state.plan = Some(*plan);
+            state.approved_by.clear();
+            state.not_before = None;
+        }
+        What::Approved { .. } => {
+            state.approved_by.insert(event.actor.clone());
+            if state.approved_by.len() < APPROVALS {
+                state.stage = Stage::AwaitingApproval;
+            }
+        }
+        What::CoolingOff { until } => state.not_before = Some(*until),
+        What::Executing { .. } => state.executed = true,
+        What::Verified { remaining, canary } => state.verified = Some((*remaining, *canary)),
+        What::Answered { .. } => state.answered = true,
+        What::StepFailed { step, retryable } => state.error = Some((step.clone(), *retryable)),
+        What::StepRetried => state.error = None,
+        What::Hold { item, .. } => {
+            state.holds.push(HoldState { on_all: item.is_none(), released: false });
+        }
+        What::HoldReleased { hold, .. } => {
+            let at = usize::try_from(*hold).unwrap_or(0).wrapping_sub(1);
+            if let Some(hold) = state.holds.get_mut(at) {
+                hold.released = true;
+            }
+        }
+        What::Extended { .. } => state.extended = true,
+        What::Paused { kind, .. } => drop(state.paused.insert(*kind)),
+        What::Resumed { kind, .. } => drop(state.paused.remove(kind)),
+        What::Blocked => state.blocked = true,
+        What::Unblocked => state.blocked = false,
+        What::Reopened => {
+            let rights = std::mem::take(&mut state.rights);
+            *state = State {
+                stage: Stage::Scoping,
+                extended: state.extended,
+                paused: std::mem::take(&mut state.paused),
+                holds: std::mem::take(&mut state.holds),
+                reopened: state.reopened.saturating_add(1),
+                ..State::received(rights)
+            };
+        }
+        What::HorizonSet { until } => state.horizon = Some(Horizon::Pending(*until)),
+        What::HorizonReached => state.horizon = Some(Horizon::Reached),
+        _ => {}
+    }
+}

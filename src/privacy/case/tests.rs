@@ -1,0 +1,477 @@
+//! Every state and event against a table, and random walks against what must always hold.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::ids::Digest;
+
+const PLAN: Digest = Digest([7; 32]);
+
+fn at(minute: i64) -> Timestamp {
+    let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+    start + chrono::TimeDelta::minutes(minute)
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn event(minute: i64, actor: &str, what: What) -> Event {
+    Event { at: at(minute), actor: actor.to_owned(), reason: Some("as agreed".to_owned()), what }
+}
+
+fn received(rights: &[Right]) -> What {
+    What::Received {
+        on: day("2026-03-02"),
+        channel: "e-mail".to_owned(),
+        rights: rights.to_vec(),
+        rules: "eu".to_owned(),
+        language: "en".to_owned(),
+        from_case: None,
+    }
+}
+
+fn opened(rights: &[Right]) -> Case {
+    Case::open("2026-7K3F9Q".parse().unwrap(), event(0, "anna", received(rights))).unwrap()
+}
+
+fn check() -> IdentityCheck {
+    IdentityCheck {
+        method: "reply from the known address".to_owned(),
+        result: "it matches".to_owned(),
+        who: "anna".to_owned(),
+        on: day("2026-03-02"),
+    }
+}
+
+/// An event of each kind, one that its conditions allow where the kind is possible at all.
+fn sample(kind: Kind) -> What {
+    let on = day("2026-03-02");
+    let text = || "something".to_owned();
+    match kind {
+        Kind::Received => received(&[Right::Erasure]),
+        Kind::Acknowledged => What::Acknowledged { on },
+        Kind::IdentityAsked => What::IdentityAsked { on },
+        Kind::IdentityVerified => What::IdentityVerified(check()),
+        Kind::IdentityFailed => What::IdentityFailed(check()),
+        Kind::SubjectChanged => {
+            What::SubjectChanged { subject: SubjectValue(json!({"names": ["Erika Mustermann"]})) }
+        }
+        Kind::Scoped => What::Scoped { repositories: vec!["blog".parse().unwrap()], snapshots: text() },
+        Kind::Searched => What::Searched { search: text(), items: 10, findings: 0, unsearchable: 0 },
+        Kind::ReviewChanged => What::ReviewChanged { decided: 3, unsure: 0, open: 0 },
+        Kind::ReviewFinished => What::ReviewFinished,
+        Kind::LegalAssessed => What::LegalAssessed { changes: true, note: text() },
+        Kind::ApprovalRequested => What::ApprovalRequested { plan: PLAN },
+        Kind::Approved => What::Approved { plan: PLAN },
+        Kind::CoolingOff => What::CoolingOff { until: day("2026-03-09") },
+        Kind::Executing => What::Executing { plan: PLAN, order: Some(PLAN) },
+        Kind::Executed => What::Executed,
+        Kind::Verified => What::Verified { remaining: 0, canary: true },
+        Kind::RecipientsNotified => What::RecipientsNotified { recipients: 1 },
+        Kind::Answered => What::Answered { on },
+        Kind::Completed => What::Completed,
+        Kind::CompletedWithRetention => What::CompletedWithRetention { ground: text() },
+        Kind::PartiallyCompleted => What::PartiallyCompleted { missing: text() },
+        Kind::StepFailed => What::StepFailed { step: text(), retryable: true },
+        Kind::StepRetried => What::StepRetried,
+        Kind::Hold => What::Hold { ground: text(), item: Some(text()) },
+        Kind::HoldReleased => What::HoldReleased { hold: 1, new_case: None },
+        Kind::Extended => What::Extended { told_on: on },
+        Kind::Paused => What::Paused { kind: PauseKind::Clarification, on },
+        Kind::Resumed => What::Resumed { kind: PauseKind::Clarification, on },
+        Kind::Blocked => What::Blocked,
+        Kind::Unblocked => What::Unblocked,
+        Kind::Refused => What::Refused { ground: text(), told_on: on },
+        Kind::Withdrawn => What::Withdrawn,
+        Kind::DuplicateOf => What::DuplicateOf { case: "2026-7K3F9R".parse().unwrap() },
+        Kind::Expired => What::Expired,
+        Kind::Reopened => What::Reopened,
+        Kind::HorizonSet => What::HorizonSet { until: day("2026-09-01") },
+        Kind::HorizonReached => What::HorizonReached,
+        Kind::Note => What::Note { text: text() },
+        Kind::Unknown => What::Unknown,
+    }
+}
+
+/// A state of this stage in which all that the stage allows is allowed: what must be there is.
+fn ready(stage: Stage, kind: Kind) -> State {
+    let mut state = State::received(vec![Right::Access, Right::Erasure]);
+    state.stage = stage;
+    state.plan = Some(PLAN);
+    state.answered = true;
+    match kind {
+        // The second of two, and by another than who carries it out.
+        Kind::Approved => drop(state.approved_by.insert("berta".to_owned())),
+        Kind::StepRetried => state.error = Some(("copy".to_owned(), true)),
+        Kind::HoldReleased => state.holds.push(state::HoldState { on_all: false, released: false }),
+        Kind::Resumed => drop(state.paused.insert(PauseKind::Clarification)),
+        Kind::Unblocked => state.blocked = true,
+        Kind::HorizonReached => state.horizon = Some(state::Horizon::Pending(day("2026-09-01"))),
+        _ => {}
+    }
+    state
+}
+
+/// From where to where each kind leads; stages by their short names, `=` for staying.
+/// Written by hand from section (c) of the reference, one line a kind.
+const TABLE: &str = "
+Received:
+Acknowledged: Rec>Ack
+IdentityAsked: Rec>IdP Ack>IdP
+IdentityVerified: Rec>IdV Ack>IdV IdP>IdV
+IdentityFailed: IdP>Fai
+SubjectChanged: Rec= Ack= IdP= IdV>Sco Sco= Sea= Rev>Sea Leg>Sea
+Scoped: IdV>Sea Sco>Sea Sea= Rev>Sea Leg>Sea
+Searched: Sea>Rev Rev= Leg>Rev
+ReviewChanged: Rev= Leg>Rev
+ReviewFinished: Rev>Leg
+LegalAssessed: Leg>Wai
+ApprovalRequested: Wai= App>Wai Coo>Wai
+Approved: Wai>App
+CoolingOff: App>Coo
+Executing: App>Exe Coo>Exe Exe=
+Executed: Exe>Ver
+Verified: Ver>Not
+RecipientsNotified: Not>Res
+Answered: Res=
+Completed: Res>Com
+CompletedWithRetention: Res>Ret
+PartiallyCompleted: Res>Par
+StepFailed: Sea= Exe= Ver= Not=
+StepRetried: Sea= Exe= Ver= Not=
+Hold: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res= Com= Ret= Par=
+HoldReleased: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res= Com= Ret= Par=
+Extended: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res=
+Paused: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res=
+Resumed: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res=
+Blocked: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res=
+Unblocked: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res=
+Refused: Rec>Ref Ack>Ref IdP>Ref IdV>Ref Sco>Ref Sea>Ref Rev>Ref Leg>Ref Wai>Ref App>Ref Coo>Ref Res>Ref
+Withdrawn: Rec>Wit Ack>Wit IdP>Wit IdV>Wit Sco>Wit Sea>Wit Rev>Wit Leg>Wit Wai>Wit App>Wit Coo>Wit Res>Wit
+DuplicateOf: IdV>Dup Sco>Dup Sea>Dup Rev>Dup
+Expired: IdP>Exp
+Reopened: Com>Sco Ret>Sco Par>Sco
+HorizonSet: Com= Ret= Par=
+HorizonReached: Com= Ret= Par=
+Note: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res= Com= Ret= Par= Fai= Ref= Wit= Dup= Exp=
+Unknown:
+";
+
+const SHORT: [&str; 23] = [
+    "Rec", "Ack", "IdP", "IdV", "Sco", "Sea", "Rev", "Leg", "Wai", "App", "Coo", "Exe", "Ver", "Not", "Res",
+    "Com", "Ret", "Par", "Fai", "Ref", "Wit", "Dup", "Exp",
+];
+
+fn expected(stage: Stage, kind: Kind) -> Option<Stage> {
+    let line = TABLE
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{kind:?}:")))
+        .expect("every kind has a line");
+    let short = SHORT[Stage::ALL.iter().position(|one| *one == stage).unwrap()];
+    let cell = line.split_whitespace().find_map(|cell| cell.strip_prefix(short))?;
+    match cell.strip_prefix('>') {
+        None => Some(stage),
+        Some(to) => Some(Stage::ALL[SHORT.iter().position(|one| *one == to).unwrap()]),
+    }
+}
+
+#[test]
+fn every_state_and_event_is_as_the_table_says() {
+    let mut pairs = 0;
+    for stage in Stage::ALL {
+        for kind in Kind::ALL {
+            let mut what = sample(kind);
+            if let What::HoldReleased { new_case, .. } = &mut what
+                && stage.is_closed()
+            {
+                *new_case = Some("2026-7K3F9R".parse().unwrap());
+            }
+            let result = next(ready(stage, kind), &event(1, "carla", what));
+            assert_eq!(
+                result.as_ref().ok().map(|state| state.stage),
+                expected(stage, kind),
+                "{stage} {kind:?}"
+            );
+            if let Err(illegal) = result {
+                assert!(!illegal.to_string().is_empty() && !illegal.instead().is_empty());
+                assert!(!illegal.possible.contains(&kind));
+            }
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 23 * 40);
+    let lists: HashSet<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+    assert_eq!(lists.len(), 23);
+    assert_eq!(Kind::ALL.iter().collect::<HashSet<_>>().len(), 40);
+}
+
+#[test]
+fn conditions_beside_the_stage_are_kept_in_plain_words() {
+    let refused = |stage: Stage, kind: Kind, what: What, change: &dyn Fn(&mut State), words: &str| {
+        let mut state = ready(stage, kind);
+        change(&mut state);
+        let error = next(state, &event(1, "carla", what)).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    };
+    use Stage as S;
+    refused(
+        S::Review,
+        Kind::ReviewFinished,
+        What::ReviewFinished,
+        &|s| s.unsure = 2,
+        "2 findings are marked as unsure",
+    );
+    refused(
+        S::Review,
+        Kind::ReviewFinished,
+        What::ReviewFinished,
+        &|s| s.open_findings = 1,
+        "no decision yet",
+    );
+    refused(S::Review, Kind::ReviewFinished, What::ReviewFinished, &|s| s.blocked = true, "blocked");
+    let assess = || What::LegalAssessed { changes: true, note: "n".to_owned() };
+    refused(
+        S::LegalAssessment,
+        Kind::LegalAssessed,
+        assess(),
+        &|s| s.rights = vec![Right::Access],
+        "copy only",
+    );
+    let other = What::Approved { plan: Digest([8; 32]) };
+    refused(S::AwaitingApproval, Kind::Approved, other, &|_| (), "not the plan");
+    let approve = || What::Approved { plan: PLAN };
+    let by_carla = |s: &mut State| s.approved_by.extend(["carla".to_owned()]);
+    refused(S::AwaitingApproval, Kind::Approved, approve(), &by_carla, "approved it already");
+    let run = |order| What::Executing { plan: PLAN, order };
+    refused(S::Approved, Kind::Executing, run(Some(PLAN)), &by_carla, "must not carry it out");
+    refused(S::Approved, Kind::Executing, run(None), &|_| (), "ledger");
+    let held = |s: &mut State| s.holds.push(state::HoldState { on_all: true, released: false });
+    refused(S::Approved, Kind::Executing, run(Some(PLAN)), &held, "under hold");
+    let later = |s: &mut State| s.not_before = Some(day("2026-03-09"));
+    refused(S::CoolingOff, Kind::Executing, run(Some(PLAN)), &later, "wait until 2026-03-09");
+    refused(
+        S::Responding,
+        Kind::Completed,
+        What::Completed,
+        &|s| s.answered = false,
+        "does not have the answer",
+    );
+    refused(S::Responding, Kind::Completed, What::Completed, &|s| s.executed = true, "not verified");
+    refused(
+        S::Responding,
+        Kind::Completed,
+        What::Completed,
+        &|s| s.verified = Some((1, true)),
+        "1 findings are still there",
+    );
+    refused(
+        S::Responding,
+        Kind::Completed,
+        What::Completed,
+        &|s| s.verified = Some((0, false)),
+        "planted person",
+    );
+    refused(S::Responding, Kind::Completed, What::Completed, &held, "data that is kept");
+    refused(S::Responding, Kind::Withdrawn, What::Withdrawn, &|s| s.executed = true, "was changed already");
+    refused(S::Review, Kind::Extended, sample(Kind::Extended), &|s| s.extended = true, "once");
+    let released = What::HoldReleased { hold: 1, new_case: None };
+    let with_hold = |s: &mut State| s.holds = vec![state::HoldState { on_all: true, released: false }];
+    refused(S::Completed, Kind::Note, released, &with_hold, "needs a new request");
+    let identity = What::Paused { kind: PauseKind::Identity, on: day("2026-03-02") };
+    refused(S::Review, Kind::Paused, identity, &|_| (), "steps of their own");
+}
+
+/// All the way through an erasure, and what a case says at its end.
+#[test]
+fn an_erasure_goes_through() {
+    let mut case = opened(&[Right::Erasure]);
+    let steps = [
+        ("anna", Kind::Acknowledged, Stage::Acknowledged),
+        ("anna", Kind::IdentityAsked, Stage::IdentityPending),
+        ("anna", Kind::IdentityVerified, Stage::IdentityVerified),
+        ("anna", Kind::SubjectChanged, Stage::Scoping),
+        ("anna", Kind::Scoped, Stage::Searching),
+        ("anna", Kind::Searched, Stage::Review),
+        ("anna", Kind::ReviewChanged, Stage::Review),
+        ("anna", Kind::ReviewFinished, Stage::LegalAssessment),
+        ("anna", Kind::LegalAssessed, Stage::AwaitingApproval),
+        ("anna", Kind::ApprovalRequested, Stage::AwaitingApproval),
+        ("berta", Kind::Approved, Stage::AwaitingApproval),
+        ("carla", Kind::Approved, Stage::Approved),
+        ("anna", Kind::Executing, Stage::Executing),
+        ("anna", Kind::Executed, Stage::Verifying),
+        ("anna", Kind::Verified, Stage::NotifyingRecipients),
+        ("anna", Kind::RecipientsNotified, Stage::Responding),
+        ("anna", Kind::Answered, Stage::Responding),
+        ("anna", Kind::Completed, Stage::Completed),
+    ];
+    for (minute, (actor, kind, stage)) in (1..).zip(steps) {
+        assert!(case.is_owed() || case.state().answered);
+        assert!(!guide::next_command(&case).why.is_empty());
+        case.apply(event(minute, actor, sample(kind))).unwrap();
+        assert_eq!(case.state().stage, stage);
+    }
+    assert!(!case.is_owed());
+    assert_eq!(case.keep_until(), Some(day("2029-03-02")));
+    let again = Case::from_events(case.id().clone(), case.events().to_vec()).unwrap();
+    assert_eq!(again.state(), case.state());
+    assert_eq!(case.subject().unwrap().0["names"][0], "Erika Mustermann");
+    // Nothing of the person in what logs may show.
+    let shown = format!("{case:?} {:?} {:?}", case.events(), case.state());
+    assert!(!shown.contains("Erika") && !shown.contains("agreed") && !shown.contains("carla"), "{shown}");
+}
+
+#[test]
+fn events_survive_storage_and_one_of_a_later_version_is_noticed() {
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Unknown) {
+        let event = event(3, "anna", sample(kind));
+        let json = serde_json::to_string(&event).unwrap();
+        assert!(serde_json::from_str::<Event>(&json).unwrap() == event, "{json}");
+    }
+    let later =
+        json!({"at": "2026-03-02T10:00:00Z", "actor": "anna", "event": "teleported", "to": "the moon"});
+    let later: Event = serde_json::from_value(later).unwrap();
+    let error = opened(&[Right::Access]).apply(later).unwrap_err();
+    assert!(error.to_string().contains("does not know"), "{error}");
+}
+
+#[test]
+fn a_clock_turned_back_and_days_that_cannot_be_are_refused() {
+    let mut case = opened(&[Right::Access]);
+    case.apply(event(5, "anna", sample(Kind::Note))).unwrap();
+    let error = case.apply(event(4, "anna", sample(Kind::Note))).unwrap_err();
+    assert!(matches!(error, CaseError::ClockTurnedBack { .. }), "{error}");
+    assert!(error.next_step().unwrap().contains("clock"));
+    for (what, words) in [
+        (What::Acknowledged { on: day("2026-03-01") }, "before the request was received"),
+        (What::Acknowledged { on: day("2026-03-04") }, "in the future"),
+        (What::Note { text: " ".to_owned() }, "1 to 10000"),
+        (What::Note { text: "x".repeat(10_001) }, "1 to 10000"),
+    ] {
+        let error = case.apply(event(6, "anna", what)).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let nobody = case.apply(event(6, " ", sample(Kind::Note))).unwrap_err();
+    assert!(nobody.to_string().contains("who records"), "{nobody}");
+    let silent = Event { reason: None, ..event(6, "anna", sample(Kind::Hold)) };
+    assert!(case.apply(silent).unwrap_err().to_string().contains("needs a reason"));
+    let large = What::SubjectChanged { subject: SubjectValue(json!("x".repeat(300_000))) };
+    assert!(case.apply(event(6, "anna", large)).unwrap_err().to_string().contains("at most"));
+    assert_eq!(case.events().len(), 2, "what was refused left nothing");
+    assert!(
+        case.apply(event(7, "anna", What::Acknowledged { on: day("2026-03-03") })).is_ok(),
+        "east of here"
+    );
+}
+
+#[test]
+fn the_due_date_follows_the_events() {
+    let mut case = opened(&[Right::Access]);
+    assert_eq!(case.due().date, day("2026-04-02"));
+    let later = |days: i64, what| Event { at: at(days * 24 * 60), ..event(0, "anna", what) };
+    case.apply(later(2, What::IdentityAsked { on: day("2026-03-04") })).unwrap();
+    assert_eq!(case.due().waits_for, Some(PauseKind::Identity));
+    let early = IdentityCheck { on: day("2026-03-03"), ..check() };
+    let error = case.apply(later(14, What::IdentityVerified(early))).unwrap_err();
+    assert!(error.to_string().contains("before the person was asked"), "{error}");
+    let proved = IdentityCheck { on: day("2026-03-16"), ..check() };
+    case.apply(later(14, What::IdentityVerified(proved))).unwrap();
+    assert_eq!((case.due().date, case.due().waits_for), (day("2026-04-14"), None));
+    case.apply(later(20, What::Extended { told_on: day("2026-03-22") })).unwrap();
+    assert_eq!(case.due().date, day("2026-06-15"));
+}
+
+#[test]
+fn a_case_begins_with_a_receipt_that_can_be() {
+    let id: CaseId = "2026-7K3F9Q".parse().unwrap();
+    let open = |what| Case::open(id.clone(), event(0, "anna", what));
+    assert!(open(sample(Kind::Note)).is_err());
+    assert!(open(received(&[])).is_err());
+    assert!(open(received(&[Right::Access, Right::Access])).is_err());
+    let mut what = received(&[Right::Access]);
+    if let What::Received { rules, .. } = &mut what {
+        "mars".clone_into(rules);
+    }
+    let error = open(what).unwrap_err();
+    assert!(error.next_step().unwrap().contains("de-by"), "{error}");
+    assert!(Case::from_events(id.clone(), []).is_err());
+    let mut what = received(&[Right::Access]);
+    if let What::Received { on, .. } = &mut what {
+        *on = day("2026-03-20");
+    }
+    assert!(open(what).unwrap_err().to_string().contains("in the future"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_rules_of_a_case_hold(
+        rights in proptest::sample::subsequence(Right::ALL.to_vec(), 1..4),
+        walk in proptest::collection::vec((0_usize..240, 0_u64..3, 0_u64..3, 0_usize..3), 1..120),
+    ) {
+        let mut case = opened(&rights);
+        for (minute, (kind, unsure, open, actor)) in (1..).zip(walk) {
+            let before = case.state().clone();
+            // Most of the time something that leads on, or the walk would never get far.
+            let forward: Vec<Kind> = before
+                .possible()
+                .into_iter()
+                .filter(|kind| stage::stage_after(before.stage, *kind) != Some(before.stage))
+                .filter(|kind| !stage::stage_after(before.stage, *kind).is_some_and(Stage::is_closed))
+                .collect();
+            let kind = match kind / 40 {
+                0 => Kind::ALL[kind % 40],
+                1 => before.possible()[kind % before.possible().len()],
+                _ if forward.is_empty() => Kind::Answered,
+                _ => forward[kind % forward.len()],
+            };
+            let mut what = sample(kind);
+            match &mut what {
+                What::ReviewChanged { unsure: u, open: o, .. } => (*u, *o) = (unsure, open),
+                What::Searched { findings, .. } => *findings = open,
+                What::LegalAssessed { changes, .. } => *changes = unsure == 0,
+                What::Verified { remaining, canary } => (*remaining, *canary) = (open, unsure == 0),
+                What::HoldReleased { hold, new_case } => {
+                    *hold = u32::try_from(open).unwrap();
+                    *new_case = (unsure == 0).then(|| "2026-7K3F9R".parse().unwrap());
+                }
+                _ => {}
+            }
+            let result = case.apply(event(minute, ["anna", "berta", "carla"][actor], what));
+            let state = case.state();
+            if result.is_err() {
+                prop_assert_eq!(state, &before, "what was refused changed nothing");
+                continue;
+            }
+            if before.stage.is_closed() {
+                prop_assert!(state.stage == before.stage || (kind == Kind::Reopened && before.stage.is_done()));
+            }
+            if before.stage == Stage::Review && state.stage == Stage::LegalAssessment {
+                prop_assert_eq!((before.unsure, before.open_findings), (0, 0));
+            }
+            if state.stage.is_done() && !before.stage.is_done() {
+                prop_assert!(state.answered && state.unsure == 0);
+                prop_assert!(!state.executed || state.verified.is_some() || state.stage == Stage::PartiallyCompleted);
+            }
+            if state.stage == Stage::Completed && before.stage != Stage::Completed {
+                prop_assert!(!before.is_held());
+                prop_assert!(state.verified.is_none_or(|verified| verified == (0, true)));
+            }
+            if state.stage == Stage::Executing {
+                prop_assert!(state.approved_by.len() >= state::APPROVALS);
+                prop_assert!(case.rights().iter().any(|right| right.changes_data()));
+            }
+            if state.stage == Stage::Duplicate && before.stage != Stage::Duplicate {
+                let checked = |event: &Event| event.what.kind() == Kind::IdentityVerified;
+                prop_assert!(case.events().iter().any(checked), "a duplicate has its own check");
+            }
+            prop_assert!(case.due().date >= day("2026-04-02"));
+            prop_assert!(!guide::next_command(&case).why.is_empty());
+        }
+        let again = Case::from_events(case.id().clone(), case.events().to_vec()).unwrap();
+        prop_assert_eq!(again.state(), case.state());
+    }
+}
