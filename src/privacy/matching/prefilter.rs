@@ -333,7 +333,8 @@ fn reduce(text: &str, by_looks: bool, out: &mut Vec<u8>) -> bool {
             };
         }
         let from = out.len();
-        match look_alike(char.to_lowercase().next().unwrap_or(char)).filter(|_| by_looks) {
+        let latin = if by_looks { char.to_lowercase().next().and_then(look_alike) } else { None };
+        match latin {
             Some(latin) => out.push(latin as u8),
             None => table.push(char, out),
         }
