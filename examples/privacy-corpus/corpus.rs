@@ -7,18 +7,18 @@ use prismvault::privacy::passage::Channel;
 use prismvault::privacy::subject::{IdentifierKind, Subject};
 
 /// An invented person.
-pub struct Person {
-    pub culture: &'static str,
-    pub given: &'static str,
-    pub particles: &'static str,
-    pub family: &'static str,
+pub(crate) struct Person {
+    pub(crate) culture: &'static str,
+    pub(crate) given: &'static str,
+    pub(crate) particles: &'static str,
+    pub(crate) family: &'static str,
     /// Another given name and family name of the culture: for namesakes.
-    pub other_given: &'static str,
-    pub other_family: &'static str,
+    pub(crate) other_given: &'static str,
+    pub(crate) other_family: &'static str,
     /// The name in another alphabet or system of letters; empty where there is none.
-    pub elsewhere: &'static str,
+    pub(crate) elsewhere: &'static str,
     /// An inflected form of the full name; empty where the culture has none.
-    pub inflected: &'static str,
+    pub(crate) inflected: &'static str,
 }
 
 const fn person(
@@ -31,7 +31,7 @@ const fn person(
     Person { culture, given, particles: "", family, other_given, other_family, elsewhere: "", inflected: "" }
 }
 
-pub const PEOPLE: [Person; 34] = [
+pub(crate) const PEOPLE: [Person; 34] = [
     person("english", "Alice", "Exampleton", "Harriet", "Placeholder"),
     person("english", "Rory", "McSample", "Angus", "Trialman"),
     person("irish", "Sean", "O'Muster", "Niamh", "Dummigan"),
@@ -92,7 +92,7 @@ pub const PEOPLE: [Person; 34] = [
 
 /// What must hold of a class.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// Recall of 1: exact identifiers.
     Exact,
     /// Recall of 0.99: full names.
@@ -102,16 +102,16 @@ pub enum Gate {
 }
 
 /// One planted mention, or a decoy.
-pub struct Case {
-    pub culture: &'static str,
-    pub class: &'static str,
-    pub gate: Gate,
-    pub channel: Channel,
+pub(crate) struct Case {
+    pub(crate) culture: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) gate: Gate,
+    pub(crate) channel: Channel,
     /// Passages of one document: channel, text.
-    pub texts: Vec<(Channel, String)>,
-    pub is_decoy: bool,
+    pub(crate) texts: Vec<(Channel, String)>,
+    pub(crate) is_decoy: bool,
     /// Which person of [`PEOPLE`] is looked for.
-    pub person: usize,
+    pub(crate) person: usize,
 }
 
 fn ascii_name(index: usize) -> String {
@@ -121,7 +121,7 @@ fn ascii_name(index: usize) -> String {
 }
 
 /// What is known of a person.
-pub fn subject(index: usize) -> Subject {
+pub(crate) fn subject(index: usize) -> Subject {
     let person = &PEOPLE[index];
     let code = ascii_name(index);
     let mut subject = Subject::default();
@@ -293,6 +293,7 @@ fn unspaced(person: &Person) -> bool {
 type Variation = (&'static str, Gate, Option<String>);
 
 /// The ways in which the full name is written.
+#[allow(clippy::too_many_lines, reason = "a table, one line a class")]
 fn names(person: &Person) -> Vec<Variation> {
     let family = format!("{} {}", person.particles, person.family).trim().to_owned();
     let full = if person.culture == "japanese-kana" {
@@ -397,7 +398,7 @@ fn exact(index: usize) -> Vec<Variation> {
         ("e-mail percent", is(percent(&email))),
         ("e-mail entities", is(email.replace('@', "&#64;"))),
         ("e-mail written", is(format!("{code}.private (at) prüf-{code} (dot) example"))),
-        ("e-mail provider", is(format!("{}.bo.x+news@googlemail.com", code))),
+        ("e-mail provider", is(format!("{code}.bo.x+news@googlemail.com"))),
         ("phone", is(phone(index, "+49 30 ", " "))),
         ("phone digits", is(phone(index, "004930", ""))),
         ("phone national", is(phone(index, "(030) ", "-"))),
@@ -427,7 +428,7 @@ const CHANNELS: [(Channel, &str); 8] = [
 ];
 
 /// All cases of the corpus for every `step`-th person, from one on.
-pub fn cases(step: usize) -> Vec<Case> {
+pub(crate) fn cases(step: usize) -> Vec<Case> {
     let mut cases = Vec::new();
     for (index, person) in PEOPLE.iter().enumerate().step_by(step) {
         for (class, gate, text) in names(person).into_iter().chain(exact(index)) {

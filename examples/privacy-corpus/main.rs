@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     let mut total = Cell::default();
     for ((_, class, culture, channel), cell) in &cells {
         let channel = if all_cells { channel.clone() } else { "all".to_owned() };
-        let mut add = |row: &mut Cell| {
+        let add = |row: &mut Cell| {
             row.planted += cell.planted;
             row.found += cell.found;
             row.wrong += cell.wrong;

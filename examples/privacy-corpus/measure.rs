@@ -9,21 +9,21 @@ use super::corpus::{Case, Gate, cases, subject};
 
 /// Counts of one cell.
 #[derive(Default, Clone, Copy)]
-pub struct Cell {
-    pub planted: u32,
-    pub found: u32,
+pub(crate) struct Cell {
+    pub(crate) planted: u32,
+    pub(crate) found: u32,
     /// Decoys that were taken for the person without review (tiers A and B).
-    pub wrong: u32,
-    pub decoys: u32,
+    pub(crate) wrong: u32,
+    pub(crate) decoys: u32,
     /// Findings of any tier that a person has to look at, those about decoys among them.
-    pub shown: u32,
+    pub(crate) shown: u32,
 }
 
 /// Cells by class, culture and channel.
-pub type Cells = BTreeMap<(Gate, &'static str, &'static str, String), Cell>;
+pub(crate) type Cells = BTreeMap<(Gate, &'static str, &'static str, String), Cell>;
 
 /// Measures with some normalisers switched off.
-pub fn measure(step: usize, without: &[Normaliser]) -> Cells {
+pub(crate) fn measure(step: usize, without: &[Normaliser]) -> Cells {
     let mut cells = Cells::new();
     let mut matcher: Option<(usize, Matcher)> = None;
     for case in cases(step) {
@@ -76,7 +76,7 @@ fn is_found(case: &Case, findings: &[Finding]) -> bool {
 }
 
 /// The classes that miss their gate, with their recall.
-pub fn failures(cells: &Cells) -> Vec<String> {
+pub(crate) fn failures(cells: &Cells) -> Vec<String> {
     let mut classes: BTreeMap<(Gate, &str), Cell> = BTreeMap::new();
     for ((gate, class, ..), cell) in cells {
         let sum = classes.entry((*gate, class)).or_default();

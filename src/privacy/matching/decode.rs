@@ -438,6 +438,8 @@ fn base64_uris(text: &str, mut each: impl FnMut(&View)) {
 /// The text with its punycode labels (`xn--mller-kva`) as people read them.
 fn punycode(text: &str) -> Option<View> {
     const MARK: &[u8] = b"xn--";
+    // What is sought first is rare, and needs no copy of the text.
+    memchr::memmem::find(text.as_bytes(), b"--")?;
     let lower = text.to_ascii_lowercase();
     let mut writer = Writer { bytes: Vec::new(), runs: Vec::new(), below: None };
     let mut copied = 0;

@@ -8,6 +8,11 @@
 
 use std::collections::HashMap;
 
+mod keys;
+
+pub(super) use keys::Anchor;
+use keys::{Keys, anchor, joined_and_apart, split_prefix, without_prefix, words};
+
 use super::fold::{Fold, Folded, look_alike};
 use super::tokens::{Gap, Token, gap, pieces, tokens};
 use super::{Normaliser, Raw, Rule, fuzzy, inflection, spelling};
@@ -89,16 +94,6 @@ struct Occurrence {
     first: usize,
     last: usize,
     via: Via,
-}
-
-/// What must be in a text for a family name to be found in it; for the prefilter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchor {
-    /// Letters in their own script, folded, without marks.
-    pub(super) text: String,
-    /// Whether it must begin and end as a word.
-    pub(super) begins: bool,
-    pub(super) ends: bool,
 }
 
 impl Names {
@@ -662,93 +657,4 @@ fn add<T: PartialEq>(map: &mut HashMap<String, Vec<T>>, key: String, value: T) {
 
 fn is_listed(word: &str, list: &[&str]) -> bool {
     word.len() < 12 && list.contains(&word)
-}
-
-/// The keys under which one word of a name is met.
-#[derive(Default)]
-struct Keys {
-    plain: Vec<String>,
-    marked: Vec<String>,
-    latin: Vec<String>,
-    coarse: Vec<String>,
-    stems: Vec<String>,
-}
-
-impl Keys {
-    fn new(word: &str, fold: Fold) -> Self {
-        let marked = fold.marked(word);
-        let mut keys = Self { plain: vec![fold.plain(word)], ..Self::default() };
-        if fold.switches.on(Normaliser::Transliteration) {
-            keys.plain.extend(spelling::expanded(&marked).iter().map(|word| fold.plain(word)));
-            keys.marked = spelling::contracted(&marked);
-            keys.latin = spelling::latin(&marked).iter().map(|word| fold.plain(word)).collect();
-            if keys.plain[0].is_ascii() {
-                keys.coarse = spelling::readings(&keys.plain[0]);
-            }
-        }
-        if fold.switches.on(Normaliser::Inflection) {
-            keys.stems = inflection::stems(&keys.plain[0]);
-        }
-        keys
-    }
-}
-
-/// The words of one part of a name: `Jean-Luc` is two, `O'Brien` is two.
-fn words(part: &str, fold: Fold) -> Vec<String> {
-    let folded = fold.text(part);
-    tokens(&folded).into_iter().map(|token| folded.text[token.range()].to_owned()).collect()
-}
-
-/// Words apart, and joined into one.
-fn joined_and_apart(words: &[String], fold: Fold) -> Vec<Vec<String>> {
-    let mut forms = vec![words.to_vec()];
-    if words.len() > 1 && fold.switches.on(Normaliser::Separators) {
-        forms.push(vec![words.concat()]);
-    }
-    forms
-}
-
-/// Beginnings of family names that are also written apart.
-const PREFIXES: [&str; 22] = [
-    "o", "mc", "mac", "d", "l", "de", "da", "di", "del", "della", "van", "vande", "von", "al", "el", "fitz",
-    "la", "le", "du", "st", "san", "bin",
-];
-
-/// A family name of one word as it is written in two: `obrien`, `o` and `brien`.
-fn split_prefix(word: &str) -> Option<(&str, &str)> {
-    let mut best = None;
-    for prefix in PREFIXES {
-        if let Some(rest) = word.strip_prefix(prefix)
-            && rest.chars().count() >= 4
-        {
-            best = Some((prefix, rest));
-        }
-    }
-    best
-}
-
-/// The word, and what of it stands alone where it is written in two.
-fn without_prefix(word: &str) -> Vec<&str> {
-    let mut out = vec![word];
-    out.extend(split_prefix(word).map(|(_, rest)| rest));
-    out
-}
-
-/// What the prefilter looks for: each word of a family name, in all its keys.
-fn anchor<'a>(words: impl Iterator<Item = &'a str>, fold: Fold, anchors: &mut Vec<Anchor>) {
-    for word in words {
-        let keys = Keys::new(word, fold);
-        let marked = keys.marked.iter().map(|key| fold.plain(key));
-        let all = keys.plain.iter().cloned().chain(keys.latin).chain(keys.coarse).chain(marked);
-        for text in all {
-            let length = text.chars().count();
-            let begins = length < PIECE_MIN;
-            let ends = length < inflection::BASE_MIN;
-            anchors.push(Anchor { text, begins, ends });
-        }
-        for text in keys.stems {
-            let begins = text.chars().count() < PIECE_MIN;
-            anchors.push(Anchor { text, begins, ends: false });
-        }
-    }
 }

@@ -240,8 +240,8 @@ impl Prefilter {
             Check::WithAny(others) => others.iter().any(|other| memmem::find(text, other).is_some()),
             Check::WithAll(others) => others.iter().all(|other| memmem::find(text, other).is_some()),
             Check::Near(index) => {
-                let (start, end) = word_around(text, at, end);
-                let Ok(word) = std::str::from_utf8(&text[start..end]) else { return true };
+                let Ok(text) = std::str::from_utf8(text) else { return true };
+                let word = word_around(text, at, end);
                 let pair = &self.pairs[*index];
                 (0..2).any(|one| {
                     let other = 1 - one;
@@ -257,19 +257,20 @@ impl Prefilter {
     }
 }
 
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
+/// As `tokens` cuts words.
+fn is_word_char(char: char) -> bool {
+    (char.is_alphanumeric() || is_word_mark(char)) && !is_unspaced(char)
 }
 
-fn word_around(text: &[u8], start: usize, end: usize) -> (usize, usize) {
-    let before = text[..start].iter().rev().take_while(|byte| is_word_byte(**byte)).count();
-    let behind = text[end..].iter().take_while(|byte| is_word_byte(**byte)).count();
-    (start - before, end + behind)
+/// The word that begins or goes on at a place. What is folded is UTF-8 again.
+fn word_around(text: &str, start: usize, end: usize) -> &str {
+    let before = text[..start].trim_end_matches(is_word_char).len();
+    let behind = text[end..].len() - text[end..].trim_start_matches(is_word_char).len();
+    &text[before..end + behind]
 }
 
-fn words(text: &[u8]) -> impl Iterator<Item = &str> {
-    text.split(|byte| !is_word_byte(*byte))
-        .filter_map(|word| std::str::from_utf8(word).ok().filter(|word| !word.is_empty()))
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|char: char| !is_word_char(char)).filter(|word| !word.is_empty())
 }
 
 /// Letters with the marks and vowels that belong to them: what a name can be divided into.
@@ -333,7 +334,8 @@ fn reduce(text: &str, by_looks: bool, out: &mut Vec<u8>) -> bool {
             };
         }
         let from = out.len();
-        match look_alike(char.to_lowercase().next().unwrap_or(char)).filter(|_| by_looks) {
+        let latin = if by_looks { char.to_lowercase().next().and_then(look_alike) } else { None };
+        match latin {
             Some(latin) => out.push(latin as u8),
             None => table.push(char, out),
         }
