@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(read.coverage(&repository(), &fields).unclassified, all, "none is decided");
 
         let text = "# ours\n[types.author] # staff\nname = \"name\" # of the person\n\n[slices.quote]\n\"default.primary.text\" = \"none\"\n";
-        std::fs::write(&file, text).unwrap();
+        replace(&file, text).unwrap();
         let added = Classification::write_missing(&file, &all, &Limits::default()).unwrap();
         assert_eq!(added.fields.len(), 2);
         let now = std::fs::read_to_string(&file).unwrap();
@@ -244,7 +244,7 @@ mod tests {
     fn a_repository_may_say_something_else() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("c.toml");
-        std::fs::write(
+        replace(
             &file,
             "[types.author]\nname = \"name\"\nrows.phone = \"contact\"\n[repositories.shop.types.author]\nname = \"none\"\n",
         )
@@ -268,7 +268,7 @@ mod tests {
             ("[types.author]\nname = 3\n", 2, "name"),
             ("[repositories.\"a b\".types.x]\n", 1, "name"),
         ] {
-            std::fs::write(&file, text).unwrap();
+            replace(&file, text).unwrap();
             let error = Classification::load(&file, &Limits::default()).unwrap_err().to_string();
             assert!(error.contains(word) && error.contains(&format!(":{line}")), "{text}: {error}");
         }
