@@ -428,6 +428,13 @@ impl Page {
         self
     }
 
+    /// Adds what is on another page.
+    #[must_use]
+    pub fn append(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Renders all of it, each line with its line break; tables in `width` columns where that is
     /// known.
     pub fn render(&self, colour: bool, width: Option<usize>) -> String {

@@ -12,11 +12,13 @@
 //! | [`channels`] | every item that can hold personal data, read into passages |
 //! | [`matching`] | a known person found in passages, with the evidence for it |
 //! | [`search`] | the pass over everything that a vault holds |
+//! | [`found`] | what searches found, kept with the case |
 //! | [`classification`] | what each field of a repository may hold of people |
 
 pub mod case;
 pub mod channels;
 pub mod classification;
+pub mod found;
 pub mod letters;
 pub mod matching;
 pub mod passage;

@@ -132,3 +132,21 @@ pub enum Reason {
     /// It is damaged, or not what its name says.
     Damaged,
 }
+
+impl Reason {
+    /// Why, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Encrypted => "it is protected by a password",
+            Self::UnknownFormat => "no reader for this kind of file",
+            Self::NoText => {
+                "pictures, sound or film: what they show or say is no text; what is written about them was searched"
+            }
+            Self::TooLarge => "it is larger than what is read",
+            Self::UnpacksToMore => "it unpacks to more than what is read",
+            Self::TooDeep => "it is nested deeper than what is read",
+            Self::TooSlow => "reading it takes too long",
+            Self::Damaged => "it is damaged",
+        }
+    }
+}

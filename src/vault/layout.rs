@@ -214,6 +214,17 @@ pub fn request(case: &CaseId, n: u32) -> String {
     format!("{REQUESTS}/{case}/{n}.json")
 }
 
+/// Key of a file of a case, named by what is stored.
+pub fn case_file(case: &CaseId, stored: &Digest) -> String {
+    format!("{REQUESTS}/{case}/{stored}.age")
+}
+
+/// Returns case and digest from the key of a file of a case.
+pub fn parse_case_file(key: &str) -> Option<(CaseId, Digest)> {
+    let (case, file) = key.strip_prefix(REQUESTS)?.strip_prefix('/')?.split_once('/')?;
+    Some((case.parse().ok()?, file.strip_suffix(".age")?.parse().ok()?))
+}
+
 /// Returns case and number from the key of an event.
 pub fn parse_request(key: &str) -> Option<(CaseId, u32)> {
     let (case, file) = key.strip_prefix(REQUESTS)?.strip_prefix('/')?.split_once('/')?;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod blocks;
 pub mod cache;
 pub mod canary;
+pub mod case_files;
 mod chain;
 pub mod clocks;
 pub mod commit;

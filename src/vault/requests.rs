@@ -539,7 +539,7 @@ pub fn require_recipients(vault: &Vault) -> Result<()> {
 /// # Errors
 ///
 /// [`ErrorKind::Identity`] otherwise.
-fn require_reader(vault: &Vault, case: &CaseId) -> Result<()> {
+pub(super) fn require_reader(vault: &Vault, case: &CaseId) -> Result<()> {
     let reads =
         |identity: &envelope::Identity| vault.trust.privacy_recipients.contains(&identity.recipient());
     if vault.identities().iter().any(reads) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::backups::{Source, configuration, small};
 use crate::restore::tree;
@@ -434,4 +434,60 @@ async fn a_replica_that_was_away_gets_what_it_lacks() {
     office.place.expect(0, &["snapshot"]);
     office.place.expect(0, &["replicate"]);
     assert_eq!(office.requests("one"), office.requests("two"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_named_and_found_and_what_was_found_is_kept_for_privacy_officers_only() {
+    let office = Office::new();
+    let text = json!([{ "type": "paragraph", "text": "by Perpetua Exampleton, of course", "spans": [] }]);
+    let about = crate::restoring::crafted::document(
+        ("PrivacyPerson001", "note", "en-us"),
+        None,
+        &[],
+        &json!({ "content": text }),
+    );
+    office.source.repository.publish(prismvault::sandbox::Changes { put: vec![about], ..Default::default() });
+    office.place.expect(0, &["snapshot"]);
+    let case = office.open(&["--right", "access"]);
+    office.run(5, &["search", &case]);
+    office.run(0, &["letter", &case, "receipt", "--sent", &days_ago(0)]);
+    office.run(0, &["identity", &case, "--verified", "--method", "reply from the known address"]);
+
+    office.place.write("odd.txt", "name Perpetua Exampleton\n");
+    let odd = office.run(2, &["subject", &case, "--from", "odd.txt"]);
+    assert!(odd.stderr.contains("line 1") && !odd.stderr.contains("Perpetua"), "{odd:?}");
+    office.place.write("person.txt", "# from the letter\nname: Perpetua Exampleton\nemail: a@b\n");
+    let subject = office.run(0, &["subject", &case, "--from", "person.txt"]);
+    assert!(subject.stdout.contains("1 × name") && subject.stdout.contains("note: line 3"), "{subject:?}");
+    assert!(subject.stdout.contains("Next: prismvault privacy search"), "{subject:?}");
+    assert!(!subject.stdout.contains("Perpetua"), "{subject:?}");
+    let shown = office.run(0, &["subject", &case, "--show"]);
+    assert!(shown.stdout.contains("Perpetua Exampleton"), "{shown:?}");
+
+    let before = office.requests("one").len();
+    let dry = office.run(3, &["search", &case, "--dry-run"]);
+    assert!(dry.stdout.contains("full name") && office.requests("one").len() == before, "{dry:?}");
+    // Without write token the live media library is out of reach, and that is said.
+    let found = office.run(3, &["search", &case]);
+    assert!(found.stdout.contains("write token"), "{found:?}");
+    assert!(found.stdout.contains("PrivacyPerson001") && found.stdout.contains("live"), "{found:?}");
+    assert!(found.stdout.contains("drafts in Prismic"), "what no search reaches is said: {found:?}");
+    for run in [&dry, &found] {
+        assert!(!run.stdout.contains("Exampleton") && !run.stderr.contains("Exampleton"), "{run:?}");
+    }
+    let last = office.run(3, &["search", &case, "--last", "--json"]).json();
+    assert_eq!(last["found"][0]["sightings"][0]["path"], "documents/en-us/note/PrivacyPerson001.json");
+    assert_eq!(last["state"], "review");
+    let kept: Vec<String> = office.requests("two").into_keys().filter(|key| key.ends_with(".age")).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    for bytes in office.requests("one").values() {
+        assert!(!bytes.windows(10).any(|part| part == b"Exampleton"), "readable outside");
+    }
+    office.place.expect(0, &["verify"]);
+
+    // Other words for the person: what was found before does not count any more.
+    office.place.write("more.txt", "name: Somebody Otherwise\n");
+    office.run(0, &["subject", &case, "--from", "more.txt", "--replace"]);
+    let nobody = office.run(3, &["search", &case, "--json"]).json();
+    assert_eq!((nobody["findings"].as_u64(), nobody["found"].as_array().map(Vec::len)), (Some(0), Some(0)));
 }

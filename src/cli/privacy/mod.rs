@@ -15,7 +15,9 @@ mod pause;
 mod refuse;
 mod reopen;
 mod rewrap;
+mod search;
 mod show;
+mod subject;
 
 use super::error::CommandError;
 use super::record::Effect;
@@ -45,6 +47,10 @@ enum PrivacyCommand {
     Letter(letter::Args),
     /// Ask for proof of identity, or record how it was checked
     Identity(identity::Args),
+    /// Say by what the person is known: names, e-mail addresses, phones, handles, ids
+    Subject(subject::Args),
+    /// Look for the person in every snapshot and live, and list what could not be searched
+    Search(search::Args),
     /// Add a note to a case
     Note(note::Args),
     /// Put something of a case under hold, or release a hold
@@ -74,6 +80,8 @@ impl Args {
             PrivacyCommand::Letter(args) => args.effect(),
             PrivacyCommand::Open(args) => Effect::unless_dry("privacy open", args.dry_run),
             PrivacyCommand::Identity(args) => args.step.effect("privacy identity"),
+            PrivacyCommand::Subject(args) => args.effect(),
+            PrivacyCommand::Search(args) => args.effect(),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
             PrivacyCommand::Extend(args) => args.step.effect("privacy extend"),
@@ -101,6 +109,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Due(args) => due::run(args, context).await,
         PrivacyCommand::Letter(args) => letter::run(args, context).await,
         PrivacyCommand::Identity(args) => identity::run(args, context).await,
+        PrivacyCommand::Subject(args) => subject::run(args, context).await,
+        PrivacyCommand::Search(args) => search::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,
         PrivacyCommand::Hold(args) => hold::run(args, context).await,
         PrivacyCommand::Extend(args) => extend::run(args, context).await,

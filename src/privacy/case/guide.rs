@@ -41,12 +41,15 @@ pub fn next_command(case: &Case) -> Step {
         Stage::IdentityPending => {
             step("identity CASE --verified --method HOW --result WHAT", "when the person has answered")
         }
+        Stage::IdentityVerified | Stage::Scoping if case.subject().is_none() => {
+            step("subject CASE --from FILE", "say by what the person is known")
+        }
         Stage::IdentityVerified | Stage::Scoping => {
-            step("search CASE", "say by what the person is known, and where to look")
+            step("search CASE", "look for the person in every snapshot")
         }
         Stage::Searching => step("search CASE", "look for the person in every snapshot"),
-        Stage::Review => step("review CASE", "decide what was found"),
-        Stage::LegalAssessment => step("review CASE", "look at exceptions and the rights of others"),
+        Stage::Review => step("search CASE --last --all", "look through what was found"),
+        Stage::LegalAssessment => wait("exceptions and the rights of others are to be looked at".to_owned()),
         Stage::AwaitingApproval => {
             let missing = super::state::APPROVALS.saturating_sub(state.approved_by.len());
             wait(format!("{missing} more people are to approve the plan"))

@@ -95,6 +95,40 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// What it is, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::EmailExact => "e-mail address",
+            Self::EmailProvider => "e-mail address, as its provider reads it",
+            Self::EmailWritten => "e-mail address in words",
+            Self::PhoneInternational => "phone number",
+            Self::PhoneNational => "phone number without country",
+            Self::HandleAddress => "profile",
+            Self::HandleMention => "mention of the handle",
+            Self::IdExact => "id",
+            Self::AuthorDocument => "document about the person",
+            Self::NameFull => "full name",
+            Self::NameNear => "both names near each other",
+            Self::NamePartial => "part of the name",
+            Self::GivenNameNear => "given name near other evidence",
+            Self::EmailTag => "e-mail address with a tag",
+            Self::Surname => "family name alone",
+            Self::SurnamePart => "part of the family name",
+            Self::SurnameVariant => "form of the family name",
+            Self::NameInitial => "initial and family name",
+            Self::NameInflected => "inflected name",
+            Self::NameTransliterated => "name in another alphabet",
+            Self::NameLookAlike => "name in letters that look alike",
+            Self::NameFuzzy => "name with mistypings",
+            Self::EmailShort => "short e-mail address",
+            Self::PhoneShort => "short phone number",
+            Self::PhoneSuffix => "last digits of the phone number",
+            Self::HandleBare => "name of the handle",
+            Self::IdShort => "short id",
+            Self::GivenName => "given name alone",
+        }
+    }
+
     /// What a hit is worth by itself.
     pub fn tier(self) -> Tier {
         match self {

@@ -268,6 +268,11 @@ impl SearchReport {
 }
 
 impl Coverage {
+    /// Whether all that can be searched was: no snapshot, catalog, item or live repository failed.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.unsearched.iter().all(|one| one.reason.is_some())
+    }
+
     pub(super) fn add_snapshots(&mut self, manifests: &[&Manifest]) {
         let mut by_repository: BTreeMap<&Name, Vec<&SnapshotId>> = BTreeMap::new();
         for manifest in manifests {
