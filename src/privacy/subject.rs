@@ -228,7 +228,7 @@ impl Warning {
 impl Subject {
     /// Adds an identifier as it was typed.
     ///
-    /// Names: see [`PersonName::parse`]. Phones: with `+` and country code, or national.
+    /// Phones: with `+` and country code, or national.
     pub fn add(&mut self, kind: IdentifierKind, text: &str) -> Result<Vec<Warning>, SubjectError> {
         match kind {
             IdentifierKind::Name => {

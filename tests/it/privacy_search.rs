@@ -147,7 +147,7 @@ async fn what_is_live_is_searched_and_not_told_twice() {
     assert!(at(&report, NOTE).live.is_some());
     let new = at(&report, LINKING);
     assert!(new.item.is_none() && new.sightings.is_empty() && new.live.is_some());
-    assert_eq!(report.coverage.live, [source.target.name.clone()]);
+    assert_eq!(report.coverage.live, std::slice::from_ref(&source.target.name));
     assert!(report.coverage.is_whole(), "{:?}", report.coverage.problems);
 
     source.control().set_faults(prismvault::sandbox::Faults {
