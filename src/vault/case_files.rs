@@ -97,7 +97,8 @@ async fn stored(vault: &Vault, key: &str, digest: &Digest) -> Result<Bytes> {
         match replica.store.get(key, STORED_BYTES_MAX).await {
             Ok(bytes) if Digest::of(&bytes) == *digest => return Ok(bytes),
             Ok(_) => {
-                last = Some(VaultError::damaged(key, &replica.store, "it has other bytes than its name says"));
+                last =
+                    Some(VaultError::damaged(key, &replica.store, "it has other bytes than its name says"));
             }
             Err(error) => last = Some(error.into()),
         }
