@@ -148,6 +148,25 @@ pub(super) fn views(text: &str, switches: Switches, mut each: impl FnMut(&View))
     }
 }
 
+/// Bytes in which every escape begins that stands for one character.
+pub(super) const ESCAPES: [u8; 4] = [b'%', b'&', b'\\', b'='];
+/// Begins an address whose content is Base64.
+pub(super) const BASE64_MARK: &[u8] = b";base64,";
+/// Is in every label in punycode. What is sought first is rare, and needs no copy of the text.
+pub(super) const PUNYCODE_MARK: &[u8] = b"--";
+
+/// Whether one of [`ESCAPES`] stands for another character, in any layer or in the raw text.
+pub(super) fn is_escape(text: &str, at: usize) -> bool {
+    let (bytes, mut buffer) = (text.as_bytes(), [0; 8]);
+    match bytes[at] {
+        b'%' => percent(bytes, at, &mut buffer).is_some(),
+        b'&' => entity(text, at, &mut buffer).is_some(),
+        b'\\' => json_escape(bytes, at, &mut buffer).is_some(),
+        b'=' => quoted(bytes, at).is_some(),
+        _ => false,
+    }
+}
+
 /// Takes one layer of `%XX`, HTML entities and `\u` off; `None` where there is none.
 fn layer(text: &str, below: Option<&View>, switches: Switches) -> Option<View> {
     let bytes = text.as_bytes();
@@ -360,6 +379,21 @@ fn named(name: &str) -> Option<char> {
     char::from_u32(if first.is_ascii_uppercase() { 0x391 } else { 0x3b1 } + offset)
 }
 
+/// What `=` stands for in quoted-printable, and the bytes it takes: nothing at the end of a line.
+fn quoted(bytes: &[u8], at: usize) -> Option<(usize, Option<u8>)> {
+    let upper = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
+    let rest = &bytes[at + 1..];
+    if rest.starts_with(b"\r\n") {
+        Some((3, None))
+    } else if rest.starts_with(b"\n") {
+        Some((2, None))
+    } else if rest.len() >= 2 && rest[..2].iter().all(upper) {
+        Some((3, hex(bytes, at + 1, 2).and_then(|value| u8::try_from(value).ok())))
+    } else {
+        None
+    }
+}
+
 /// Quoted-printable (RFC 2045): `=C3=BC`, soft line breaks.
 fn quoted_printable(text: &str) -> Option<View> {
     let bytes = text.as_bytes();
@@ -367,15 +401,7 @@ fn quoted_printable(text: &str) -> Option<View> {
     let (mut copied, mut at) = (0, 0);
     while let Some(found) = memchr::memchr(b'=', &bytes[at..]) {
         at += found;
-        let upper = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
-        let rest = &bytes[at + 1..];
-        let (length, decoded) = if rest.starts_with(b"\r\n") {
-            (3, None)
-        } else if rest.starts_with(b"\n") {
-            (2, None)
-        } else if rest.len() >= 2 && rest[..2].iter().all(upper) {
-            (3, hex(bytes, at + 1, 2).and_then(|value| u8::try_from(value).ok()))
-        } else {
+        let Some((length, decoded)) = quoted(bytes, at) else {
             at += 1;
             continue;
         };
@@ -396,20 +422,22 @@ fn quoted_printable(text: &str) -> Option<View> {
 
 /// Hands out the text in every `data:` address that is Base64 of text.
 fn base64_uris(text: &str, mut each: impl FnMut(&View)) {
-    const MARK: &[u8] = b";base64,";
-    let engine = GeneralPurpose::new(
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::STANDARD,
         GeneralPurposeConfig::new()
             .with_decode_padding_mode(DecodePaddingMode::Indifferent)
             .with_decode_allow_trailing_bits(true),
     );
     let bytes = text.as_bytes();
+    if memchr::memchr(BASE64_MARK[0], bytes).is_none() {
+        return;
+    }
     let mut from = 0;
-    for at in memchr::memmem::find_iter(bytes, MARK) {
+    for at in memchr::memmem::find_iter(bytes, BASE64_MARK) {
         if at < from {
             continue;
         }
-        let start = at + MARK.len();
+        let start = at + BASE64_MARK.len();
         let body = &bytes[start..];
         let length = body
             .iter()
@@ -427,7 +455,7 @@ fn base64_uris(text: &str, mut each: impl FnMut(&View)) {
                 byte => *byte,
             })
             .collect();
-        if let Ok(decoded) = engine.decode(&standard)
+        if let Ok(decoded) = ENGINE.decode(&standard)
             && let Ok(text) = String::from_utf8(decoded)
         {
             each(&View { text, runs: vec![Run { at: 0, source: start, copied: false }] });
@@ -438,8 +466,7 @@ fn base64_uris(text: &str, mut each: impl FnMut(&View)) {
 /// The text with its punycode labels (`xn--mller-kva`) as people read them.
 fn punycode(text: &str) -> Option<View> {
     const MARK: &[u8] = b"xn--";
-    // What is sought first is rare, and needs no copy of the text.
-    memchr::memmem::find(text.as_bytes(), b"--")?;
+    memchr::memmem::find(text.as_bytes(), PUNYCODE_MARK)?;
     let lower = text.to_ascii_lowercase();
     let mut writer = Writer { bytes: Vec::new(), runs: Vec::new(), below: None };
     let mut copied = 0;

@@ -39,6 +39,11 @@ pub(super) struct Near {
 }
 
 impl Near {
+    /// Bytes of the longest word that is near the given (0) or the family name (1).
+    pub(super) fn longest(&self, which: usize) -> usize {
+        (self.words[which].letters.len() + self.allowed) * char::MAX_LEN_UTF8
+    }
+
     /// Whether a word is near the given (0) or the family name (1).
     pub(super) fn is_near(&self, which: usize, word: &str) -> bool {
         self.words[which].distance(word, word.chars().count(), mask(word), self.allowed).is_some()
