@@ -100,6 +100,8 @@ impl Writer<'_> {
                     while from < at + valid.len() {
                         let index = old.runs.partition_point(|run| run.at <= from);
                         let end = old.runs.get(index).map_or(usize::MAX, |run| run.at).min(at + valid.len());
+                        // The bytes of one character may be of several runs: it came from the first.
+                        let end = valid.ceil_char_boundary(end - at) + at;
                         let copied = index.checked_sub(1).is_none_or(|index| old.runs[index].copied);
                         runs.push(Run { at: text.len(), source: old.source(from), copied });
                         text.push_str(&valid[from - at..end - at]);

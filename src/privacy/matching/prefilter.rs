@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::addresses::EmailAnchor;
-use super::fold::{is_unspaced, is_word_mark};
+use super::fold::{is_invisible, is_unspaced, is_word_mark};
 use super::names::Anchor;
 use super::numbers::{Ids, Phones};
 use super::{Switches, decode, fuzzy, handles::Handles};
@@ -181,13 +181,21 @@ impl Prefilter {
             Err(_) => String::from_utf8_lossy(item),
         };
         let mut out = Vec::with_capacity(text.len() + text.len() / 4);
-        read(&text, &mut out);
-        stretches::escaped(&text, |stretch| read_unpacked(stretch, &mut out));
-        self.holds(&out)
+        read_all(&text, Cut::No, &mut out);
+        let mut nearly = false;
+        if self.holds(&out, &mut nearly) {
+            return true;
+        }
+        // The name may be part of a word, which the search cuts at its capitals.
+        nearly && {
+            read_all(&text, Cut::AtCapitals, &mut out);
+            self.holds(&out, &mut nearly)
+        }
     }
 
-    /// Whether a reduced text may hold the subject.
-    fn holds(&self, text: &[u8]) -> bool {
+    /// Whether a reduced text may hold the subject. `nearly` is set where it may if its words were
+    /// cut into parts.
+    fn holds(&self, text: &[u8], nearly: &mut bool) -> bool {
         if self.digits.as_ref().is_some_and(|digits| digits.are_in(text)) {
             return true;
         }
@@ -196,7 +204,12 @@ impl Prefilter {
         let mut missing = vec![[false; 2]; self.pairs.len()];
         search.any(text, |Candidate { string, at }| {
             let entry = &self.entries[string];
-            text[at..].starts_with(&entry.text) && self.passes(entry, text, at, &mut missing)
+            if !text[at..].starts_with(&entry.text) {
+                return false;
+            }
+            let passes = self.passes(entry, text, at, &mut missing);
+            *nearly |= !passes && matches!(entry.check, Check::Near(_));
+            passes
         })
     }
 
@@ -282,26 +295,60 @@ fn syllables(text: &str) -> Vec<String> {
     out
 }
 
+/// Whether words are cut where a small letter stands before a capital, and at digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    No,
+    AtCapitals,
+}
+
+/// Appends every reading of an item.
+fn read_all(text: &str, cut: Cut, out: &mut Vec<u8>) {
+    read(text, cut, out);
+    stretches::escaped(text, |stretch| read_unpacked(stretch, cut, out));
+}
+
 /// Appends what a text reads.
-fn read(text: &str, out: &mut Vec<u8>) {
-    let mixed = reduce(text, false, out);
+fn read(text: &str, cut: Cut, out: &mut Vec<u8>) {
+    let text = match cut {
+        Cut::No => Cow::Borrowed(text),
+        Cut::AtCapitals => Cow::Owned(cut_words(text)),
+    };
+    let mixed = reduce(&text, false, out);
     out.push(BETWEEN);
     if mixed {
         // Words in which alphabets are mixed are read once more by what their letters look like.
-        reduce(text, true, out);
+        reduce(&text, true, out);
         out.push(BETWEEN);
     }
 }
 
 /// Appends what a stretch reads with its escapes taken off.
-fn read_unpacked(stretch: &str, out: &mut Vec<u8>) {
+fn read_unpacked(stretch: &str, cut: Cut, out: &mut Vec<u8>) {
     let unescaped = decode::unescaped(stretch);
     if unescaped.is_none() || stretches::hides_more(stretch) {
-        decode::views(stretch, Switches::without(&[]), |view| read(&view.text, out));
+        decode::views(stretch, Switches::without(&[]), |view| read(&view.text, cut, out));
     }
     // As a JSON parser reads it; without backslashes that is what was read already.
     if let Some(text) = unescaped {
-        read(&text, out);
-        decode::views(&text, Switches::without(&[]), |view| read(&view.text, out));
+        read(&text, cut, out);
+        decode::views(&text, Switches::without(&[]), |view| read(&view.text, cut, out));
     }
+}
+
+/// A text with spaces where `tokens::pieces` cuts words.
+fn cut_words(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let mut before: Option<(bool, bool)> = None;
+    for char in text.chars() {
+        if !is_invisible(char) {
+            let now = (char.is_numeric(), char.is_uppercase());
+            if before.is_some_and(|(digit, capital)| digit != now.0 || (!capital && now.1)) {
+                out.push(' ');
+            }
+            before = Some(now);
+        }
+        out.push(char);
+    }
+    out
 }

@@ -243,6 +243,26 @@ fn an_unrelated_document_is_passed_over() {
     assert!(matcher.with_given_names().may_contain(b"anything"));
 }
 
+#[test]
+fn mistyped_names_within_words_are_not_passed_over() {
+    let matcher = named("Ana Sousa e Silva");
+    for text in ["xyzAna ilva", "ПётрAna ilva", "xyz%41na ilva"] {
+        assert_eq!(best(&matcher, text), Some((Tier::D, Rule::NameFuzzy)), "{text}");
+    }
+    assert!(matcher.may_contain(b"{\"text\":\"xyz\\u0041na ilva\"}"));
+    assert!(!matcher.may_contain(b"bananas of gold"));
+}
+
+#[test]
+fn letters_in_several_escapes_beside_bytes_of_an_old_form_are_read() {
+    let matcher = named("山田 太郎");
+    for text in
+        ["%E5%B1%B1%E7%94%B0%E5%A4%AA%E9%83%8E%FF", "%FC=E5=B1=B1%E5 %E5%B1%B1田太郎", "%FF 山%E7%94%B0太郎"]
+    {
+        assert_eq!(best(&matcher, text).map(|(_, rule)| rule), Some(Rule::NameFull), "{text}");
+    }
+}
+
 proptest! {
     /// Whatever the bytes are, it ends, and the hits are places in the text.
     #[test]

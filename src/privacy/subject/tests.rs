@@ -408,8 +408,12 @@ proptest! {
             }
         }
         let mut subject = Subject::default();
-        let _ = subject.add_phone(&text, country.as_deref());
-        let _ = subject.add_id(IdKind::Iban, &text);
-        let _ = subject.add_name(&text, &text);
+        let taken = [
+            subject.add_phone(&text, country.as_deref()),
+            subject.add_id(IdKind::Iban, &text),
+            subject.add_name(&text, &text),
+        ];
+        let count: usize = Kind::ALL.into_iter().map(|kind| subject.count(kind)).sum();
+        prop_assert_eq!(taken.iter().filter(|taken| taken.is_ok()).count(), count);
     }
 }
