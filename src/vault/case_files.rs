@@ -7,12 +7,15 @@
 //! **If we crash here** a file may lie there that no event names. It is of no use to anybody who cannot read
 //! the case anyway.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::envelope::{self, HeaderError};
 use super::error::{ErrorKind, Result, VaultError};
 use super::layout;
 use super::open::Vault;
+use super::replica::Replica;
 use super::requests::{require_reader, require_recipients};
 use crate::ids::{CaseId, Digest};
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
@@ -49,11 +52,7 @@ pub async fn store(vault: &Vault, case: &CaseId, plain: Vec<u8>) -> Result<Diges
     let digest = Digest::of(&sealed);
     let key = layout::case_file(case, &digest);
     for replica in vault.replicas.live() {
-        match replica.store.put(&key, Body::bytes(sealed.clone()), PutMode::CreateOnly).await {
-            Ok(_) => {}
-            Err(error) if error.kind == StoreKind::AlreadyExists => {}
-            Err(error) => replica.fail(error),
-        }
+        put(replica, &key, &sealed).await;
     }
     vault.replicas.require_enough()?;
     Ok(digest)
@@ -83,6 +82,44 @@ pub async fn load(vault: &Vault, case: &CaseId, digest: &Digest) -> Result<Bytes
     });
     let unpacked = unpacked.await.expect("decompressing does not panic");
     Ok(unpacked.map_err(|_| damaged("it does not decompress"))?.into())
+}
+
+/// Brings the files of a case to the live replicas that lack them. One that no replica has whole is passed
+/// over: the same search finds it again.
+pub(super) async fn bring(vault: &Vault, case: &CaseId) {
+    let prefix = format!("{}/{case}", layout::REQUESTS);
+    let mut there: Vec<(&Replica, BTreeSet<Digest>)> = Vec::new();
+    for replica in vault.replicas.live() {
+        match replica.store.list(&prefix).await {
+            Ok(objects) => {
+                let files = objects.iter().filter_map(|object| layout::parse_case_file(&object.key));
+                there.push((replica, files.map(|(_, digest)| digest).collect()));
+            }
+            Err(error) => replica.fail(error),
+        }
+    }
+    let all: BTreeSet<Digest> = there.iter().flat_map(|(_, files)| files.iter().copied()).collect();
+    for digest in all {
+        let lacking: Vec<&Replica> =
+            there.iter().filter(|(_, files)| !files.contains(&digest)).map(|(replica, _)| *replica).collect();
+        if lacking.is_empty() {
+            continue;
+        }
+        let key = layout::case_file(case, &digest);
+        let Ok(bytes) = stored(vault, &key, &digest).await else { continue };
+        for replica in lacking {
+            put(replica, &key, &bytes).await;
+        }
+    }
+}
+
+/// Writes a file to a replica, which leaves the run when it does not take it.
+async fn put(replica: &Replica, key: &str, sealed: &Bytes) {
+    match replica.store.put(key, Body::bytes(sealed.clone()), PutMode::CreateOnly).await {
+        Ok(_) => {}
+        Err(error) if error.kind == StoreKind::AlreadyExists => {}
+        Err(error) => replica.fail(error),
+    }
 }
 
 /// How much room unpacking wants: what the frame says, within bounds.

@@ -27,10 +27,10 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::request::{KIND, RequestBody, RequestFile, RequestSummary, SealedSummary};
 use super::format::trust::Role;
 use super::format::{VERSION, to_json};
-use super::layout;
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
 use super::signed::Candidate;
+use super::{case_files, layout};
 use crate::clock::rfc3339;
 use crate::ids::{CaseId, Digest};
 use crate::progress::Problem;
@@ -463,7 +463,10 @@ pub async fn bring_all(vault: &Vault) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for case in cases(vault).await? {
         match load(vault, &case).await {
-            Ok(Some(row)) => row.bring_up_to_date(vault).await,
+            Ok(Some(row)) => {
+                row.bring_up_to_date(vault).await;
+                case_files::bring(vault, &case).await;
+            }
             Ok(None) => {}
             Err(error) => {
                 problems.push(Problem::new("request-unreadable", case.to_string(), with_causes(&error)));

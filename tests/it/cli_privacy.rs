@@ -480,6 +480,10 @@ async fn a_person_is_named_and_found_and_what_was_found_is_kept_for_privacy_offi
     assert_eq!(last["state"], "review");
     let kept: Vec<String> = office.requests("two").into_keys().filter(|key| key.ends_with(".age")).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
+    fs::remove_file(office.place.file("two").join(&kept[0])).unwrap();
+    office.run(3, &["search", &case, "--last"]);
+    office.place.expect(0, &["replicate"]);
+    assert!(office.requests("two").contains_key(&kept[0]), "a replica that was away gets it");
     for bytes in office.requests("one").values() {
         assert!(!bytes.windows(10).any(|part| part == b"Exampleton"), "readable outside");
     }

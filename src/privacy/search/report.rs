@@ -112,6 +112,9 @@ pub struct Coverage {
     pub passages: BTreeMap<Channel, u64>,
     /// Items, or parts of them, that could not be searched, by reason.
     pub unsearchable: BTreeMap<Reason, u64>,
+    /// Items among them that could not even be read.
+    #[serde(default)]
+    pub unread: u64,
     /// The same one by one, at most 10,000; files whose pictures or sound are no text are only counted.
     pub unsearched: Vec<Unsearched>,
     /// Repositories whose live content was searched as well.
@@ -270,7 +273,7 @@ impl SearchReport {
 impl Coverage {
     /// Whether all that can be searched was: no snapshot, catalog, item or live repository failed.
     pub fn is_whole(&self) -> bool {
-        self.problems.is_empty() && self.unsearched.iter().all(|one| one.reason.is_some())
+        self.problems.is_empty() && self.unread == 0
     }
 
     pub(super) fn add_snapshots(&mut self, manifests: &[&Manifest]) {
@@ -296,14 +299,11 @@ impl Coverage {
     /// Notes an item that could not be read at all.
     pub(super) fn not_read(&mut self, places: &[Place], item: &ItemId, error: String) {
         *self.unsearchable.entry(Reason::Damaged).or_default() += 1;
-        let sightings = self.sightings(places);
-        self.unsearched.push(Unsearched {
-            sightings,
-            item: *item,
-            place: String::new(),
-            reason: None,
-            error,
-        });
+        self.unread += 1;
+        if self.unsearched.len() < LISTED_MAX {
+            let (sightings, place) = (self.sightings(places), String::new());
+            self.unsearched.push(Unsearched { sightings, item: *item, place, reason: None, error });
+        }
     }
 
     fn sightings(&self, places: &[Place]) -> Vec<Sighting> {
