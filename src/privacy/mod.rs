@@ -13,6 +13,7 @@
 //! | [`matching`] | a known person found in passages, with the evidence for it |
 //! | [`search`] | the pass over everything that a vault holds |
 //! | [`found`] | what searches found, kept with the case |
+//! | [`review`] | what people decide of it |
 //! | [`classification`] | what each field of a repository may hold of people |
 
 pub mod case;
@@ -22,6 +23,7 @@ pub mod found;
 pub mod letters;
 pub mod matching;
 pub mod passage;
+pub mod review;
 pub mod right;
 pub mod rules;
 pub mod search;

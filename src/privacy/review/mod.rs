@@ -1,0 +1,5 @@
+//! What people decide of findings.
+
+mod decision;
+
+pub use decision::{Decided, Decision};
