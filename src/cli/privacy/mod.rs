@@ -1,5 +1,6 @@
 //! `prismvault privacy`: data-subject requests, for privacy officers.
 
+mod assess;
 mod close;
 mod desk;
 mod due;
@@ -14,6 +15,7 @@ mod overview;
 mod pause;
 mod refuse;
 mod reopen;
+mod review;
 mod rewrap;
 mod search;
 mod show;
@@ -51,6 +53,10 @@ enum PrivacyCommand {
     Subject(subject::Args),
     /// Look for the person in every snapshot and live, and list what could not be searched
     Search(search::Args),
+    /// Decide what of it is the person: on the terminal, or in a worksheet that comes back
+    Review(review::Args),
+    /// Record the legal assessment: exceptions, what is kept, the rights of others
+    Assess(assess::Args),
     /// Add a note to a case
     Note(note::Args),
     /// Put something of a case under hold, or release a hold
@@ -82,6 +88,8 @@ impl Args {
             PrivacyCommand::Identity(args) => args.step.effect("privacy identity"),
             PrivacyCommand::Subject(args) => args.effect(),
             PrivacyCommand::Search(args) => args.effect(),
+            PrivacyCommand::Review(args) => args.effect(),
+            PrivacyCommand::Assess(args) => args.step.effect("privacy assess"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
             PrivacyCommand::Extend(args) => args.step.effect("privacy extend"),
@@ -111,6 +119,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Identity(args) => identity::run(args, context).await,
         PrivacyCommand::Subject(args) => subject::run(args, context).await,
         PrivacyCommand::Search(args) => search::run(args, context).await,
+        PrivacyCommand::Review(args) => review::run(args, context).await,
+        PrivacyCommand::Assess(args) => assess::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,
         PrivacyCommand::Hold(args) => hold::run(args, context).await,
         PrivacyCommand::Extend(args) => extend::run(args, context).await,
