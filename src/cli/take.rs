@@ -16,6 +16,7 @@ use futures_util::stream;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
+use super::privacy::tell_of_fields;
 use super::session::{IdentityOptions, Session};
 use super::snapshot::{show, target, with_token_hint};
 use super::together::Together;
@@ -86,6 +87,7 @@ pub(super) async fn take_all(
             Ok(report) => {
                 context.record.about(format!("{}/{}", target.name, report.committed.manifest.snapshot));
                 outcome = outcome.worst(show(&report, target, context)?);
+                tell_of_fields(&report, target, &session, context);
                 continue;
             }
             Err(error) => with_token_hint(error, target, &session.config),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::assets::{Assets, Listed};
@@ -75,6 +76,8 @@ pub struct SnapshotReport {
     pub lost: Vec<Problem>,
     /// What people should know of the vault.
     pub vault_warnings: Vec<Problem>,
+    /// Models of the repository as they were read, JSON each; none without write token.
+    pub models: Vec<Bytes>,
     /// Requests to each API, retries included.
     pub requests: BTreeMap<&'static str, u64>,
     /// Time that each pacer held the run up.
@@ -98,6 +101,8 @@ pub(super) struct Run<'a> {
     pub(super) read: Read,
     cancel: CancellationToken,
     originals: Mutex<HashMap<ItemId, (ItemId, u64)>>,
+    /// Models as they go into the snapshot.
+    models_read: Mutex<Vec<Bytes>>,
 }
 
 /// What was read in one go at one ref.
@@ -152,7 +157,6 @@ pub async fn take(
     let items = base.iter().flat_map(|base| &base.entries).map(|entry| &entry.item);
     let writer = Writer::new(Arc::clone(vault), space, items)?;
     vault_warnings.extend(stored_again(&writer, base.as_ref(), progress));
-    let token = |token: &crate::secret::Secret| token.clone();
     let run = Run {
         target,
         vault,
@@ -160,7 +164,7 @@ pub async fn take(
         content: ContentApi::new(
             http.clone(),
             target.endpoints.content_api.clone(),
-            target.access_token.as_ref().map(token),
+            target.access_token.clone(),
         ),
         types: target.write_token.as_ref().map(|token| {
             TypesApi::new(http.clone(), target.endpoints.types_api.clone(), &target.repository, token.clone())
@@ -179,6 +183,7 @@ pub async fn take(
         read: options.read,
         cancel: options.cancel.clone(),
         originals: Mutex::default(),
+        models_read: Mutex::default(),
     };
     progress.finish(Phase::OpenVault);
     let read = async {
@@ -209,6 +214,7 @@ pub async fn take(
         documents_unchanged,
         lost,
         vault_warnings,
+        models: run.models_read.into_inner().expect("no holder of this lock can panic"),
         requests: http.request_counts().into_iter().map(|(api, count)| (api.label(), count)).collect(),
         pacer_waits: http.pacer_waits(),
         took: began.elapsed(),
@@ -447,6 +453,8 @@ impl Run<'_> {
         counts.assets.reported = library.tally.reported;
         entries.extend(library.entries);
         if let Some(models) = models {
+            *self.models_read.lock().expect("no holder of this lock can panic") =
+                models.values().cloned().collect();
             let (stored, tally) = self.store_files(ItemKind::Model, models).await?;
             counts.models = tally;
             entries.extend(stored);

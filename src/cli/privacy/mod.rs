@@ -1,6 +1,7 @@
 //! `prismvault privacy`: data-subject requests, for privacy officers.
 
 mod assess;
+mod classify;
 mod close;
 mod desk;
 mod due;
@@ -21,6 +22,7 @@ mod search;
 mod show;
 mod subject;
 
+pub(super) use self::classify::tell_of_fields;
 use super::error::CommandError;
 use super::record::Effect;
 use super::session::IdentityOptions;
@@ -73,6 +75,8 @@ enum PrivacyCommand {
     Close(close::Args),
     /// Open a case again that was closed because it was done
     Reopen(reopen::Args),
+    /// Say what each field may hold of people, and see which fields nobody has looked at
+    Classify(classify::Args),
     /// Make cases readable for people who came later
     Rewrap(rewrap::Args),
 }
@@ -98,6 +102,7 @@ impl Args {
             PrivacyCommand::Refuse(args) => args.step.effect("privacy refuse"),
             PrivacyCommand::Close(args) => args.step.effect("privacy close"),
             PrivacyCommand::Reopen(args) => args.step.effect("privacy reopen"),
+            PrivacyCommand::Classify(args) => args.effect(),
             PrivacyCommand::Rewrap(args) => Effect::unless_dry("privacy rewrap", args.dry_run),
         }
     }
@@ -129,6 +134,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Refuse(args) => refuse::run(args, context).await,
         PrivacyCommand::Close(args) => close::run(args, context).await,
         PrivacyCommand::Reopen(args) => reopen::run(args, context).await,
+        PrivacyCommand::Classify(args) => classify::run(args, context).await,
         PrivacyCommand::Rewrap(args) => rewrap::run(args, context).await,
     }
 }

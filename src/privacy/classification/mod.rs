@@ -29,10 +29,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use fields::fields_of;
+pub use fields::{fields_of, fields_of_snapshot};
 pub use file::Additions;
 
 use crate::ids::Name;
+
+/// Where the file is, from the directory of the configuration.
+pub const FILE: &str = "privacy/classification.toml";
 
 /// What a field may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
