@@ -3,6 +3,7 @@
 mod close;
 mod desk;
 mod due;
+mod export;
 mod extend;
 mod hold;
 mod identity;
@@ -18,6 +19,7 @@ mod rewrap;
 mod search;
 mod show;
 mod subject;
+mod verify_package;
 
 use super::error::CommandError;
 use super::record::Effect;
@@ -51,6 +53,10 @@ enum PrivacyCommand {
     Subject(subject::Args),
     /// Look for the person in every snapshot and live, and list what could not be searched
     Search(search::Args),
+    /// Make the package with the person's data: for access, or for portability
+    Export(Box<export::Args>),
+    /// Check that a package is what was signed: every file, none more, none less; needs no vault with --key
+    VerifyPackage(verify_package::Args),
     /// Add a note to a case
     Note(note::Args),
     /// Put something of a case under hold, or release a hold
@@ -76,7 +82,11 @@ impl Args {
     pub(super) fn effect(&self) -> Effect {
         let Some(command) = &self.command else { return Effect::Reads };
         match command {
-            PrivacyCommand::List(_) | PrivacyCommand::Show(_) | PrivacyCommand::Due(_) => Effect::Reads,
+            PrivacyCommand::List(_)
+            | PrivacyCommand::Show(_)
+            | PrivacyCommand::Due(_)
+            | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
+            PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
             PrivacyCommand::Open(args) => Effect::unless_dry("privacy open", args.dry_run),
             PrivacyCommand::Identity(args) => args.step.effect("privacy identity"),
@@ -111,6 +121,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Identity(args) => identity::run(args, context).await,
         PrivacyCommand::Subject(args) => subject::run(args, context).await,
         PrivacyCommand::Search(args) => search::run(args, context).await,
+        PrivacyCommand::Export(args) => export::run(*args, context).await,
+        PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,
         PrivacyCommand::Hold(args) => hold::run(args, context).await,
         PrivacyCommand::Extend(args) => extend::run(args, context).await,

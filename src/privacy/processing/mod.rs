@@ -8,7 +8,7 @@
 mod file;
 mod lint;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -49,7 +49,10 @@ fn the_template_names_everything_that_is_to_be_filled_in() {
         }
     }
     let error = Processing::parse(TEMPLATE, Language::En).unwrap_err().to_string();
-    assert!(error.contains("15(1)(a)") && error.contains("15(2)") && error.contains("controller.name"), "{error}");
+    assert!(
+        error.contains("15(1)(a)") && error.contains("15(2)") && error.contains("controller.name"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -94,7 +97,10 @@ fn mistakes_have_their_line_and_a_missing_language_is_said() {
         let error = Processing::parse(&FILLED.replacen(from, to, 1), Language::En).unwrap_err();
         assert!(matches!(error, ProcessingError::Wrong(_)), "{error}");
         let text = error.to_string();
-        assert!(text.contains("processing.toml") && (text.contains(words) || words.starts_with("not")), "{text}");
+        assert!(
+            text.contains("processing.toml") && (text.contains(words) || words.starts_with("not")),
+            "{text}"
+        );
     }
     assert!(matches!(
         Processing::load(std::path::Path::new("/nowhere/processing.toml"), Language::En, &Default::default()),

@@ -111,7 +111,9 @@ pub async fn read_again<E: From<RestoreError>>(
         items += 1;
         match (&found.item, &found.live) {
             (Some(item), _) => drop(spaces.entry(&found.space).or_default().insert(*item, index)),
-            (None, Some(place)) => drop(live.entry(&place.repository).or_default().insert(&place.path, index)),
+            (None, Some(place)) => {
+                drop(live.entry(&place.repository).or_default().insert(&place.path, index))
+            }
             (None, None) => problems.push(gone(found, "it has neither an item nor a live place")),
         }
     }
@@ -152,7 +154,8 @@ pub async fn read_again<E: From<RestoreError>>(
                 for (path, bytes) in fetched {
                     watch.check_cancelled()?;
                     let Some(index) = left.remove(&*path) else { continue };
-                    let read = read(again, (index, &report.found[index]), ItemData::Memory(bytes), matcher).await;
+                    let read =
+                        read(again, (index, &report.found[index]), ItemData::Memory(bytes), matcher).await;
                     problems.extend(missing(&read));
                     each(read).await?;
                 }
@@ -189,7 +192,9 @@ fn missing(read: &ReadItem<'_>) -> Option<Problem> {
     (lost > 0).then(|| {
         gone(
             read.found,
-            &format!("{lost} of what was found in it is not there any more, or is read otherwise; search again"),
+            &format!(
+                "{lost} of what was found in it is not there any more, or is read otherwise; search again"
+            ),
         )
     })
 }
@@ -249,9 +254,8 @@ fn search(matcher: &Matcher, passages: &[PassageText]) -> Vec<Finding> {
     let (mut findings, mut start, mut bytes) = (Vec::new(), 0, 0);
     let mut look = |from: usize, to: usize| {
         let found = findings_in(matcher, &passages[from..to]);
-        findings.extend(
-            found.into_iter().map(|finding| Finding { passage: finding.passage + from, ..finding }),
-        );
+        findings
+            .extend(found.into_iter().map(|finding| Finding { passage: finding.passage + from, ..finding }));
     };
     for (at, passage) in passages.iter().enumerate() {
         let is_new_group = at > 0 && passages[at - 1].group != passage.group;
@@ -349,8 +353,7 @@ async fn fetch(
             search.integration_fields_ref.clone_from(&root.integration_fields_ref);
             for batch in content.in_ids_batches(&search, &ids) {
                 for document in content.search(&batch.search).await?.documents {
-                    let path =
-                        names::document(key, release, &document.lang, &document.type_, &document.id);
+                    let path = names::document(key, release, &document.lang, &document.type_, &document.id);
                     keep(path, document.bytes);
                 }
             }

@@ -1,0 +1,311 @@
+//! The entries of a package: each text about the person once, with where it stands and since when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::redact::{Hiding, redact};
+use super::texts::{Evidence, PlaceKind, Section, Texts};
+use super::{Decisions, FileCopy, NotCopied, PackageError};
+use crate::ids::{Name, SnapshotId};
+use crate::privacy::matching::{Finding, Matcher, Rule};
+use crate::privacy::passage::Channel;
+use crate::privacy::review::{Decided, Decision};
+use crate::privacy::search::{FoundItem, ReadItem};
+use crate::vault::item::ItemKind;
+
+/// Most entries of a package; somebody who wrote a hundred thousand paragraphs is answered by repository.
+pub const RECORDS_MAX: usize = 200_000;
+/// Most bytes of text in all entries, which are in memory until they are written: a hundred novels.
+pub const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// What makes two mentions one entry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) section: Section,
+    pub(super) repository: Option<Name>,
+    pub(super) path: String,
+    pub(super) place: String,
+    pub(super) kind: PlaceKind,
+    pub(super) text: String,
+}
+
+/// What is known of an entry besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) evidence: BTreeSet<Evidence>,
+    pub(super) first: Option<SnapshotId>,
+    pub(super) last: Option<SnapshotId>,
+    pub(super) snapshots: u64,
+    /// Whether it was live at the search; `None` where live content was not searched.
+    pub(super) live: Option<bool>,
+    pub(super) is_hidden: bool,
+}
+
+/// All entries of a package, in their order. Personal data.
+#[derive(Default)]
+pub(super) struct Records {
+    pub(super) all: BTreeMap<Key, Seen>,
+    bytes: usize,
+}
+
+/// Where something stands: a sighting, what is live, or neither.
+struct At<'f> {
+    repository: Option<&'f Name>,
+    path: &'f str,
+    span: Option<(&'f SnapshotId, &'f SnapshotId, u64)>,
+    live: Option<bool>,
+}
+
+/// Gathers the entries of one package from the items that are read again.
+pub(super) struct Gathering<'a> {
+    pub(super) matcher: &'a Matcher,
+    pub(super) texts: &'a Texts,
+    pub(super) decisions: Decisions<'a>,
+    /// Repositories whose live content was searched.
+    pub(super) live: &'a [Name],
+    pub(super) records: Records,
+    /// Files in which the person is, and what becomes of their copies.
+    pub(super) files: BTreeMap<usize, FileCopy>,
+}
+
+/// What somebody decided of the findings of an item that are the person.
+struct Own<'r> {
+    finding: &'r Finding,
+    decided: Decided,
+}
+
+/// Whether a path is that of the bytes of a file.
+pub(super) fn is_file(found: &FoundItem) -> bool {
+    found.sightings.iter().any(|one| ItemKind::of_path(&one.path) == Some(ItemKind::Asset))
+}
+
+impl Gathering<'_> {
+    /// Takes in an item; its bytes are to be copied where this returns the number of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError::TooMuch`].
+    pub(super) fn take(&mut self, read: &ReadItem<'_>, number: Option<usize>) -> Result<bool, PackageError> {
+        // By passage, what of it is the person.
+        let mut own: BTreeMap<usize, Vec<Own<'_>>> = BTreeMap::new();
+        for (finding, located) in read.found.findings.iter().zip(&read.located) {
+            let Some(located) = located else { continue };
+            let Some(decided) = (self.decisions)(read.found, finding) else { continue };
+            if decided.decision.is_the_person() {
+                let finding = &located.finding;
+                own.entry(located.passage).or_default().push(Own { finding, decided });
+            }
+        }
+        if own.is_empty() {
+            return Ok(false);
+        }
+        // What somebody named stands nowhere in the item.
+        let words: BTreeSet<&str> =
+            own.values().flatten().flat_map(|own| own.decided.redact.iter().map(String::as_str)).collect();
+        let words: Vec<String> =
+            words.into_iter().filter(|word| !word.trim().is_empty()).map(str::to_owned).collect();
+        let has_others = own.values().flatten().any(|own| own.decided.decision == Decision::ThirdParty)
+            || !words.is_empty();
+        let wanted = self.wanted(read, &own);
+        let (mut has_contacts, file) = (false, number);
+        for (at, passage) in read.passages.iter().enumerate() {
+            let own_here: Vec<&Own<'_>> = own.get(&at).into_iter().flatten().collect();
+            let masks_all =
+                own_here.iter().any(|own| own.decided.decision == Decision::ThirdParty) || wanted.masks_all;
+            let findings: Vec<&Finding> = match own_here.is_empty() && wanted.is_whole {
+                // Of a document about the person everything that is found in it is the person, unless
+                // somebody said otherwise.
+                true => self.undenied(read, at),
+                false => own_here.iter().map(|own| own.finding).collect(),
+            };
+            let hiding = Hiding { matcher: self.matcher, texts: self.texts, words: &words, masks_all };
+            if !wanted.has(at) && file.is_none() {
+                continue;
+            }
+            let copy = redact(&passage.passage(), &findings, &hiding);
+            has_contacts |= copy.has_contacts;
+            if !wanted.has(at) {
+                continue;
+            }
+            let mut evidence: BTreeSet<Evidence> =
+                own_here.iter().map(|own| Evidence::of(own.finding.rule)).collect();
+            if evidence.is_empty() {
+                evidence.insert(Evidence::Record);
+            }
+            for place in self.places(read.found) {
+                let key = Key {
+                    section: section_of(place.path),
+                    repository: place.repository.cloned(),
+                    path: place.path.to_owned(),
+                    place: passage.place.clone(),
+                    kind: PlaceKind::of(passage.channel),
+                    text: copy.text.clone(),
+                };
+                let seen = Seen { evidence: evidence.clone(), is_hidden: copy.is_hidden, ..seen_at(&place) };
+                self.records.add(key, seen)?;
+            }
+        }
+        let Some(number) = file else { return Ok(false) };
+        let not_copied = if has_others || has_contacts {
+            Some(NotCopied::Others)
+        } else {
+            read.bytes.is_empty().then_some(NotCopied::NotRead)
+        };
+        let places: BTreeSet<(Name, String)> =
+            read.found.sightings.iter().map(|one| (one.repository.clone(), one.path.clone())).collect();
+        let is_copied = not_copied.is_none();
+        let extension = super::files::extension(&read.bytes);
+        self.files.insert(
+            number,
+            FileCopy { number, extension, size: read.bytes.len() as u64, places, not_copied },
+        );
+        Ok(is_copied)
+    }
+
+    /// Findings of now in a passage that nobody said are somebody else.
+    fn undenied<'r>(&self, read: &'r ReadItem<'_>, at: usize) -> Vec<&'r Finding> {
+        let denied = |finding: &Finding| {
+            read.found.findings.iter().any(|old| {
+                old.fingerprint == finding.fingerprint
+                    && old.place == finding.place
+                    && (self.decisions)(read.found, old)
+                        .is_some_and(|decided| !decided.decision.is_the_person())
+            })
+        };
+        read.hits(at).filter(|finding| !denied(finding)).collect()
+    }
+
+    /// Which passages of an item are entries.
+    fn wanted(&self, read: &ReadItem<'_>, own: &BTreeMap<usize, Vec<Own<'_>>>) -> Wanted {
+        // The document is about the person: all that it says is.
+        let about = own.values().flatten().find(|own| {
+            own.finding.rule == Rule::AuthorDocument && own.finding.channel == Channel::DocumentId
+        });
+        let masks_all = about.is_some_and(|own| own.decided.decision == Decision::ThirdParty);
+        let mut passages: BTreeSet<usize> = own.keys().copied().collect();
+        // A member is one person: what stands in their record is theirs.
+        let members: BTreeSet<u32> = own
+            .keys()
+            .filter_map(|at| read.passages.get(*at))
+            .filter(|passage| passage.channel == Channel::Member)
+            .map(|passage| passage.group)
+            .collect();
+        for (at, passage) in read.passages.iter().enumerate() {
+            let is_record = passage.channel == Channel::Member && members.contains(&passage.group);
+            if is_record || (about.is_some() && passage.channel != Channel::Joined) {
+                passages.insert(at);
+            }
+        }
+        // What somebody said is another person stays out of it.
+        for (finding, located) in read.found.findings.iter().zip(&read.located) {
+            let Some(located) = located else { continue };
+            let denied = (self.decisions)(read.found, finding)
+                .is_some_and(|decided| decided.decision == Decision::NotSubject);
+            if denied && !own.contains_key(&located.passage) {
+                passages.remove(&located.passage);
+            }
+        }
+        Wanted { passages, is_whole: about.is_some(), masks_all }
+    }
+
+    /// Everywhere that an item stands.
+    fn places<'f>(&self, found: &'f FoundItem) -> Vec<At<'f>> {
+        let live_at = found.live.as_ref();
+        let mut places: Vec<At<'f>> = found
+            .sightings
+            .iter()
+            .map(|one| {
+                let is_live =
+                    live_at.is_some_and(|live| live.repository == one.repository && live.path == one.path);
+                At {
+                    repository: Some(&one.repository),
+                    path: &one.path,
+                    span: Some((&one.from, &one.to, one.snapshots)),
+                    live: is_live
+                        .then_some(true)
+                        .or_else(|| self.is_searched(&one.repository).then_some(false)),
+                }
+            })
+            .collect();
+        if let Some(live) = live_at
+            && !places.iter().any(|place| place.live == Some(true))
+        {
+            places.push(At {
+                repository: Some(&live.repository),
+                path: &live.path,
+                span: None,
+                live: Some(true),
+            });
+        }
+        if places.is_empty() {
+            places.push(At { repository: None, path: "", span: None, live: None });
+        }
+        places
+    }
+
+    fn is_searched(&self, repository: &Name) -> bool {
+        self.live.contains(repository)
+    }
+}
+
+struct Wanted {
+    passages: BTreeSet<usize>,
+    is_whole: bool,
+    masks_all: bool,
+}
+
+impl Wanted {
+    fn has(&self, passage: usize) -> bool {
+        self.passages.contains(&passage)
+    }
+}
+
+fn seen_at(place: &At<'_>) -> Seen {
+    let mut seen = Seen { live: place.live, ..Seen::default() };
+    if let Some((from, to, snapshots)) = place.span {
+        (seen.first, seen.last, seen.snapshots) = (Some(from.clone()), Some(to.clone()), snapshots);
+    }
+    seen
+}
+
+fn section_of(path: &str) -> Section {
+    match ItemKind::of_path(path) {
+        Some(ItemKind::Document) if path.starts_with("releases/") => Section::Releases,
+        Some(ItemKind::Document) => Section::Documents,
+        Some(ItemKind::AssetMetadata) => Section::Library,
+        Some(ItemKind::Repository) if path.ends_with("/members.json") => Section::Members,
+        Some(ItemKind::Model | ItemKind::Repository) => Section::Repository,
+        Some(ItemKind::Asset) => Section::Files,
+        Some(ItemKind::Page) | None => Section::Documents,
+    }
+}
+
+impl Records {
+    /// Adds an entry, or what is new of one that is there.
+    pub(super) fn add(&mut self, key: Key, seen: Seen) -> Result<(), PackageError> {
+        if let Some(there) = self.all.get_mut(&key) {
+            there.merge(seen);
+            return Ok(());
+        }
+        self.bytes += key.text.len();
+        if self.all.len() >= RECORDS_MAX || self.bytes > TEXT_BYTES_MAX {
+            return Err(PackageError::TooMuch);
+        }
+        self.all.insert(key, seen);
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn merge(&mut self, other: Self) {
+        self.evidence.extend(other.evidence);
+        // Ids of snapshots begin with their time.
+        self.first = [self.first.take(), other.first].into_iter().flatten().min();
+        self.last = [self.last.take(), other.last].into_iter().flatten().max();
+        self.snapshots += other.snapshots;
+        self.live = match (self.live, other.live) {
+            (Some(one), Some(two)) => Some(one || two),
+            (one, two) => one.or(two),
+        };
+        self.is_hidden |= other.is_hidden;
+    }
+}
