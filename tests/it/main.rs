@@ -68,6 +68,7 @@ mod prismic_write;
 mod privacy_channels;
 mod privacy_corpus;
 mod privacy_hostile;
+mod privacy_package;
 mod privacy_search;
 mod probe;
 mod pruning;

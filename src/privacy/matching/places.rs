@@ -127,7 +127,6 @@ pub(in crate::privacy) fn merged(mut stretches: Vec<Range<usize>>) -> Vec<Range<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::privacy::matching::Matcher;
     use crate::privacy::subject::Subject;
 

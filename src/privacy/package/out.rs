@@ -90,6 +90,8 @@ impl Out {
         builder.prefix(&prefix).suffix(PARTIAL);
         let encryptor = match protection {
             Protection::Directory => {
+                #[cfg(unix)]
+                builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
                 let directory = builder.tempdir_in(parent).map_err(failed)?;
                 let target = Target::Directory(directory);
                 return Ok(Self { target, place: place.to_owned(), files: Vec::new() });

@@ -183,14 +183,15 @@ impl Gathering<'_> {
         let masks_all = about.is_some_and(|own| own.decided.decision == Decision::ThirdParty);
         let mut passages: BTreeSet<usize> = own.keys().copied().collect();
         // A member is one person: what stands in their record is theirs.
-        let members: BTreeSet<u32> = own
+        let members: BTreeSet<&str> = own
             .keys()
             .filter_map(|at| read.passages.get(*at))
             .filter(|passage| passage.channel == Channel::Member)
-            .map(|passage| passage.group)
+            .filter_map(|passage| record_of(&passage.place))
             .collect();
         for (at, passage) in read.passages.iter().enumerate() {
-            let is_record = passage.channel == Channel::Member && members.contains(&passage.group);
+            let is_record = passage.channel == Channel::Member
+                && members.iter().any(|record| is_within(&passage.place, record));
             if is_record || (about.is_some() && passage.channel != Channel::Joined) {
                 passages.insert(at);
             }
@@ -257,6 +258,24 @@ impl Wanted {
     fn has(&self, passage: usize) -> bool {
         self.passages.contains(&passage)
     }
+}
+
+/// The element of a list in which a place of JSON is: `/members/3` of `/members/3/email`.
+fn record_of(place: &str) -> Option<&str> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut at = place;
+    loop {
+        let (before, last) = at.rsplit_once('/')?;
+        if is_number(last) {
+            return Some(at);
+        }
+        at = before;
+    }
+}
+
+/// Whether a place is another one, or within it.
+fn is_within(place: &str, other: &str) -> bool {
+    place.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn seen_at(place: &At<'_>) -> Seen {

@@ -90,7 +90,7 @@ fn mistakes_have_their_line_and_a_missing_language_is_said() {
     assert!(error.to_string().contains("language fr (there are: en)"), "{error}");
     for (from, to, words) in [
         ("purposes", "purpose", "did you mean"),
-        ("[en]", "[english]", "line 8"),
+        ("[en]", "[english]", "processing.toml:8"),
         ("contact = \"privacy@press.example\"", "contact = 7", "must be text"),
         ("transfers", "transfers = 1 #", "not valid TOML"),
     ] {
