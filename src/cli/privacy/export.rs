@@ -1,21 +1,22 @@
 //! `prismvault privacy export`: the answer to a request for access or portability, as files.
 
+mod errors;
+mod report;
+mod words;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use self::errors::{explained, next_of, of_package};
+use self::report::{Report, page};
+use self::words::{NOTE_FILE, ask_prismic, write_files};
 use super::desk::{Shown, actor, open_case};
 use super::subject::subject_of;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hold::ended;
-use crate::cli::keyfiles::write_new;
-use crate::cli::output::Page;
 use crate::cli::record::Effect;
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::snapshot::target;
-use crate::cli::text::{Style, Text};
-use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
 use crate::config::SecretRef;
 use crate::ids::{CaseId, Digest};
@@ -24,22 +25,16 @@ use crate::privacy::channels::Bounds;
 use crate::privacy::found;
 use crate::privacy::letters::Language;
 use crate::privacy::matching::Matcher;
-use crate::privacy::package::portability::NOTE_TEMPLATE;
-use crate::privacy::package::{
-    self, NotCopied, Order, PackageError, Protection, Scope, Survey, Written, destination,
-};
-use crate::privacy::processing::{PROCESSING_FILE, Processing, ProcessingError, TEMPLATE};
+use crate::privacy::package::{self, Order, PackageError, Protection, Scope, Survey, Written, destination};
+use crate::privacy::processing::{PROCESSING_FILE, Processing};
 use crate::privacy::review::Decided;
 use crate::privacy::right::Right;
 use crate::privacy::search::{Again, FoundItem, LiveSource, SearchReport};
+use crate::privacy::store::StoredCase;
 use crate::vault::envelope::Recipient;
 use crate::vault::format::trust::Role;
+use crate::vault::signing::SigningKey;
 use crate::vault::snapshots::Snapshots;
-
-/// Where a note on portability is written to be filled in.
-const NOTE_FILE: &str = "privacy/portability.toml";
-/// Problems that are told one by one; all are counted.
-const TOLD_MAX: usize = 10;
 
 /// Arguments of `privacy export`.
 #[derive(Debug, clap::Args)]
@@ -90,21 +85,68 @@ impl Args {
     }
 }
 
-#[derive(Serialize)]
-struct Report {
-    #[serde(flatten)]
-    shown: Shown,
+/// What is asked for, before anything is read.
+struct Task {
+    case: CaseId,
     right: Right,
-    language: &'static str,
-    survey: Survey,
-    /// What stands in the way; only of a dry run.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    blocked_by: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    package: Option<Written>,
-    /// The key that signed it, for the letter to the person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    language: Language,
+    protection: Protection,
+    place: Option<PathBuf>,
+    by: String,
+}
+
+impl Task {
+    fn of(args: &Args, case: &Case, session: &Session) -> Result<Self, CommandError> {
+        let protection = protection_of(args, session)?;
+        Ok(Self {
+            case: case.id().clone(),
+            right: right_of(args, case)?,
+            language: args.lang.or_else(|| case.language().parse().ok()).unwrap_or(Language::En),
+            place: args.to.as_deref().map(|to| destination(to, &protection)),
+            protection,
+            by: actor(args.by.as_deref(), &session.config),
+        })
+    }
+
+    /// What stands in the case of a package.
+    fn event(&self, session: &Session, manifest: Digest, records: u64, files: u64) -> Event {
+        let name = self.place.as_deref().map_or_else(|| "package".to_owned(), name_of);
+        let what = What::Exported { right: self.right, manifest, records, files, name };
+        Event { at: session.vault.now(), actor: self.by.clone(), reason: None, what }
+    }
+}
+
+/// What a package needs besides the vault; each, or what is wrong with it.
+struct Needs<'s> {
+    allowed: Result<(), CommandError>,
+    processing: Result<Processing, CommandError>,
+    scope: Result<Option<Scope>, CommandError>,
+    signer: Result<&'s SigningKey, CommandError>,
+}
+
+impl<'s> Needs<'s> {
+    fn of(args: &Args, task: &Task, stored: &StoredCase, session: &'s Session) -> Self {
+        let event = task.event(session, Digest([0; 32]), 0, 0);
+        let allowed = stored.after(event).map(drop).map_err(CommandError::from);
+        let processing = Processing::load(Path::new(PROCESSING_FILE), task.language, &session.config.limits);
+        Self {
+            allowed: allowed.map_err(|error| next_of(error, &stored.case)),
+            processing: processing.map_err(|error| explained(error, task.language)),
+            scope: scope_of(args, task.right, session),
+            signer: session.vault.signer(&[Role::Privacy]).map_err(CommandError::from),
+        }
+    }
+
+    /// All that is wrong, in words.
+    fn wrong(&self) -> Vec<String> {
+        let all = [
+            self.allowed.as_ref().err(),
+            self.processing.as_ref().err(),
+            self.scope.as_ref().err(),
+            self.signer.as_ref().err(),
+        ];
+        all.into_iter().flatten().map(|error| error.sentences().join(": ")).collect()
+    }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
@@ -118,49 +160,16 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         return Err(CommandError::new(ErrorKind::Usage, "a case is needed"));
     };
     let (session, mut stored) = open_case(id, &args.identity, context).await?;
-    let right = right_of(&args, &stored.case)?;
-    let language = args.lang.or_else(|| stored.case.language().parse().ok()).unwrap_or(Language::En);
-    let protection = protection_of(&args, &session)?;
-    let place = args.to.as_deref().map(|to| destination(to, &protection));
-    let name = place.as_deref().map_or_else(|| "package".to_owned(), name_of);
-    let by = actor(args.by.as_deref(), &session.config);
-    let event = |manifest: Digest, records: u64, files: u64| Event {
-        at: session.vault.now(),
-        actor: by.clone(),
-        reason: None,
-        what: What::Exported { right, manifest, records, files, name: name.clone() },
-    };
+    let task = Task::of(&args, &stored.case, &session)?;
     // Whether it may be recorded is found out before anything is read or written.
-    let allowed = stored.after(event(Digest([0; 32]), 0, 0)).map_err(CommandError::from);
-    let allowed = allowed.map_err(|error| next_of(error, &stored.case));
-    let processing = Processing::load(Path::new(PROCESSING_FILE), language, &session.config.limits);
-    let processing = processing.map_err(|error| explained(error, language));
-    let scope = scope_of(&args, right, &session);
-    let signer = session.vault.signer(&[Role::Privacy]).map_err(CommandError::from);
+    let needs = Needs::of(&args, &task, &stored, &session);
     if args.dry_run {
-        let blockers =
-            [allowed.as_ref().err(), processing.as_ref().err(), scope.as_ref().err(), signer.as_ref().err()];
-        let mut blocked_by: Vec<String> =
-            blockers.into_iter().flatten().map(|error| error.sentences().join(": ")).collect();
-        let mut survey = Survey::default();
-        match found::load_last(&session.vault, &stored).await {
-            Ok(report) => {
-                survey = Survey::of(&report, &decisions_of(&session, id));
-                let undecided = survey.require_decided().err();
-                blocked_by.extend(undecided.map(|error| error.to_string()));
-            }
-            Err(error) => blocked_by.push(error.to_string()),
-        }
-        let outcome = if blocked_by.is_empty() { Outcome::Complete } else { Outcome::Refused };
-        let shown = Shown::of(&stored.case, None, true);
-        let language = language.code();
-        let report = Report { shown, right, language, survey, blocked_by, package: None, key: None };
-        context.output.result(outcome, &report, || page(&report, &stored.case))?;
-        return Ok(outcome);
+        return rehearse(&task, &needs, &stored, &session, context).await;
     }
+    let Needs { allowed, processing, scope, signer } = needs;
     allowed?;
-    let (processing, scope, signer) = (processing?, scope?, signer?);
-    let Some(place) = place else {
+    let signer = signer?;
+    let Some(place) = &task.place else {
         return Err(CommandError::new(
             ErrorKind::Usage,
             "it is not said where the package is to be: --to DIRECTORY",
@@ -171,45 +180,78 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let survey = Survey::of(&report, &decisions);
     let order = Order {
         case: id,
-        right,
+        right: task.right,
         rules: stored.case.rules().name(),
-        language,
+        language: task.language,
         prepared_on: session.vault.now().date_naive(),
-        processing,
-        scope,
+        processing: processing?,
+        scope: scope?,
         report: &report,
         decisions: &decisions,
         signer,
     };
     let matcher = Arc::new(Matcher::new(&subject_of(&stored.case)?, &[]));
-    let written = write(&session, context, &matcher, order, &place, &protection).await;
+    let written = write(&session, context, &matcher, order, place, &task.protection).await;
     let written = written.map_err(|error| of_package(error, id))?;
-    let key = signer.public().to_string();
-    let event = event(written.manifest, written.records, written.files);
-    if let Err(error) = stored.record(&session.vault, event).await {
-        // What nobody knows of cannot be destroyed later.
-        let removed = match protection.is_archive() {
-            true => std::fs::remove_file(&place),
-            false => std::fs::remove_dir_all(&place),
-        };
-        let error = CommandError::from(error).within("the package was made, and could not be recorded");
-        return Err(match removed {
-            Ok(()) => error.hint("the package was removed again; run the same once more"),
-            Err(_) => error.hint(format!("remove {} yourself", place.display())),
-        });
-    }
-    if !protection.is_archive() {
+    let event = task.event(&session, written.manifest, written.records, written.files);
+    let recorded = stored.record(&session.vault, event).await;
+    recorded.map_err(|error| taken_back(error.into(), place, &task.protection))?;
+    if !task.protection.is_archive() {
         context.output.warning(format!(
             "{} is not encrypted: whoever gets it reads all that is held on the person",
             place.display()
         ));
     }
-    let shown = Shown::of(&stored.case, Some(Kind::Exported), false);
-    let (language, package, key) = (language.code(), Some(written), Some(key));
-    let report = Report { shown, right, language, survey, blocked_by: Vec::new(), package, key };
+    let report = Report {
+        shown: Shown::of(&stored.case, Some(Kind::Exported), false),
+        right: task.right,
+        language: task.language.code(),
+        survey,
+        blocked_by: Vec::new(),
+        package: Some(written),
+        key: Some(signer.public().to_string()),
+    };
     let outcome = ended(&session, context);
     context.output.result(outcome, &report, || page(&report, &stored.case))?;
     Ok(outcome)
+}
+
+/// Says what would be in the package, and all that stands in its way.
+async fn rehearse(
+    task: &Task,
+    needs: &Needs<'_>,
+    stored: &StoredCase,
+    session: &Session,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let mut blocked_by = needs.wrong();
+    let mut survey = Survey::default();
+    match found::load_last(&session.vault, stored).await {
+        Ok(report) => {
+            survey = Survey::of(&report, &decisions_of(session, &task.case));
+            blocked_by.extend(survey.require_decided().err().map(|error| error.to_string()));
+        }
+        Err(error) => blocked_by.push(error.to_string()),
+    }
+    let outcome = if blocked_by.is_empty() { Outcome::Complete } else { Outcome::Refused };
+    let shown = Shown::of(&stored.case, None, true);
+    let (right, language) = (task.right, task.language.code());
+    let report = Report { shown, right, language, survey, blocked_by, package: None, key: None };
+    context.output.result(outcome, &report, || page(&report, &stored.case))?;
+    Ok(outcome)
+}
+
+/// Removes a package that could not be recorded: what nobody knows of cannot be destroyed later.
+fn taken_back(error: CommandError, place: &Path, protection: &Protection) -> CommandError {
+    let removed = match protection.is_archive() {
+        true => std::fs::remove_file(place),
+        false => std::fs::remove_dir_all(place),
+    };
+    let error = error.within("the package was made, and could not be recorded");
+    match removed {
+        Ok(()) => error.hint("the package was removed again; run the same once more"),
+        Err(_) => error.hint(format!("remove {} yourself", place.display())),
+    }
 }
 
 /// What was decided of the findings of a case.
@@ -307,173 +349,4 @@ fn scope_of(args: &Args, right: Right, session: &Session) -> Result<Option<Scope
         )),
         (_, None) => Ok(None),
     }
-}
-
-/// Adds the next command where a case is not that far.
-fn next_of(error: CommandError, case: &Case) -> CommandError {
-    match crate::privacy::case::guide::next_command(case).command {
-        Some(command) => error.hint(format!("next: {command}")),
-        None => error,
-    }
-}
-
-fn explained(error: ProcessingError, language: Language) -> CommandError {
-    let hint = match &error {
-        ProcessingError::NoFile(_) => {
-            format!(
-                "`prismvault privacy export --write-processing` writes {PROCESSING_FILE}, to be filled in"
-            )
-        }
-        ProcessingError::NoLanguage { .. } => format!(
-            "add a table [{}] with all texts, or answer in another language with --lang",
-            language.code()
-        ),
-        ProcessingError::Wrong(_) | ProcessingError::Incomplete { .. } => {
-            format!("edit {PROCESSING_FILE}; its comments say what belongs where")
-        }
-    };
-    CommandError::new(ErrorKind::Configuration, error).hint(hint)
-}
-
-fn of_package(error: PackageError, case: &CaseId) -> CommandError {
-    let error = match error {
-        PackageError::Read(error) => return error.into(),
-        other => other,
-    };
-    let kind = match &error {
-        PackageError::Exists(_) | PackageError::ShortPassphrase => ErrorKind::Usage,
-        PackageError::Undecided { .. } | PackageError::TooMuch => ErrorKind::Refused,
-        PackageError::Changed(_) => ErrorKind::Integrity,
-        PackageError::Local { .. } | PackageError::Read(_) => ErrorKind::Failed,
-    };
-    let mut hints = Vec::new();
-    match &error {
-        PackageError::Exists(_) => hints.push("name a directory that is not there yet".to_owned()),
-        PackageError::ShortPassphrase => {
-            hints.push("take four words or more, and tell them to the person on another way".to_owned());
-        }
-        PackageError::Undecided { .. } => {
-            hints.push(format!("decide them: prismvault privacy review {case}"));
-        }
-        PackageError::TooMuch => hints.push(format!(
-            "search the repositories one by one, with a package for each: \
-             prismvault privacy search {case} --repository NAME --reason WHY"
-        )),
-        PackageError::Changed(problems) => {
-            for problem in problems.iter().take(TOLD_MAX) {
-                hints.push(format!("{}: {}", problem.subject, problem.detail));
-            }
-            if problems.len() > TOLD_MAX {
-                hints.push(format!("and {} more", problems.len() - TOLD_MAX));
-            }
-            hints.push(format!(
-                "search again, which tells what is left: prismvault privacy search {case}; \
-                 what was decided is remembered"
-            ));
-        }
-        PackageError::Local { source, .. } => match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                hints.push("the disk is full: free some space, or name a place on another disk".to_owned());
-            }
-            std::io::ErrorKind::NotFound => {
-                hints.push("the directory in which it is to lie must be there".to_owned());
-            }
-            _ => {}
-        },
-        PackageError::Read(_) => {}
-    }
-    hints.into_iter().fold(CommandError::new(kind, error), CommandError::hint)
-}
-
-fn page(report: &Report, case: &Case) -> Page {
-    let mut page = Page::new();
-    if let Some(package) = &report.package {
-        let text = format!(
-            " {} with {}, {} and {}",
-            package.place.display(),
-            counted(package.records, "entry"),
-            counted(package.files, "copy of files"),
-            match package.hidden {
-                0 => "nothing hidden".to_owned(),
-                hidden => format!("something of others hidden in {}", counted(hidden, "entry")),
-            }
-        );
-        page = page.line(Text::styled(Style::Green, "Made").and(Style::Plain, text));
-        page = page.line(format!("Manifest: {}", package.manifest));
-        if let Some(key) = &report.key {
-            page = page
-                .line(format!("Signed by {key}: put this key into the letter, so that the person can check"));
-        }
-        for file in &package.not_copied {
-            let why = match file.why {
-                NotCopied::Others => "others are in it as well; the texts about the person are given instead",
-                NotCopied::NotRead => "it is larger than what is read",
-            };
-            page = page.line(format!("Not copied: {}: {why}", file.places.join(", ")));
-        }
-        if package.is_member {
-            page = page.line(
-                "The person has an account at Prismic, which answers for it itself: ask-prismic in the package has the words",
-            );
-        }
-    } else {
-        let survey = &report.survey;
-        page = page.line(format!(
-            "{} are the person, in {}, {} among them; {} are somebody else",
-            counted(survey.person, "finding"),
-            counted(survey.items, "item"),
-            counted(survey.files, "file"),
-            survey.others
-        ));
-        for blocked in &report.blocked_by {
-            page =
-                page.line(Text::styled(Style::Red, "In the way").and(Style::Plain, format!(": {blocked}")));
-        }
-        if report.blocked_by.is_empty() {
-            page = page.line("Nothing stands in the way of the package");
-        }
-    }
-    page.append(report.shown.page(case))
-}
-
-#[derive(Serialize)]
-struct Files {
-    dry_run: bool,
-    written: Vec<&'static str>,
-    kept: Vec<&'static str>,
-}
-
-fn write_files(dry_run: bool, context: &Context) -> Result<Outcome, CommandError> {
-    let mut report = Files { dry_run, written: Vec::new(), kept: Vec::new() };
-    for (file, text) in [(PROCESSING_FILE, TEMPLATE), (NOTE_FILE, NOTE_TEMPLATE)] {
-        if Path::new(file).exists() {
-            report.kept.push(file);
-            continue;
-        }
-        if !dry_run {
-            write_new(Path::new(file), text.as_bytes(), 0o644)?;
-        }
-        report.written.push(file);
-    }
-    context.output.result(Outcome::Complete, &report, || {
-        let verb = if dry_run { "Would write" } else { "Wrote" };
-        let written = report.written.iter().map(|file| format!("{verb} {file}"));
-        let kept = report.kept.iter().map(|file| format!("Kept {file}"));
-        written.chain(kept).fold(Page::new(), Page::line)
-    })?;
-    Ok(Outcome::Complete)
-}
-
-#[derive(Serialize)]
-struct Letter {
-    language: &'static str,
-    text: &'static str,
-}
-
-fn ask_prismic(language: Language, context: &Context) -> Result<Outcome, CommandError> {
-    let report = Letter { language: language.code(), text: package::ask_prismic(language) };
-    context
-        .output
-        .report(Outcome::Complete, &report, || report.text.lines().fold(Page::new(), Page::line))?;
-    Ok(Outcome::Complete)
 }

@@ -5,120 +5,17 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use sha2::{Digest as _, Sha256};
-
+use super::markup::{Page, escaped};
 use super::portability::Basis;
 use super::records::{Key, Seen};
 use super::texts::{Section, Texts, fill, word};
 use super::{NotCopied, Package};
+use crate::privacy::passage::Reason;
 use crate::privacy::processing::Controller;
 use crate::privacy::right::Right;
 
 /// Entries on one page: more take browsers long to lay out.
 pub(super) const RECORDS_A_PAGE: usize = 500;
-
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem}\
-h1,h2,h3{line-height:1.2}\
-table{border-collapse:collapse;width:100%;margin:1rem 0}\
-caption{text-align:start;font-weight:bold;padding:.25rem 0}\
-th,td{border:1px solid;padding:.4rem;text-align:start;vertical-align:top}\
-td.text{white-space:pre-wrap;overflow-wrap:anywhere;min-width:16rem}\
-td,code{overflow-wrap:anywhere}\
-dt{font-weight:bold}\
-nav ul{padding-inline-start:1.2rem}\
-";
-
-/// Escapes a text for HTML. Characters that no document may hold become the sign for what is unreadable.
-fn escape(text: &str, out: &mut String) {
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\t' | '\n' => out.push(char),
-            '\r' => out.push('\n'),
-            char if char.is_control() => out.push('\u{fffd}'),
-            char => out.push(char),
-        }
-    }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    escape(text, &mut out);
-    out
-}
-
-/// A page in the making.
-struct Page {
-    html: String,
-}
-
-impl Page {
-    fn new(language: &str, title: &str) -> Self {
-        let hash = BASE64.encode(Sha256::digest(STYLE.as_bytes()));
-        let title = escaped(title);
-        let html = format!(
-            "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'\">\n\
-             <meta name=\"referrer\" content=\"no-referrer\">\n\
-             <meta name=\"robots\" content=\"noindex\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        );
-        Self { html }
-    }
-
-    fn heading(&mut self, level: u8, id: &str, text: &str) {
-        let text = escaped(text);
-        let _ = writeln!(self.html, "<h{level} id=\"{id}\">{text}</h{level}>");
-    }
-
-    fn paragraph(&mut self, text: &str) {
-        let text = escaped(text);
-        let _ = writeln!(self.html, "<p dir=\"auto\">{text}</p>");
-    }
-
-    fn list(&mut self, items: impl Iterator<Item = String>) {
-        self.html.push_str("<ul>\n");
-        for item in items {
-            let item = escaped(&item);
-            let _ = writeln!(self.html, "<li dir=\"auto\">{item}</li>");
-        }
-        self.html.push_str("</ul>\n");
-    }
-
-    fn begin_table(&mut self, caption: &str, heads: &[&str]) {
-        let caption = escaped(caption);
-        let _ = write!(self.html, "<table>\n<caption>{caption}</caption>\n<thead><tr>");
-        for head in heads {
-            let head = escaped(head);
-            let _ = write!(self.html, "<th scope=\"col\">{head}</th>");
-        }
-        self.html.push_str("</tr></thead>\n<tbody>\n");
-    }
-
-    fn end_table(&mut self) {
-        self.html.push_str("</tbody>\n</table>\n");
-    }
-
-    fn cell(&mut self, class: &str, text: &str) {
-        let text = escaped(text);
-        let _ = write!(self.html, "<td{class} dir=\"auto\">{text}</td>");
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        self.html.push_str("</main>\n</body>\n</html>\n");
-        self.html.into_bytes()
-    }
-}
 
 /// Name of a page with entries, from 1; used where there is more than one.
 fn page_name(page: usize) -> String {
@@ -139,76 +36,51 @@ pub(super) fn pages(package: &Package, texts: &Texts, files: &[&str]) -> Vec<(St
     out
 }
 
+/// The parts of the first page: their anchors and headings.
+fn parts<'t>(package: &Package, texts: &'t Texts) -> Vec<(&'static str, &'t str)> {
+    let (say, is_access) = (&texts.page, package.right == Right::Access);
+    let all: [(bool, &str, &str); 10] = [
+        (true, "controller", &say.controller),
+        (is_access, "article15", &say.article15),
+        (package.scope.is_some(), "scope", &say.scope),
+        (true, "data", &say.data),
+        (!package.files.is_empty(), "copies", &say.copies),
+        (hidden(package) > 0, "others", &say.others),
+        (is_access, "limits", &say.limits),
+        (is_access, "beyond", &say.beyond),
+        (package.has_members(), "prismic", &texts.prismic.heading),
+        (true, "package", &say.package),
+    ];
+    all.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, id, heading)| (id, heading)).collect()
+}
+
+/// Entries in which something is hidden.
+fn hidden(package: &Package) -> usize {
+    package.records.all.values().filter(|seen| seen.is_hidden).count()
+}
+
 fn index(package: &Package, texts: &Texts, pages: usize, files: &[&str]) -> Vec<u8> {
     let (say, is_access) = (&texts.page, package.right == Right::Access);
     let title = if is_access { &say.title_access } else { &say.title_portability };
     let mut page = Page::new(package.language.code(), &format!("{title} – {}", package.case));
     page.paragraph(if is_access { &say.intro_access } else { &say.intro_portability });
-    let has_members = package.has_members();
-    let is_empty = package.records.all.is_empty();
-    let hidden = package.records.all.values().filter(|seen| seen.is_hidden).count();
-    let mut parts: Vec<(&str, &str)> = vec![("controller", &say.controller)];
-    if is_access {
-        parts.push(("article15", &say.article15));
-    }
-    if package.scope.is_some() {
-        parts.push(("scope", &say.scope));
-    }
-    parts.push(("data", &say.data));
-    if !package.files.is_empty() {
-        parts.push(("copies", &say.copies));
-    }
-    if hidden > 0 {
-        parts.push(("others", &say.others));
-    }
-    if is_access {
-        parts.push(("limits", &say.limits));
-        parts.push(("beyond", &say.beyond));
-    }
-    if has_members {
-        parts.push(("prismic", &texts.prismic.heading));
-    }
-    parts.push(("package", &say.package));
+    let parts = parts(package, texts);
     let _ = writeln!(page.html, "<nav aria-label=\"{}\">\n<ul>", escaped(&say.contents));
     for (id, heading) in &parts {
         let _ = writeln!(page.html, "<li><a href=\"#{id}\">{}</a></li>", escaped(heading));
     }
     page.html.push_str("</ul>\n</nav>\n");
-
     for (id, heading) in parts {
         page.heading(2, id, heading);
         match id {
             "controller" => controller(&mut page, &package.processing.controller),
-            "article15" => {
-                for (entry, text) in &package.processing.entries {
-                    let heading = format!("{} (Art. {})", texts.article15(*entry), entry.article());
-                    page.heading(3, entry.key(), &heading);
-                    text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| page.paragraph(line));
-                }
-            }
+            "article15" => article15(&mut page, package, texts),
             "scope" => scope(&mut page, package, texts),
-            "data" => {
-                searched(&mut page, package, texts);
-                if is_empty && is_access {
-                    page.paragraph(&say.nothing_found);
-                }
-                if pages > 1 {
-                    let count = pages.to_string();
-                    page.paragraph(&fill(&say.pages, &[("pages", &count)]));
-                    page.html.push_str("<ul>\n");
-                    for number in 1..=pages {
-                        let words = page_of(texts, number, pages);
-                        let name = page_name(number);
-                        let _ = writeln!(page.html, "<li><a href=\"{name}\">{words}</a></li>");
-                    }
-                    page.html.push_str("</ul>\n");
-                } else {
-                    records(&mut page, package, texts, &package.numbered().collect::<Vec<_>>(), 3);
-                }
-            }
+            "data" => data(&mut page, package, texts, pages),
             "copies" => copies(&mut page, package, texts),
             "others" => {
-                page.paragraph(&fill(&say.others_text, &[("hidden", &hidden.to_string())]));
+                let count = hidden(package).to_string();
+                page.paragraph(&fill(&say.others_text, &[("hidden", &count)]));
             }
             "limits" => limits(&mut page, package, texts),
             "beyond" => {
@@ -216,20 +88,50 @@ fn index(package: &Package, texts: &Texts, pages: usize, files: &[&str]) -> Vec<
                 page.list(beyond.map(|one| word(&texts.beyond, one).to_owned()));
             }
             "prismic" => page.paragraph(&texts.prismic.text),
-            _ => {
-                page.begin_table(&say.package, &[&texts.columns.name, &texts.columns.meaning]);
-                for name in files {
-                    let meaning = texts.file(super::texts::file_key(name));
-                    page.html.push_str("<tr>");
-                    page.cell("", name);
-                    page.cell("", meaning);
-                    page.html.push_str("</tr>\n");
-                }
-                page.end_table();
-            }
+            _ => contents(&mut page, texts, files),
         }
     }
     page.finish()
+}
+
+fn article15(page: &mut Page, package: &Package, texts: &Texts) {
+    for (entry, text) in &package.processing.entries {
+        let heading = format!("{} (Art. {})", texts.article15(*entry), entry.article());
+        page.heading(3, entry.key(), &heading);
+        text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| page.paragraph(line));
+    }
+}
+
+/// The entries, or where they are.
+fn data(page: &mut Page, package: &Package, texts: &Texts, pages: usize) {
+    searched(page, package, texts);
+    if package.records.all.is_empty() && package.right == Right::Access {
+        page.paragraph(&texts.page.nothing_found);
+    }
+    if pages <= 1 {
+        records(page, package, texts, &package.numbered().collect::<Vec<_>>(), 3);
+        return;
+    }
+    page.paragraph(&fill(&texts.page.pages, &[("pages", &pages.to_string())]));
+    page.html.push_str("<ul>\n");
+    for number in 1..=pages {
+        let words = page_of(texts, number, pages);
+        let name = page_name(number);
+        let _ = writeln!(page.html, "<li><a href=\"{name}\">{words}</a></li>");
+    }
+    page.html.push_str("</ul>\n");
+}
+
+/// What the files of the package are.
+fn contents(page: &mut Page, texts: &Texts, files: &[&str]) {
+    page.begin_table(&texts.page.package, &[&texts.columns.name, &texts.columns.meaning]);
+    for name in files {
+        page.html.push_str("<tr>");
+        page.cell("", name);
+        page.cell("", texts.file(super::texts::file_key(name)));
+        page.html.push_str("</tr>\n");
+    }
+    page.end_table();
 }
 
 fn page_of(texts: &Texts, number: usize, pages: usize) -> String {
@@ -365,9 +267,7 @@ fn copies(page: &mut Page, package: &Package, texts: &Texts) {
                 let _ = write!(page.html, "<td><a href=\"{path}\" download>{path}</a></td>");
             }
             Some(NotCopied::Others) => page.cell("", &texts.page.not_copied),
-            Some(NotCopied::NotRead) => {
-                page.cell("", word(&texts.unsearchable, &crate::privacy::passage::Reason::TooLarge))
-            }
+            Some(NotCopied::NotRead) => page.cell("", word(&texts.unsearchable, &Reason::TooLarge)),
         }
         page.cell("", &format!("{} {}", file.size, texts.words.bytes));
         let places: Vec<String> =

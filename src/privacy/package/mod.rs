@@ -2,10 +2,11 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | `mod` | what a package is made of, and the way through |
+//! | `mod` | the way through, and what the pages and tables are made of |
+//! | `order` | what is asked for, what stands in its way, what came of it |
 //! | `records` | the entries: each text about the person once, with its places and times |
 //! | `redact`, `contacts` | what is hidden because it is of others (GDPR Art. 15(4)) |
-//! | `html`, `data` | the same for people and for programs |
+//! | `html`, `markup`, `data` | the same for people and for programs |
 //! | `texts` | the words, in the language of the person |
 //! | [`portability`] | what was provided by the person (Art. 20) |
 //! | [`manifest`], [`verify`] | every file with its checksum, signed; and checking that |
@@ -31,6 +32,8 @@ mod data;
 mod files;
 mod html;
 pub mod manifest;
+mod markup;
+mod order;
 mod out;
 pub mod portability;
 mod records;
@@ -41,14 +44,14 @@ mod texts;
 pub mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+pub use order::{Decisions, FileNotCopied, Order, PackageError, Survey, Written};
 pub use out::{ARCHIVE_END, PASSPHRASE_MIN, Protection, destination};
 pub use portability::Scope;
 pub use records::{RECORDS_MAX, TEXT_BYTES_MAX};
@@ -59,58 +62,13 @@ use self::out::Out;
 use self::records::{Gathering, Key, Records, Seen, is_file};
 use self::texts::{Texts, fill};
 use super::letters::Language;
-use super::matching::{Finding, Matcher};
+use super::matching::Matcher;
 use super::processing::Processing;
-use super::review::{Decided, Decision};
 use super::right::Right;
-use super::search::{Again, Coverage, FoundItem, SearchReport, read_again};
+use super::search::{Again, Coverage, FoundItem, read_again};
 use crate::ids::{CaseId, Digest, Name};
-use crate::progress::Problem;
-use crate::restore::{RestoreError, blocking};
-use crate::vault::signing::{SigningKey, VerifyingKey};
-
-/// What was decided of a finding; `None` where nothing was.
-pub type Decisions<'a> = &'a dyn Fn(&FoundItem, &Finding) -> Option<Decided>;
-
-/// Why there is no package. Nothing was written then.
-#[derive(Debug, thiserror::Error)]
-pub enum PackageError {
-    /// The review is not finished.
-    #[error("{open} findings have no decision, and of {unsure} somebody is unsure")]
-    Undecided {
-        /// Findings without a decision.
-        open: u64,
-        /// Findings of which somebody is unsure.
-        unsure: u64,
-    },
-    /// Something is there already.
-    #[error("{} is there already, and a package replaces nothing", .0.display())]
-    Exists(PathBuf),
-    /// What was found is gone, changed or damaged.
-    #[error("{} of what was found cannot be read as it was", .0.len())]
-    Changed(Vec<Problem>),
-    /// There is more than one package holds.
-    #[error(
-        "there is more than {RECORDS_MAX} entries or {} MiB of text about the person, more than one package holds",
-        TEXT_BYTES_MAX >> 20
-    )]
-    TooMuch,
-    /// A passphrase that is too easy to guess.
-    #[error("the passphrase has fewer than {PASSPHRASE_MIN} characters")]
-    ShortPassphrase,
-    /// The local disk failed: full, gone, or not to be written to.
-    #[error("cannot write {}", place.display())]
-    Local {
-        /// The package.
-        place: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The vault cannot be read.
-    #[error(transparent)]
-    Read(#[from] RestoreError),
-}
+use crate::restore::blocking;
+use crate::vault::signing::VerifyingKey;
 
 /// Why there is no copy of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -137,112 +95,6 @@ impl FileCopy {
     fn path(&self) -> String {
         format!("files/{:04}.{}", self.number, self.extension)
     }
-}
-
-/// What a package is made of.
-pub struct Order<'a> {
-    /// The case.
-    pub case: &'a CaseId,
-    /// What was asked for: access or portability.
-    pub right: Right,
-    /// Name of the rules that apply, for the manifest.
-    pub rules: String,
-    /// Language of the person.
-    pub language: Language,
-    /// Today.
-    pub prepared_on: NaiveDate,
-    /// What the controller says, in that language.
-    pub processing: Processing,
-    /// What falls under portability; for that right only.
-    pub scope: Option<Scope>,
-    /// What was found.
-    pub report: &'a SearchReport,
-    /// What was decided of it.
-    pub decisions: Decisions<'a>,
-    /// Signs the manifest.
-    pub signer: &'a SigningKey,
-}
-
-/// What there would be in a package.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Survey {
-    /// Findings that are the person.
-    pub person: u64,
-    /// Findings that are somebody else, and are left out.
-    pub others: u64,
-    /// Findings without a decision.
-    pub open: u64,
-    /// Findings of which somebody is unsure.
-    pub unsure: u64,
-    /// Items in which the person is.
-    pub items: u64,
-    /// Files among them.
-    pub files: u64,
-}
-
-impl Survey {
-    /// Counts what was decided.
-    pub fn of(report: &SearchReport, decisions: Decisions<'_>) -> Self {
-        let mut survey = Self::default();
-        for found in &report.found {
-            let mut is_person = false;
-            for finding in &found.findings {
-                match decisions(found, finding).map(|decided| decided.decision) {
-                    None => survey.open += 1,
-                    Some(Decision::Unsure) => survey.unsure += 1,
-                    Some(decision) if decision.is_the_person() => {
-                        survey.person += 1;
-                        is_person = true;
-                    }
-                    Some(_) => survey.others += 1,
-                }
-            }
-            survey.items += u64::from(is_person);
-            survey.files += u64::from(is_person && is_file(found));
-        }
-        survey
-    }
-
-    /// Whether everything is decided.
-    ///
-    /// # Errors
-    ///
-    /// [`PackageError::Undecided`] with the numbers.
-    pub fn require_decided(&self) -> Result<(), PackageError> {
-        match (self.open, self.unsure) {
-            (0, 0) => Ok(()),
-            (open, unsure) => Err(PackageError::Undecided { open, unsure }),
-        }
-    }
-}
-
-/// A package that was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Written {
-    /// Where.
-    pub place: PathBuf,
-    /// SHA-256 of its manifest.
-    pub manifest: Digest,
-    /// Entries.
-    pub records: u64,
-    /// Entries in which something of others is hidden.
-    pub hidden: u64,
-    /// Copies of files.
-    pub files: u64,
-    /// Files of which there is no copy, by repository and path: `None` where several have the same bytes and
-    /// no snapshot names them any more.
-    pub not_copied: Vec<FileNotCopied>,
-    /// Whether the person is a member of a repository: then Prismic has data of its own.
-    pub is_member: bool,
-}
-
-/// A file of which there is no copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FileNotCopied {
-    /// Where it is.
-    pub places: Vec<String>,
-    /// Why.
-    pub why: NotCopied,
 }
 
 /// Everything that the pages and tables say.
@@ -275,25 +127,48 @@ pub async fn write(
     place: &Path,
     protection: &Protection,
 ) -> Result<Written, PackageError> {
-    let Order { report, decisions, right, .. } = order;
-    Survey::of(report, decisions).require_decided()?;
+    Survey::of(order.report, order.decisions).require_decided()?;
     if let Protection::Passphrase(secret) = protection
         && secret.expose().chars().count() < PASSPHRASE_MIN
     {
         return Err(PackageError::ShortPassphrase);
     }
-    let prefix = format!("{}-{right}", order.case);
+    let prefix = format!("{}-{}", order.case, order.right);
     let modified = order.prepared_on.and_time(chrono::NaiveTime::MIN).and_utc().timestamp();
     let (at, sealed) = (place.to_owned(), protection.clone());
     let create = move || Out::create(&at, &prefix, &sealed, u64::try_from(modified).unwrap_or(0));
-    let mut open = Some(blocking(create).await?);
+    let out = blocking(create).await?;
+    let signer = order.signer;
+    let (package, mut out) = gather(again, matcher, order, out).await?;
+    let mut written = package.written(place);
+    let (out, manifest) = blocking(move || {
+        let manifest = package.fill(&mut out)?;
+        Ok::<_, PackageError>((out, manifest))
+    })
+    .await?;
+    written.manifest = Digest(Sha256::digest(&manifest).into());
+    let signature = signer.sign(&manifest, MANIFEST);
+    blocking(move || {
+        let mut out = out;
+        out.write(MANIFEST, &manifest)?;
+        out.write(SIGNATURE, signature.as_bytes())?;
+        out.finish()
+    })
+    .await?;
+    Ok(written)
+}
 
-    let texts = Texts::of(order.language);
+/// Reads what was found again, and copies the files among it.
+async fn gather(
+    again: &Again<'_>,
+    matcher: &Arc<Matcher>,
+    order: Order<'_>,
+    out: Out,
+) -> Result<(Package, Out), PackageError> {
+    let Order { report, decisions, right, .. } = order;
     let is_person = |found: &FoundItem| {
-        found
-            .findings
-            .iter()
-            .any(|finding| decisions(found, finding).is_some_and(|one| one.decision.is_the_person()))
+        let mut decided = found.findings.iter().filter_map(|finding| decisions(found, finding));
+        decided.any(|decided| decided.decision.is_the_person())
     };
     // Numbers of files by the order of the report, whatever the order in which they are read.
     let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
@@ -304,36 +179,30 @@ pub async fn write(
     }
     let mut gathering = Gathering {
         matcher,
-        texts,
+        texts: Texts::of(order.language),
         decisions,
         live: &report.coverage.live,
         records: Records::default(),
         files: BTreeMap::new(),
     };
+    let mut open = Some(out);
     let takes_any = order.scope.as_ref().is_none_or(|scope| !scope.is_nothing());
-    let problems = read_again(
-        again,
-        report,
-        matcher,
-        |_, found| takes_any && is_person(found),
-        async |read| {
-            let number = numbers.get(&read.index).copied();
-            let is_copied = gathering.take(&read, number)?;
-            let Some(copy) = number.filter(|_| is_copied).and_then(|number| gathering.files.get(&number))
-            else {
-                return Ok::<_, PackageError>(());
-            };
-            let mut out = open.take().expect("it is put back after every file");
-            let (path, bytes) = (copy.path(), read.bytes.clone());
-            let (out, put) = blocking(move || {
-                let put = out.put(&path, Class::Subject, &bytes);
-                (out, put)
-            })
-            .await;
-            open = Some(out);
-            put
-        },
-    )
+    let wanted = |_: usize, found: &FoundItem| takes_any && is_person(found);
+    let problems = read_again(again, report, matcher, wanted, async |read| {
+        let number = numbers.get(&read.index).copied();
+        let is_copied = gathering.take(&read, number)?;
+        let copy = number.filter(|_| is_copied).and_then(|number| gathering.files.get(&number));
+        let Some(copy) = copy else { return Ok(()) };
+        let mut out = open.take().expect("it is put back after every file");
+        let (path, bytes) = (copy.path(), read.bytes.clone());
+        let (out, put) = blocking(move || {
+            let put = out.put(&path, Class::Subject, &bytes);
+            (out, put)
+        })
+        .await;
+        open = Some(out);
+        put
+    })
     .await?;
     if !problems.is_empty() {
         return Err(PackageError::Changed(problems));
@@ -342,11 +211,6 @@ pub async fn write(
     if let Some(scope) = &order.scope {
         records.all.retain(|key, _| scope.has(key));
     }
-    let copies = files
-        .values()
-        .filter(|file| file.not_copied.is_none())
-        .flat_map(|file| file.places.iter().map(|place| (place.clone(), file.number)))
-        .collect();
     let package = Package {
         case: order.case.clone(),
         right,
@@ -357,28 +221,18 @@ pub async fn write(
         processing: order.processing,
         scope: order.scope,
         coverage: report.coverage.clone(),
+        copies: copies_of(&files),
         records,
         files,
-        copies,
         key: order.signer.public().clone(),
     };
-    let mut written = package.written(place);
-    let mut out = open.take().expect("it is put back after every file");
-    let (out, manifest) = blocking(move || {
-        let manifest = package.fill(&mut out)?;
-        Ok::<_, PackageError>((out, manifest))
-    })
-    .await?;
-    written.manifest = Digest(Sha256::digest(&manifest).into());
-    let signature = order.signer.sign(&manifest, MANIFEST);
-    blocking(move || {
-        let mut out = out;
-        out.write(MANIFEST, &manifest)?;
-        out.write(SIGNATURE, signature.as_bytes())?;
-        out.finish()
-    })
-    .await?;
-    Ok(written)
+    Ok((package, open.expect("it is put back after every file")))
+}
+
+/// Which copy is that of the file at a place.
+fn copies_of(files: &BTreeMap<usize, FileCopy>) -> BTreeMap<(Name, String), usize> {
+    let copied = files.values().filter(|file| file.not_copied.is_none());
+    copied.flat_map(|file| file.places.iter().map(|place| (place.clone(), file.number))).collect()
 }
 
 impl Package {

@@ -14,6 +14,11 @@ use crate::privacy::search::{Not, SearchedRepository};
 use crate::secret::Secret;
 use crate::vault::envelope::Identity;
 
+/// Writes a file, whatever was there before.
+fn put_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref()).unwrap();
+}
+
 const HOSTILE: [&str; 9] = [
     "</td></script><script>alert(1)</script>",
     "\" onmouseover=\"x\" '<b>bold</b>'",
@@ -351,15 +356,15 @@ fn a_package_is_verified_and_whatever_is_changed_is_named() {
     named(&faults(&keys[..1]), SIGNATURE, "not the signature");
     named(&faults(&[]), SIGNATURE, "no key");
     let data = &there["data.json"];
-    fs::write(place.join("data.json"), vec![b'x'; data.len()]).unwrap();
+    put_file(place.join("data.json"), vec![b'x'; data.len()]).unwrap();
     named(&faults(&keys), "data.json", "changed since");
-    fs::write(place.join("data.json"), b"x").unwrap();
+    put_file(place.join("data.json"), b"x").unwrap();
     named(&faults(&keys), "data.json", "had");
     fs::remove_file(place.join("data.json")).unwrap();
     named(&faults(&keys), "data.json", "missing");
-    fs::write(place.join("data.json"), data).unwrap();
+    put_file(place.join("data.json"), data).unwrap();
     fs::create_dir(place.join("more")).unwrap();
-    fs::write(place.join("more/\u{1b}[2J"), "x").unwrap();
+    put_file(place.join("more/\u{1b}[2J"), "x").unwrap();
     let more = faults(&keys);
     assert_eq!(more.len(), 1);
     assert!(more[0].what.contains("nobody signed it") && !more[0].path.contains('\u{1b}'), "{more:?}");
@@ -375,7 +380,7 @@ fn a_package_is_verified_and_whatever_is_changed_is_named() {
     }
     assert!(faults(&keys).is_empty());
     let longer = [text.as_bytes(), b"\n"].concat();
-    fs::write(place.join(MANIFEST), longer).unwrap();
+    put_file(place.join(MANIFEST), longer).unwrap();
     named(&faults(&keys), SIGNATURE, "not the signature");
     fs::remove_file(place.join(SIGNATURE)).unwrap();
     named(&faults(&keys), SIGNATURE, "missing");

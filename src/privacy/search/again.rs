@@ -110,9 +110,11 @@ pub async fn read_again<E: From<RestoreError>>(
     for (index, found) in report.found.iter().enumerate().filter(|(index, found)| wanted(*index, found)) {
         items += 1;
         match (&found.item, &found.live) {
-            (Some(item), _) => drop(spaces.entry(&found.space).or_default().insert(*item, index)),
+            (Some(item), _) => {
+                spaces.entry(&found.space).or_default().insert(*item, index);
+            }
             (None, Some(place)) => {
-                drop(live.entry(&place.repository).or_default().insert(&place.path, index))
+                live.entry(&place.repository).or_default().insert(&place.path, index);
             }
             (None, None) => problems.push(gone(found, "it has neither an item nor a live place")),
         }
