@@ -148,6 +148,12 @@ binary_id!(
     "a fingerprint of 32 hexadecimal digits"
 );
 binary_id!(
+    /// Keyed hash of something that was found of a person, and where: what a decision is remembered by.
+    DecisionKey,
+    16,
+    "a row of 32 hexadecimal digits"
+);
+binary_id!(
     /// Random id of a vault, in `vault.json` and in every signed file.
     VaultId,
     16,

@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`] |
+//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
 //! | 1 | [`prismic`]: clients that read and write through the APIs of Prismic, and the model of its documents |
@@ -35,6 +35,7 @@ pub mod clock;
 pub mod config;
 pub mod contentapi;
 pub mod diff;
+pub mod escape;
 pub mod ids;
 pub mod keys;
 pub mod limits;

@@ -5,6 +5,7 @@
 
 use super::review::{Review, ReviewLine, TokenAge, TokenState};
 use crate::clock::rfc3339;
+use crate::escape;
 
 /// What is to be written into the last column.
 const DECISION: &str = "decision (keep, change, remove)";
@@ -102,12 +103,7 @@ fn age(token: &TokenAge) -> String {
 
 /// A quoted cell of RFC 4180. What a spreadsheet would compute is made text.
 fn csv_cell(text: &str) -> String {
-    let first = text.trim_start().chars().next();
-    let computed = first
-        .is_some_and(|char| matches!(char, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠'))
-        || text.starts_with(['\t', '\r', '\n']);
-    let mark = if computed { "'" } else { "" };
-    format!("\"{mark}{}\"", text.replace('"', "\"\""))
+    format!("\"{}\"", escape::spreadsheet(text).replace('"', "\"\""))
 }
 
 /// Text in which nothing is markup, on one line.

@@ -100,7 +100,12 @@ impl Replica {
             } else {
                 PutMode::CreateOnly
             };
-            self.store.put(&signature_key, body, mode).await?;
+            match self.store.put(&signature_key, body, mode).await {
+                Ok(_) => {}
+                // It was not there a moment ago: somebody else is putting a file under this name.
+                Err(error) if error.kind == StoreKind::AlreadyExists => return Err(conflict()),
+                Err(error) => return Err(error.into()),
+            }
         }
         let stored = self.store_claimed(key, Body::bytes(bytes.to_vec())).await;
         if let (Err(error), Some(theirs)) = (&stored, there.filter(|there| there != signature))

@@ -24,10 +24,10 @@ use crate::privacy::case::{Case, Event, Kind, What};
 use crate::privacy::channels::Bounds;
 use crate::privacy::found;
 use crate::privacy::letters::Language;
-use crate::privacy::matching::Matcher;
+use crate::privacy::matching::{Finding, Matcher};
 use crate::privacy::package::{self, Order, PackageError, Protection, Scope, Survey, Written, destination};
 use crate::privacy::processing::{PROCESSING_FILE, Processing};
-use crate::privacy::review::Decided;
+use crate::privacy::review::Review;
 use crate::privacy::right::Right;
 use crate::privacy::search::{Again, FoundItem, LiveSource, SearchReport};
 use crate::privacy::store::StoredCase;
@@ -176,7 +176,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         ));
     };
     let report = found::load_last(&session.vault, &stored).await?;
-    let decisions = decisions_of(&session, id);
+    let review = Review::load(&session.vault, &stored).await?;
+    let decisions = |found: &FoundItem, finding: &Finding| review.of(found, finding);
     let survey = Survey::of(&report, &decisions);
     let order = Order {
         case: id,
@@ -226,9 +227,11 @@ async fn rehearse(
 ) -> Result<Outcome, CommandError> {
     let mut blocked_by = needs.wrong();
     let mut survey = Survey::default();
-    match found::load_last(&session.vault, stored).await {
+    let found = found::load_last(&session.vault, stored).await;
+    match found {
         Ok(report) => {
-            survey = Survey::of(&report, &decisions_of(session, &task.case));
+            let review = Review::load(&session.vault, stored).await?;
+            survey = Survey::of(&report, &|found, finding| review.of(found, finding));
             blocked_by.extend(survey.require_decided().err().map(|error| error.to_string()));
         }
         Err(error) => blocked_by.push(error.to_string()),
@@ -252,15 +255,6 @@ fn taken_back(error: CommandError, place: &Path, protection: &Protection) -> Com
         Ok(()) => error.hint("the package was removed again; run the same once more"),
         Err(_) => error.hint(format!("remove {} yourself", place.display())),
     }
-}
-
-/// What was decided of the findings of a case.
-fn decisions_of(
-    _session: &Session,
-    _case: &CaseId,
-) -> impl Fn(&FoundItem, &crate::privacy::matching::Finding) -> Option<Decided> + use<> {
-    // Nothing is decided until reviews are stored: so nothing is handed over.
-    |_, _| None
 }
 
 async fn write(

@@ -1,5 +1,6 @@
 //! `prismvault privacy`: data-subject requests, for privacy officers.
 
+mod assess;
 mod close;
 mod desk;
 mod due;
@@ -15,6 +16,7 @@ mod overview;
 mod pause;
 mod refuse;
 mod reopen;
+mod review;
 mod rewrap;
 mod search;
 mod show;
@@ -53,6 +55,10 @@ enum PrivacyCommand {
     Subject(subject::Args),
     /// Look for the person in every snapshot and live, and list what could not be searched
     Search(search::Args),
+    /// Decide what of it is the person: on the terminal, or in a worksheet that comes back
+    Review(review::Args),
+    /// Record the legal assessment: exceptions, what is kept, the rights of others
+    Assess(assess::Args),
     /// Make the package with the person's data: for access, or for portability
     Export(Box<export::Args>),
     /// Check that a package is what was signed: every file, none more, none less; needs no vault with --key
@@ -92,6 +98,8 @@ impl Args {
             PrivacyCommand::Identity(args) => args.step.effect("privacy identity"),
             PrivacyCommand::Subject(args) => args.effect(),
             PrivacyCommand::Search(args) => args.effect(),
+            PrivacyCommand::Review(args) => args.effect(),
+            PrivacyCommand::Assess(args) => args.step.effect("privacy assess"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
             PrivacyCommand::Extend(args) => args.step.effect("privacy extend"),
@@ -121,6 +129,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Identity(args) => identity::run(args, context).await,
         PrivacyCommand::Subject(args) => subject::run(args, context).await,
         PrivacyCommand::Search(args) => search::run(args, context).await,
+        PrivacyCommand::Review(args) => review::run(args, context).await,
+        PrivacyCommand::Assess(args) => assess::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,

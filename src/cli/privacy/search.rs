@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::desk::{Shown, StepOptions, actor, open_case};
+use super::review::record_progress;
 use super::subject::subject_of;
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::{CommandError, ErrorKind};
@@ -129,6 +130,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         let unsearchable = report.coverage.unsearchable.values().sum();
         let what = searched(id.to_string(), report.coverage.items, report.findings(), unsearchable);
         record(&mut stored, &session.vault, event(what)).await?;
+        // What was decided before holds on, so it is said how much of it is left.
+        let actor = actor(args.step.by.as_deref(), &session.config);
+        record_progress(&mut stored, &session.vault, &report, &actor).await?;
     }
     let outcome = show(&args, &stored.case, Some(args.step.dry_run), &report, context)?;
     session.warn_of_replicas(context);

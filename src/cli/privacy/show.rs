@@ -106,7 +106,7 @@ fn detail(what: &What) -> Option<String> {
         What::Searched { items, findings, unsearchable, .. } => {
             format!("{items} items, {findings} findings, {unsearchable} not searchable")
         }
-        What::ReviewChanged { decided, unsure, open } => {
+        What::ReviewChanged { decided, unsure, open, .. } => {
             format!("{decided} decided, {unsure} unsure, {open} open")
         }
         What::LegalAssessed { note, .. } => note.clone(),

@@ -99,6 +99,12 @@ pub enum What {
         unsure: u64,
         /// Findings without a decision.
         open: u64,
+        /// The file of the case with the decisions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decisions: Option<Digest>,
+        /// The file of the case with the key under which they are remembered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Digest>,
     },
     /// All findings are decided.
     ReviewFinished,

@@ -49,8 +49,13 @@ pub fn next_command(case: &Case) -> Step {
             step("search CASE", "look for the person in every snapshot")
         }
         Stage::Searching => step("search CASE", "look for the person in every snapshot"),
-        Stage::Review => step("search CASE --last --all", "look through what was found"),
-        Stage::LegalAssessment => wait("exceptions and the rights of others are to be looked at".to_owned()),
+        Stage::Review if state.open_findings + state.unsure > 0 => {
+            step("review CASE", "decide what of it is the person")
+        }
+        Stage::Review => step("review CASE --finish", "everything is decided"),
+        Stage::LegalAssessment => {
+            step("assess CASE --note TEXT", "exceptions and the rights of others are to be looked at")
+        }
         Stage::AwaitingApproval => {
             let missing = super::state::APPROVALS.saturating_sub(state.approved_by.len());
             wait(format!("{missing} more people are to approve the plan"))

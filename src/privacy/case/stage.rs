@@ -100,6 +100,11 @@ impl Stage {
         matches!(self, Self::Completed | Self::CompletedWithRetention | Self::PartiallyCompleted)
     }
 
+    /// Whether findings can be decided in it.
+    pub fn is_reviewed(self) -> bool {
+        matches!(self, Self::Review | Self::LegalAssessment)
+    }
+
     /// Returns its name in files.
     pub fn name(self) -> &'static str {
         match self {

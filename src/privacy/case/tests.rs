@@ -62,7 +62,9 @@ fn sample(kind: Kind) -> What {
         }
         Kind::Scoped => What::Scoped { repositories: vec!["blog".parse().unwrap()], snapshots: text() },
         Kind::Searched => What::Searched { search: text(), items: 10, findings: 0, unsearchable: 0 },
-        Kind::ReviewChanged => What::ReviewChanged { decided: 3, unsure: 0, open: 0 },
+        Kind::ReviewChanged => {
+            What::ReviewChanged { decided: 3, unsure: 0, open: 0, decisions: None, key: None }
+        }
         Kind::ReviewFinished => What::ReviewFinished,
         Kind::LegalAssessed => What::LegalAssessed { changes: true, note: text() },
         Kind::Exported => What::Exported {

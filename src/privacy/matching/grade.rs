@@ -320,10 +320,11 @@ pub(super) fn findings(matcher: &Matcher, passages: &[Passage<'_>], read: Vec<Re
     let mut findings = Vec::new();
     for (index, (passage, read)) in passages.iter().zip(read).enumerate() {
         let Some(group) = groups.get(&passage.group) else { continue };
+        let exact = Exact::of(&read.hits);
         let mut all: Vec<(IdentifierRef, Vec<Hit>, u64)> = Vec::new();
         for raw in read.hits {
             let hit = graded(&raw, index, group);
-            if hit.tier > matcher.lowest {
+            if hit.tier > matcher.lowest || (hit.tier > Tier::B && exact.holds(&raw)) {
                 continue;
             }
             match all.last_mut().filter(|(identifier, ..)| *identifier == raw.identifier) {
@@ -351,6 +352,33 @@ pub(super) fn findings(matcher: &Matcher, passages: &[Passage<'_>], read: Vec<Re
         }
     }
     findings
+}
+
+/// Where exact identifiers stand in a passage. A name within an e-mail address says no more than the
+/// address, and is not asked about again.
+struct Exact {
+    /// Bounds, by where they begin; each end is the furthest of all so far.
+    bounds: Vec<(usize, usize)>,
+}
+
+impl Exact {
+    fn of(hits: &[Raw]) -> Self {
+        let exact = hits.iter().filter(|hit| hit.rule.tier() == Tier::A);
+        let mut bounds: Vec<(usize, usize)> = exact.map(|hit| (hit.start, hit.end)).collect();
+        bounds.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut bounds {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Self { bounds }
+    }
+
+    /// Whether one of them, or several that touch, hold all of a hit.
+    fn holds(&self, hit: &Raw) -> bool {
+        let before = self.bounds.partition_point(|(start, _)| *start <= hit.start);
+        self.bounds[..before].last().is_some_and(|(_, end)| hit.end <= *end)
+    }
 }
 
 fn graded(raw: &Raw, passage: usize, group: &Support) -> Hit {

@@ -264,6 +264,11 @@ impl SearchReport {
         });
     }
 
+    /// Every finding with its item, in the order in which they are best looked at.
+    pub fn each(&self) -> impl Iterator<Item = (&FoundItem, &Finding)> {
+        self.found.iter().flat_map(|found| found.findings.iter().map(move |finding| (found, finding)))
+    }
+
     /// Findings of all items.
     pub fn findings(&self) -> u64 {
         self.found.iter().map(|found| found.findings.len() as u64).sum()

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Ending, Report};
+use crate::escape;
 
 /// Differences that the page lists; the JSON beside it has all.
 const LISTED_MAX: usize = 1000;
@@ -16,7 +17,7 @@ pub fn report_page(report: &Report) -> String {
         Ending::WaitsForPublish { .. } => ("open", "Waits for the migration release to be published"),
         Ending::Open => ("open", "Not finished"),
     };
-    put(&mut page, &format!("<h1>Restore of {}</h1>", escaped(report.source.as_str())));
+    put(&mut page, &format!("<h1>Restore of {}</h1>", escape::html(report.source.as_str())));
     put(&mut page, &format!("<p class=\"verdict {}\">{}</p>", verdict.0, verdict.1));
     let facts = [
         ("Restore", report.restore.to_string()),
@@ -91,25 +92,11 @@ fn rows(page: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String
         page.push_str("<tr>");
         for cell in row {
             // Writing to a string cannot fail.
-            let _ = write!(page, "<td>{}", escaped(&cell));
+            let _ = write!(page, "<td>{}", escape::html(&cell));
         }
         page.push('\n');
     }
     put(page, "</table>");
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 const HEAD: &str = r#"<!doctype html>
