@@ -87,7 +87,6 @@ impl Args {
 
 /// What is asked for, before anything is read.
 struct Task {
-    case: CaseId,
     right: Right,
     language: Language,
     protection: Protection,
@@ -99,7 +98,6 @@ impl Task {
     fn of(args: &Args, case: &Case, session: &Session) -> Result<Self, CommandError> {
         let protection = protection_of(args, session)?;
         Ok(Self {
-            case: case.id().clone(),
             right: right_of(args, case)?,
             language: args.lang.or_else(|| case.language().parse().ok()).unwrap_or(Language::En),
             place: args.to.as_deref().map(|to| destination(to, &protection)),

@@ -6,6 +6,7 @@ use super::records::{Key, Seen};
 use super::texts::{Evidence, PlaceKind, Section, Texts, word};
 use super::{FileCopy, NotCopied, Package};
 use crate::clock::rfc3339;
+use crate::escape::spreadsheet;
 use crate::ids::{CaseId, Name, SnapshotId};
 use crate::privacy::passage::Reason;
 use crate::privacy::processing::{Controller, Entry};
@@ -179,22 +180,12 @@ pub(super) fn article15(package: &Package, texts: &Texts) -> Vec<u8> {
     })
 }
 
-/// Makes a cell harmless for spreadsheets: they run what begins like a formula.
-fn cell(text: &str) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠') => {
-            format!("'{text}")
-        }
-        _ => text.to_owned(),
-    }
-}
-
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
     // RFC 4180: lines end with CR LF.
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(head).expect("memory takes it");
     for row in rows {
-        writer.write_record(row.iter().map(|text| cell(text))).expect("memory takes it");
+        writer.write_record(row.iter().map(|text| spreadsheet(text))).expect("memory takes it");
     }
     writer.into_inner().expect("memory takes it")
 }

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 
+use crate::escape::html;
+
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
 body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem}\
@@ -20,26 +22,14 @@ nav ul{padding-inline-start:1.2rem}\
 ";
 
 /// Escapes a text for HTML. Characters that no document may hold become the sign for what is unreadable.
-fn escape(text: &str, out: &mut String) {
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\t' | '\n' => out.push(char),
-            '\r' => out.push('\n'),
-            char if char.is_control() => out.push('\u{fffd}'),
-            char => out.push(char),
-        }
-    }
-}
-
 pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    escape(text, &mut out);
-    out
+    let harmless = |char: char| match char {
+        '\t' | '\n' => char,
+        '\r' => '\n',
+        char if char.is_control() => '\u{fffd}',
+        char => char,
+    };
+    html(&text.chars().map(harmless).collect::<String>())
 }
 
 /// A page in the making.
