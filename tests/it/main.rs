@@ -22,6 +22,7 @@ mod cli_json;
 mod cli_keys;
 mod cli_locks;
 mod cli_privacy;
+mod cli_privacy_export;
 mod cli_prune;
 mod cli_reading;
 mod cli_replicate;
