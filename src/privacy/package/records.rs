@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::redact::{Hiding, redact};
+use super::redact::{Hiding, Redacted, redact};
 use super::texts::{Evidence, PlaceKind, Section, Texts};
 use super::{Decisions, FileCopy, NotCopied, PackageError};
 use crate::ids::{Name, SnapshotId};
 use crate::privacy::matching::{Finding, Matcher, Rule};
 use crate::privacy::passage::Channel;
 use crate::privacy::review::{Decided, Decision};
-use crate::privacy::search::{FoundItem, ReadItem};
+use crate::privacy::search::{FoundItem, PassageText, ReadItem};
 use crate::vault::item::ItemKind;
 
 /// Most entries of a package; somebody who wrote a hundred thousand paragraphs is answered by repository.
@@ -79,22 +79,13 @@ pub(super) fn is_file(found: &FoundItem) -> bool {
 }
 
 impl Gathering<'_> {
-    /// Takes in an item; its bytes are to be copied where this returns the number of a file.
+    /// Takes in an item, where it is a file under its number; says whether its bytes are to be copied.
     ///
     /// # Errors
     ///
     /// [`PackageError::TooMuch`].
     pub(super) fn take(&mut self, read: &ReadItem<'_>, number: Option<usize>) -> Result<bool, PackageError> {
-        // By passage, what of it is the person.
-        let mut own: BTreeMap<usize, Vec<Own<'_>>> = BTreeMap::new();
-        for (finding, located) in read.found.findings.iter().zip(&read.located) {
-            let Some(located) = located else { continue };
-            let Some(decided) = (self.decisions)(read.found, finding) else { continue };
-            if decided.decision.is_the_person() {
-                let finding = &located.finding;
-                own.entry(located.passage).or_default().push(Own { finding, decided });
-            }
-        }
+        let own = self.own(read);
         if own.is_empty() {
             return Ok(false);
         }
@@ -103,62 +94,87 @@ impl Gathering<'_> {
             own.values().flatten().flat_map(|own| own.decided.redact.iter().map(String::as_str)).collect();
         let words: Vec<String> =
             words.into_iter().filter(|word| !word.trim().is_empty()).map(str::to_owned).collect();
-        let has_others = own.values().flatten().any(|own| own.decided.decision == Decision::ThirdParty)
-            || !words.is_empty();
+        let is_of_others = |own: &Own<'_>| own.decided.decision == Decision::ThirdParty;
+        let has_others = own.values().flatten().any(is_of_others) || !words.is_empty();
         let wanted = self.wanted(read, &own);
-        let (mut has_contacts, file) = (false, number);
+        let mut has_contacts = false;
         for (at, passage) in read.passages.iter().enumerate() {
-            let own_here: Vec<&Own<'_>> = own.get(&at).into_iter().flatten().collect();
-            let masks_all =
-                own_here.iter().any(|own| own.decided.decision == Decision::ThirdParty) || wanted.masks_all;
+            let is_wanted = wanted.passages.contains(&at);
+            // Of a file that may be copied all texts are looked through for others.
+            if !is_wanted && number.is_none() {
+                continue;
+            }
+            let own_here = own.get(&at).map_or(&[][..], Vec::as_slice);
             let findings: Vec<&Finding> = match own_here.is_empty() && wanted.is_whole {
                 // Of a document about the person everything that is found in it is the person, unless
                 // somebody said otherwise.
                 true => self.undenied(read, at),
                 false => own_here.iter().map(|own| own.finding).collect(),
             };
+            let masks_all = own_here.iter().any(is_of_others) || wanted.masks_all;
             let hiding = Hiding { matcher: self.matcher, texts: self.texts, words: &words, masks_all };
-            if !wanted.has(at) && file.is_none() {
-                continue;
-            }
             let copy = redact(&passage.passage(), &findings, &hiding);
             has_contacts |= copy.has_contacts;
-            if !wanted.has(at) {
-                continue;
-            }
-            let mut evidence: BTreeSet<Evidence> =
-                own_here.iter().map(|own| Evidence::of(own.finding.rule)).collect();
-            if evidence.is_empty() {
-                evidence.insert(Evidence::Record);
-            }
-            for place in self.places(read.found) {
-                let key = Key {
-                    section: section_of(place.path),
-                    repository: place.repository.cloned(),
-                    path: place.path.to_owned(),
-                    place: passage.place.clone(),
-                    kind: PlaceKind::of(passage.channel),
-                    text: copy.text.clone(),
-                };
-                let seen = Seen { evidence: evidence.clone(), is_hidden: copy.is_hidden, ..seen_at(&place) };
-                self.records.add(key, seen)?;
+            if is_wanted {
+                self.add(read.found, passage, own_here, &copy)?;
             }
         }
-        let Some(number) = file else { return Ok(false) };
-        let not_copied = if has_others || has_contacts {
-            Some(NotCopied::Others)
-        } else {
-            read.bytes.is_empty().then_some(NotCopied::NotRead)
+        let Some(number) = number else { return Ok(false) };
+        let not_copied = match has_others || has_contacts {
+            true => Some(NotCopied::Others),
+            false => read.bytes.is_empty().then_some(NotCopied::NotRead),
         };
-        let places: BTreeSet<(Name, String)> =
-            read.found.sightings.iter().map(|one| (one.repository.clone(), one.path.clone())).collect();
-        let is_copied = not_copied.is_none();
-        let extension = super::files::extension(&read.bytes);
-        self.files.insert(
+        let sightings = read.found.sightings.iter();
+        let copy = FileCopy {
             number,
-            FileCopy { number, extension, size: read.bytes.len() as u64, places, not_copied },
-        );
-        Ok(is_copied)
+            extension: super::files::extension(&read.bytes),
+            size: read.bytes.len() as u64,
+            places: sightings.map(|one| (one.repository.clone(), one.path.clone())).collect(),
+            not_copied,
+        };
+        self.files.insert(number, copy);
+        Ok(not_copied.is_none())
+    }
+
+    /// What of an item is the person, by passage.
+    fn own<'r>(&self, read: &'r ReadItem<'_>) -> BTreeMap<usize, Vec<Own<'r>>> {
+        let mut own: BTreeMap<usize, Vec<Own<'r>>> = BTreeMap::new();
+        for (finding, located) in read.found.findings.iter().zip(&read.located) {
+            let Some(located) = located else { continue };
+            let Some(decided) = (self.decisions)(read.found, finding) else { continue };
+            if decided.decision.is_the_person() {
+                let finding = &located.finding;
+                own.entry(located.passage).or_default().push(Own { finding, decided });
+            }
+        }
+        own
+    }
+
+    /// Adds the copy of a passage, once for each place of its item.
+    fn add(
+        &mut self,
+        found: &FoundItem,
+        passage: &PassageText,
+        own: &[Own<'_>],
+        copy: &Redacted,
+    ) -> Result<(), PackageError> {
+        let mut evidence: BTreeSet<Evidence> = own.iter().map(|own| Evidence::of(own.finding.rule)).collect();
+        if evidence.is_empty() {
+            evidence.insert(Evidence::Record);
+        }
+        for place in self.places(found) {
+            let key = Key {
+                section: section_of(place.path),
+                repository: place.repository.cloned(),
+                path: place.path.to_owned(),
+                place: passage.place.clone(),
+                kind: PlaceKind::of(passage.channel),
+                text: copy.text.clone(),
+            };
+            let seen = Seen { evidence: evidence.clone(), is_hidden: copy.is_hidden, ..seen_at(&place) };
+            self.records.add(key, seen)?;
+        }
+        Ok(())
     }
 
     /// Findings of now in a passage that nobody said are somebody else.
@@ -248,16 +264,11 @@ impl Gathering<'_> {
     }
 }
 
+/// Which passages of an item are entries.
 struct Wanted {
     passages: BTreeSet<usize>,
     is_whole: bool,
     masks_all: bool,
-}
-
-impl Wanted {
-    fn has(&self, passage: usize) -> bool {
-        self.passages.contains(&passage)
-    }
 }
 
 /// The element of a list in which a place of JSON is: `/members/3` of `/members/3/email`.

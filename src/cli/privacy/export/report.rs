@@ -35,7 +35,7 @@ pub(super) fn page(report: &Report, case: &Case) -> Page {
             " {} with {}, {} and {}",
             package.place.display(),
             counted(package.records, "entry"),
-            counted(package.files, "copy of files"),
+            counted(package.files, "copied file"),
             match package.hidden {
                 0 => "nothing hidden".to_owned(),
                 hidden => format!("something of others hidden in {}", counted(hidden, "entry")),
