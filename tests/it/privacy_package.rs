@@ -45,7 +45,7 @@ const ABOUT: &str = "PackageAuthor001";
 
 /// Writes a file, whatever was there before.
 fn put_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref()).unwrap();
+    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref());
 }
 
 fn subject() -> Subject {
@@ -135,7 +135,7 @@ impl Searched {
             recipients = [\"Prismic.io, Inc., United States\"]\nretention = \"One year in backups.\"\n\
             rights = \"Correction, deletion, restriction, objection.\"\ncomplaint = \"Authority of Nowhere\"\n\
             source = \"From you.\"\nautomated_decisions = \"None.\"\ntransfers = \"Standard clauses.\"\n";
-        put_file(&file, text).unwrap();
+        put_file(&file, text);
         Processing::load(&file, Language::En, &Limits::default()).unwrap()
     }
 
@@ -466,7 +466,7 @@ async fn portability_is_what_the_note_names_and_no_copy_of_access() {
     let file = searched.directory.path().join("note.toml");
     let note = "decided_by = \"Anna of privacy\"\nbasis = \"contract\"\n\
         reason = \"The author wrote this text about herself.\"\n[[provided]]\ntype = \"note\"\nfields = [\"data.content\"]\n";
-    put_file(&file, note).unwrap();
+    put_file(&file, note);
     let scope = Scope::load(&file, &Limits::default()).unwrap();
     let (written, files) =
         searched.package("portability", Some(scope), &[], &all_but_the_namesake).await.unwrap();

@@ -16,7 +16,7 @@ use crate::vault::envelope::Identity;
 
 /// Writes a file, whatever was there before.
 fn put_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref()).unwrap();
+    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref());
 }
 
 const HOSTILE: [&str; 9] = [
@@ -356,15 +356,15 @@ fn a_package_is_verified_and_whatever_is_changed_is_named() {
     named(&faults(&keys[..1]), SIGNATURE, "not the signature");
     named(&faults(&[]), SIGNATURE, "no key");
     let data = &there["data.json"];
-    put_file(place.join("data.json"), vec![b'x'; data.len()]).unwrap();
+    put_file(place.join("data.json"), vec![b'x'; data.len()]);
     named(&faults(&keys), "data.json", "changed since");
-    put_file(place.join("data.json"), b"x").unwrap();
+    put_file(place.join("data.json"), b"x");
     named(&faults(&keys), "data.json", "had");
     fs::remove_file(place.join("data.json")).unwrap();
     named(&faults(&keys), "data.json", "missing");
-    put_file(place.join("data.json"), data).unwrap();
+    put_file(place.join("data.json"), data);
     fs::create_dir(place.join("more")).unwrap();
-    put_file(place.join("more/\u{1b}[2J"), "x").unwrap();
+    put_file(place.join("more/\u{1b}[2J"), "x");
     let more = faults(&keys);
     assert_eq!(more.len(), 1);
     assert!(more[0].what.contains("nobody signed it") && !more[0].path.contains('\u{1b}'), "{more:?}");
@@ -380,7 +380,7 @@ fn a_package_is_verified_and_whatever_is_changed_is_named() {
     }
     assert!(faults(&keys).is_empty());
     let longer = [text.as_bytes(), b"\n"].concat();
-    put_file(place.join(MANIFEST), longer).unwrap();
+    put_file(place.join(MANIFEST), longer);
     named(&faults(&keys), SIGNATURE, "not the signature");
     fs::remove_file(place.join(SIGNATURE)).unwrap();
     named(&faults(&keys), SIGNATURE, "missing");
