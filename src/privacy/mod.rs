@@ -14,6 +14,8 @@
 //! | [`search`] | the pass over everything that a vault holds |
 //! | [`found`] | what searches found, kept with the case |
 //! | [`review`] | what people decide of it |
+//! | [`processing`] | what the controller says of its processing (GDPR Art. 15(1)) |
+//! | [`package`] | the answer to a request for access or portability, as files |
 //! | [`classification`] | what each field of a repository may hold of people |
 
 pub mod case;
@@ -22,7 +24,9 @@ pub mod classification;
 pub mod found;
 pub mod letters;
 pub mod matching;
+pub mod package;
 pub mod passage;
+pub mod processing;
 pub mod review;
 pub mod right;
 pub mod rules;

@@ -12,13 +12,13 @@ use crate::workplace::{Run, Workplace};
 const CONFIG: &str = "prismvault.toml";
 
 /// A vault on two directories, with the keys of one privacy officer in the configuration.
-struct Office {
-    source: Source,
-    place: Workplace,
+pub(crate) struct Office {
+    pub(crate) source: Source,
+    pub(crate) place: Workplace,
 }
 
 impl Office {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&["init"])
     }
 
@@ -50,29 +50,29 @@ impl Office {
 
     /// Runs `privacy`, which must end with `code`.
     #[track_caller]
-    fn run(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, code: i32, arguments: &[&str]) -> Run {
         self.place.expect(code, &[&["privacy"], arguments].concat())
     }
 
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         self.run(0, &[arguments, &["--json"]].concat()).json()
     }
 
     #[track_caller]
-    fn open(&self, arguments: &[&str]) -> String {
+    pub(crate) fn open(&self, arguments: &[&str]) -> String {
         let opened = self.json(&[&["open"], arguments].concat());
         opened["case"].as_str().unwrap().to_owned()
     }
 
-    fn requests(&self, replica: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn requests(&self, replica: &str) -> BTreeMap<String, Vec<u8>> {
         let mut objects = tree(&self.place.file(replica));
         objects.retain(|key, _| key.starts_with("requests/"));
         objects
     }
 }
 
-fn days_ago(days: i64) -> String {
+pub(crate) fn days_ago(days: i64) -> String {
     // A test that sets no clock speaks of days around today, as the program does.
     let now = fs::metadata("/proc/self").unwrap().modified().unwrap();
     let today = chrono::DateTime::<chrono::Utc>::from(now).date_naive();
@@ -505,7 +505,7 @@ fn note(id: &str, text: &str) -> std::sync::Arc<prismvault::contentapi::Document
 
 impl Office {
     /// Opens a case for a person and searches; `texts` are documents of the repository.
-    fn searched(&self, right: &str, texts: &[(&str, &str)]) -> String {
+    pub(crate) fn searched(&self, right: &str, texts: &[(&str, &str)]) -> String {
         let put = texts.iter().map(|(id, text)| note(id, text)).collect();
         self.source.repository.publish(prismvault::sandbox::Changes { put, ..Default::default() });
         self.place.expect(0, &["snapshot"]);
@@ -518,7 +518,7 @@ impl Office {
         case
     }
 
-    fn questions(&self, case: &str) -> Vec<Value> {
+    pub(crate) fn questions(&self, case: &str) -> Vec<Value> {
         self.json(&["review", case, "--all"])["questions"].as_array().unwrap().clone()
     }
 }

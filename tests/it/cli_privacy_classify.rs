@@ -43,7 +43,10 @@ async fn a_field_that_nobody_has_classified_is_told_after_each_snapshot() {
     let fields = wrote["added"].as_array().unwrap().len();
     assert!(fields > 10, "{wrote}");
     let undecided = office.place.expect(0, &["snapshot"]);
-    assert!(undecided.stderr.contains(&format!("what {fields} fields")), "a question mark is no class: {undecided:?}");
+    assert!(
+        undecided.stderr.contains(&format!("what {fields} fields")),
+        "a question mark is no class: {undecided:?}"
+    );
     office.decide_all("none");
     let silent = office.place.expect(0, &["snapshot"]);
     assert!(!silent.stderr.contains("classif"), "{silent:?}");
@@ -52,7 +55,10 @@ async fn a_field_that_nobody_has_classified_is_told_after_each_snapshot() {
     // A new field.
     office.add_type();
     let told = office.place.expect(0, &["snapshot"]);
-    assert!(told.stderr.contains("1 field of") && told.stderr.contains("types.visitor_book: visitor"), "{told:?}");
+    assert!(
+        told.stderr.contains("1 field of") && told.stderr.contains("types.visitor_book: visitor"),
+        "{told:?}"
+    );
     let checked = office.run(6, &["classify", "--check"]);
     assert!(checked.stdout.contains("types.visitor_book: visitor (no class)"), "{checked:?}");
     office.run(0, &["classify", "--write"]);
@@ -63,6 +69,9 @@ async fn a_field_that_nobody_has_classified_is_told_after_each_snapshot() {
     let text = office.place.read(FILE);
     office.place.write(FILE, &text.replace("visitor = \"name\"", "visitor = \"nam\""));
     let wrong = office.place.expect(0, &["snapshot"]);
-    assert!(wrong.stderr.contains("classification.toml:") && wrong.stderr.contains("is none of"), "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("classification.toml:") && wrong.stderr.contains("is none of"),
+        "{wrong:?}"
+    );
     office.run(2, &["classify"]);
 }

@@ -5,6 +5,7 @@ mod classify;
 mod close;
 mod desk;
 mod due;
+mod export;
 mod extend;
 mod hold;
 mod identity;
@@ -21,6 +22,7 @@ mod rewrap;
 mod search;
 mod show;
 mod subject;
+mod verify_package;
 
 pub(super) use self::classify::tell_of_fields;
 use super::error::CommandError;
@@ -59,6 +61,10 @@ enum PrivacyCommand {
     Review(review::Args),
     /// Record the legal assessment: exceptions, what is kept, the rights of others
     Assess(assess::Args),
+    /// Make the package with the person's data: for access, or for portability
+    Export(Box<export::Args>),
+    /// Check that a package is what was signed: every file, none more, none less; needs no vault with --key
+    VerifyPackage(verify_package::Args),
     /// Add a note to a case
     Note(note::Args),
     /// Put something of a case under hold, or release a hold
@@ -86,7 +92,11 @@ impl Args {
     pub(super) fn effect(&self) -> Effect {
         let Some(command) = &self.command else { return Effect::Reads };
         match command {
-            PrivacyCommand::List(_) | PrivacyCommand::Show(_) | PrivacyCommand::Due(_) => Effect::Reads,
+            PrivacyCommand::List(_)
+            | PrivacyCommand::Show(_)
+            | PrivacyCommand::Due(_)
+            | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
+            PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
             PrivacyCommand::Open(args) => Effect::unless_dry("privacy open", args.dry_run),
             PrivacyCommand::Identity(args) => args.step.effect("privacy identity"),
@@ -126,6 +136,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Search(args) => search::run(args, context).await,
         PrivacyCommand::Review(args) => review::run(args, context).await,
         PrivacyCommand::Assess(args) => assess::run(args, context).await,
+        PrivacyCommand::Export(args) => export::run(*args, context).await,
+        PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,
         PrivacyCommand::Hold(args) => hold::run(args, context).await,
         PrivacyCommand::Extend(args) => extend::run(args, context).await,

@@ -110,6 +110,9 @@ fn detail(what: &What) -> Option<String> {
             format!("{decided} decided, {unsure} unsure, {open} open")
         }
         What::LegalAssessed { note, .. } => note.clone(),
+        What::Exported { right, manifest, records, files, name } => {
+            format!("{right}: {name}, {records} entries, {files} files, manifest {manifest}")
+        }
         What::Hold { ground, .. } => ground.clone(),
         What::Refused { ground, told_on } => format!("{ground}, told on {told_on}"),
         What::CompletedWithRetention { ground } => ground.clone(),

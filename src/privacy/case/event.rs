@@ -115,6 +115,19 @@ pub enum What {
         /// The assessment.
         note: String,
     },
+    /// A package with the person's data was made.
+    Exported {
+        /// For which right: access or portability.
+        right: Right,
+        /// SHA-256 of its manifest, by which a copy can be recognised.
+        manifest: Digest,
+        /// Entries in it.
+        records: u64,
+        /// Copies of files in it.
+        files: u64,
+        /// Last part of the path at which it was made: the package is to be destroyed where it lies.
+        name: String,
+    },
     /// A plan is to be approved; earlier approvals are void.
     ApprovalRequested {
         /// SHA-256 of the plan.
@@ -291,6 +304,7 @@ impl What {
             Self::ReviewChanged { .. } => Kind::ReviewChanged,
             Self::ReviewFinished => Kind::ReviewFinished,
             Self::LegalAssessed { .. } => Kind::LegalAssessed,
+            Self::Exported { .. } => Kind::Exported,
             Self::ApprovalRequested { .. } => Kind::ApprovalRequested,
             Self::Approved { .. } => Kind::Approved,
             Self::CoolingOff { .. } => Kind::CoolingOff,
@@ -350,6 +364,7 @@ impl What {
             Self::Scoped { snapshots, .. } => vec![snapshots],
             Self::Searched { search, .. } => vec![search],
             Self::LegalAssessed { note, .. } => vec![note],
+            Self::Exported { name, .. } => vec![name],
             Self::CompletedWithRetention { ground } | Self::Refused { ground, .. } => vec![ground],
             Self::PartiallyCompleted { missing } => vec![missing],
             Self::StepFailed { step, .. } => vec![step],

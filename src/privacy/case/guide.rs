@@ -3,7 +3,8 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::{Case, Stage};
+use super::{Case, Stage, State};
+use crate::privacy::right::Right;
 use crate::privacy::rules::PauseKind;
 
 /// What to do next.
@@ -66,6 +67,13 @@ pub fn next_command(case: &Case) -> Step {
         Stage::Executing => wait("the plan is being carried out".to_owned()),
         Stage::Verifying => wait("it is to be verified what was done".to_owned()),
         Stage::NotifyingRecipients => wait("recipients of the data are to be told".to_owned()),
+        Stage::Responding if !state.answered && is_wanted(state, Right::Access) => {
+            step("export CASE --right access --to DIRECTORY", "make the copy for the person")
+        }
+        Stage::Responding if !state.answered && is_wanted(state, Right::Portability) => step(
+            "export CASE --right portability --portability-note FILE --to DIRECTORY",
+            "make the data that the person provided ready for use elsewhere",
+        ),
         Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
         Stage::Responding if state.is_held() => step(
             "close CASE --with-retention GROUND --reason WHY",
@@ -84,6 +92,11 @@ pub fn next_command(case: &Case) -> Step {
             None => wait("the case is closed".to_owned()),
         },
     }
+}
+
+/// Whether a package is asked for and not made yet.
+fn is_wanted(state: &State, right: Right) -> bool {
+    state.rights.contains(&right) && !state.exported.contains(&right)
 }
 
 /// How pressing a case is on a day.

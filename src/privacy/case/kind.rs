@@ -15,6 +15,7 @@ pub enum Kind {
     ReviewChanged,
     ReviewFinished,
     LegalAssessed,
+    Exported,
     ApprovalRequested,
     Approved,
     CoolingOff,
@@ -48,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::Received,
         Self::Acknowledged,
         Self::IdentityAsked,
@@ -60,6 +61,7 @@ impl Kind {
         Self::ReviewChanged,
         Self::ReviewFinished,
         Self::LegalAssessed,
+        Self::Exported,
         Self::ApprovalRequested,
         Self::Approved,
         Self::CoolingOff,
@@ -105,6 +107,7 @@ impl Kind {
             Self::ReviewChanged => "decide findings",
             Self::ReviewFinished => "finish the review",
             Self::LegalAssessed => "record the legal assessment",
+            Self::Exported => "make the package with the person's data",
             Self::ApprovalRequested => "ask for approval of a plan",
             Self::Approved => "approve the plan",
             Self::CoolingOff => "wait before the plan is carried out",

@@ -199,6 +199,19 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
         (K::ReviewChanged, S::Review | S::LegalAssessment) => Some(S::Review),
         (K::ReviewFinished, S::Review) => Some(S::LegalAssessment),
         (K::LegalAssessed, S::LegalAssessment) => Some(S::AwaitingApproval),
+        // Once everything is decided, and again after the answer.
+        (
+            K::Exported,
+            S::LegalAssessment
+            | S::AwaitingApproval
+            | S::Approved
+            | S::CoolingOff
+            | S::Executing
+            | S::Verifying
+            | S::NotifyingRecipients
+            | S::Responding,
+        ) => stays,
+        (K::Exported, _) if stage.is_done() => stays,
         (K::ApprovalRequested, S::AwaitingApproval | S::Approved | S::CoolingOff) => {
             Some(S::AwaitingApproval)
         }

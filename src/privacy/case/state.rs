@@ -71,6 +71,8 @@ pub struct State {
     pub executed: bool,
     /// Findings that were left when it was verified, and whether the canary passed.
     pub verified: Option<(u64, bool)>,
+    /// For which rights a package with the person's data was made.
+    pub exported: BTreeSet<Right>,
     /// Whether the person has the answer.
     pub answered: bool,
     /// Until when copies in backups can survive.
@@ -127,6 +129,7 @@ impl State {
             not_before: None,
             executed: false,
             verified: None,
+            exported: BTreeSet::new(),
             answered: false,
             horizon: None,
             reopened: 0,
@@ -178,6 +181,7 @@ fn condition(state: &State, event: &Event) -> Option<String> {
         What::Searched { .. }
             | What::ReviewFinished
             | What::LegalAssessed { .. }
+            | What::Exported { .. }
             | What::Executing { .. }
             | What::Executed
             | What::Verified { .. }
@@ -203,6 +207,15 @@ fn condition(state: &State, event: &Event) -> Option<String> {
             if !state.rights.iter().any(|right| right.changes_data()) =>
         {
             no("the request asks for a copy only, so no stored data is to be changed")
+        }
+        What::Exported { right, .. } if right.changes_data() => {
+            no("a package is made for access or portability")
+        }
+        What::Exported { right, .. } if !state.rights.contains(right) => {
+            Some(format!("the person did not ask for {right}"))
+        }
+        What::Exported { .. } if state.unsure > 0 || state.open_findings > 0 => {
+            no("not every finding is decided")
         }
         What::Approved { plan } if state.plan != Some(*plan) => {
             no("this is not the plan that waits for approval; look at it again")
@@ -313,11 +326,15 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         What::Searched { findings, .. } => {
             // Decisions are remembered elsewhere; how many still hold is said by `ReviewChanged`.
             (state.unsure, state.open_findings) = (0, *findings);
+            // What was handed over is not what is found now.
+            state.exported.clear();
         }
         What::ReviewChanged { unsure, open, .. } => {
+            state.exported.clear();
             (state.unsure, state.open_findings) = (*unsure, *open);
         }
         What::LegalAssessed { changes: false, .. } => state.stage = Stage::Responding,
+        What::Exported { right, .. } => drop(state.exported.insert(*right)),
         What::ApprovalRequested { plan } => {
             state.plan = Some(*plan);
             state.approved_by.clear();

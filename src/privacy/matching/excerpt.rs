@@ -1,5 +1,7 @@
 //! What of a text may be shown, and its fingerprint.
 
+use std::ops::Range;
+
 use sha2::{Digest as _, Sha256};
 
 use super::fold::{is_invisible, is_unspaced};
@@ -25,14 +27,22 @@ fn window(text: &str, hit: &Hit, around: usize) -> Option<(usize, usize)> {
     Some((before, end))
 }
 
-/// The text around a hit with whatever may be personal masked: the hit, numbers, words that begin
-/// with a capital or have none, and in addresses everything. First letters stay, so that a person
-/// can tell one thing from another.
-pub(super) fn masked(passage: &Passage<'_>, hit: &Hit, hits: &[Hit]) -> String {
-    let text = passage.text;
-    let Some((start, end)) = window(text, hit, AROUND) else { return String::new() };
-    let all = matches!(
-        passage.channel,
+/// How what may be personal is masked.
+#[derive(Clone, Copy)]
+struct Masks<'a> {
+    /// Hits: masked in an excerpt, shown in a copy for the person.
+    hits: &'a [Range<usize>],
+    shows_hits: bool,
+    /// Whether first letters stay, so that a person can tell one thing from another.
+    keeps_first: bool,
+    /// Whether every word may be personal: in addresses, tags and file names nothing has capitals.
+    all: bool,
+}
+
+/// Kinds of places where names are written in small letters.
+fn is_all_personal(channel: Channel) -> bool {
+    matches!(
+        channel,
         Channel::Uid
             | Channel::Slug
             | Channel::Tag
@@ -44,18 +54,48 @@ pub(super) fn masked(passage: &Passage<'_>, hit: &Hit, hits: &[Hit]) -> String {
             | Channel::Member
             | Channel::Integration
             | Channel::Embed
-    );
+    )
+}
+
+/// The text around a hit with whatever may be personal masked: the hit, numbers, words that begin
+/// with a capital or have none, and in addresses everything. First letters stay, so that a person
+/// can tell one thing from another.
+pub(super) fn masked(passage: &Passage<'_>, hit: &Hit, hits: &[Hit]) -> String {
+    let text = passage.text;
+    let Some((start, end)) = window(text, hit, AROUND) else { return String::new() };
     // Only those near: a passage may have thousands.
-    let hits: Vec<&Hit> = hits.iter().filter(|hit| hit.start < end && hit.end > start).collect();
+    let near: Vec<Range<usize>> =
+        hits.iter().filter(|hit| hit.start < end && hit.end > start).map(Hit::range).collect();
+    let all = is_all_personal(passage.channel);
+    let masks = Masks { hits: &near, shows_hits: false, keeps_first: true, all };
     let mut out = String::new();
     if start > 0 {
         out.push('…');
     }
+    mask(text, start..end, Some(hit), masks, &mut out);
+    if end < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+/// A whole text with whatever may be personal masked, but for these stretches of it.
+pub(super) fn masked_around(passage: &Passage<'_>, shown: &[Range<usize>]) -> String {
+    let all = is_all_personal(passage.channel);
+    let masks = Masks { hits: shown, shows_hits: true, keeps_first: false, all };
+    let mut out = String::with_capacity(passage.text.len());
+    mask(passage.text, 0..passage.text.len(), None, masks, &mut out);
+    out
+}
+
+/// Masks a stretch of a text. Of `cut`, a hit that may stretch over padding, only the beginning is shown.
+fn mask(text: &str, stretch: Range<usize>, cut: Option<&Hit>, masks: Masks<'_>, out: &mut String) {
     let mut word: Vec<(usize, char)> = Vec::new();
     let mut shown = 0;
-    for (offset, char) in text[start..end].char_indices() {
+    let start = stretch.start;
+    for (offset, char) in text[stretch].char_indices() {
         let at = start + offset;
-        if hit.range().contains(&at) {
+        if cut.is_some_and(|hit| hit.range().contains(&at)) {
             shown += 1;
             if shown > HIT_SHOWN {
                 continue;
@@ -68,21 +108,19 @@ pub(super) fn masked(passage: &Passage<'_>, hit: &Hit, hits: &[Hit]) -> String {
         if char.is_alphanumeric() || "@%&;=\\_+".contains(char) || super::fold::is_word_mark(char) {
             word.push((at, char));
         } else {
-            push_word(&mut word, &hits, all, &mut out);
-            out.push(if char.is_whitespace() || char.is_control() { ' ' } else { char });
+            push_word(&mut word, masks, out);
+            let is_line = masks.shows_hits && char == '\n';
+            let is_blank = !is_line && (char.is_whitespace() || char.is_control());
+            out.push(if is_blank { ' ' } else { char });
         }
     }
-    push_word(&mut word, &hits, all, &mut out);
-    if end < text.len() {
-        out.push('…');
-    }
-    out
+    push_word(&mut word, masks, out);
 }
 
-fn push_word(word: &mut Vec<(usize, char)>, hits: &[&Hit], all: bool, out: &mut String) {
+fn push_word(word: &mut Vec<(usize, char)>, masks: Masks<'_>, out: &mut String) {
     let Some((first, _)) = word.first() else { return };
     let end = word.last().map_or(*first, |(at, _)| *at);
-    let in_hit = hits.iter().any(|hit| hit.start <= end && *first < hit.end);
+    let in_hit = masks.hits.iter().any(|hit| hit.start <= end && *first < hit.end);
     let personal = word.iter().any(|(_, char)| {
         char.is_numeric()
             || char.is_uppercase()
@@ -90,14 +128,15 @@ fn push_word(word: &mut Vec<(usize, char)>, hits: &[&Hit], all: bool, out: &mut 
             || "@%&=\\".contains(*char)
             || !has_case(*char)
     });
-    if !(in_hit || all || personal) {
+    if !(in_hit || masks.all || personal) {
         out.extend(word.drain(..).map(|(_, char)| char));
         return;
     }
-    for (index, (_, char)) in word.drain(..).enumerate() {
+    for (index, (at, char)) in word.drain(..).enumerate() {
         // Of a script in which a letter is a word, no letter.
-        let keep = index == 0 && char.is_alphabetic() && !is_unspaced(char);
-        out.push(if keep { char } else { MASK });
+        let is_first = masks.keeps_first && index == 0 && char.is_alphabetic() && !is_unspaced(char);
+        let is_shown = masks.shows_hits && masks.hits.iter().any(|hit| hit.contains(&at));
+        out.push(if is_first || is_shown { char } else { MASK });
     }
 }
 

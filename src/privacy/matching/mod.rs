@@ -7,6 +7,7 @@
 //! | `addresses`, `numbers`, `handles` | e-mail addresses; phones and ids; handles and profiles |
 //! | `grade` | what findings are worth together: the tiers |
 //! | `excerpt` | what of a text may be shown |
+//! | `places` | where words stand that a copy is not to show |
 //! | `prefilter` | whether an item can hold the person at all, from its raw bytes |
 //!
 //! [`Matcher::may_contain`] is asked first, of every distinct item; [`Matcher::search`] then reads
@@ -35,6 +36,7 @@ mod inflection;
 mod names;
 mod normaliser;
 mod numbers;
+mod places;
 mod prefilter;
 mod rarity;
 mod spelling;
@@ -215,6 +217,29 @@ impl Matcher {
     /// logs. `None` where the passage is not the one that was searched.
     pub fn unmasked_excerpt(&self, passage: &Passage<'_>, finding: &Finding) -> Option<String> {
         excerpt::unmasked(passage.text, finding.hits.first()?)
+    }
+
+    /// Whether a finding of an earlier search was made in this passage: the same identifier, kind of place,
+    /// and text around the best hit.
+    pub fn is_of(&self, passage: &Passage<'_>, finding: &Finding) -> bool {
+        passage.channel == finding.channel
+            && passage.place == finding.place
+            && finding.hits.first().is_some_and(|hit| {
+                let print = excerpt::fingerprint(self, finding.identifier, passage, hit);
+                passage.text.get(hit.range()).is_some() && print == finding.fingerprint
+            })
+    }
+
+    /// A whole text with everything masked that may name people, but for what is to be shown: bytes of
+    /// the text. Other than in excerpts no first letters stay: they would name who is in a copy.
+    pub fn masked_around(&self, passage: &Passage<'_>, shown: &[Range<usize>]) -> String {
+        excerpt::masked_around(passage, shown)
+    }
+
+    /// Where these words stand in a text, in whatever case, form or diacritics, as whole words: bytes of
+    /// the text, in order, none over another.
+    pub fn places_of(&self, text: &str, words: &[String]) -> Vec<Range<usize>> {
+        places::of(self.fold, text, words)
     }
 
     /// Every hit in a text and its readings, by place in the text.

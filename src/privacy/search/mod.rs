@@ -19,6 +19,7 @@
 //! Memory grows with the number of items (an id each) and with what is found; items are read in stretches of
 //! [`Limits::range_bytes`](crate::limits::Limits::range_bytes), one for each processor.
 
+mod again;
 mod live;
 mod pass;
 mod places;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use again::{Again, Located, ReadItem, read_again};
 pub use live::LiveSource;
 use live::SearchingLive;
 pub use report::{
@@ -38,6 +40,7 @@ pub use report::{
 
 use self::pass::Pass;
 use self::places::Places;
+pub use self::reading::PassageText;
 use self::reading::Reading;
 use super::channels::Bounds;
 use super::matching::{Matcher, Rarity};

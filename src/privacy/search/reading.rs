@@ -1,6 +1,7 @@
 //! One item: its passages, and what was found in them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::io::Read as _;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use crate::privacy::subject::IdentifierRef;
 use crate::vault::pack::ItemData;
 
 /// Bytes of text that are searched in one go, at least: a group of passages is never cut.
-const TEXT_AT_ONCE: usize = 4 << 20;
+pub(super) const TEXT_AT_ONCE: usize = 4 << 20;
 
 /// What reading an item gave.
 #[derive(Debug, Default, Clone)]
@@ -45,7 +46,7 @@ impl Reading {
 }
 
 /// Returns the bytes of an item, where they are not more than is read.
-fn whole(data: ItemData, bounds: &Bounds) -> Result<Bytes, Reason> {
+pub(super) fn whole(data: ItemData, bounds: &Bounds) -> Result<Bytes, Reason> {
     if data.len() > bounds.bytes_max as u64 {
         return Err(Reason::TooLarge);
     }
@@ -61,7 +62,7 @@ fn whole(data: ItemData, bounds: &Bounds) -> Result<Bytes, Reason> {
 }
 
 /// What an item probably is that no snapshot names any more, as a path that says so.
-fn likely_path(bytes: &[u8]) -> &'static str {
+pub(super) fn likely_path(bytes: &[u8]) -> &'static str {
     let has = |member: &str| memmem::find(bytes, member.as_bytes()).is_some();
     match bytes.first() {
         Some(b'{') if has("\"alternate_languages\"") => "documents/none/none/none.json",
@@ -71,18 +72,63 @@ fn likely_path(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// A passage that is kept until its group is complete.
-struct Kept {
-    channel: Channel,
-    place: String,
-    group: u32,
-    text: String,
+/// A passage that outlives the item that it was read from.
+///
+/// Personal data, so it has no `Debug` that shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PassageText {
+    /// As in [`Passage::channel`].
+    pub channel: Channel,
+    /// As in [`Passage::place`].
+    pub place: String,
+    /// As in [`Passage::group`].
+    pub group: u32,
+    /// As in [`Passage::text`].
+    pub text: String,
+}
+
+impl PassageText {
+    /// Keeps a passage.
+    pub fn of(passage: Passage<'_>) -> Self {
+        let Passage { channel, place, group, text } = passage;
+        Self { channel, place: place.to_owned(), group, text: text.to_owned() }
+    }
+
+    /// Returns it as what a search reads.
+    pub fn passage(&self) -> Passage<'_> {
+        Passage { channel: self.channel, place: &self.place, group: self.group, text: &self.text }
+    }
+}
+
+impl fmt::Debug for PassageText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PassageText({:?}, …)", self.channel)
+    }
+}
+
+/// What is found in passages of whole groups, told once where it stands in two of them.
+pub(super) fn findings_in(matcher: &Matcher, kept: &[PassageText]) -> Vec<Finding> {
+    let passages: Vec<Passage<'_>> = kept.iter().map(PassageText::passage).collect();
+    let mut found = matcher.search(&passages);
+    // A name that stands whole in one field stands in the fields read as one as well.
+    let group = |finding: &Finding| passages.get(finding.passage).map(|passage| passage.group);
+    let direct: HashSet<(Option<u32>, IdentifierRef, Tier)> = found
+        .iter()
+        .filter(|finding| finding.channel != Channel::Joined)
+        .map(|finding| (group(finding), finding.identifier, finding.tier))
+        .collect();
+    found.retain(|finding| {
+        let has = |tier| direct.contains(&(group(finding), finding.identifier, tier));
+        finding.channel != Channel::Joined
+            || !Tier::ALL.into_iter().filter(|tier| *tier <= finding.tier).any(has)
+    });
+    found
 }
 
 /// Gathers passages and searches them group by group.
 struct Gathered<'a> {
     matcher: &'a Matcher,
-    kept: Vec<Kept>,
+    kept: Vec<PassageText>,
     bytes: usize,
     reading: Reading,
 }
@@ -93,30 +139,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn search(&mut self) {
-        let passages: Vec<Passage<'_>> = self
-            .kept
-            .iter()
-            .map(|kept| Passage {
-                channel: kept.channel,
-                place: &kept.place,
-                group: kept.group,
-                text: &kept.text,
-            })
-            .collect();
-        let found = self.matcher.search(&passages);
-        // A name that stands whole in one field stands in the fields read as one as well.
-        let group = |finding: &Finding| passages.get(finding.passage).map(|passage| passage.group);
-        let direct: HashSet<(Option<u32>, IdentifierRef, Tier)> = found
-            .iter()
-            .filter(|finding| finding.channel != Channel::Joined)
-            .map(|finding| (group(finding), finding.identifier, finding.tier))
-            .collect();
-        let is_told = |finding: &Finding| {
-            let has = |tier| direct.contains(&(group(finding), finding.identifier, tier));
-            finding.channel == Channel::Joined
-                && Tier::ALL.into_iter().filter(|tier| *tier <= finding.tier).any(has)
-        };
-        self.reading.findings.extend(found.iter().filter(|finding| !is_told(finding)).cloned());
+        self.reading.findings.extend(findings_in(self.matcher, &self.kept));
         self.kept.clear();
         self.bytes = 0;
     }
@@ -134,12 +157,7 @@ impl Sink for Gathered<'_> {
         }
         *self.reading.passages.entry(passage.channel).or_default() += 1;
         self.bytes += passage.text.len();
-        self.kept.push(Kept {
-            channel: passage.channel,
-            place: passage.place.to_owned(),
-            group: passage.group,
-            text: passage.text.to_owned(),
-        });
+        self.kept.push(PassageText::of(passage));
     }
 
     fn unsearchable(&mut self, unsearchable: Unsearchable) {
