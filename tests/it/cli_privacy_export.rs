@@ -156,7 +156,7 @@ async fn an_encrypted_package_is_one_file_and_portability_has_a_note() {
     assert!(sealed.starts_with(b"age-encryption.org/v1") && !office.place.file("move").exists());
     let file = office.run(2, &["verify-package", "move.tar.age"]);
     assert!(file.stderr.contains("age -d"), "{file:?}");
-    office.run(2, &[&note[..], &["--right", "access"]].concat());
+    office.run(5, &[&note[..], &["--right", "access"]].concat());
     let letter = office.run(0, &["export", "--ask-prismic", "--lang", "de"]);
     assert!(letter.stdout.contains("Art. 15 DSGVO"), "{letter:?}");
 }

@@ -45,7 +45,7 @@ const ABOUT: &str = "PackageAuthor001";
 
 /// Writes a file, whatever was there before.
 fn put_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref());
+    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref()).unwrap();
 }
 
 fn subject() -> Subject {

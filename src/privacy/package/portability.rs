@@ -62,7 +62,7 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// The first mistake in it, with its line: also where it is empty or still says TODO.
+    /// The first mistake in it, with its line: also where it is empty or a placeholder.
     pub fn load(file: &Path, limits: &Limits) -> Result<Self, ConfigError> {
         Self::read(&Source::read(file, limits.config_bytes_max)?)
     }
@@ -169,7 +169,7 @@ fn said(value: &Value<'_>, min: usize) -> Result<String, ConfigError> {
     let has_todo =
         text.split(|char: char| !char.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("todo"));
     if has_todo || text.chars().filter(|char| char.is_alphabetic()).count() < min {
-        return Err(value.invalid(format!("says nothing yet: at least {min} letters, and no TODO")));
+        return Err(value.invalid(format!("says nothing yet: at least {min} letters, and no placeholder")));
     }
     Ok(text.to_owned())
 }

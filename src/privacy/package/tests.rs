@@ -13,10 +13,11 @@ use crate::privacy::processing::tests::FILLED;
 use crate::privacy::search::{Not, SearchedRepository};
 use crate::secret::Secret;
 use crate::vault::envelope::Identity;
+use crate::vault::signing::SigningKey;
 
 /// Writes a file, whatever was there before.
 fn put_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref());
+    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes.as_ref()).unwrap();
 }
 
 const HOSTILE: [&str; 9] = [

@@ -63,7 +63,7 @@ fn what_says_nothing_is_named_with_its_letter() {
         ("recipients", "\"Service providers.\"", "too general"),
         ("purposes", "\"\"", "Art. 15(1)(a): en.purposes"),
         ("purposes", "\"  …  \"", "placeholder"),
-        ("purposes", "\"We use it for TODO\"", "placeholder"),
+        ("purposes", "\"We use it for todo\"", "placeholder"),
         ("complaint", "\"[name of the authority]\"", "Art. 15(1)(f)"),
         ("source", "\"n/a\"", "Art. 15(1)(g)"),
         ("source", "\"None\"", "placeholder"),
