@@ -1,33 +1,37 @@
 //! What the snapshots hold: documents of the generator in five languages, and now and then the person.
 
+use std::sync::Arc;
+
 use prismvault::contentapi::Document;
 use prismvault::privacy::subject::{IdentifierKind, Subject};
 use prismvault::sandbox::SandboxError;
 use prismvault::sandbox::synthetic::{SyntheticOptions, generate};
-use prismvault::sandbox::{Repository, RepositoryOptions};
 use serde_json::Value;
-use std::sync::Arc;
 
-/// The person: two names (the second is one that the generator gives to invented people, so that its parts
-/// stand in many documents), two addresses, a telephone number, a handle and an id.
+/// The person: two names, two addresses, a telephone number, a handle and an id.
 const PERSON: [(IdentifierKind, &str); 7] = [
     (IdentifierKind::Name, "Perpetua Exampleton"),
-    (IdentifierKind::Name, "Greta Lindqvast"),
+    (IdentifierKind::Name, "Theodora Planksworth"),
     (IdentifierKind::Email, PLANTED),
-    (IdentifierKind::Email, "g.lindqvast@museum.example"),
+    (IdentifierKind::Email, "t.planksworth@museum.example"),
     (IdentifierKind::Phone, "+49 30 90182700"),
     (IdentifierKind::Handle, "@perpetuaex"),
     (IdentifierKind::Id, "KD-471199"),
 ];
+/// A name that the generator gives to invented people: one document in fifteen has a part of it.
+const FREQUENT: &str = "Greta Lindqvast";
 /// What is written into one document in a thousand.
 const PLANTED: &str = "perpetua.exampleton@example.org";
 const PLANTED_EVERY: u64 = 1000;
 
-/// The person who is looked for.
-pub(crate) fn subject() -> Result<Subject, Box<dyn std::error::Error>> {
+/// The person who is looked for, also by a name that many have.
+pub(crate) fn subject(frequent: bool) -> Result<Subject, Box<dyn std::error::Error>> {
     let mut subject = Subject::default();
     for (kind, text) in PERSON {
         subject.add(kind, text)?;
+    }
+    if frequent {
+        subject.add(IdentifierKind::Name, FREQUENT)?;
     }
     Ok(subject)
 }
@@ -36,24 +40,29 @@ pub(crate) fn subject() -> Result<Subject, Box<dyn std::error::Error>> {
 pub(crate) fn patterns() -> String {
     let mut lines: Vec<String> =
         PERSON.iter().map(|(_, text)| text.trim_start_matches('@').to_owned()).collect();
-    for spelling in ["Exampleton, Perpetua", "Lindqvast, Greta", "030 90182700", "493090182700", "KD471199"] {
+    for spelling in
+        ["Exampleton, Perpetua", "Planksworth, Theodora", "030 90182700", "493090182700", "KD471199"]
+    {
         lines.push(spelling.to_owned());
     }
     lines.join("\n") + "\n"
 }
 
-/// A repository with as many documents.
-pub(crate) fn repository(documents: usize) -> Result<Arc<Repository>, SandboxError> {
-    let content =
-        generate("acme-blog", &SyntheticOptions { documents, assets: 100, ..SyntheticOptions::default() })?;
-    Ok(Repository::new("acme-blog", content, RepositoryOptions::default()))
+/// As many documents.
+pub(crate) fn documents(count: usize) -> Result<Vec<Arc<Document>>, SandboxError> {
+    let options = SyntheticOptions { documents: count, assets: 100, ..SyntheticOptions::default() };
+    Ok(generate("acme-blog", &options)?.documents)
 }
 
-/// What a snapshot stores of a document, and whether it names the person. One in ten is Russian and one in
-/// ten Japanese, as far as an alphabet goes.
-pub(crate) fn stored(document: &Document) -> (String, bool) {
-    let text = document.stored();
-    // Edited documents stay what they were.
+/// What a snapshot stores of a document that was edited so often, and whether it names the person. One in
+/// ten is Russian and one in ten Japanese, as far as an alphabet goes.
+pub(crate) fn stored(document: &Document, edits: u32) -> (String, bool) {
+    const DATA: &str = "\"data\":{";
+    let mut text = document.stored();
+    if let Some(at) = text.find(DATA).filter(|_| edits > 0) {
+        text.insert_str(at + DATA.len(), &format!("\"revision\":\"rev-{edits}\","));
+    }
+    // By the id: what was edited stays in its language.
     let number = document.head.id().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     }) >> 16;

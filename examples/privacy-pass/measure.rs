@@ -1,6 +1,5 @@
 //! One search, and what it took.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,13 +11,13 @@ use prismvault::vault::snapshots::Snapshots;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::contents;
 use super::place::{Result, open};
+use super::{Arguments, contents};
 
 /// Looks for the person in the vault in a directory.
-pub(crate) async fn search(directory: &Path) -> Result<Value> {
+pub(crate) async fn search(arguments: &Arguments) -> Result<Value> {
     let begun = Instant::now();
-    let vault = open(directory).await?;
+    let vault = open(&arguments.directory).await?;
     let snapshots = Snapshots::load(&vault, None).await?;
     let options = SearchOptions {
         repositories: Vec::new(),
@@ -29,7 +28,7 @@ pub(crate) async fn search(directory: &Path) -> Result<Value> {
         cancel: CancellationToken::new(),
     };
     let opened = begun.elapsed();
-    let matcher = Arc::new(Matcher::new(&contents::subject()?, &[]));
+    let matcher = Arc::new(Matcher::new(&contents::subject(arguments.frequent)?, &[]));
     let report = search_vault(&vault, &snapshots, matcher, options).await?;
     let coverage = &report.coverage;
     let read = vault.replicas.all()[0].counts().bytes_read;

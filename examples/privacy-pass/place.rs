@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use prismvault::clock::{Clock as _, SystemClock, Timestamp, rfc3339};
+use prismvault::contentapi::Document;
 use prismvault::ids::{Name, SnapshotId};
 use prismvault::limits::Limits;
 use prismvault::objects::local::LocalStore;
-use prismvault::sandbox::Repository;
+use prismvault::sandbox::synthetic::Random;
 use prismvault::secret::Secret;
 use prismvault::vault::commit::{Draft, LinksPart};
 use prismvault::vault::envelope::Identity;
@@ -37,8 +38,8 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Documents that are stored in one go.
 const AT_ONCE: usize = 1000;
-/// Share of the documents that changes every night.
-const CHANGED: f64 = 0.01;
+/// One in so many documents changes every night.
+const CHANGED: usize = 100;
 
 /// The repository and its space.
 fn name() -> Result<Name> {
@@ -48,7 +49,8 @@ fn name() -> Result<Name> {
 /// Makes a vault, and says what it holds.
 pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
     let (directory, begun) = (&*arguments.directory, Instant::now());
-    let repository = contents::repository(arguments.documents)?;
+    let documents =
+        contents::documents(arguments.documents)?.into_iter().map(|document| (document, 0)).collect();
     fs::create_dir(directory)?;
     let (signing, root, reader) = (SigningKey::generate(), SigningKey::generate(), Identity::generate());
     fs::write(directory.join("signing.key"), signing.to_secret_text("bench").expose())?;
@@ -67,7 +69,7 @@ pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
     };
     init(&[Replica::new("a", Arc::new(store))], new).await?;
 
-    let mut nights = Nights { repository, entries: BTreeMap::new(), items: 0, bytes: 0, planted: 0 };
+    let mut nights = Nights { documents, entries: BTreeMap::new(), items: 0, bytes: 0, planted: 0 };
     let today = SystemClock.now();
     for night in 0..arguments.snapshots {
         let before = i64::try_from(arguments.snapshots - night)?;
@@ -121,7 +123,8 @@ async fn content_packs(vault: &Vault, directory: &Path) -> Result<Vec<String>> {
 
 /// A repository that is backed up night after night.
 struct Nights {
-    repository: Arc<Repository>,
+    /// With the number of times that each was edited.
+    documents: Vec<(Arc<Document>, u32)>,
     entries: BTreeMap<String, CatalogEntry>,
     items: u64,
     bytes: u64,
@@ -135,16 +138,19 @@ impl Nights {
         let ledger = Ledger::load(&vault, &name).await?;
         let space = Space::load_after(&vault, &name, &ledger).await?;
         let writer = Writer::new(Arc::clone(&vault), space, self.entries.values().map(|entry| &entry.item))?;
-        let changed = if night == 0 { None } else { Some(self.repository.edit(CHANGED, night)?) };
-        let documents = self.repository.documents();
-        let wanted: Vec<_> = match &changed {
-            None => documents.iter().collect(),
-            Some(ids) => ids.iter().filter_map(|id| documents.find(id)).collect(),
-        };
+        let mut random = Random::new(&[night]);
+        let mut wanted: Vec<usize> = (0..self.documents.len()).collect();
+        if night > 0 {
+            let count = self.documents.len().div_ceil(CHANGED);
+            wanted = (0..count).map(|_| random.below(self.documents.len())).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            wanted.iter().for_each(|at| self.documents[*at].1 += 1);
+        }
         for some in wanted.chunks(AT_ONCE) {
             let mut new = Vec::with_capacity(some.len());
-            for document in some {
-                let (text, names_person) = contents::stored(document);
+            for (document, edits) in some.iter().map(|at| &self.documents[*at]) {
+                let (text, names_person) = contents::stored(document, *edits);
                 let head = &document.head;
                 let path = format!("documents/{}/{}/{}.json", head.lang(), head.type_id(), head.id());
                 self.planted += u64::from(names_person);
@@ -172,7 +178,7 @@ impl Nights {
             source: Source {
                 repository: "acme-blog".to_owned(),
                 content_api: "https://acme-blog.cdn.prismic.io/api/v2".to_owned(),
-                master_ref: self.repository.master_ref(),
+                master_ref: format!("night-{night}"),
                 integration_fields_ref: None,
                 releases: BTreeMap::new(),
                 write_token: false,

@@ -18,7 +18,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::addresses::EmailAnchor;
 use super::fold::{is_invisible, is_unspaced, is_word_mark};
@@ -88,11 +88,15 @@ enum Check {
     /// The string begins or ends as a word.
     Word { begins: bool, ends: bool },
     /// One of these is somewhere in the item.
-    WithAny(Vec<Vec<u8>>),
+    WithAny(Vec<Finder<'static>>),
     /// All of these are.
-    WithAll(Vec<Vec<u8>>),
+    WithAll(Vec<Finder<'static>>),
     /// The word around it is near one of a pair of names, and the other one is somewhere.
     Near(usize),
+}
+
+fn finders(texts: &[Vec<u8>]) -> Vec<Finder<'static>> {
+    texts.iter().map(|text| Finder::new(text).into_owned()).collect()
 }
 
 impl Prefilter {
@@ -119,10 +123,10 @@ impl Prefilter {
             let local = reduced(&email.local);
             let domain: Vec<Vec<u8>> = email.domain.iter().map(|label| reduced(label)).collect();
             if local.len() >= LOCAL_MIN {
-                filter.add(local, Check::WithAny(domain));
+                filter.add(local, Check::WithAny(finders(&domain)));
             } else {
                 for label in domain {
-                    filter.add(label, Check::WithAll(vec![local.clone()]));
+                    filter.add(label, Check::WithAll(finders(std::slice::from_ref(&local))));
                 }
             }
         }
@@ -163,7 +167,7 @@ impl Prefilter {
             letters.windows(2).map(<[Vec<u8>]>::concat).collect()
         };
         for pair in pairs {
-            self.add(pair, Check::WithAll(letters.clone()));
+            self.add(pair, Check::WithAll(finders(&letters)));
         }
     }
 
@@ -237,8 +241,8 @@ impl Prefilter {
                 let in_word = *begins && part(at.checked_sub(1).map(|at| &text[at]));
                 !(in_word || *ends && part(text.get(end)))
             }
-            Check::WithAny(others) => others.iter().any(|other| memmem::find(text, other).is_some()),
-            Check::WithAll(others) => others.iter().all(|other| memmem::find(text, other).is_some()),
+            Check::WithAny(others) => others.iter().any(|other| other.find(text).is_some()),
+            Check::WithAll(others) => others.iter().all(|other| other.find(text).is_some()),
             Check::Near(index) => {
                 (0..2).any(|one| looking.is_near(&self.pairs[*index], *index, one, at..end))
             }
