@@ -53,11 +53,11 @@ pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
         contents::documents(arguments.documents)?.into_iter().map(|document| (document, 0)).collect();
     fs::create_dir(directory)?;
     let (signing, root, reader) = (SigningKey::generate(), SigningKey::generate(), Identity::generate());
-    fs::write(directory.join("signing.key"), signing.to_secret_text("bench").expose())?;
+    write(directory, "signing.key", signing.to_secret_text("bench").expose())?;
     if !arguments.plain {
-        fs::write(directory.join("identity.txt"), reader.to_secret_text("bench").expose())?;
+        write(directory, "identity.txt", reader.to_secret_text("bench").expose())?;
     }
-    fs::write(directory.join("patterns.txt"), contents::patterns())?;
+    write(directory, "patterns.txt", &contents::patterns())?;
     let store = LocalStore::create(&directory.join("a")).await?;
     let recipients = if arguments.plain { Vec::new() } else { vec![reader.recipient()] };
     let new = NewVault {
@@ -77,7 +77,7 @@ pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
     }
     let vault = open(directory).await?;
     let packs = content_packs(&vault, directory).await?;
-    fs::write(directory.join("packs.txt"), packs.join("\n") + "\n")?;
+    write(directory, "packs.txt", &(packs.join("\n") + "\n"))?;
     let mut stored = 0;
     for pack in &packs {
         stored += fs::metadata(pack)?.len();
@@ -88,6 +88,11 @@ pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
         "items": nights.items, "bytes": nights.bytes, "planted": nights.planted,
         "packs": packs.len(), "stored": stored,
     }))
+}
+
+#[expect(clippy::disallowed_methods, reason = "of a measurement, which is made again when it is lost")]
+fn write(directory: &Path, name: &str, text: &str) -> Result<()> {
+    Ok(fs::write(directory.join(name), text)?)
 }
 
 /// Opens the vault in a directory, with all its keys.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memchr_iter;
 use memchr::memmem::Finder;
 
 use super::workers::Workers;
@@ -163,8 +164,13 @@ impl Sought {
         let mut wanted = Vec::new();
         for (page, bytes) in pages {
             wanted.clear();
-            for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| self.may_name(line)) {
-                wanted.extend_from_slice(line);
+            let mut begin = 0;
+            for end in memchr_iter(b'\n', &bytes).map(|at| at + 1).chain([bytes.len()]) {
+                let line = &bytes[begin..end];
+                if !line.is_empty() && self.may_name(line) {
+                    wanted.extend_from_slice(line);
+                }
+                begin = end;
             }
             let entries: Vec<CatalogEntry> = tree::parse_page(&wanted, page)?;
             let entries = entries.into_iter().filter(|entry| self.items.contains(&entry.item));

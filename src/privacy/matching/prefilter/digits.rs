@@ -16,8 +16,10 @@ pub(super) struct Digits {
     endings: Vec<u64>,
     /// The digits as nibbles, and which of them count, by their ending.
     numbers: Vec<(u64, u64)>,
-    /// The last digits that there are, each in all bytes of a word.
-    lasts: Vec<u64>,
+    /// The last digits that there are.
+    lasts: Vec<u8>,
+    /// For each last digit, one bit for each digit that is before it in a number.
+    pairs: [u16; 10],
     /// What may stand between digits of one number.
     gaps: [bool; 256],
 }
@@ -38,39 +40,53 @@ impl Digits {
             rows.push((value, mask));
         }
         rows.sort_unstable_by_key(|(value, _)| value & LOW);
-        let is_last = |digit: &u64| rows.iter().any(|(value, _)| value & 15 == *digit);
-        let lasts = (0..10).filter(is_last).map(|digit| (digit + u64::from(b'0')) * ONES).collect();
+        let is_last = |digit: &u8| rows.iter().any(|(value, _)| value & 15 == u64::from(digit - b'0'));
+        let lasts = (b'0'..=b'9').filter(is_last).collect();
+        let mut pairs = [0; 10];
+        for (value, _) in &rows {
+            pairs[(value & 15) as usize] |= 1 << (value >> 4 & 15);
+        }
         let gap = |byte: usize| u8::try_from(byte).is_ok_and(|byte| is_group_gap(byte) || is_id_gap(byte));
-        Some(Self { endings, numbers: rows, lasts, gaps: std::array::from_fn(gap) })
+        Some(Self { endings, numbers: rows, lasts, pairs, gaps: std::array::from_fn(gap) })
     }
 
     /// Whether one of them is in a text. Only where a last digit stands the others are looked at.
     pub(super) fn are_in(&self, text: &[u8]) -> bool {
-        const CHUNK: usize = 4 * WORD;
-        for (start, chunk) in (0..).step_by(CHUNK).zip(text.chunks(CHUNK)) {
-            // Most have no digits, which is seen in a few instructions.
-            if !chunk.iter().fold(false, |any, byte| any | (byte.wrapping_sub(b'0') < 10)) {
-                continue;
-            }
-            for (start, bytes) in (start..).step_by(WORD).zip(chunk.chunks(WORD)) {
-                let mut word = [0; WORD];
-                word[..bytes.len()].copy_from_slice(bytes);
-                let word = u64::from_le_bytes(word);
-                let mut lasts = self.lasts.iter().fold(0, |found, last| found | zeros(word ^ last));
-                while lasts != 0 {
-                    let at = start + lasts.trailing_zeros() as usize / 8;
-                    lasts &= lasts - 1;
-                    if self.end_at(text, at) {
-                        return true;
-                    }
+        let (chunks, rest) = text.as_chunks();
+        let mut last = [0; CHUNK];
+        last[..rest.len()].copy_from_slice(rest);
+        (0..).step_by(CHUNK).zip(chunks.iter().chain([&last])).any(|(start, chunk)| {
+            // Of arrays that all are as long, for which the compiler takes a few wide instructions.
+            let has = |digit: &u8| chunk.iter().fold(false, |any, byte| any | (byte == digit));
+            self.lasts.iter().any(has) && self.are_in_chunk(text, start, chunk)
+        })
+    }
+
+    fn are_in_chunk(&self, text: &[u8], start: usize, chunk: &[u8; CHUNK]) -> bool {
+        let (words, _) = chunk.as_chunks();
+        (start..).step_by(WORD).zip(words).any(|(start, word)| {
+            let word = u64::from_le_bytes(*word);
+            let lasts = self.lasts.iter().map(|last| zeros(word ^ (u64::from(*last) * ONES)));
+            let mut lasts = lasts.fold(0, |found, zeros| found | zeros);
+            while lasts != 0 {
+                let at = start + lasts.trailing_zeros() as usize / 8;
+                lasts &= lasts - 1;
+                if self.end_at(text, at) {
+                    return true;
                 }
             }
-        }
-        false
+            false
+        })
     }
 
     /// Whether one of them ends with this digit.
     fn end_at(&self, text: &[u8], at: usize) -> bool {
+        // Nearly always the digit before says that it is none.
+        if let Some(before) = at.checked_sub(1).map(|before| text[before]).filter(u8::is_ascii_digit)
+            && (self.pairs[usize::from(text[at] - b'0')] >> (before - b'0')) & 1 == 0
+        {
+            return false;
+        }
         // A nibble of 15 is no digit.
         let (mut row, mut next) = (u64::MAX, Some(at));
         for digit in 0..COUNTED {
@@ -106,6 +122,8 @@ impl Digits {
 
 /// Bytes that are looked at as one.
 const WORD: usize = 8;
+/// Bytes in which often there is nothing.
+const CHUNK: usize = 4 * WORD;
 
 /// A one in each byte.
 const ONES: u64 = u64::from_ne_bytes([1; WORD]);
