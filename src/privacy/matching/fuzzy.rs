@@ -4,6 +4,8 @@
 //! name together, in either order. How much is allowed depends on the length, so that one piece of
 //! at least three letters always survives: by these the prefilter knows where to look.
 
+use memchr::memmem::Finder;
+
 use super::fold::{Fold, Folded};
 use super::tokens::Token;
 
@@ -16,8 +18,8 @@ const ONE_FROM: usize = 8;
 const TWO_FROM: usize = 10;
 /// Bytes between two words that are read as one name.
 const BETWEEN_MAX: usize = 3;
-/// Mistypings allowed on top where letters are reduced: one of Greek may become two.
-const REDUCED_MORE: usize = 1;
+/// Letters that one of Greek becomes at most where letters are reduced: a mistyping is as many then.
+const DOUBLED: usize = 2;
 /// Shortest piece that survives.
 const PIECE_MIN: usize = 3;
 /// Shortest name that can be halved.
@@ -36,17 +38,41 @@ pub(super) struct Pair {
 pub(super) struct Near {
     words: [Word; 2],
     allowed: usize,
+    /// Whether one of its letters became two.
+    doubled: bool,
 }
 
 impl Near {
     /// Bytes of the longest word that is near the given (0) or the family name (1).
     pub(super) fn longest(&self, which: usize) -> usize {
-        (self.words[which].letters.len() + self.allowed) * char::MAX_LEN_UTF8
+        (self.words[which].letters.len() + self.allowed * DOUBLED) * char::MAX_LEN_UTF8
     }
 
-    /// Whether a word is near the given (0) or the family name (1).
-    pub(super) fn is_near(&self, which: usize, word: &str) -> bool {
-        self.words[which].distance(word, word.chars().count(), mask(word), self.allowed).is_some()
+    /// Edits of both words together at most, in a text in which letters became two or none did.
+    pub(super) fn allowed(&self, doubled: bool) -> usize {
+        if doubled || self.doubled { self.allowed * DOUBLED } else { self.allowed }
+    }
+
+    /// The distance of a word from the given (0) or the family name (1), if it is not above `most`.
+    pub(super) fn distance(&self, which: usize, word: &str, most: usize) -> Option<usize> {
+        let known = &self.words[which];
+        // Letters are bytes at least.
+        if word.len() + most < known.letters.len() {
+            return None;
+        }
+        known.distance(word, word.chars().count(), mask(word), most)
+    }
+
+    /// The same of the nearest part of a text.
+    pub(super) fn distance_within(&self, which: usize, text: &str, most: usize) -> Option<usize> {
+        distance(&self.words[which].letters, text, Ends::Free, most)
+    }
+
+    /// Whether a part of a text can be as near as that to the given (0) or the family name (1): told by
+    /// the letters that are left of it then. `true` where nothing is known.
+    pub(super) fn may_be_in(&self, which: usize, text: &[u8], most: usize) -> bool {
+        let Some(parts) = self.words[which].parts.get(most) else { return true };
+        parts.is_empty() || parts.iter().any(|part| part.find(text).is_some())
     }
 }
 
@@ -54,11 +80,27 @@ impl Near {
 struct Word {
     letters: Vec<char>,
     mask: u64,
+    text: String,
+    /// For no edit, one and two: parts of which one is there whatever these do; none where they would be
+    /// too short.
+    parts: [Vec<Finder<'static>>; 3],
 }
 
 impl Word {
     fn new(text: &str) -> Self {
-        Self { letters: text.chars().collect(), mask: mask(text) }
+        let letters: Vec<char> = text.chars().collect();
+        let finders = |parts: Vec<String>| {
+            parts.iter().map(|part| Finder::new(part.as_bytes()).into_owned()).collect::<Vec<_>>()
+        };
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        if letters.len() >= HALVED_MIN {
+            one = halves(&letters).into();
+        }
+        if letters.len() >= 3 * PIECE_MIN {
+            two = thirds(&letters).into();
+        }
+        let parts = [vec![text.to_owned()], one, two].map(finders);
+        Self { letters, mask: mask(text), text: text.to_owned(), parts }
     }
 
     /// The distance, if it is not above `most`.
@@ -67,15 +109,92 @@ impl Word {
         if self.letters.len().abs_diff(length) > most || (self.mask ^ bits).count_ones() as usize > 2 * most {
             return None;
         }
-        let distance = distance(&self.letters, text);
-        (distance <= most).then_some(distance)
+        distance(&self.letters, text, Ends::Fixed, most)
     }
 }
 
-/// Edits and swaps of neighbours.
-fn distance(known: &[char], text: &str) -> usize {
+/// The halves of a word, and the word with the letters in its middle swapped, which spoils both halves
+/// with one edit.
+fn halves(letters: &[char]) -> [String; 3] {
+    let middle = letters.len() / 2;
+    let mut swapped = letters.to_vec();
+    swapped.swap(middle - 1, middle);
+    [&letters[..middle], &letters[middle..], &swapped].map(|part| part.iter().collect())
+}
+
+/// The same for two edits: thirds, and what is left where letters are swapped over the bounds between them.
+fn thirds(letters: &[char]) -> [String; 6] {
+    let (first, second) = (letters.len() / 3, letters.len() * 2 / 3);
+    let swapped = |part: &[char], bounds: &[usize]| {
+        let mut part = part.to_vec();
+        bounds.iter().for_each(|bound| part.swap(bound - 1, *bound));
+        part.iter().collect()
+    };
+    [
+        swapped(&letters[..first], &[]),
+        swapped(&letters[first..second], &[]),
+        swapped(&letters[second..], &[]),
+        swapped(&letters[..second], &[first]),
+        swapped(&letters[first..], &[second - first]),
+        swapped(letters, &[first, second]),
+    ]
+}
+
+/// Whether all of a text is compared, or the part of it that is nearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Fixed,
+    Free,
+}
+
+/// Edits and swaps of neighbours (Damerau and Levenshtein, with edits between what is swapped), if they are
+/// not more than `most`. Gives up as early as it can: most words are nowhere near.
+fn distance(known: &[char], text: &str, ends: Ends, most: usize) -> Option<usize> {
     let text: Vec<char> = text.chars().collect();
-    strsim::generic_damerau_levenshtein(known, &text)
+    let columns = text.len() + 1;
+    let mut table = vec![0; (known.len() + 1) * columns];
+    if ends == Ends::Fixed {
+        for (column, cell) in table[..columns].iter_mut().enumerate() {
+            *cell = column;
+        }
+    }
+    // For each letter of the text the last row above with the same letter.
+    let mut rows = vec![0; text.len()];
+    // The least from which a row below can begin: each row that is skipped costs one.
+    let mut reach = 0;
+    for (row, letter) in (1..).zip(known) {
+        table[row * columns] = row;
+        let mut least = row;
+        let mut same = 0;
+        for (column, other) in (1..).zip(&text) {
+            let cell = |row: usize, column: usize| table[row * columns + column];
+            let is_same = letter == other;
+            let mut best = (cell(row - 1, column - 1) + usize::from(!is_same))
+                .min(cell(row - 1, column) + 1)
+                .min(cell(row, column - 1) + 1);
+            let before = rows[column - 1];
+            if before > 0 && same > 0 {
+                let between = (row - before - 1) + (column - same - 1);
+                best = best.min(cell(before - 1, same - 1) + between + 1);
+            }
+            if is_same {
+                same = column;
+                rows[column - 1] = row;
+            }
+            table[row * columns + column] = best;
+            least = least.min(best);
+        }
+        reach = least.min(reach + 1);
+        if reach > most {
+            return None;
+        }
+    }
+    let last = &table[known.len() * columns..];
+    let distance = match ends {
+        Ends::Fixed => last.last(),
+        Ends::Free => last.iter().min(),
+    };
+    distance.copied().filter(|distance| *distance <= most)
 }
 
 /// The set of letters, folded into 64 bits.
@@ -107,22 +226,16 @@ impl Pair {
         }
         let (halved, whole) =
             if family.letters.len() >= HALVED_MIN { (family, given) } else { (given, family) };
-        let middle = halved.letters.len() / 2;
-        // Letters swapped over the middle spoil both halves with one edit.
-        let mut swapped = halved.letters.clone();
-        swapped.swap(middle - 1, middle);
-        vec![
-            text(&whole.letters),
-            text(&halved.letters[..middle]),
-            text(&halved.letters[middle..]),
-            text(&swapped),
-        ]
+        let mut pieces = vec![text(&whole.letters)];
+        pieces.extend(halves(&halved.letters));
+        pieces
     }
 
     /// The pair as the prefilter compares it, with its letters reduced.
     pub(super) fn reduced(&self, reduce: impl Fn(&str) -> String) -> Near {
-        let word = |word: &Word| Word::new(&reduce(&word.letters.iter().collect::<String>()));
-        Near { words: [word(&self.words[0]), word(&self.words[1])], allowed: self.allowed + REDUCED_MORE }
+        let words = self.words.each_ref().map(|word| Word::new(&reduce(&word.text)));
+        let letters = |words: &[Word; 2]| words.iter().map(|word| word.letters.len()).sum::<usize>();
+        Near { doubled: letters(&words) > letters(&self.words), words, allowed: self.allowed }
     }
 
     fn is(&self, first: &Seen, second: &Seen) -> bool {
@@ -177,6 +290,59 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn distances_are_those_of_the_library(known in "[a-dé]{0,9}", text in "[a-dé]{0,9}", most in 0..6_usize) {
+            let letters: Vec<char> = known.chars().collect();
+            let expected = strsim::damerau_levenshtein(&known, &text);
+            prop_assert_eq!(distance(&letters, &text, Ends::Fixed, most), Some(expected).filter(|one| *one <= most));
+        }
+
+        #[test]
+        fn the_nearest_part_is_that_of_all_parts(known in "[a-d]{1,6}", text in "[a-d]{0,9}", most in 0..6_usize) {
+            let letters: Vec<char> = known.chars().collect();
+            let parts = (0..=text.len()).flat_map(|from| (from..=text.len()).map(move |to| (from, to)));
+            let expected = parts.map(|(from, to)| strsim::damerau_levenshtein(&known, &text[from..to])).min();
+            prop_assert_eq!(distance(&letters, &text, Ends::Free, most), expected.filter(|one| *one <= most));
+        }
+
+        /// Whatever is as near as that is not ruled out before it is compared.
+        #[test]
+        fn what_is_near_may_be_in(given in "[a-c]{3,10}", family in "[a-c]{3,10}", text in "[a-c]{0,12}", most in 0..4_usize) {
+            let Some(pair) = Pair::new(0, &given, &family) else { return Ok(()) };
+            let near = pair.reduced(str::to_owned);
+            for which in 0..2 {
+                if near.distance_within(which, &text, most).is_some() {
+                    prop_assert!(near.may_be_in(which, text.as_bytes(), most));
+                }
+                if let Some(distance) = near.distance(which, &text, most) {
+                    prop_assert!(near.distance_within(which, &text, most).is_some_and(|least| least <= distance));
+                }
+            }
+        }
+
+        /// The same where the text is the name with some edits: such texts are hardly drawn by chance.
+        #[test]
+        fn edited_names_may_be_in(
+            name in "[a-z]{6,12}", edits in proptest::collection::vec((0..4_usize, 0..20_usize, prop::char::range('a', 'z')), 0..3),
+        ) {
+            let word = Word::new(&name);
+            let near = Near { words: [Word::new(&name), Word::new(&name)], allowed: 2, doubled: false };
+            let mut text: Vec<char> = name.chars().collect();
+            for (kind, at, char) in &edits {
+                let at = at % text.len();
+                match kind {
+                    0 => text[at] = *char,
+                    1 => text.insert(at, *char),
+                    2 if at + 1 < text.len() => text.swap(at, at + 1),
+                    _ => { text.remove(at); }
+                }
+            }
+            let text: String = text.into_iter().collect();
+            let within = format!("x {text}y");
+            prop_assert!(near.may_be_in(0, within.as_bytes(), edits.len()));
+            prop_assert!(word.distance(&text, text.chars().count(), mask(&text), edits.len()).is_some());
+        }
+
         /// One piece survives whatever two edits do.
         #[test]
         fn a_piece_survives(

@@ -11,7 +11,7 @@
 //! | `prefilter` | whether an item can hold the person at all, from its raw bytes |
 //!
 //! [`Matcher::may_contain`] is asked first, of every distinct item; [`Matcher::search`] then reads
-//! the passages of the few that are left.
+//! the passages of the few that are left, of which most are passed over in the same way.
 //!
 //! Cost: linear in the text for a given subject, whatever the text is. Memory: some twenty bytes
 //! for each byte of the longest passage while it is read.
@@ -144,6 +144,8 @@ pub struct Matcher {
     handles: handles::Handles,
     context: Vec<String>,
     prefilter: prefilter::Prefilter,
+    /// The same for single passages: what only supports other findings counts as well.
+    passages: prefilter::Prefilter,
     subject: Subject,
     lowest: Tier,
 }
@@ -165,14 +167,23 @@ impl Matcher {
         let phones = numbers::Phones::new(subject.phones(), fold);
         let ids = numbers::Ids::new(subject.ids(), subject.author_documents(), fold);
         let handles = handles::Handles::new(subject.handles(), fold);
-        let prefilter = prefilter::Prefilter::new(&prefilter::Wanted {
+        let context: Vec<String> = subject.context().iter().map(|word| fold.string(word)).collect();
+        let wanted = prefilter::Wanted {
             anchors: &anchors,
+            support: None,
             fuzzy: &names.fuzzy,
             emails: &email_anchors,
             phones: &phones,
             ids: &ids,
             handles: &handles,
-        });
+        };
+        let support = prefilter::Support { given: &names.given, context: &context };
+        let filter = |wanted: &prefilter::Wanted<'_>| match without {
+            [] => prefilter::Prefilter::new(wanted),
+            _ => prefilter::Prefilter::everything(),
+        };
+        let prefilter = filter(&wanted);
+        let passages = filter(&prefilter::Wanted { support: Some(support), ..wanted });
         Self {
             fold,
             names,
@@ -181,8 +192,9 @@ impl Matcher {
             phones,
             ids,
             handles,
-            context: subject.context().iter().map(|word| fold.string(word)).collect(),
-            prefilter: if without.is_empty() { prefilter } else { prefilter::Prefilter::everything() },
+            context,
+            prefilter,
+            passages,
             subject: subject.clone(),
             lowest: Tier::D,
         }
@@ -246,6 +258,9 @@ impl Matcher {
     fn read(&self, passage: &Passage<'_>) -> grade::Read {
         let text = passage.text;
         let mut read = grade::Read::default();
+        if !self.passages.may_contain(text.as_bytes()) {
+            return read;
+        }
         let mut raws = Vec::new();
         // Fields that are read as one: only names are spread over several, and digits of two fields
         // are no number.

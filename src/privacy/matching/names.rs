@@ -82,6 +82,8 @@ pub(super) struct Names {
     stems: HashMap<String, Vec<u32>>,
     forms: HashMap<u32, Vec<Form>>,
     pub(super) fuzzy: Vec<fuzzy::Pair>,
+    /// By what the prefilter knows texts with given names. They are met as parts of words, however short.
+    pub(super) given: Vec<Anchor>,
     symbols: u32,
     known: HashMap<String, u32>,
 }
@@ -105,6 +107,7 @@ impl Names {
             names.add(u32::try_from(index).unwrap_or(u32::MAX), name, fold, &mut anchors);
         }
         names.known = HashMap::new();
+        names.given.iter_mut().for_each(|anchor| (anchor.begins, anchor.ends) = (false, false));
         (names, anchors)
     }
 
@@ -119,6 +122,7 @@ impl Names {
         for (at, words) in given.iter().enumerate() {
             for form in joined_and_apart(words, fold) {
                 self.form(index, Role::Given { first: at == 0 }, &form, fold);
+                anchor(form.iter().map(String::as_str), fold, &mut self.given);
             }
         }
         let all: Vec<String> = family.iter().flatten().cloned().collect();

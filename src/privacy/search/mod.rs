@@ -16,8 +16,9 @@
 //!
 //! Invariants: what could not be read or searched is in the report, never dropped. Reports hold masked
 //! excerpts and ids, and are personal data all the same: they are stored for the privacy recipients only.
-//! Memory grows with the number of items (an id each) and with what is found; items are read in stretches of
-//! [`Limits::range_bytes`](crate::limits::Limits::range_bytes), one for each processor.
+//! Memory grows with the number of items (an id each, and what the index knows of them), with the pages of
+//! catalogs, and with what is found; items are read in stretches of
+//! [`Limits::range_bytes`](crate::limits::Limits::range_bytes), one for each processor and two ahead.
 
 mod again;
 mod live;
@@ -25,10 +26,12 @@ mod pass;
 mod places;
 mod reading;
 mod report;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 pub use again::{Again, Located, ReadItem, read_again};
@@ -42,17 +45,22 @@ use self::pass::Pass;
 use self::places::Places;
 pub use self::reading::PassageText;
 use self::reading::Reading;
+use self::workers::Workers;
 use super::channels::Bounds;
 use super::matching::{Matcher, Rarity};
 use crate::clock::Timestamp;
 use crate::ids::{ItemId, Name};
 use crate::progress::{Phase, Progress};
-use crate::restore::{Result, Watch, open_space};
+use crate::restore::{RestoreError, Result, Watch, open_space};
 use crate::vault::format::manifest::Manifest;
 use crate::vault::open::Vault;
+use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
 use crate::vault::snapshots::Snapshots;
 use crate::vault::space::Space;
+
+/// Items that are read in one go, of those whose bytes are here.
+const READ_AT_ONCE: usize = 64;
 
 /// How to search.
 #[derive(Clone)]
@@ -98,7 +106,9 @@ pub async fn search(
     report.coverage.problems.extend(snapshots.unreadable.iter().cloned());
     let mut rarity = Rarity::default();
     for (name, manifests) in &spaces {
-        let space = open_space(vault, snapshots, name).await?;
+        let mut space = open_space(vault, snapshots, name).await?;
+        // Only writers need them, and they are a third of the index.
+        space.index.forget_fingerprints();
         let of_space =
             OneSpace { vault, space: &space, manifests, matcher: &matcher, bounds: &options.bounds, watch };
         of_space.search(&mut report, &mut rarity).await?;
@@ -132,7 +142,7 @@ impl OneSpace<'_> {
         let wanted = pass
             .candidates
             .iter()
-            .copied()
+            .map(|(item, _)| *item)
             .chain(pass.files.keys().copied())
             .chain(pass.unread.keys().copied());
         let places = Places::find(&reader, self.manifests, wanted.collect(), self.watch).await?;
@@ -155,33 +165,54 @@ impl OneSpace<'_> {
     async fn read_candidates(
         &self,
         reader: &Reader<'_>,
-        candidates: Vec<ItemId>,
+        candidates: Vec<(ItemId, Option<Bytes>)>,
         places: &Places,
         readings: &mut HashMap<ItemId, Reading>,
         report: &mut SearchReport,
     ) -> Result<()> {
+        let mut workers = Workers::new();
+        let work = |items: Vec<(ItemId, ItemData)>| {
+            let items: Vec<_> = items
+                .into_iter()
+                .map(|(item, data)| (item, data, places.path_of(&item).map(str::to_owned)))
+                .collect();
+            let (matcher, bounds) = (Arc::clone(self.matcher), self.bounds.clone());
+            move || {
+                let read = |(item, data, path): (ItemId, ItemData, Option<String>)| {
+                    (item, Reading::of(data, path.as_deref(), &matcher, &bounds))
+                };
+                items.into_iter().map(read).collect::<Vec<_>>()
+            }
+        };
+        let (mut kept, mut again) = (Vec::new(), Vec::new());
+        for (item, bytes) in candidates {
+            match bytes {
+                Some(bytes) => kept.push((item, ItemData::Memory(bytes))),
+                None => again.push(item),
+            }
+        }
+        while !kept.is_empty() {
+            self.watch.check_cancelled()?;
+            let some = kept.split_off(kept.len().saturating_sub(READ_AT_ONCE));
+            readings.extend(workers.begin(work(some)).await.into_iter().flatten());
+        }
         reader
-            .for_each_batch(candidates, async |batch| {
+            .for_each_batch(again, async |batch| {
                 self.watch.check_cancelled()?;
                 let mut items = Vec::with_capacity(batch.len());
                 for (item, data) in batch {
                     match data {
-                        Ok(data) => items.push((item, data, places.path_of(&item).map(str::to_owned))),
+                        Ok(data) => items.push((item, data)),
                         Err(error) => report.coverage.not_read(places.of(&item), &item, error.to_string()),
                     }
                 }
-                let (matcher, bounds) = (Arc::clone(self.matcher), self.bounds.clone());
-                let read = tokio::task::spawn_blocking(move || {
-                    items
-                        .into_iter()
-                        .map(|(item, data, path)| {
-                            (item, Reading::of(data, path.as_deref(), &matcher, &bounds))
-                        })
-                        .collect::<Vec<_>>()
-                });
-                readings.extend(read.await.expect("reading items does not panic"));
-                Ok(())
+                readings.extend(workers.begin(work(items)).await.into_iter().flatten());
+                Ok::<_, RestoreError>(())
             })
-            .await
+            .await?;
+        while let Some(read) = workers.next().await {
+            readings.extend(read);
+        }
+        Ok(())
     }
 }

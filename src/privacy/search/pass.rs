@@ -1,12 +1,12 @@
 //! The one pass over all items of a space.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
-use tokio::task::JoinHandle;
+use bytes::Bytes;
 
 use super::reading::Reading;
+use super::workers::Workers;
 use crate::ids::ItemId;
 use crate::privacy::channels::Bounds;
 use crate::privacy::matching::Matcher;
@@ -18,11 +18,16 @@ use crate::vault::reader::Reader;
 /// A path that says no more than that its item is the bytes of an asset.
 const A_FILE: &str = "assets/any/original";
 
+/// Bytes of items that may hold the person which are kept until their paths are known, so that they are not
+/// read twice: enough for most people. What is more is read again.
+const KEPT_BYTES_MAX: u64 = 32 << 20;
+
 /// What came of a pass.
 #[derive(Default)]
 pub(super) struct Pass {
-    /// Documents, metadata and the like that may hold the person.
-    pub(super) candidates: Vec<ItemId>,
+    /// Documents, metadata and the like that may hold the person, with their bytes as far as they were kept.
+    pub(super) candidates: Vec<(ItemId, Option<Bytes>)>,
+    kept: u64,
     /// Files, all of which were read.
     pub(super) files: HashMap<ItemId, Reading>,
     /// Items that could not be read, and why.
@@ -36,7 +41,7 @@ pub(super) struct Pass {
 /// What one stretch gave.
 #[derive(Default)]
 struct Looked {
-    candidates: Vec<ItemId>,
+    candidates: Vec<(ItemId, Option<Bytes>)>,
     files: Vec<(ItemId, Reading)>,
     items: u64,
     bytes: u64,
@@ -51,25 +56,31 @@ impl Pass {
         watch: Watch<'_>,
     ) -> Result<Self> {
         let index = reader.index();
-        let (mut texts, mut files) = (BTreeSet::new(), BTreeSet::new());
+        let (mut texts, mut files) = (Vec::new(), Vec::new());
         for (item, location) in index.places() {
             match index.packs()[location.pack as usize].kind {
-                PackKind::Content => drop(texts.insert(*item)),
-                PackKind::Assets => drop(files.insert(*item)),
+                PackKind::Content => texts.push(*item),
+                PackKind::Assets => files.push(*item),
                 PackKind::Catalog => {}
             }
         }
+        // An item may be in several packs.
+        for items in [&mut texts, &mut files] {
+            items.sort_unstable();
+            items.dedup();
+        }
         watch.progress.start(watch.phase, Some((texts.len() + files.len()) as u64));
         let mut pass = Self::default();
-        let work = Work { matcher, bounds, watch, at_once: available_parallelism().map_or(1, usize::from) };
+        let work = Work { matcher, bounds, watch };
         pass.go(reader, texts, &work, |data, item, matcher, _, looked| {
-            // What is that large is looked at in any case.
-            let may_contain = match &data {
-                ItemData::Memory(bytes) => matcher.may_contain(bytes),
-                ItemData::File(..) => true,
-            };
-            if may_contain {
-                looked.candidates.push(item);
+            match data {
+                // A copy: it is part of a frame, which would be kept as a whole.
+                ItemData::Memory(bytes) if matcher.may_contain(&bytes) => {
+                    looked.candidates.push((item, Some(Bytes::copy_from_slice(&bytes))));
+                }
+                ItemData::Memory(_) => {}
+                // What is that large is looked at in any case.
+                ItemData::File(..) => looked.candidates.push((item, None)),
             }
         })
         .await?;
@@ -84,11 +95,11 @@ impl Pass {
     async fn go(
         &mut self,
         reader: &Reader<'_>,
-        items: BTreeSet<ItemId>,
+        items: Vec<ItemId>,
         work: &Work<'_>,
         look: fn(ItemData, ItemId, &Matcher, &Bounds, &mut Looked),
     ) -> Result<()> {
-        let mut under_way: VecDeque<JoinHandle<Looked>> = VecDeque::new();
+        let mut workers = Workers::new();
         reader
             .for_each_batch(items, async |batch| {
                 work.watch.check_cancelled()?;
@@ -100,7 +111,7 @@ impl Pass {
                     }
                 }
                 let (matcher, bounds) = (Arc::clone(work.matcher), work.bounds.clone());
-                under_way.push_back(tokio::task::spawn_blocking(move || {
+                let looking = move || {
                     let mut looked = Looked::default();
                     for (item, data) in good {
                         looked.items += 1;
@@ -108,26 +119,32 @@ impl Pass {
                         look(data, item, &matcher, &bounds, &mut looked);
                     }
                     looked
-                }));
-                while under_way.len() >= work.at_once {
-                    self.take(under_way.pop_front(), work.watch).await;
+                };
+                if let Some(looked) = workers.begin(looking).await {
+                    self.take(looked, work.watch);
                 }
                 Ok::<_, RestoreError>(())
             })
             .await?;
-        while !under_way.is_empty() {
-            self.take(under_way.pop_front(), work.watch).await;
+        while let Some(looked) = workers.next().await {
+            self.take(looked, work.watch);
         }
         Ok(())
     }
 
-    async fn take(&mut self, task: Option<JoinHandle<Looked>>, watch: Watch<'_>) {
-        let Some(task) = task else { return };
-        let looked = task.await.expect("looking at items does not panic");
+    fn take(&mut self, looked: Looked, watch: Watch<'_>) {
         watch.progress.advance(watch.phase, looked.items, looked.bytes);
         self.items += looked.items;
         self.bytes += looked.bytes;
-        self.candidates.extend(looked.candidates);
+        for (item, mut bytes) in looked.candidates {
+            let length = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            if self.kept + length > KEPT_BYTES_MAX {
+                bytes = None;
+            } else {
+                self.kept += length;
+            }
+            self.candidates.push((item, bytes));
+        }
         self.files.extend(looked.files);
     }
 }
@@ -137,6 +154,4 @@ struct Work<'a> {
     matcher: &'a Arc<Matcher>,
     bounds: &'a Bounds,
     watch: Watch<'a>,
-    /// Stretches that are looked at at once.
-    at_once: usize,
 }

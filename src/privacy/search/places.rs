@@ -1,12 +1,20 @@
 //! Where items are: in which repositories, under which paths, in which snapshots.
 //!
-//! Snapshots share most pages of their catalogs. Each page is read once, and of one that names none of the
-//! items that are looked for only its id is kept.
+//! Snapshots share most pages of their catalogs. Each page is read once, all of them in one pass over the
+//! packs. Of a page the lines are parsed that name one of the items that are looked for; most name none.
+//! Memory: four bytes for each page of each snapshot, an id for each distinct page.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
+use bytes::Bytes;
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
+
+use super::workers::Workers;
 use crate::ids::{ItemId, Name, SnapshotId};
 use crate::restore::{RestoreError, Result, Watch};
+use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;
 use crate::vault::pack::ItemData;
@@ -18,8 +26,12 @@ use crate::vault::tree;
 pub(super) struct Place {
     pub(super) repository: Name,
     pub(super) path: String,
-    /// Snapshots that name it there, oldest first.
-    pub(super) snapshots: Vec<SnapshotId>,
+    /// The oldest snapshot that names it there.
+    pub(super) from: SnapshotId,
+    /// The newest one.
+    pub(super) to: SnapshotId,
+    /// How many snapshots do.
+    pub(super) snapshots: u64,
 }
 
 /// Places by item.
@@ -27,6 +39,9 @@ pub(super) struct Place {
 pub(super) struct Places {
     of: HashMap<ItemId, Vec<Place>>,
 }
+
+/// What pages name of the items that are looked for: item and path.
+type Named = Vec<(ItemId, String)>;
 
 impl Places {
     /// Finds the places of these items in the catalogs of these snapshots.
@@ -40,42 +55,78 @@ impl Places {
         wanted: HashSet<ItemId>,
         watch: Watch<'_>,
     ) -> Result<Self> {
-        let mut places = Self::default();
         if wanted.is_empty() {
-            return Ok(places);
+            return Ok(Self::default());
         }
-        // What each page names of them; most name nothing.
-        let mut pages: HashMap<ItemId, Vec<(ItemId, String)>> = HashMap::new();
-        let mut by_path: BTreeMap<(ItemId, Name, String), Vec<SnapshotId>> = BTreeMap::new();
+        let mut numbers: HashMap<ItemId, u32> = HashMap::new();
+        let mut leaves: Vec<Vec<u32>> = Vec::with_capacity(manifests.len());
         for manifest in manifests {
             watch.check_cancelled()?;
-            let leaves = tree::leaf_pages(reader, &manifest.catalog).await?;
-            let unread: Vec<ItemId> =
-                leaves.iter().filter(|leaf| !pages.contains_key(*leaf)).copied().collect();
-            reader
-                .for_each(unread, async |page, data| {
-                    let bytes = match data? {
-                        ItemData::Memory(bytes) => bytes,
+            let of_snapshot = tree::leaf_pages(reader, &manifest.catalog).await?;
+            let number = |page| {
+                let next = numbers.len() as u32;
+                *numbers.entry(page).or_insert(next)
+            };
+            leaves.push(of_snapshot.into_iter().map(number).collect());
+        }
+        let pages: Vec<ItemId> = numbers.keys().copied().collect();
+        let sought = Arc::new(Sought::new(wanted));
+        let mut workers = Workers::new();
+        let mut named: HashMap<u32, Named> = HashMap::new();
+        let mut take = |read: Option<std::result::Result<Vec<(ItemId, Named)>, VaultError>>| {
+            for (page, entries) in read.transpose()?.into_iter().flatten() {
+                named.extend(numbers.get(&page).map(|number| (*number, entries)));
+            }
+            Ok::<_, RestoreError>(())
+        };
+        reader
+            .for_each_batch(pages, async |batch| {
+                watch.check_cancelled()?;
+                let mut pages = Vec::with_capacity(batch.len());
+                for (page, data) in batch {
+                    match data? {
+                        ItemData::Memory(bytes) => pages.push((page, bytes)),
                         ItemData::File(..) => {
                             return Err(tree::disorder(page, "it is too large for one").into());
                         }
-                    };
-                    let entries: Vec<CatalogEntry> = tree::parse_page(&bytes, page)?;
-                    let named = entries.into_iter().filter(|entry| wanted.contains(&entry.item));
-                    pages.insert(page, named.map(|entry| (entry.item, entry.path.into_string())).collect());
-                    Ok::<_, RestoreError>(())
-                })
-                .await?;
-            for (item, path) in leaves.iter().filter_map(|leaf| pages.get(leaf)).flatten() {
-                let key = (*item, manifest.repository.clone(), path.clone());
-                by_path.entry(key).or_default().push(manifest.snapshot.clone());
+                    }
+                }
+                let sought = Arc::clone(&sought);
+                take(workers.begin(move || sought.in_pages(pages)).await)
+            })
+            .await?;
+        while let Some(read) = workers.next().await {
+            take(Some(read))?;
+        }
+        Ok(Self::of_snapshots(manifests, &leaves, &named))
+    }
+
+    fn of_snapshots(manifests: &[&Manifest], leaves: &[Vec<u32>], named: &HashMap<u32, Named>) -> Self {
+        let mut by_path: BTreeMap<(ItemId, &Name, &str), Place> = BTreeMap::new();
+        for (manifest, leaves) in manifests.iter().zip(leaves) {
+            let (repository, snapshot) = (&manifest.repository, &manifest.snapshot);
+            for (item, path) in leaves.iter().filter_map(|leaf| named.get(leaf)).flatten() {
+                let place = by_path.entry((*item, repository, path)).or_insert_with(|| Place {
+                    repository: repository.clone(),
+                    path: path.clone(),
+                    from: snapshot.clone(),
+                    to: snapshot.clone(),
+                    snapshots: 0,
+                });
+                place.snapshots += 1;
+                if *snapshot < place.from {
+                    place.from = snapshot.clone();
+                }
+                if *snapshot > place.to {
+                    place.to = snapshot.clone();
+                }
             }
         }
-        for ((item, repository, path), mut snapshots) in by_path {
-            snapshots.sort();
-            places.of.entry(item).or_default().push(Place { repository, path, snapshots });
+        let mut places = Self::default();
+        for ((item, ..), place) in by_path {
+            places.of.entry(item).or_default().push(place);
         }
-        Ok(places)
+        places
     }
 
     /// Where an item is; nowhere, when no snapshot names it any more.
@@ -86,5 +137,114 @@ impl Places {
     /// A path of an item.
     pub(super) fn path_of(&self, item: &ItemId) -> Option<&str> {
         self.of(item).first().map(|place| &*place.path)
+    }
+}
+
+/// Items that are looked for in pages.
+struct Sought {
+    items: HashSet<ItemId>,
+    /// The first digits of their ids, as pages spell them.
+    begin: HashSet<[u8; DIGITS]>,
+    member: Finder<'static>,
+}
+
+/// Digits of an id that are looked at before a line is parsed: by chance one line in four thousand millions
+/// has those of an item.
+const DIGITS: usize = 8;
+
+impl Sought {
+    fn new(items: HashSet<ItemId>) -> Self {
+        let begin = |item: &ItemId| item.to_string().as_bytes().first_chunk().copied();
+        Self { begin: items.iter().filter_map(begin).collect(), items, member: Finder::new("\"item\":\"") }
+    }
+
+    /// What each page names of them; nothing of one that names none.
+    fn in_pages(&self, pages: Vec<(ItemId, Bytes)>) -> std::result::Result<Vec<(ItemId, Named)>, VaultError> {
+        let mut named = Vec::new();
+        let mut wanted = Vec::new();
+        for (page, bytes) in pages {
+            wanted.clear();
+            let mut begin = 0;
+            for end in memchr_iter(b'\n', &bytes).map(|at| at + 1).chain([bytes.len()]) {
+                let line = &bytes[begin..end];
+                if !line.is_empty() && self.may_name(line) {
+                    wanted.extend_from_slice(line);
+                }
+                begin = end;
+            }
+            let entries: Vec<CatalogEntry> = tree::parse_page(&wanted, page)?;
+            let entries = entries.into_iter().filter(|entry| self.items.contains(&entry.item));
+            let entries: Named = entries.map(|entry| (entry.item, entry.path.into_string())).collect();
+            if !entries.is_empty() {
+                named.push((page, entries));
+            }
+        }
+        Ok(named)
+    }
+
+    /// Whether a line must be parsed. Not where the one member `item` that it has begins as no id that is
+    /// looked for; a quote within a string has a backslash before it, so that no path looks like one.
+    fn may_name(&self, line: &[u8]) -> bool {
+        let Some(at) = self.member.find(line) else { return true };
+        let value = &line[at + self.member.needle().len()..];
+        let Some(digits) = value.first_chunk::<DIGITS>() else { return true };
+        let is_plain = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        !is_plain || self.begin.contains(digits) || self.member.find(value).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(path: &str, item: ItemId) -> String {
+        serde_json::to_string(&CatalogEntry { path: path.into(), item, size: 3 }).unwrap()
+    }
+
+    proptest! {
+        /// The same entries as when every line is parsed.
+        #[test]
+        fn lines_that_are_passed_over_name_nothing(
+            entries in proptest::collection::vec(("[a-c\"\\\\:,{}\u{e9}]{0,6}(\"item\":\"01)?", 0..6_u8), 0..12), wanted in proptest::collection::hash_set(0..6_u8, 0..4),
+        ) {
+            let id = |number: u8| ItemId([number; 32]);
+            let sought = Sought::new(wanted.iter().map(|number| id(*number)).collect());
+            let page: String = entries.iter().map(|(path, number)| line(path, id(*number)) + "\n").collect();
+            let expected: Named = entries.iter().filter(|(_, number)| wanted.contains(number)).map(|(path, number)| (id(*number), path.clone())).collect();
+            let named = sought.in_pages(vec![(id(9), page.into())]).unwrap();
+            prop_assert_eq!(named.into_iter().flat_map(|(_, named)| named).collect::<Named>(), expected);
+        }
+    }
+
+    #[test]
+    fn lines_of_another_shape_are_parsed() {
+        let item = ItemId([0xab; 32]);
+        let sought = Sought::new(HashSet::from([item]));
+        let found = |line: String| {
+            let named = sought.in_pages(vec![(ItemId([1; 32]), line.into())]);
+            named.map(|named| {
+                named.into_iter().flat_map(|(_, named)| named).map(|(_, path)| path).collect::<Vec<_>>()
+            })
+        };
+        let hex = item.to_string();
+        for (line, expected) in [
+            (format!("{{\"path\":\"a\",\"item\": \"{hex}\",\"size\":1}}"), true),
+            (format!("{{\"item\":\"{hex}\",\"path\":\"a\",\"size\":1}}"), true),
+            (format!("{{\"path\":\"a\",\"\\u0069tem\":\"{hex}\",\"size\":1}}"), true),
+            (format!("{{\"path\":\"a\",\"item\":\"\\u0061{}\",\"size\":1}}", &hex[1..]), true),
+            (
+                format!("{{\"x\":{{\"item\":\"00000000\"}},\"path\":\"a\",\"item\":\"{hex}\",\"size\":1}}"),
+                true,
+            ),
+            (line("a", ItemId([0xac; 32])), false),
+        ] {
+            assert_eq!(
+                found(line.clone()).unwrap(),
+                if expected { vec!["a".to_owned()] } else { vec![] },
+                "{line}"
+            );
+        }
+        assert!(found("no page".to_owned()).is_err());
     }
 }

@@ -318,18 +318,15 @@ impl Coverage {
                 .find(|searched| searched.repository == *repository)
                 .map(|searched| &searched.to)
         };
-        let sighting = |place: &Place| {
-            let (from, to) = (place.snapshots.first()?.clone(), place.snapshots.last()?.clone());
-            Some(Sighting {
-                repository: place.repository.clone(),
-                path: place.path.clone(),
-                is_in_newest: newest(&place.repository) == Some(&to),
-                from,
-                to,
-                snapshots: place.snapshots.len() as u64,
-            })
+        let sighting = |place: &Place| Sighting {
+            repository: place.repository.clone(),
+            path: place.path.clone(),
+            from: place.from.clone(),
+            to: place.to.clone(),
+            snapshots: place.snapshots,
+            is_in_newest: newest(&place.repository) == Some(&place.to),
         };
-        places.iter().filter_map(sighting).collect()
+        places.iter().map(sighting).collect()
     }
 
     fn read(&mut self, path: Option<&str>, reading: &Reading) {

@@ -16,6 +16,10 @@ pub(super) struct Digits {
     endings: Vec<u64>,
     /// The digits as nibbles, and which of them count, by their ending.
     numbers: Vec<(u64, u64)>,
+    /// The last digits that there are.
+    lasts: Vec<u8>,
+    /// For each last digit, one bit for each digit that is before it in a number.
+    pairs: [u16; 10],
     /// What may stand between digits of one number.
     gaps: [bool; 256],
 }
@@ -36,45 +40,76 @@ impl Digits {
             rows.push((value, mask));
         }
         rows.sort_unstable_by_key(|(value, _)| value & LOW);
+        let is_last = |digit: &u8| rows.iter().any(|(value, _)| value & 15 == u64::from(digit - b'0'));
+        let lasts = (b'0'..=b'9').filter(is_last).collect();
+        let mut pairs = [0; 10];
+        for (value, _) in &rows {
+            pairs[(value & 15) as usize] |= 1 << (value >> 4 & 15);
+        }
         let gap = |byte: usize| u8::try_from(byte).is_ok_and(|byte| is_group_gap(byte) || is_id_gap(byte));
-        Some(Self { endings, numbers: rows, gaps: std::array::from_fn(gap) })
+        Some(Self { endings, numbers: rows, lasts, pairs, gaps: std::array::from_fn(gap) })
     }
 
-    /// Whether one of them is in a text.
+    /// Whether one of them is in a text. Only where a last digit stands the others are looked at.
     pub(super) fn are_in(&self, text: &[u8]) -> bool {
-        const CHUNK: usize = 32;
-        // A nibble of 15 is no digit.
-        let (mut row, mut behind) = (u64::MAX, 0);
-        for (start, chunk) in (0..).step_by(CHUNK).zip(text.chunks(CHUNK)) {
-            // Most have none, which is seen in a few instructions.
-            if !chunk.iter().fold(false, |any, byte| any | (byte.wrapping_sub(b'0') < 10)) {
-                continue;
-            }
-            for (start, bytes) in (start..).step_by(WORD).zip(chunk.chunks(WORD)) {
-                let mut word = [0; WORD];
-                word[..bytes.len()].copy_from_slice(bytes);
-                let mut digits = digits(u64::from_le_bytes(word));
-                while digits != 0 {
-                    let at = start + digits.trailing_zeros() as usize / 8;
-                    digits &= digits - 1;
-                    if at > behind && !self.is_gap(&text[behind..at]) {
-                        row = u64::MAX;
-                    }
-                    row = (row << 4) | u64::from(text[at] & 15);
-                    behind = at + 1;
-                    let ending = (row & LOW) as usize;
-                    if (self.endings[ending / 64] >> (ending % 64)) & 1 == 1 && self.ends(row) {
-                        return true;
-                    }
+        let (chunks, rest) = text.as_chunks();
+        let mut last = [0; CHUNK];
+        last[..rest.len()].copy_from_slice(rest);
+        (0..).step_by(CHUNK).zip(chunks.iter().chain([&last])).any(|(start, chunk)| {
+            // Of arrays that all are as long, for which the compiler takes a few wide instructions.
+            let has = |digit: &u8| chunk.iter().fold(false, |any, byte| any | (byte == digit));
+            self.lasts.iter().any(has) && self.are_in_chunk(text, start, chunk)
+        })
+    }
+
+    fn are_in_chunk(&self, text: &[u8], start: usize, chunk: &[u8; CHUNK]) -> bool {
+        let (words, _) = chunk.as_chunks();
+        (start..).step_by(WORD).zip(words).any(|(start, word)| {
+            let word = u64::from_le_bytes(*word);
+            let lasts = self.lasts.iter().map(|last| zeros(word ^ (u64::from(*last) * ONES)));
+            let mut lasts = lasts.fold(0, |found, zeros| found | zeros);
+            while lasts != 0 {
+                let at = start + lasts.trailing_zeros() as usize / 8;
+                lasts &= lasts - 1;
+                if self.end_at(text, at) {
+                    return true;
                 }
             }
-        }
-        false
+            false
+        })
     }
 
-    /// Whether this may stand between two groups of one number.
-    fn is_gap(&self, between: &[u8]) -> bool {
-        between.len() <= GROUP_GAP_MAX && between.iter().all(|byte| self.gaps[usize::from(*byte)])
+    /// Whether one of them ends with this digit.
+    fn end_at(&self, text: &[u8], at: usize) -> bool {
+        // Nearly always the digit before says that it is none.
+        if let Some(before) = at.checked_sub(1).map(|before| text[before]).filter(u8::is_ascii_digit)
+            && (self.pairs[usize::from(text[at] - b'0')] >> (before - b'0')) & 1 == 0
+        {
+            return false;
+        }
+        // A nibble of 15 is no digit.
+        let (mut row, mut next) = (u64::MAX, Some(at));
+        for digit in 0..COUNTED {
+            let Some(at) = next else { break };
+            let shift = 4 * digit as u32;
+            row = row & !(15 << shift) | u64::from(text[at] & 15) << shift;
+            if digit + 1 == LOOKED_UP as usize {
+                let ending = (row & LOW) as usize;
+                if (self.endings[ending / 64] >> (ending % 64)) & 1 == 0 {
+                    return false;
+                }
+            }
+            next = self.before(text, at);
+        }
+        self.ends(row)
+    }
+
+    /// The digit before one, as far as both can be of one number.
+    fn before(&self, text: &[u8], at: usize) -> Option<usize> {
+        let gap =
+            text[..at].iter().rev().take(GROUP_GAP_MAX).take_while(|byte| self.gaps[usize::from(**byte)]);
+        let before = at.checked_sub(gap.count() + 1)?;
+        text[before].is_ascii_digit().then_some(before)
     }
 
     #[cold]
@@ -87,17 +122,21 @@ impl Digits {
 
 /// Bytes that are looked at as one.
 const WORD: usize = 8;
+/// Bytes in which often there is nothing.
+const CHUNK: usize = 4 * WORD;
 
-/// The highest bit of each byte that is a digit.
-fn digits(word: u64) -> u64 {
-    // Digits become 0 to 9; whatever is above has the highest bit, or gets it by the addition.
-    let value = word ^ u64::from_ne_bytes([b'0'; WORD]);
-    let above = (value & u64::from_ne_bytes([0x7f; WORD])) + u64::from_ne_bytes([0x76; WORD]);
-    !(above | value) & u64::from_ne_bytes([0x80; WORD])
+/// A one in each byte.
+const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+
+/// The highest bit of each byte that is zero.
+fn zeros(word: u64) -> u64 {
+    !(((word & (0x7f * ONES)) + 0x7f * ONES) | word) & (0x80 * ONES)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -115,11 +154,35 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_told_from_all_other_bytes() {
+    fn zeros_are_told_from_all_other_bytes() {
         for byte in 0..=u8::MAX {
-            let bits = digits(u64::from_le_bytes([b'a', byte, b'7', byte, 0xff, 0, byte, b'/']));
-            let digit = if byte.is_ascii_digit() { 0x80 } else { 0 };
-            assert_eq!(bits.to_le_bytes(), [0, digit, 0x80, digit, 0, 0, digit, 0], "{byte}");
+            let bits = zeros(u64::from_le_bytes([1, byte, 0, byte, 0xff, 0x80, byte, 0x7f]));
+            let zero = if byte == 0 { 0x80 } else { 0 };
+            assert_eq!(bits.to_le_bytes(), [0, zero, 0x80, zero, 0, 0, zero, 0], "{byte}");
+        }
+    }
+
+    proptest! {
+        /// As one reads it: digits in a row with gaps between them.
+        #[test]
+        fn every_number_is_found(
+            numbers in proptest::collection::vec("[0-3]{3,18}", 1..4), text in "[0-3]{0,6}([ -]{0,5}[0-3x]{1,6}){0,6}",
+        ) {
+            let digits = Digits::new(&numbers).unwrap();
+            let mut rows = vec![String::new()];
+            let mut gap = 0;
+            for byte in text.bytes() {
+                if byte.is_ascii_digit() {
+                    if gap > GROUP_GAP_MAX { rows.push(String::new()); }
+                    rows.last_mut().unwrap().push(char::from(byte));
+                    gap = 0;
+                } else {
+                    gap += if digits.gaps[usize::from(byte)] { 1 } else { GROUP_GAP_MAX + 1 };
+                }
+            }
+            let counted = |number: &String| number[number.len().saturating_sub(COUNTED)..].to_owned();
+            let expected = numbers.iter().any(|number| rows.iter().any(|row| row.contains(&counted(number))));
+            prop_assert_eq!(digits.are_in(text.as_bytes()), expected);
         }
     }
 

@@ -18,14 +18,23 @@ pub(super) fn reduced(text: &str) -> Vec<u8> {
     out
 }
 
-/// Appends a text reduced, which is UTF-8 again; says whether a word in it mixes alphabets.
+/// What was met in a text that was reduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Met {
+    /// A word that mixes alphabets.
+    pub(super) mixed: bool,
+    /// A letter of another alphabet that became two.
+    pub(super) doubled: bool,
+}
+
+/// Appends a text reduced, which is UTF-8 again; says what was met in it.
 /// `by_looks` reads letters of other alphabets as the Latin ones that they look like.
-pub(super) fn reduce(text: &str, by_looks: bool, out: &mut Vec<u8>) -> bool {
+pub(super) fn reduce(text: &str, by_looks: bool, out: &mut Vec<u8>) -> Met {
     let bytes = text.as_bytes();
     let table = table();
     let start = out.len();
     out.reserve(bytes.len() + STEP);
-    let mut state = State { last: NOTHING, mixed: false, dense_end: usize::MAX };
+    let mut state = State { last: NOTHING, mixed: false, doubled: false, dense_end: usize::MAX };
     let mut at = 0;
     while at < bytes.len() {
         at += ascii(&bytes[at..], &mut state, out);
@@ -33,6 +42,7 @@ pub(super) fn reduce(text: &str, by_looks: bool, out: &mut Vec<u8>) -> bool {
         while let Some(char) = chars.next() {
             let entry = table.entry(char);
             state.meet(entry.class());
+            state.doubled |= entry.is_doubled();
             let from = out.len();
             let latin = if by_looks { char.to_lowercase().next().and_then(look_alike) } else { None };
             match latin {
@@ -50,7 +60,7 @@ pub(super) fn reduce(text: &str, by_looks: bool, out: &mut Vec<u8>) -> bool {
         at = text.len() - chars.as_str().len();
     }
     out[start..].make_ascii_lowercase();
-    state.mixed
+    Met { mixed: state.mixed, doubled: state.doubled }
 }
 
 /// Bytes of ASCII that are copied at a time.
@@ -99,6 +109,7 @@ struct State {
     /// Class of the character before, those unseen left out.
     last: u8,
     mixed: bool,
+    doubled: bool,
     /// End in the reduced text of the last letter of a script without spaces.
     dense_end: usize,
 }
@@ -125,7 +136,8 @@ impl State {
 }
 
 /// What a character is reduced to, as far as that fits, and what it is: the bytes from the lowest
-/// on, and in the highest byte their number, the class, and whether its script puts no spaces.
+/// on, and in the highest byte their number, the class, whether its script puts no spaces, and whether it
+/// is a letter of another alphabet that became two.
 #[derive(Clone, Copy)]
 struct Entry(u64);
 
@@ -148,7 +160,9 @@ impl Entry {
             bytes[..letters.len()].copy_from_slice(letters);
         }
         let length = if fits { letters.len() } else { TOO_MANY };
-        bytes[7] = length as u8 | (class << 3) | (u8::from(is_unspaced(char)) << 5);
+        let doubled = class == OTHER_ALPHABET && letters.len() > 1;
+        bytes[7] =
+            length as u8 | (class << 3) | (u8::from(is_unspaced(char)) << 5) | (u8::from(doubled) << 6);
         Self(u64::from_le_bytes(bytes))
     }
 
@@ -162,6 +176,10 @@ impl Entry {
 
     fn is_unspaced(self) -> bool {
         (self.0 >> 61) & 1 == 1
+    }
+
+    fn is_doubled(self) -> bool {
+        (self.0 >> 62) & 1 == 1
     }
 }
 
@@ -273,7 +291,10 @@ mod tests {
             ("a", false),
             ("", false),
         ] {
-            assert_eq!(reduce(text, false, &mut Vec::new()), mixed, "{text}");
+            assert_eq!(reduce(text, false, &mut Vec::new()).mixed, mixed, "{text}");
+        }
+        for (text, doubled) in [("θ", true), ("Aψb", true), ("щяъß", false), ("æ", false)] {
+            assert_eq!(reduce(text, false, &mut Vec::new()).doubled, doubled, "{text}");
         }
         let mut out = b"kept ".to_vec();
         reduce("Mustеrmаnn", true, &mut out);

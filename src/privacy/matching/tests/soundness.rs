@@ -29,7 +29,16 @@ fn disguised(char: char, how: u8) -> String {
     }
 }
 
-fn subjects() -> Vec<Matcher> {
+/// Several people, each also without the filter of passages.
+fn subjects() -> Vec<[Matcher; 2]> {
+    let unfiltered = |mut matcher: Matcher| {
+        matcher.passages = prefilter::Prefilter::everything();
+        matcher
+    };
+    people().into_iter().zip(people()).map(|(filtered, other)| [filtered, unfiltered(other)]).collect()
+}
+
+fn people() -> Vec<Matcher> {
     let names = [
         "Erika Mustermann",
         "Jürgen Müßig",
@@ -55,6 +64,8 @@ fn subjects() -> Vec<Matcher> {
         (IdentifierKind::Handle, "@bo"),
         (IdentifierKind::Id, "77-1"),
         (IdentifierKind::Id, "AB-CD"),
+        (IdentifierKind::Name, "Anna Maria Lindenprobe"),
+        (IdentifierKind::Context, "Museum  am Lindentor"),
     ] {
         subject.add(kind, text).unwrap();
     }
@@ -63,7 +74,7 @@ fn subjects() -> Vec<Matcher> {
 }
 
 /// What the texts are made from: identifiers, pieces of them, and what may stand between.
-const SEEDS: [&str; 44] = [
+const SEEDS: [&str; 50] = [
     "erika",
     "mustermann",
     "Erika Mustermann",
@@ -108,6 +119,12 @@ const SEEDS: [&str; 44] = [
     "ab-cd",
     "Ana Silva",
     "محمد النموذجي",
+    "Anna",
+    "hannaMaria7",
+    "Lindenprobe",
+    "lindenθrobψ",
+    "Anna Lindenprboe",
+    "Museum am Lindentor",
 ];
 const GAPS: [&str; 16] =
     [" ", "", ", ", "-", "_", ".", "\n", "・", "\u{a0}", "’", "/", " (", ") ", "; ", "@", " — "];
@@ -141,8 +158,9 @@ proptest! {
             let mut units = [0; 2];
             if char.is_ascii() { vec![char.to_string()] } else { char.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect() }
         }).collect();
-        for matcher in subjects() {
+        for [matcher, unfiltered] in subjects() {
             let findings = matcher.search(&passages);
+            prop_assert_eq!(&findings, &unfiltered.search(&passages), "some passage was left out: {:?}", &texts);
             if findings.is_empty() {
                 continue;
             }
