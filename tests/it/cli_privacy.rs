@@ -545,6 +545,9 @@ async fn what_was_found_is_decided_place_by_place_and_nobody_is_asked_twice() {
         let of = |question: &&Value| question["document"].as_str().unwrap().contains(id);
         questions.iter().find(of).unwrap()["row"].as_str().unwrap().to_owned()
     };
+    // Who cannot tell by that asks for the text itself.
+    let plain = office.run(0, &["review", &case, "--unmasked"]);
+    assert!(plain.stdout.contains("the Exampleton family of another town"), "{plain:?}");
     let refused = office.run(5, &["review", &case, "--finish"]);
     assert!(refused.stderr.contains("3 places have no decision"), "{refused:?}");
 

@@ -11,30 +11,28 @@ use self::errors::{explained, next_of, of_package};
 use self::report::{Report, page};
 use self::words::{NOTE_FILE, ask_prismic, write_files};
 use super::desk::{Shown, actor, open_case};
+use super::sources::Sources;
 use super::subject::subject_of;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hold::ended;
 use crate::cli::record::Effect;
 use crate::cli::session::{IdentityOptions, Session};
-use crate::cli::snapshot::target;
 use crate::cli::{Context, Outcome};
 use crate::config::SecretRef;
 use crate::ids::{CaseId, Digest};
 use crate::privacy::case::{Case, Event, Kind, What};
-use crate::privacy::channels::Bounds;
 use crate::privacy::found;
 use crate::privacy::letters::Language;
 use crate::privacy::matching::{Finding, Matcher};
-use crate::privacy::package::{self, Order, PackageError, Protection, Scope, Survey, Written, destination};
+use crate::privacy::package::{self, Order, Protection, Scope, Survey, destination};
 use crate::privacy::processing::{PROCESSING_FILE, Processing};
 use crate::privacy::review::Review;
 use crate::privacy::right::Right;
-use crate::privacy::search::{Again, FoundItem, LiveSource, SearchReport};
+use crate::privacy::search::FoundItem;
 use crate::privacy::store::StoredCase;
 use crate::vault::envelope::Recipient;
 use crate::vault::format::trust::Role;
 use crate::vault::signing::SigningKey;
-use crate::vault::snapshots::Snapshots;
 
 /// Arguments of `privacy export`.
 #[derive(Debug, clap::Args)]
@@ -190,7 +188,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         signer,
     };
     let matcher = Arc::new(Matcher::new(&subject_of(&stored.case)?, &[]));
-    let written = write(&session, context, &matcher, order, place, &task.protection).await;
+    let sources = Sources::of(&session, context, &report).await?;
+    let live = sources.live();
+    let again = sources.again(&session, context, &live);
+    let written = package::write(&again, &matcher, order, place, &task.protection).await;
     let written = written.map_err(|error| of_package(error, id))?;
     let event = task.event(&session, written.manifest, written.records, written.files);
     let recorded = stored.record(&session.vault, event).await;
@@ -253,44 +254,6 @@ fn taken_back(error: CommandError, place: &Path, protection: &Protection) -> Com
         Ok(()) => error.hint("the package was removed again; run the same once more"),
         Err(_) => error.hint(format!("remove {} yourself", place.display())),
     }
-}
-
-async fn write(
-    session: &Session,
-    context: &Context,
-    matcher: &Arc<Matcher>,
-    order: Order<'_>,
-    place: &Path,
-    protection: &Protection,
-) -> Result<Written, PackageError> {
-    let failed = |error: CommandError| {
-        let source = std::io::Error::other(error.sentences().join(": "));
-        PackageError::Local { place: place.to_owned(), source }
-    };
-    let snapshots = Snapshots::load(&session.vault, None)
-        .await
-        .map_err(|error| PackageError::Read(crate::restore::RestoreError::from(error)))?;
-    let config = &session.config;
-    // Only repositories of which something is live and in no snapshot are asked.
-    let is_live = |report: &SearchReport, name: &crate::ids::Name| {
-        report.found.iter().any(|found| {
-            found.item.is_none() && found.live.as_ref().is_some_and(|live| live.repository == *name)
-        })
-    };
-    let wanted = config.repositories.iter().filter(|own| is_live(order.report, &own.name));
-    let targets: Result<Vec<_>, CommandError> = wanted.map(|own| target(own, config)).collect();
-    let targets = targets.map_err(failed)?;
-    let http = context.http(&config.limits).map_err(failed)?;
-    let live: Vec<LiveSource<'_>> = targets.iter().map(|target| LiveSource { target, http: &http }).collect();
-    let again = Again {
-        vault: &session.vault,
-        snapshots: &snapshots,
-        live: &live,
-        bounds: Bounds::default(),
-        progress: &*context.progress,
-        cancel: context.cancel.clone(),
-    };
-    package::write(&again, matcher, order, place, protection).await
 }
 
 /// Which package is meant.

@@ -21,6 +21,7 @@ mod review;
 mod rewrap;
 mod search;
 mod show;
+mod sources;
 mod subject;
 mod verify_package;
 

@@ -36,6 +36,8 @@ pub struct Question {
     pub finding: Finding,
     /// Which of [`SearchReport::found`] that version is.
     pub item: usize,
+    /// Which of the findings in it.
+    pub nth: usize,
     /// Versions that say the same.
     pub versions: u64,
     /// How urgent it is to look at the document; see
@@ -71,12 +73,10 @@ impl Review {
     pub fn questions(&self, report: &SearchReport) -> Vec<Question> {
         let mut by_key: HashMap<DecisionKey, usize> = HashMap::new();
         let mut questions: Vec<Question> = Vec::new();
-        let each = report
-            .found
-            .iter()
-            .enumerate()
-            .flat_map(|(item, found)| found.findings.iter().map(move |finding| (item, found, finding)));
-        for (item, found, finding) in each {
+        let each = report.found.iter().enumerate().flat_map(|(item, found)| {
+            found.findings.iter().enumerate().map(move |(nth, finding)| (item, found, nth, finding))
+        });
+        for (item, found, nth, finding) in each {
             for path in paths_of(found) {
                 let key = self.key(&path, finding);
                 let at = *by_key.entry(key).or_insert_with(|| {
@@ -92,6 +92,7 @@ impl Review {
                         rule: finding.rule,
                         finding: finding.clone(),
                         item,
+                        nth,
                         versions: 0,
                         score: 0.0,
                     });

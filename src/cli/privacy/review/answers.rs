@@ -1,18 +1,23 @@
 //! The review of a case while somebody works on it: what is asked, what was said, and storing it.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answers, Args, Taken};
 use crate::cli::error::CommandError;
 use crate::cli::hold::ended;
 use crate::cli::privacy::desk::{Shown, StepOptions, actor, open_case};
+use crate::cli::privacy::sources::Sources;
+use crate::cli::privacy::subject::subject_of;
 use crate::cli::session::Session;
 use crate::cli::{Context, Outcome};
 use crate::privacy::case::{Case, Event, Kind, What};
 use crate::privacy::found;
+use crate::privacy::matching::Matcher;
 use crate::privacy::review::worksheet::Purpose;
 use crate::privacy::review::{Checked, Decided, Decision, Progress, Question, Review};
-use crate::privacy::search::SearchReport;
+use crate::privacy::search::{SearchReport, read_again};
 use crate::privacy::store::StoredCase;
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::open::Vault;
@@ -32,6 +37,8 @@ pub(super) struct Desk {
     report: SearchReport,
     review: Review,
     questions: Vec<Question>,
+    /// Texts as they are, by item of the report and finding in it, where they are wanted.
+    texts: HashMap<(usize, usize), String>,
 }
 
 impl Desk {
@@ -41,7 +48,8 @@ impl Desk {
         let review = Review::load(&session.vault, &stored).await?;
         let questions = review.questions(&report);
         let actor = actor(step.by.as_deref(), &session.config);
-        Ok(Self { session, actor, stored, rehearsed: None, report, review, questions })
+        let texts = HashMap::new();
+        Ok(Self { session, actor, stored, rehearsed: None, report, review, questions, texts })
     }
 
     /// The case; in a dry run as it would be.
@@ -55,6 +63,37 @@ impl Desk {
 
     pub(super) fn questions(&self) -> &[Question] {
         &self.questions
+    }
+
+    /// The text around a finding: masked, unless it was read again.
+    pub(super) fn text<'d>(&'d self, question: &'d Question) -> &'d str {
+        self.texts.get(&(question.item, question.nth)).unwrap_or(&question.finding.excerpt)
+    }
+
+    /// Reads the texts of all questions as they are. What cannot be read any more stays masked, and is told.
+    pub(super) async fn unmask(&mut self, context: &Context) -> Result<(), CommandError> {
+        let matcher = Arc::new(Matcher::new(&subject_of(&self.stored.case)?, &[]));
+        let wanted: HashSet<usize> = self.questions.iter().map(|question| question.item).collect();
+        let sources = Sources::of(&self.session, context, &self.report).await?;
+        let live = sources.live();
+        let again = sources.again(&self.session, context, &live);
+        let (mut texts, is_wanted) = (HashMap::new(), |item: usize, _: &_| wanted.contains(&item));
+        let problems = read_again(&again, &self.report, &matcher, is_wanted, async |read| {
+            for (nth, located) in read.located.iter().enumerate() {
+                let Some(located) = located else { continue };
+                let Some(passage) = read.passages.get(located.passage) else { continue };
+                if let Some(text) = matcher.unmasked_excerpt(&passage.passage(), &located.finding) {
+                    texts.insert((read.index, nth), text);
+                }
+            }
+            Ok::<_, CommandError>(())
+        })
+        .await?;
+        for problem in problems {
+            context.output.warning(format!("{}: {}", problem.subject, problem.detail));
+        }
+        self.texts = texts;
+        Ok(())
     }
 
     /// Whether nobody said anything of it yet, or nobody could tell.

@@ -173,7 +173,7 @@ fn asking(question: &Question, dialogue: &Dialogue, desk: &Desk, purpose: Purpos
         .line(Text::styled(Style::Bold, head))
         .line(format!("{}: {} {}", repositories(question), question.path, question.finding.place))
         .line(format!("from {} to {}{versions}", first(question), last(question)))
-        .line(format!("  {}", question.finding.excerpt));
+        .line(format!("  {}", desk.text(question)));
     let said = dialogue.now().and_then(|now| dialogue.given.iter().find(|(at, _)| *at == now));
     let before = question.remembered(desk.review()).map(|remembered| remembered.decided.decision);
     let before = said.map(|(_, answer)| answer.decision).or(before.filter(|_| purpose == Purpose::Review));

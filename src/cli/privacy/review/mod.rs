@@ -50,6 +50,9 @@ pub(super) struct Args {
     /// Show, or write, what is decided as well
     #[arg(long, conflicts_with_all = ["from", "finish", "check"])]
     all: bool,
+    /// Show the text as it is, and not only its words in small letters. Reads the items again
+    #[arg(long, conflicts_with_all = ["from", "finish", "decide", "anew"])]
+    unmasked: bool,
     /// A second look, by another person, at some of the weak evidence that was rejected
     #[arg(long, value_name = "SHARE", num_args = 0..=1, default_missing_value = "5%", value_parser = parse_share,
           conflicts_with_all = ["decide", "from", "finish"])]
@@ -92,6 +95,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         return finish(&args, desk, context).await;
     }
     desk.keep_key(args.step.dry_run).await?;
+    if args.unmasked {
+        desk.unmask(context).await?;
+    }
     if let Some(file) = &args.worksheet {
         return sheet::write(&args, file, &desk, context);
     }

@@ -107,7 +107,7 @@ pub(super) fn show(
             first: first(question),
             last: last(question),
             versions: question.versions,
-            text: &question.finding.excerpt,
+            text: desk.text(question),
             // A second look is one that does not know the first.
             decision: match args.check {
                 Some(_) => None,

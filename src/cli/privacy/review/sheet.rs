@@ -54,7 +54,7 @@ pub(super) fn write(
                 place: question.finding.place.clone(),
                 first: first(question),
                 last: last(question),
-                text: question.finding.excerpt.clone(),
+                text: desk.text(question).to_owned(),
             }
         })
         .collect();
