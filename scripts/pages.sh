@@ -161,6 +161,7 @@ migration_requests = 50
 END
     echo "$1" >"$here/host/tokens/blog-access"
     echo "$2" >"$here/host/tokens/blog-write"
+    chmod 600 "$here"/host/tokens/*
     point_at_sandboxes "$here/host/prismvault.toml"
     on_host 'prismvault init && prismvault snapshot' >"$here/init.log" 2>&1 || { cat "$here/init.log" >&2; fail "no vault"; }
     mv "$here/host/keys/recovery.txt" "$here/host/keys/root.key" "$here/safe/"
