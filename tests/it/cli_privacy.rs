@@ -601,7 +601,7 @@ async fn what_was_found_is_decided_place_by_place_and_nobody_is_asked_twice() {
     office.run(5, &["review", &case, "--finish"]);
     office.run(0, &["review", &case, "--decide", "not-subject", "--row", short, "--by", "berta"]);
     let finished = office.run(0, &["review", &case, "--finish"]);
-    assert!(finished.stdout.contains("Next: prismvault privacy assess"), "{finished:?}");
+    assert!(finished.stdout.contains("Next: prismvault privacy export"), "{finished:?}");
 
     searched_again_only_what_is_new_is_asked(&office, &case);
 }

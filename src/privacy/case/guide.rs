@@ -53,6 +53,13 @@ pub fn next_command(case: &Case) -> Step {
             step("review CASE", "decide what of it is the person")
         }
         Stage::Review => step("review CASE --finish", "everything is decided"),
+        Stage::LegalAssessment | Stage::Responding if is_wanted(state, Right::Access) => {
+            step("export CASE --right access --to DIRECTORY", "make the copy for the person, and read it")
+        }
+        Stage::LegalAssessment | Stage::Responding if is_wanted(state, Right::Portability) => step(
+            "export CASE --right portability --portability-note FILE --to DIRECTORY",
+            "make the data that the person provided ready for use elsewhere",
+        ),
         Stage::LegalAssessment => {
             step("assess CASE --note TEXT", "exceptions and the rights of others are to be looked at")
         }
@@ -67,13 +74,6 @@ pub fn next_command(case: &Case) -> Step {
         Stage::Executing => wait("the plan is being carried out".to_owned()),
         Stage::Verifying => wait("it is to be verified what was done".to_owned()),
         Stage::NotifyingRecipients => wait("recipients of the data are to be told".to_owned()),
-        Stage::Responding if !state.answered && is_wanted(state, Right::Access) => {
-            step("export CASE --right access --to DIRECTORY", "make the copy for the person")
-        }
-        Stage::Responding if !state.answered && is_wanted(state, Right::Portability) => step(
-            "export CASE --right portability --portability-note FILE --to DIRECTORY",
-            "make the data that the person provided ready for use elsewhere",
-        ),
         Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
         Stage::Responding if state.is_held() => step(
             "close CASE --with-retention GROUND --reason WHY",
@@ -96,7 +96,7 @@ pub fn next_command(case: &Case) -> Step {
 
 /// Whether a package is asked for and not made yet.
 fn is_wanted(state: &State, right: Right) -> bool {
-    state.rights.contains(&right) && !state.exported.contains(&right)
+    !state.answered && state.rights.contains(&right) && !state.exported.contains(&right)
 }
 
 /// How pressing a case is on a day.

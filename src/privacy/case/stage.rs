@@ -100,6 +100,19 @@ impl Stage {
         matches!(self, Self::Completed | Self::CompletedWithRetention | Self::PartiallyCompleted)
     }
 
+    /// Whether the review is finished and nothing came of it yet that cannot be taken back: one may go
+    /// back to the search, the review or the assessment, which voids the plan and its approvals.
+    pub fn is_revisable(self) -> bool {
+        matches!(
+            self,
+            Self::LegalAssessment
+                | Self::AwaitingApproval
+                | Self::Approved
+                | Self::CoolingOff
+                | Self::Responding
+        )
+    }
+
     /// Whether findings can be decided in it.
     pub fn is_reviewed(self) -> bool {
         matches!(self, Self::Review | Self::LegalAssessment)
@@ -193,12 +206,15 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
         ) => stays,
         (K::SubjectChanged, S::IdentityVerified) => Some(S::Scoping),
         // What was found was found by other identifiers, or elsewhere.
-        (K::SubjectChanged | K::Scoped, S::Review | S::LegalAssessment) => Some(S::Searching),
+        (K::SubjectChanged | K::Scoped, S::Review) => Some(S::Searching),
+        // Until stored data is changed or the person has the answer, everything can be looked at again.
+        (K::SubjectChanged | K::Scoped, _) if stage.is_revisable() => Some(S::Searching),
+        (K::ReviewChanged, _) if stage.is_revisable() => Some(S::Review),
         (K::Scoped, S::IdentityVerified | S::Scoping | S::Searching) => Some(S::Searching),
         (K::Searched, S::Searching | S::Review | S::LegalAssessment) => Some(S::Review),
-        (K::ReviewChanged, S::Review | S::LegalAssessment) => Some(S::Review),
+        (K::ReviewChanged, S::Review) => Some(S::Review),
         (K::ReviewFinished, S::Review) => Some(S::LegalAssessment),
-        (K::LegalAssessed, S::LegalAssessment) => Some(S::AwaitingApproval),
+        (K::LegalAssessed, _) if stage.is_revisable() => Some(S::AwaitingApproval),
         // Once everything is decided, and again after the answer.
         (
             K::Exported,

@@ -197,6 +197,22 @@ fn condition(state: &State, event: &Event) -> Option<String> {
         return no("a step failed and was not tried again");
     }
     match &event.what {
+        What::SubjectChanged { .. }
+        | What::Scoped { .. }
+        | What::ReviewChanged { .. }
+        | What::LegalAssessed { .. }
+            if state.stage == Stage::Responding && state.executed =>
+        {
+            no("stored data was changed already; close the case, and open it again for what is new")
+        }
+        What::SubjectChanged { .. }
+        | What::Scoped { .. }
+        | What::ReviewChanged { .. }
+        | What::LegalAssessed { .. }
+            if state.stage == Stage::Responding && state.answered =>
+        {
+            no("the person has the answer; close the case, and open it again for what is new")
+        }
         What::ReviewFinished if state.unsure > 0 => {
             Some(format!("{} findings are marked as unsure; decide them first", state.unsure))
         }
@@ -313,13 +329,26 @@ fn completing(state: &State, what: &What) -> Option<String> {
 
 /// Takes in what an allowed event says beside the stage.
 fn take(state: &mut State, event: &Event, before: Stage) {
+    let goes_back = matches!(
+        event.what,
+        What::SubjectChanged { .. }
+            | What::Scoped { .. }
+            | What::ReviewChanged { .. }
+            | What::LegalAssessed { .. }
+    );
+    if goes_back {
+        // A plan is of what was decided then.
+        state.plan = None;
+        state.approved_by.clear();
+        state.not_before = None;
+    }
     match &event.what {
         What::IdentityAsked { .. } => drop(state.paused.insert(PauseKind::Identity)),
         What::IdentityVerified(_) | What::IdentityFailed(_) | What::Expired => {
             state.paused.remove(&PauseKind::Identity);
         }
         What::SubjectChanged { .. } | What::Scoped { .. }
-            if matches!(before, Stage::Review | Stage::LegalAssessment) =>
+            if before == Stage::Review || before.is_revisable() =>
         {
             (state.unsure, state.open_findings) = (0, 0);
         }

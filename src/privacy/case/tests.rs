@@ -113,6 +113,9 @@ fn ready(stage: Stage, kind: Kind) -> State {
     state.plan = Some(PLAN);
     state.answered = true;
     match kind {
+        Kind::SubjectChanged | Kind::Scoped | Kind::ReviewChanged | Kind::LegalAssessed => {
+            state.answered = false;
+        }
         // The second of two, and by another than who carries it out.
         Kind::Approved => drop(state.approved_by.insert("berta".to_owned())),
         Kind::StepRetried => state.error = Some(("copy".to_owned(), true)),
@@ -133,12 +136,12 @@ Acknowledged: Rec>Ack
 IdentityAsked: Rec>IdP Ack>IdP
 IdentityVerified: Rec>IdV Ack>IdV IdP>IdV
 IdentityFailed: IdP>Fai
-SubjectChanged: Rec= Ack= IdP= IdV>Sco Sco= Sea= Rev>Sea Leg>Sea
-Scoped: IdV>Sea Sco>Sea Sea= Rev>Sea Leg>Sea
+SubjectChanged: Rec= Ack= IdP= IdV>Sco Sco= Sea= Rev>Sea Leg>Sea Wai>Sea App>Sea Coo>Sea Res>Sea
+Scoped: IdV>Sea Sco>Sea Sea= Rev>Sea Leg>Sea Wai>Sea App>Sea Coo>Sea Res>Sea
 Searched: Sea>Rev Rev= Leg>Rev
-ReviewChanged: Rev= Leg>Rev
+ReviewChanged: Rev= Leg>Rev Wai>Rev App>Rev Coo>Rev Res>Rev
 ReviewFinished: Rev>Leg
-LegalAssessed: Leg>Wai
+LegalAssessed: Leg>Wai Wai= App>Wai Coo>Wai Res>Wai
 Exported: Leg= Wai= App= Coo= Exe= Ver= Not= Res= Com= Ret= Par=
 ApprovalRequested: Wai= App>Wai Coo>Wai
 Approved: Wai>App
@@ -293,6 +296,25 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
     refused(S::Completed, Kind::Note, released, &with_hold, "needs a new request");
     let identity = What::Paused { kind: PauseKind::Identity, on: day("2026-03-02") };
     refused(S::Review, Kind::Paused, identity, &|_| (), "steps of their own");
+}
+
+#[test]
+fn until_the_answer_everything_can_be_looked_at_again_and_approvals_are_void_then() {
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.is_revisable()) {
+        for kind in [Kind::SubjectChanged, Kind::Scoped, Kind::ReviewChanged, Kind::LegalAssessed] {
+            let mut state = ready(stage, kind);
+            state.approved_by.insert("berta".to_owned());
+            let after = next(state.clone(), &event(1, "carla", sample(kind))).unwrap();
+            assert_eq!((after.plan, after.approved_by.len()), (None, 0), "{stage} {kind:?}");
+            if stage == Stage::Responding {
+                let answered = State { answered: true, ..state.clone() };
+                let error = next(answered, &event(1, "carla", sample(kind))).unwrap_err();
+                assert!(error.to_string().contains("open it again"), "{error}");
+                let executed = State { executed: true, ..state };
+                assert!(next(executed, &event(1, "carla", sample(kind))).is_err());
+            }
+        }
+    }
 }
 
 /// All the way through an erasure, and what a case says at its end.
