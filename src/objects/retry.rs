@@ -488,7 +488,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    // The clock stands still while something is done, so that a busy machine makes nothing slow.
+    #[tokio::test(start_paused = true)]
     async fn an_object_that_is_being_sent_for_long_is_told_of_and_a_quick_one_is_not() {
         let limits = Limits { silence_noticed: Duration::from_millis(1), ..impatient() };
         let faults = FaultStore::new(Arc::new(MemoryStore::new("far", Arc::new(SystemClock))));

@@ -167,7 +167,12 @@ fn refuse(office: &Office, case: &str) {
     assert!(dry.stdout.contains("Would record"), "{dry:?}");
     let letter = office.run(2, &["letter", case, "refusal"]);
     assert!(letter.stderr.contains("--reason") || letter.stderr.contains("--ground"), "{letter:?}");
-    office.run(0, &["refuse", case, "--ground", "Art. 12(5)", "--reason", "excessive"]);
+    let unasked = office.run(5, &["refuse", case, "--ground", "Art. 12(5)", "--reason", "excessive"]);
+    assert!(
+        unasked.stderr.contains("cannot be opened again") && unasked.stderr.contains("--yes"),
+        "{unasked:?}"
+    );
+    office.run(0, &["refuse", case, "--ground", "Art. 12(5)", "--reason", "excessive", "--yes"]);
     let letter = office.run(0, &["letter", case, "refusal", "--lang", "fr"]);
     assert!(letter.stdout.contains("Art. 12(5)") && letter.stdout.contains("excessive"), "{letter:?}");
     let after = office.run(5, &["close", case, "--withdrawn", "--reason", "late"]);
@@ -270,7 +275,7 @@ async fn what_nobody_may_read_cannot_be_opened_and_wrong_words_are_explained() {
 async fn a_duplicate_has_its_own_check_and_a_hold_ends_once() {
     let office = Office::new();
     let (first, second) = (office.open(&["--right", "erasure"]), office.open(&["--right", "erasure"]));
-    let same = ["close", &second, "--duplicate-of", &first, "--reason", "the same letter twice"];
+    let same = ["close", &second, "--duplicate-of", &first, "--reason", "the same letter twice", "--yes"];
     let unchecked = office.run(5, &same);
     assert!(unchecked.stderr.contains("prove"), "the identity of the second was not checked: {unchecked:?}");
     office.run(0, &["identity", &second, "--verified", "--method", "known address", "--by", "anna"]);
@@ -622,7 +627,11 @@ fn searched_again_only_what_is_new_is_asked(office: &Office, case: &str) {
     // What follows: the assessment and the answer.
     office.run(0, &["assess", case, "--note", "no exception; the rights of one other person are respected"]);
     office.run(0, &["letter", case, "answer", "--sent", &days_ago(0)]);
-    let closed = office.run(0, &["close", case]);
+    let closed = office.run(5, &["close", case]);
+    assert!(closed.stderr.contains("no copy for access was made"), "{closed:?}");
+    let partly =
+        ["close", case, "--partly", "the copy was printed by hand", "--reason", "the person asked for paper"];
+    let closed = office.run(0, &partly);
     assert!(closed.stdout.contains("is completed"), "{closed:?}");
     for bytes in office.requests("one").values() {
         assert!(!bytes.windows(4).any(|part| part == b"otto"), "readable outside");

@@ -1,6 +1,6 @@
 //! `prismvault privacy close`.
 
-use super::desk::{Doing, StepOptions, open_case, take};
+use super::desk::{Asking, Doing, StepOptions, open_case, take_asking};
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::{Context, Outcome};
@@ -13,6 +13,8 @@ use crate::privacy::case::What;
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) step: StepOptions,
+    #[command(flatten)]
+    asking: Asking,
     /// Done, but some data is kept on this ground
     #[arg(long, value_name = "GROUND", value_parser = parse_reason)]
     with_retention: Option<String>,
@@ -54,5 +56,5 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     } else {
         What::Completed
     };
-    take(&args.step, context, |_, _, _| Ok(Doing { what, reason: args.reason })).await
+    take_asking(&args.step, args.asking, context, |_, _, _| Ok(Doing { what, reason: args.reason })).await
 }

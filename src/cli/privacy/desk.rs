@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use crate::cli::confirm::confirm_that;
 use crate::cli::error::CommandError;
 use crate::cli::hold::ended;
 use crate::cli::output::Page;
@@ -127,9 +128,27 @@ pub(super) async fn open_case(
     Ok((session, stored))
 }
 
+/// Whether somebody is asked before a case is closed for good.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Asking {
+    /// Do not ask before the case is closed for good
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
 /// Records one step of a case and shows what follows. `build` is told the case, today and who does it.
 pub(super) async fn take(
     options: &StepOptions,
+    context: &Context,
+    build: impl FnOnce(&Case, NaiveDate, &str) -> Result<Doing, CommandError>,
+) -> Result<Outcome, CommandError> {
+    take_asking(options, Asking { yes: true }, context, build).await
+}
+
+/// As [`take`]; asks before a step after which the case cannot be opened again.
+pub(super) async fn take_asking(
+    options: &StepOptions,
+    asking: Asking,
     context: &Context,
     build: impl FnOnce(&Case, NaiveDate, &str) -> Result<Doing, CommandError>,
 ) -> Result<Outcome, CommandError> {
@@ -139,8 +158,14 @@ pub(super) async fn take(
     let doing = build(&stored.case, now.date_naive(), &actor)?;
     let event = Event { at: now, actor, reason: doing.reason, what: doing.what };
     let kind = event.what.kind();
+    let after = stored.after(event.clone())?;
+    let stage = after.state().stage;
+    if !options.dry_run && stage.is_closed() && !stage.is_done() {
+        let question = format!("Close case {}: {}?", options.case, kind.words());
+        confirm_that("this closes the case for good: it cannot be opened again", &question, asking.yes)?;
+    }
     let case = match options.dry_run {
-        true => stored.after(event)?,
+        true => after,
         false => {
             stored.record(&session.vault, event).await?;
             stored.case

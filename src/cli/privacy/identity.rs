@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::desk::{Doing, StepOptions, take};
+use super::desk::{Asking, Doing, StepOptions, take_asking};
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::CommandError;
 use crate::cli::{Context, Outcome};
@@ -14,6 +14,8 @@ use crate::privacy::case::{IdentityCheck, What};
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) step: StepOptions,
+    #[command(flatten)]
+    asking: Asking,
     /// The person was asked to prove who they are; only where there is a reason to doubt it
     #[arg(long, requires = "reason")]
     ask: bool,
@@ -41,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    take(&args.step, context, |_, today, by| {
+    take_asking(&args.step, args.asking, context, |_, today, by| {
         let on = args.on.unwrap_or(today);
         if args.ask {
             return Ok(Doing { what: What::IdentityAsked { on }, reason: args.reason });

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::desk::{Doing, StepOptions, take};
+use super::desk::{Asking, Doing, StepOptions, take_asking};
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::CommandError;
 use crate::cli::{Context, Outcome};
@@ -13,6 +13,8 @@ use crate::privacy::case::What;
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) step: StepOptions,
+    #[command(flatten)]
+    asking: Asking,
     /// The ground, such as "manifestly unfounded, Art. 12(5)"
     #[arg(long, value_name = "GROUND", value_parser = parse_reason)]
     ground: String,
@@ -25,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
-    take(&args.step, context, |_, today, _| {
+    take_asking(&args.step, args.asking, context, |_, today, _| {
         let what = What::Refused { ground: args.ground, told_on: args.told_on.unwrap_or(today) };
         Ok(Doing { what, reason: Some(args.reason) })
     })

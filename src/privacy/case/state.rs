@@ -176,43 +176,18 @@ pub fn next(mut state: State, event: &Event) -> Result<State, Illegal> {
 /// Why an event is not allowed although its kind is; `None`: it is.
 fn condition(state: &State, event: &Event) -> Option<String> {
     let no = |why: &str| Some(why.to_owned());
-    let leads_on = matches!(
-        event.what,
-        What::Searched { .. }
-            | What::ReviewFinished
-            | What::LegalAssessed { .. }
-            | What::Exported { .. }
-            | What::Executing { .. }
-            | What::Executed
-            | What::Verified { .. }
-            | What::RecipientsNotified { .. }
-            | What::Completed
-            | What::CompletedWithRetention { .. }
-            | What::PartiallyCompleted { .. }
-    );
-    if leads_on && state.blocked {
+    if leads_on(&event.what) && state.blocked {
         return no("the case is blocked; unblock it first");
     }
-    if leads_on && state.error.is_some() {
+    if leads_on(&event.what) && state.error.is_some() {
         return no("a step failed and was not tried again");
     }
+    if goes_back(&event.what)
+        && let Some(why) = irrevocable(state)
+    {
+        return no(why);
+    }
     match &event.what {
-        What::SubjectChanged { .. }
-        | What::Scoped { .. }
-        | What::ReviewChanged { .. }
-        | What::LegalAssessed { .. }
-            if state.stage == Stage::Responding && state.executed =>
-        {
-            no("stored data was changed already; close the case, and open it again for what is new")
-        }
-        What::SubjectChanged { .. }
-        | What::Scoped { .. }
-        | What::ReviewChanged { .. }
-        | What::LegalAssessed { .. }
-            if state.stage == Stage::Responding && state.answered =>
-        {
-            no("the person has the answer; close the case, and open it again for what is new")
-        }
         What::ReviewFinished if state.unsure > 0 => {
             Some(format!("{} findings are marked as unsure; decide them first", state.unsure))
         }
@@ -272,6 +247,48 @@ fn condition(state: &State, event: &Event) -> Option<String> {
     }
 }
 
+/// Whether an event waits for what blocks the case.
+fn leads_on(what: &What) -> bool {
+    matches!(
+        what,
+        What::Searched { .. }
+            | What::ReviewFinished
+            | What::LegalAssessed { .. }
+            | What::Exported { .. }
+            | What::Executing { .. }
+            | What::Executed
+            | What::Verified { .. }
+            | What::RecipientsNotified { .. }
+            | What::Completed
+            | What::CompletedWithRetention { .. }
+            | What::PartiallyCompleted { .. }
+    )
+}
+
+/// Whether an event looks again at what was decided.
+fn goes_back(what: &What) -> bool {
+    matches!(
+        what,
+        What::SubjectChanged { .. }
+            | What::Scoped { .. }
+            | What::ReviewChanged { .. }
+            | What::LegalAssessed { .. }
+    )
+}
+
+/// Why nobody can go back to the search, the review or the assessment; `None`: one can.
+fn irrevocable(state: &State) -> Option<&'static str> {
+    match state.stage {
+        Stage::Responding if state.executed => {
+            Some("stored data was changed already; close the case, and open it again for what is new")
+        }
+        Stage::Responding if state.answered => {
+            Some("the person has the answer; close the case, and open it again for what is new")
+        }
+        _ => None,
+    }
+}
+
 fn releasing(state: &State, hold: u32, makes_request: bool) -> Option<String> {
     let no = |why: &str| Some(why.to_owned());
     let hold = usize::try_from(hold).ok().and_then(|hold| state.holds.get(hold.checked_sub(1)?));
@@ -315,8 +332,15 @@ fn completing(state: &State, what: &What) -> Option<String> {
     if state.unsure > 0 || state.open_findings > 0 {
         return no("not every finding is decided");
     }
+    let packages = [Right::Access, Right::Portability];
+    let missing =
+        packages.into_iter().find(|right| state.rights.contains(right) && !state.exported.contains(right));
     match (what, state.verified) {
         (What::PartiallyCompleted { .. }, _) => None,
+        (_, _) if missing.is_some() => Some(format!(
+            "no copy for {} was made since findings were last decided; make it with `export`, or close the case with --partly where the person got it otherwise",
+            missing.map_or("", Right::name)
+        )),
         (_, None) if state.executed => no("what was done was not verified"),
         (_, Some((_, false))) => no("the check with a planted person failed"),
         (What::Completed, Some((left, true))) if left > 0 => Some(format!("{left} findings are still there")),
@@ -329,14 +353,7 @@ fn completing(state: &State, what: &What) -> Option<String> {
 
 /// Takes in what an allowed event says beside the stage.
 fn take(state: &mut State, event: &Event, before: Stage) {
-    let goes_back = matches!(
-        event.what,
-        What::SubjectChanged { .. }
-            | What::Scoped { .. }
-            | What::ReviewChanged { .. }
-            | What::LegalAssessed { .. }
-    );
-    if goes_back {
+    if goes_back(&event.what) {
         // A plan is of what was decided then.
         state.plan = None;
         state.approved_by.clear();

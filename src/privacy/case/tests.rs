@@ -116,6 +116,7 @@ fn ready(stage: Stage, kind: Kind) -> State {
         Kind::SubjectChanged | Kind::Scoped | Kind::ReviewChanged | Kind::LegalAssessed => {
             state.answered = false;
         }
+        Kind::Completed | Kind::CompletedWithRetention => drop(state.exported.insert(Right::Access)),
         // The second of two, and by another than who carries it out.
         Kind::Approved => drop(state.approved_by.insert("berta".to_owned())),
         Kind::StepRetried => state.error = Some(("copy".to_owned(), true)),
@@ -266,6 +267,7 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
     refused(S::Approved, Kind::Executing, run(Some(PLAN)), &held, "under hold");
     let later = |s: &mut State| s.not_before = Some(day("2026-03-09"));
     refused(S::CoolingOff, Kind::Executing, run(Some(PLAN)), &later, "wait until 2026-03-09");
+    refused(S::Responding, Kind::Completed, What::Completed, &|s| s.exported.clear(), "no copy for access");
     refused(
         S::Responding,
         Kind::Completed,

@@ -42,6 +42,13 @@ fn has_phones(channel: Channel) -> bool {
     )
 }
 
+/// Where exact identifiers of the person stand in a text, whatever kind of place it is in.
+fn exact_in(matcher: &Matcher, passage: &Passage<'_>) -> Vec<Range<usize>> {
+    let found = matcher.search(&[Passage { channel: Channel::KeyText, ..*passage }]);
+    let hits = found.iter().flat_map(|finding| &finding.hits).filter(|hit| hit.tier == Tier::A);
+    hits.map(crate::privacy::matching::Hit::range).collect()
+}
+
 /// Hides what is of others in a text. `own` are the findings in it that are the person.
 pub(super) fn redact(passage: &Passage<'_>, own: &[&Finding], hiding: &Hiding<'_>) -> Redacted {
     let text = passage.text;
@@ -52,10 +59,20 @@ pub(super) fn redact(passage: &Passage<'_>, own: &[&Finding], hiding: &Hiding<'_
         });
         of.filter(|range| text.get(range.clone()).is_some()).collect()
     };
-    let any = hits(|_, _| true);
+    // Fields that are read as one are searched for names only; their addresses and numbers are the person's
+    // as well.
+    let spread = match passage.channel {
+        Channel::Joined => exact_in(hiding.matcher, passage),
+        _ => Vec::new(),
+    };
+    let with_spread = |ranges: Vec<Range<usize>>| -> Vec<Range<usize>> {
+        ranges.into_iter().chain(spread.iter().cloned()).collect()
+    };
+    let any = with_spread(hits(|_, _| true));
     // A family name alone is also that of relatives.
-    let sure = hits(|_, tier| tier <= Tier::B);
-    let exact = hits(|finding, tier| tier <= Tier::B || finding.identifier.kind != IdentifierKind::Name);
+    let sure = with_spread(hits(|_, tier| tier <= Tier::B));
+    let exact =
+        with_spread(hits(|finding, tier| tier <= Tier::B || finding.identifier.kind != IdentifierKind::Name));
     let touches = |ranges: &[Range<usize>], one: &Range<usize>| {
         ranges.iter().any(|own| own.start < one.end && one.start < own.end)
     };
@@ -195,6 +212,16 @@ mod tests {
                 let copied = copy(&text, &["zzz"], masks_all);
                 proptest::prop_assert!(!copied.text.contains("max@example.net"), "{}", copied.text);
             }
+        }
+    }
+
+    #[test]
+    fn fields_read_as_one_show_the_address_of_the_person_and_of_nobody_else() {
+        let text = "Perpetua Exampleton perpetua@example.org otto@example.org";
+        for masks_all in [false, true] {
+            let copy = copy_in(Channel::Joined, text, &[], masks_all);
+            assert!(copy.text.contains("perpetua@example.org"), "{}", copy.text);
+            assert!(!copy.text.contains("otto@"), "{}", copy.text);
         }
     }
 }

@@ -125,11 +125,11 @@ pub(super) fn show(
         questions: lines,
     };
     let outcome = desk.outcome(context);
-    context.output.result(outcome, &report, || page(&report, desk))?;
+    context.output.result(outcome, &report, || page(&report, desk, args.check.is_some()))?;
     Ok(outcome)
 }
 
-fn page(report: &Report<'_>, desk: &Desk) -> Page {
+fn page(report: &Report<'_>, desk: &Desk, is_check: bool) -> Page {
     let mut page = Page::new();
     if let Some(taken) = report.taken {
         page = taken_lines(taken).into_iter().fold(page, Page::line);
@@ -153,10 +153,17 @@ fn page(report: &Report<'_>, desk: &Desk) -> Page {
         if let Some(more) = report.questions.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
             page = page.line(format!("and {more} more: --worksheet FILE.html has all of them"));
         }
-        page = page.line(format!(
-            "Decide them with --worksheet FILE.html, or one by one with --decide WHAT --row ROW: {}",
-            Decision::ALL.map(Decision::name).join(", ")
-        ));
+        page = page.line(match is_check {
+            true => "Answer them on a terminal, or write them with --worksheet FILE.html".to_owned(),
+            false => format!(
+                "Decide them with --worksheet FILE.html, or one by one with --decide WHAT --row ROW: {}",
+                Decision::ALL.map(Decision::name).join(", ")
+            ),
+        });
+    } else if is_check {
+        page = page.line(
+            "Nothing is left for a second look by you: who decided cannot check it; --by NAME says who you are",
+        );
     }
     page = page.line(progress_line(report.review));
     if let Some(checked) = &report.checked {
@@ -213,6 +220,6 @@ pub(super) fn finished(args: &Args, desk: &Desk, context: &Context) -> Result<Ou
         questions: Vec::new(),
     };
     let outcome = desk.outcome(context);
-    context.output.result(outcome, &report, || page(&report, desk))?;
+    context.output.result(outcome, &report, || page(&report, desk, false))?;
     Ok(outcome)
 }
