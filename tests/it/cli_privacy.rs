@@ -97,6 +97,9 @@ async fn a_request_goes_from_receipt_to_refusal_and_nothing_of_it_is_readable_ou
     // The step that the page names, in any case of letters.
     let letter = office.run(0, &["letter", &case.to_lowercase(), "receipt", "--lang", "de"]);
     assert!(letter.stdout.contains("Art. 12 Abs. 3 DSGVO") && letter.stdout.contains(&case), "{letter:?}");
+    assert!(letter.stderr.contains("[Ihre Organisation], [Anschrift]"), "{letter:?}");
+    let date = office.run(2, &["letter", &case, "receipt", "--sent", "19.11.2026"]);
+    assert!(date.stderr.contains("write a day as 2026-11-20"), "{date:?}");
     office.run(0, &["letter", &case, "receipt", "--sent", &days_ago(2)]);
     let early = office.run(5, &["close", &case]);
     assert!(

@@ -177,3 +177,32 @@ async fn without_the_keys_of_privacy_nothing_is_handed_over() {
         assert!(!office.place.file("answer").exists());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_wrote_thousands_of_documents_gets_all_of_them() {
+    const DOCUMENTS: usize = 2_500;
+    let office = Office::new();
+    let texts: Vec<(String, String)> = (0..DOCUMENTS)
+        .map(|n| (format!("ManyDocuments{n:05}"), format!("Column {n} by Perpetua Exampleton")))
+        .collect();
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(id, text)| (&**id, &**text)).collect();
+    let case = office.searched("access", &texts);
+    let listed = office.run(0, &["review", &case]);
+    assert!(listed.stdout.contains("and 2400 more"), "{}", listed.stderr);
+    // In one go by a worksheet, which a spreadsheet fills down.
+    office.run(0, &["review", &case, "--worksheet", "sheet.csv"]);
+    let sheet = office.place.read("sheet.csv");
+    office.place.write("sheet.csv", &sheet.replace(",review,,", ",review,subject,"));
+    let taken = office.json(&["review", &case, "--from", "sheet.csv"]);
+    assert_eq!((&taken["taken"]["changed"], &taken["review"]["open"]), (&DOCUMENTS.into(), &0.into()));
+    office.run(0, &["review", &case, "--finish"]);
+    fill_in(&office);
+    let made = office.json(&["export", &case, "--to", "answer"]);
+    assert_eq!(made["package"]["records"], DOCUMENTS);
+    let files = tree(&office.place.file("answer"));
+    let lines = |name: &str| files[name].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    assert_eq!((lines("sources.csv"), lines("data.csv")), (DOCUMENTS + 1, DOCUMENTS + 1));
+    let pages = files.keys().filter(|name| name.ends_with(".html")).count();
+    assert_eq!(pages, 6, "one to begin with, and one for 500 entries each");
+    assert!(office.run(0, &["verify-package", "answer"]).stdout.contains("Good"));
+}

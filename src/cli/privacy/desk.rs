@@ -111,6 +111,11 @@ pub(super) fn next_line(step: &Step) -> String {
     }
 }
 
+/// Reads a day from the command line.
+pub(super) fn parse_day(text: &str) -> Result<NaiveDate, String> {
+    text.trim().parse().map_err(|_| "write a day as 2026-11-20: year, month, day".to_owned())
+}
+
 /// Who does it.
 pub(super) fn actor(by: Option<&str>, config: &Config) -> String {
     by.map(str::to_owned).or_else(|| principal(&config.audit)).unwrap_or_else(|| "unknown".to_owned())

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::desk::{Doing, StepOptions, take};
+use super::desk::{Doing, StepOptions, parse_day, take};
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::{Context, Outcome};
@@ -18,7 +18,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = parse_reason)]
     reason: String,
     /// The day on which the person was told; default: today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse_day)]
     told_on: Option<NaiveDate>,
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::desk::{Doing, StepOptions, open_case, take};
+use super::desk::{Doing, StepOptions, open_case, parse_day, take};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::keyfiles::write_new;
 use crate::cli::output::Page;
@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long)]
     ground: Option<String>,
     /// Record that a receipt or answer was sent on this day, instead of writing it
-    #[arg(long, value_name = "DATE", conflicts_with_all = ["reason", "ground", "write_templates"])]
+    #[arg(long, value_name = "DATE", value_parser = parse_day, conflicts_with_all = ["reason", "ground", "write_templates"])]
     sent: Option<NaiveDate>,
     /// Who records it; default: `principal` in [audit], else the number of the user
     #[arg(long, value_name = "NAME", requires = "sent")]
@@ -93,6 +93,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let today = session.vault.now().date_naive();
     let text = letters::write(&stored.case, letter, language, template, &said, today)
         .map_err(|error| explained(error, own.is_some().then_some(&file)))?;
+    let open = unfilled(&text);
+    if !open.is_empty() {
+        context.output.warning(format!(
+            "the letter says {}: nobody has put your own words there; edit {}, which `prismvault privacy letter --write-templates` makes",
+            open.join(", "),
+            file.display()
+        ));
+    }
     let template = own.is_some().then_some(file);
     let report = Report { case: &case, letter: letter.name(), language: language.code(), template, text };
     context
@@ -125,6 +133,20 @@ async fn sent(
         }
     };
     take(step, context, |_, _, _| Ok(Doing { what, reason: None })).await
+}
+
+/// Words in brackets, which stand in templates for those of the office.
+fn unfilled(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut rest = line;
+        while let Some(begin) = rest.find('[') {
+            let Some(length) = rest[begin..].find(']') else { break };
+            found.push(&rest[begin..=begin + length]);
+            rest = &rest[begin + length..];
+        }
+    }
+    found
 }
 
 fn path_of(letter: Letter, language: Language) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike as _, NaiveDate};
 
-use super::desk::{Shown, actor};
+use super::desk::{Shown, actor, parse_day};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hold::ended;
 use crate::cli::session::{IdentityOptions, Session};
@@ -23,7 +23,7 @@ pub(super) struct Args {
     #[arg(long = "right", required = true, value_name = "RIGHT")]
     rights: Vec<Right>,
     /// The day on which the request came; default: today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse_day)]
     received: Option<NaiveDate>,
     /// How it came: e-mail, letter, form, telephone
     #[arg(long, value_name = "HOW", default_value = "e-mail")]

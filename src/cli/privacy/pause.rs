@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::desk::{Doing, StepOptions, take};
+use super::desk::{Doing, StepOptions, parse_day, take};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::{Context, Outcome};
 use crate::privacy::case::What;
@@ -16,7 +16,7 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) step: StepOptions,
     /// The day of the question, or of the answer; default: today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse_day)]
     on: Option<NaiveDate>,
     /// What was asked and why, or what was answered
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::desk::{Asking, Doing, StepOptions, take_asking};
+use super::desk::{Asking, Doing, StepOptions, parse_day, take_asking};
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::CommandError;
 use crate::cli::{Context, Outcome};
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = parse_reason)]
     reason: String,
     /// The day on which the person was told, with reasons and remedies; default: today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = parse_day)]
     told_on: Option<NaiveDate>,
 }
 
