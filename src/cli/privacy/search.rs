@@ -20,7 +20,7 @@ use crate::privacy::case::{Case, Event, What};
 use crate::privacy::channels::Bounds;
 use crate::privacy::found;
 use crate::privacy::matching::{Finding, Matcher};
-use crate::privacy::search::{FoundItem, LiveSource, SearchOptions, SearchReport, search};
+use crate::privacy::search::{Coverage, FoundItem, LiveSource, SearchOptions, SearchReport, search};
 use crate::privacy::store::StoredCase;
 use crate::vault::snapshots::Snapshots;
 
@@ -224,6 +224,30 @@ fn page(args: &Args, case: &Case, report: &Report<'_>) -> Page {
             page = page.line(format!("and {} more: --all shows them", rows.len() - most));
         }
     }
+    page = with_documents_of_the_person(page, case, search);
+    with_coverage(page, coverage).append(report.shown.page(case))
+}
+
+/// Documents that bear the person's name, and are not known to be about them.
+fn with_documents_of_the_person(mut page: Page, case: &Case, search: &SearchReport) -> Page {
+    let known = subject_of(case).unwrap_or_default();
+    let named: Vec<(&str, &str)> = search
+        .named_after_the_person()
+        .into_iter()
+        .filter(|(id, _)| !known.author_documents().iter().any(|known| known == id))
+        .collect();
+    if !named.is_empty() {
+        page = page.line(
+            "These bear the person's name. If one is about them as a whole, add a line `author-document: ID` to the person (`privacy subject`) and search again; all of it is theirs then:",
+        );
+        page =
+            named.iter().take(SHOWN_MAX).fold(page, |page, (id, path)| page.line(format!("  {id}  {path}")));
+    }
+    page
+}
+
+/// What was searched, and what was not.
+fn with_coverage(mut page: Page, coverage: &Coverage) -> Page {
     for searched in &coverage.repositories {
         page = page.line(format!(
             "Searched {} of {}, from {} to {}",
@@ -254,5 +278,5 @@ fn page(args: &Args, case: &Case, report: &Report<'_>) -> Page {
     for beyond in &coverage.beyond {
         page = page.line(format!("  {}", beyond.words()));
     }
-    page.append(report.shown.page(case))
+    page
 }

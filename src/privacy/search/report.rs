@@ -269,6 +269,26 @@ impl SearchReport {
         self.found.iter().flat_map(|found| found.findings.iter().map(move |finding| (found, finding)))
     }
 
+    /// Documents whose own UID or slug is the person: by id, with a path each. They are likely to be about
+    /// the person as a whole; somebody who knows says so by naming them as author documents.
+    pub fn named_after_the_person(&self) -> BTreeMap<&str, &str> {
+        let is_name = |finding: &Finding| {
+            finding.tier <= Tier::B
+                && matches!(finding.channel, Channel::Uid | Channel::Slug)
+                && !finding.place.starts_with("/alternate_languages")
+        };
+        let mut named = BTreeMap::new();
+        for found in self.found.iter().filter(|found| found.findings.iter().any(is_name)) {
+            let live = found.live.iter().map(|live| &*live.path);
+            let paths = found.sightings.iter().map(|sighting| &*sighting.path).chain(live);
+            for path in paths.filter(|path| ItemKind::of_path(path) == Some(ItemKind::Document)) {
+                let file = path.rsplit('/').next().unwrap_or(path);
+                named.entry(file.trim_end_matches(".json")).or_insert(path);
+            }
+        }
+        named
+    }
+
     /// Findings of all items.
     pub fn findings(&self) -> u64 {
         self.found.iter().map(|found| found.findings.len() as u64).sum()
@@ -344,5 +364,43 @@ impl Coverage {
         for (channel, passages) in &reading.passages {
             *self.passages.entry(*channel).or_default() += passages;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ids::random;
+
+    fn found(path: &str, channel: &str, place: &str, tier: &str) -> FoundItem {
+        let finding = json!({
+            "identifier": { "kind": "name", "index": 0 }, "tier": tier, "rule": "name_full", "channel": channel,
+            "place": place, "passage": 0, "hits": [], "more_hits": 0, "excerpt": "", "fingerprint": vec![0; 32],
+        });
+        FoundItem {
+            space: "blog".parse().unwrap(),
+            item: Some(ItemId(random())),
+            size: 1,
+            sightings: Vec::new(),
+            live: Some(LivePlace { repository: "blog".parse().unwrap(), path: path.to_owned() }),
+            findings: vec![serde_json::from_value(finding).unwrap()],
+            score: 0.0,
+        }
+    }
+
+    #[test]
+    fn documents_that_bear_the_name_are_told_and_others_are_not() {
+        let mut report = SearchReport::begin("2026-03-01T00:00:00Z".parse().unwrap());
+        report.found = vec![
+            found("documents/en-us/author/Own.json", "uid", "/uid", "B"),
+            found("documents/en-us/author/Slug.json", "slug", "/slugs/0", "B"),
+            found("documents/fr-fr/author/Other.json", "uid", "/alternate_languages/0/uid", "B"),
+            found("documents/en-us/page/Weak.json", "uid", "/uid", "D"),
+            found("documents/en-us/page/Text.json", "key_text", "/data/name", "B"),
+        ];
+        let named: Vec<&str> = report.named_after_the_person().into_keys().collect();
+        assert_eq!(named, ["Own", "Slug"]);
     }
 }
