@@ -21,6 +21,9 @@ use crate::privacy::classification::{
 use crate::progress::Problem;
 use crate::snapshot::{SnapshotReport, Target};
 
+/// The warning of a snapshot whose models were not read.
+const NO_WRITE_TOKEN: &str = "no-write-token";
+
 /// Fields that are named; more are counted.
 const NAMED_MAX: usize = 20;
 /// Fields that are named after a snapshot.
@@ -95,9 +98,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         };
         let snapshot = content.content(&newest.manifest).await?;
         let (of_models, mut problems) = fields_of_snapshot(&snapshot).await?;
-        if of_models.is_empty() && problems.is_empty() {
+        let unread = newest.manifest.warnings.iter().any(|warning| warning.code == NO_WRITE_TOKEN);
+        if of_models.is_empty() && unread {
             problems.push(Problem::new(
-                "no-models",
+                NO_WRITE_TOKEN,
                 newest.manifest.snapshot.as_str(),
                 "the snapshot holds no models: they can be read with a write token only",
             ));
