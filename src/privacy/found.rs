@@ -1,6 +1,5 @@
 //! What searches found, kept with the case: readable for the privacy recipients, named by an event.
 
-use super::case::What;
 use super::search::SearchReport;
 use super::store::StoredCase;
 use crate::ids::{CaseId, Digest};
@@ -25,11 +24,7 @@ pub async fn store(vault: &Vault, case: &CaseId, report: &SearchReport) -> Resul
 /// [`ErrorKind::NotFound`] when nothing was searched yet; those of [`case_files::load`].
 pub async fn load_last(vault: &Vault, stored: &StoredCase) -> Result<SearchReport> {
     let id = stored.case.id();
-    let last = stored.case.events().iter().rev().find_map(|event| match &event.what {
-        What::Searched { search, .. } => Some(search.parse::<Digest>()),
-        _ => None,
-    });
-    let digest = last.transpose().ok().flatten().ok_or_else(|| {
+    let digest = stored.case.files().search.ok_or_else(|| {
         VaultError::new(ErrorKind::NotFound, format!("nothing was searched in case {id} yet"))
             .hint(format!("run `prismvault privacy search {id}`"))
     })?;

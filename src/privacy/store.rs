@@ -3,8 +3,9 @@
 use serde_json::value::RawValue;
 
 use super::case::{Case, CaseError, Event, What};
-use crate::ids::CaseId;
+use crate::ids::{CaseId, Digest};
 use crate::progress::Problem;
+use crate::vault::case_files;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::request::RequestSummary;
 use crate::vault::open::Vault;
@@ -117,7 +118,13 @@ impl StoredCase {
 
     /// Whether a privacy recipient of now may be unable to read some of it.
     pub fn needs_rewrap(&self, vault: &Vault) -> bool {
-        self.row.needs_rewrap(vault)
+        // A file was written on the day of the first event that names it.
+        let is_for_all = |file: Digest| {
+            let mut events = self.case.events().iter();
+            let first = events.position(|event| event.what.files().all().any(|own| own == file));
+            first.is_some_and(|at| self.row.is_for_all(vault, at))
+        };
+        self.row.needs_rewrap(vault) || !self.case.files().all().all(is_for_all)
     }
 }
 
@@ -148,7 +155,27 @@ pub async fn load_all(vault: &Vault) -> Result<(Vec<StoredCase>, Vec<Problem>)> 
     Ok((cases, problems))
 }
 
-/// Makes every case readable for the privacy recipients of now, by a note in each that is not; returns
+/// Stores the files of a case again. One that no replica has whole is left as it is: nothing can be
+/// made readable of it.
+async fn rewrapped(vault: &Vault, case: &Case) -> Result<What> {
+    let again = async |file: Option<Digest>| match file {
+        None => Ok(None),
+        Some(file) => match case_files::load(vault, case.id(), &file).await {
+            Ok(bytes) => case_files::store(vault, case.id(), bytes.into()).await.map(Some),
+            Err(error) if error.is_damage() => Ok(None),
+            Err(error) => Err(error),
+        },
+    };
+    let files = case.files();
+    let (decisions, key) = files.decisions.unzip();
+    Ok(What::Rewrapped {
+        search: again(files.search).await?,
+        decisions: again(decisions).await?,
+        key: again(key).await?,
+    })
+}
+
+/// Makes every case readable for the privacy recipients of now, by an event in each that is not; returns
 /// the cases.
 ///
 /// # Errors
@@ -162,9 +189,8 @@ pub async fn rewrap(vault: &Vault, actor: &str, dry_run: bool) -> Result<Vec<Cas
             continue;
         }
         if !dry_run {
-            let text = format!("made readable for the privacy recipients of trust record {}", vault.trust.n);
-            let event =
-                Event { at: vault.now(), actor: actor.to_owned(), reason: None, what: What::Note { text } };
+            let what = rewrapped(vault, &stored.case).await?;
+            let event = Event { at: vault.now(), actor: actor.to_owned(), reason: None, what };
             stored.record(vault, event).await?;
         }
         done.push(id);

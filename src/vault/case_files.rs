@@ -2,7 +2,8 @@
 //!
 //! `requests/<case>/<sha256>.age`: `age -d -i privacy.txt | zstd -d` gives the bytes. Each is named by the
 //! SHA-256 of what is stored; an event of the case, which is signed, names the file, so nobody can put another
-//! in its place. Written to the privacy recipients of the day and never again: who came later searches anew.
+//! in its place. Written to the privacy recipients of the day; `privacy rewrap`
+//! stores them again, under other names, for who came later.
 //!
 //! **If we crash here** a file may lie there that no event names. It is of no use to anybody who cannot read
 //! the case anyway.

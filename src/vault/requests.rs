@@ -336,13 +336,18 @@ impl RequestRow {
 
     /// Whether a privacy recipient of now may be unable to read some of it.
     pub fn needs_rewrap(&self, vault: &Vault) -> bool {
+        // The last file is enough where it was written to all of now: it had the history, if needed.
+        !self.files.is_empty() && !self.is_for_all(vault, self.files.len() - 1)
+    }
+
+    /// Whether event `at`, from 0, was written to all privacy recipients of now.
+    pub fn is_for_all(&self, vault: &Vault, at: usize) -> bool {
         let now: BTreeSet<&Recipient> = vault.trust.privacy_recipients.iter().collect();
         let readers = |n: u32| {
             let record = vault.trust_history().find(|record| record.n == n);
             record.map(|record| record.privacy_recipients.iter().collect::<BTreeSet<_>>()).unwrap_or_default()
         };
-        // The last file is enough where it was written to all of now: it had the history, if needed.
-        self.files.last().is_some_and(|last| !now.is_subset(&readers(last.file.trust)))
+        self.files.get(at).is_some_and(|stored| now.is_subset(&readers(stored.file.trust)))
     }
 
     /// Writes the next event to every live replica. `event` is JSON; `earlier` the events before it, as

@@ -24,6 +24,7 @@ mod cli_locks;
 mod cli_privacy;
 mod cli_privacy_classify;
 mod cli_privacy_export;
+mod cli_privacy_review;
 mod cli_prune;
 mod cli_reading;
 mod cli_replicate;

@@ -132,7 +132,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         record(&mut stored, &session.vault, event(what)).await?;
         // What was decided before holds on, so it is said how much of it is left.
         let actor = actor(args.step.by.as_deref(), &session.config);
-        record_progress(&mut stored, &session.vault, &report, &actor).await?;
+        let progress = record_progress(&mut stored, &session.vault, &report, &actor).await;
+        progress.map_err(|error| {
+            error.within("what was found is recorded, and how much of it is decided is not")
+        })?;
     }
     let outcome = show(&args, &stored.case, Some(args.step.dry_run), &report, context)?;
     session.warn_of_replicas(context);

@@ -255,6 +255,18 @@ pub enum What {
     },
     /// No copy is left.
     HorizonReached,
+    /// What was stored for the privacy recipients of that day is stored again for those of now.
+    Rewrapped {
+        /// The file with what the last search found, as in [`Searched`](Self::Searched).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        search: Option<Digest>,
+        /// The file with the decisions, as in [`ReviewChanged`](Self::ReviewChanged).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decisions: Option<Digest>,
+        /// The file with the key under which they are remembered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Digest>,
+    },
     /// Something worth knowing.
     Note {
         /// What.
@@ -263,6 +275,23 @@ pub enum What {
     /// An event of a later version: the case cannot be judged by this one.
     #[serde(other)]
     Unknown,
+}
+
+/// Files of a case, by their names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CaseFiles {
+    /// What the last search found.
+    pub search: Option<Digest>,
+    /// The decisions, and the key under which they are remembered.
+    pub decisions: Option<(Digest, Digest)>,
+}
+
+impl CaseFiles {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Digest> {
+        let (decisions, key) = self.decisions.unzip();
+        [self.search, decisions, key].into_iter().flatten()
+    }
 }
 
 /// How identity was checked. No copy of a document, and nothing out of one.
@@ -332,6 +361,7 @@ impl What {
             Self::Reopened => Kind::Reopened,
             Self::HorizonSet { .. } => Kind::HorizonSet,
             Self::HorizonReached => Kind::HorizonReached,
+            Self::Rewrapped { .. } => Kind::Rewrapped,
             Self::Note { .. } => Kind::Note,
             Self::Unknown => Kind::Unknown,
         }
@@ -351,6 +381,22 @@ impl What {
             | Self::Resumed { on, .. }
             | Self::Refused { told_on: on, .. } => Some(*on),
             _ => None,
+        }
+    }
+
+    /// The files of the case that it names.
+    pub fn files(&self) -> CaseFiles {
+        match self {
+            Self::Searched { search, .. } => {
+                CaseFiles { search: search.parse().ok(), ..CaseFiles::default() }
+            }
+            Self::ReviewChanged { decisions, key, .. } => {
+                CaseFiles { search: None, decisions: (*decisions).zip(*key) }
+            }
+            Self::Rewrapped { search, decisions, key } => {
+                CaseFiles { search: *search, decisions: (*decisions).zip(*key) }
+            }
+            _ => CaseFiles::default(),
         }
     }
 

@@ -43,13 +43,14 @@ pub enum Kind {
     Reopened,
     HorizonSet,
     HorizonReached,
+    Rewrapped,
     Note,
     Unknown,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::Received,
         Self::Acknowledged,
         Self::IdentityAsked,
@@ -89,6 +90,7 @@ impl Kind {
         Self::Reopened,
         Self::HorizonSet,
         Self::HorizonReached,
+        Self::Rewrapped,
         Self::Note,
         Self::Unknown,
     ];
@@ -135,6 +137,7 @@ impl Kind {
             Self::Reopened => "open the case again",
             Self::HorizonSet => "record until when copies in backups survive",
             Self::HorizonReached => "record that no copy in backups is left",
+            Self::Rewrapped => "make the case readable for who may read it now",
             Self::Note => "add a note",
             Self::Unknown => "do what a newer prismvault recorded",
         }

@@ -24,7 +24,7 @@ use std::fmt;
 
 use chrono::{Days, NaiveDate};
 
-pub use event::{Event, IdentityCheck, SubjectValue, What};
+pub use event::{CaseFiles, Event, IdentityCheck, SubjectValue, What};
 pub use kind::Kind;
 pub use stage::Stage;
 pub use state::{Illegal, State, next};
@@ -134,6 +134,14 @@ impl Case {
             case.apply(event)?;
         }
         Ok(case)
+    }
+
+    /// The files that count now: each as the last event that says something of it names it.
+    pub fn files(&self) -> CaseFiles {
+        self.events.iter().fold(CaseFiles::default(), |files, event| {
+            let own = event.what.files();
+            CaseFiles { search: own.search.or(files.search), decisions: own.decisions.or(files.decisions) }
+        })
     }
 
     /// Takes in an event.

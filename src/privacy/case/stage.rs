@@ -192,7 +192,7 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
     let stays = Some(stage);
     match (kind, stage) {
         (K::Received | K::Unknown, _) => None,
-        (K::Note, _) => stays,
+        (K::Note | K::Rewrapped, _) => stays,
         (K::Acknowledged, S::Received) => Some(S::Acknowledged),
         (K::IdentityAsked, S::Received | S::Acknowledged) => Some(S::IdentityPending),
         (K::IdentityVerified, S::Received | S::Acknowledged | S::IdentityPending) => {

@@ -75,22 +75,17 @@ impl Review {
     ///
     /// Those of [`case_files::load`], when the files cannot be read.
     pub async fn load(vault: &Vault, stored: &StoredCase) -> Result<Self> {
-        let files = stored.case.events().iter().rev().find_map(|event| match &event.what {
-            What::ReviewChanged { decisions: Some(decisions), key: Some(key), .. } => {
-                Some((*decisions, *key))
-            }
-            _ => None,
-        });
-        let Some((decisions, key_file)) = files else { return Ok(Self::begin()) };
+        let Some((decisions, key_file)) = stored.case.files().decisions else { return Ok(Self::begin()) };
         let id = stored.case.id();
         let unreadable = || {
             VaultError::new(ErrorKind::Integrity, format!("the decisions of case {id} cannot be read"))
                 .hint(format!(
-                    "a newer prismvault may have written them; `prismvault privacy review {id} --anew` decides everything again"
+                    "repair the replicas first; where that does not help, `prismvault privacy review {id} --anew` decides everything again"
                 ))
         };
-        let key = case_files::load(vault, id, &key_file).await?;
-        let bytes = case_files::load(vault, id, &decisions).await?;
+        let or_anew = |error: VaultError| if error.is_damage() { unreadable().because(error) } else { error };
+        let key = case_files::load(vault, id, &key_file).await.map_err(or_anew)?;
+        let bytes = case_files::load(vault, id, &decisions).await.map_err(or_anew)?;
         // What serde says may quote what it read.
         let remembered = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
         let key = <[u8; 32]>::try_from(&key[..]).map_err(|_| unreadable())?;
@@ -130,11 +125,6 @@ impl Review {
     /// What is remembered under a key.
     pub fn get(&self, key: &DecisionKey) -> Option<&Remembered> {
         self.remembered.get(key)
-    }
-
-    /// Everything that is remembered.
-    pub fn all(&self) -> impl Iterator<Item = (&DecisionKey, &Remembered)> {
-        self.remembered.iter()
     }
 
     /// Whether it was stored before: then its keys stay.

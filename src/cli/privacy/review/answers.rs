@@ -19,13 +19,14 @@ use crate::privacy::review::worksheet::Purpose;
 use crate::privacy::review::{Checked, Decided, Decision, Progress, Question, Review};
 use crate::privacy::search::{SearchReport, read_again};
 use crate::privacy::store::StoredCase;
+use crate::retry::Backoff;
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::open::Vault;
 
-/// How often decisions are put into a case that somebody else changes meanwhile.
-const ATTEMPTS: u32 = 12;
-/// How long is waited for what somebody else is just writing, times the attempts so far.
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
+/// How often decisions are put into a case that somebody else is just writing to. No store tells when
+/// that is done; with jitter, two do not meet again and again.
+const ATTEMPTS: Backoff =
+    Backoff { min: Duration::from_millis(50), max: Duration::from_secs(1), attempts: 12 };
 
 /// A case, what its last search found, and what was decided.
 pub(super) struct Desk {
@@ -188,8 +189,9 @@ impl Desk {
             match self.stored.record(&self.session.vault, event).await {
                 Ok(()) => return Ok(again),
                 // Somebody else records something at the same time: theirs first, then ours.
-                Err(error) if error.kind == ErrorKind::Refused && attempt < ATTEMPTS => {
-                    tokio::time::sleep(BETWEEN_ATTEMPTS * attempt).await;
+                Err(error) if error.kind == ErrorKind::Refused => {
+                    let Some(pause) = ATTEMPTS.pause(attempt) else { return Err(error.into()) };
+                    tokio::time::sleep(pause).await;
                     let stored = StoredCase::load(&self.session.vault, self.stored.case.id()).await?;
                     self.reload(stored).await?;
                     again = said.map(|said| self.apply(said));

@@ -156,7 +156,7 @@ pub(super) async fn hold(args: &Args, mut desk: Desk, context: &Context) -> Resu
     let mut page = taken_lines(&all).into_iter().fold(Page::new(), Page::line);
     page = page.line(progress_line(desk.progress()));
     let shown = desk.shown(None, false);
-    let outcome = desk.outcome(context);
+    let outcome = desk.outcome(context).worst(all.outcome());
     context.output.result(outcome, &shown, || page.append(shown.page(desk.case())))?;
     Ok(outcome)
 }

@@ -183,6 +183,11 @@ struct Taken {
 }
 
 impl Taken {
+    /// Something that was not taken is not passed over in silence.
+    fn outcome(&self) -> Outcome {
+        if self.refused.is_empty() { Outcome::Complete } else { Outcome::Partial }
+    }
+
     fn add(&mut self, other: Self) {
         self.changed += other.changed;
         self.unchanged += other.unchanged;

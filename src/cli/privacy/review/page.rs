@@ -124,7 +124,7 @@ pub(super) fn show(
         taken,
         questions: lines,
     };
-    let outcome = desk.outcome(context);
+    let outcome = desk.outcome(context).worst(taken.map_or(Outcome::Complete, Taken::outcome));
     context.output.result(outcome, &report, || page(&report, desk, args.check.is_some()))?;
     Ok(outcome)
 }
