@@ -12,7 +12,7 @@ mod name;
 mod number;
 
 pub use name::PersonName;
-pub(crate) use name::{PARTICLES, SUFFIXES, TITLES};
+pub(crate) use name::{is_title_word, may_stand_between};
 pub(crate) use number::NATIONAL_MIN;
 pub use number::{IdKind, IdNumber, PhoneNumber};
 
@@ -457,7 +457,15 @@ impl Handle {
         };
         let rest = address.unwrap_or(text);
         let handle = if let Some((host, path)) = rest.split_once('/').filter(|(host, _)| host.contains('.')) {
-            Self { host: Some(of_host(host)), name: clean(path)? }
+            let name = clean(path)?;
+            match name
+                .strip_prefix("profile/")
+                .filter(|name| of_host(host) == "bsky.app" && name.contains('.'))
+            {
+                // A handle of Bluesky is a host.
+                Some(own) => Self { host: None, name: own.to_lowercase() },
+                None => Self { host: Some(of_host(host)), name },
+            }
         } else if address.is_some() {
             // A site of one's own: the host is the name.
             if !rest.contains('.') {

@@ -5,7 +5,7 @@ use prismvault::privacy::channels::{Bounds, Item, Sink, read};
 use prismvault::privacy::passage::{Channel, Passage, Reason, Unsearchable};
 use proptest::prelude::*;
 
-use self::plant::{Place, Takes, places};
+use self::plant::{Place, Takes, assemble, places, stream};
 
 #[path = "../../examples/privacy-corpus/plant/mod.rs"]
 pub(crate) mod plant;
@@ -47,6 +47,32 @@ pub(crate) fn read_with(path: &str, file_name: Option<&str>, bytes: &[u8], bound
 /// Reads a file.
 pub(crate) fn read_file(bytes: &[u8]) -> Kept {
     read_with("assets/a/original", None, bytes, &Bounds::default())
+}
+
+#[test]
+fn a_word_that_the_end_of_a_line_divides_is_read_as_one() {
+    let text = "Der Bericht von Nora Val-\nentin wurde\nvon Ida Falk-\n Meier gelesen - \n2024-\n12";
+    let pdf = assemble(
+        &[
+            b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
+            b"<< /Type /Page /Parent 2 0 R /Resources << /Font << /F1 4 0 R >> >> /Contents 5 0 R >>".to_vec(),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_vec(),
+            stream(
+                "",
+                b"BT /F1 9 Tf (Der Bericht von Nora Val-) Tj 0 -12 Td (entin wurde) Tj 0 -12 Td (von Ida Falk-) Tj 0 -12 Td (Meier) Tj ET",
+            ),
+        ],
+        "",
+    );
+    for file in [text.as_bytes(), &pdf] {
+        let kept = read_file(file);
+        assert!(kept.has(Channel::Joined, "Nora Valentin wurde"), "{:?}", kept.passages);
+        // Whether a hyphen was there before, nobody knows: the text as it stands is read as well.
+        assert!(kept.has(Channel::Joined, "Ida FalkMeier"));
+        assert!(!kept.has(Channel::Joined, "202412"));
+        assert!(kept.passages.iter().any(|(channel, _, _, text)| *channel != Channel::Joined && text.contains("Nora Val-\nentin")));
+    }
 }
 
 /// Reads a document.

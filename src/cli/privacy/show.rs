@@ -7,6 +7,7 @@ use crate::cli::error::CommandError;
 use crate::cli::output::Page;
 use crate::cli::session::IdentityOptions;
 use crate::cli::text::{Style, Text};
+use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
 use crate::clock::rfc3339;
 use crate::ids::CaseId;
@@ -104,14 +105,19 @@ fn detail(what: &What) -> Option<String> {
             format!("{}, {}, checked by {} on {}", check.method, check.result, check.who, check.on)
         }
         What::Searched { items, findings, unsearchable, .. } => {
-            format!("{items} items, {findings} findings, {unsearchable} not searchable")
+            format!(
+                "{}, {}, {unsearchable} not searchable",
+                counted(*items, "item"),
+                counted(*findings, "finding")
+            )
         }
         What::ReviewChanged { decided, unsure, open, .. } => {
             format!("{decided} decided, {unsure} unsure, {open} open")
         }
         What::LegalAssessed { note, .. } => note.clone(),
         What::Exported { right, manifest, records, files, name } => {
-            format!("{right}: {name}, {records} entries, {files} files, manifest {manifest}")
+            let (entries, files) = (counted(*records, "entry"), counted(*files, "file"));
+            format!("{right}: {name}, {entries}, {files}, manifest {manifest}")
         }
         What::Hold { ground, .. } => ground.clone(),
         What::Refused { ground, told_on } => format!("{ground}, told on {told_on}"),

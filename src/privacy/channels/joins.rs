@@ -58,3 +58,25 @@ pub(super) fn over_edge(desk: &mut Desk<'_>, place: &str, group: u32, before: &s
     let words: Vec<&str> = last.into_iter().rev().chain(first).collect();
     desk.hand_out(Channel::Joined, place, group, &words.join(" "))
 }
+
+/// Hands out the words that a hyphen divides at the end of a line as one, with those around them.
+pub(super) fn over_hyphens(desk: &mut Desk<'_>, place: &str, group: u32, text: &str) -> Outcome {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('\n').map(|at| from + at) {
+        from = at + 1;
+        let (before, after) = (text[..at].trim_end(), text[from..].trim_start());
+        let Some(before) = before.strip_suffix(['-', '\u{2010}', '\u{ad}']) else { continue };
+        // `Muster-` and `Gabler` are two words; `Muster-` and `mann` are one, or were two.
+        if !before.ends_with(char::is_alphabetic) || !after.starts_with(char::is_alphabetic) {
+            continue;
+        }
+        // A line is short: what is behind it need not be looked through.
+        let before = &before[before.ceil_char_boundary(before.len().saturating_sub(PART_MAX))..];
+        let after = &after[..after.floor_char_boundary(PART_MAX)];
+        let last: Vec<&str> = before.split_whitespace().rev().take(WORDS_OVER_EDGE).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        let first: Vec<&str> = after.split_whitespace().take(WORDS_OVER_EDGE).collect();
+        desk.hand_out(Channel::Joined, place, group, &format!("{}{}", last.join(" "), first.join(" ")))?;
+    }
+    Ok(())
+}

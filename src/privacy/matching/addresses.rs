@@ -11,8 +11,9 @@ use crate::privacy::subject::{EmailAddress, IdentifierKind, IdentifierRef};
 const PART_MAX: usize = 255;
 /// Bytes that may stand between the pieces of an address written out: ` [ at ] `.
 pub(super) const WRITTEN_GAP_MAX: usize = 8;
-/// Words for `@` in the languages of the corpus.
-const AT_WORDS: [&str; 12] = [
+/// Words for `@` in the languages of the corpus; `a` is for `(a)`.
+const AT_WORDS: [&str; 13] = [
+    "a",
     "at",
     "ät",
     "arroba",

@@ -52,6 +52,23 @@ fn letters(word: &str, fold: Fold) -> String {
     kept.collect()
 }
 
+/// A name in kana in both of them: what is written in hiragana in one place is in katakana in another.
+fn in_both_kana(text: &str) -> Vec<String> {
+    let moved = |from: std::ops::RangeInclusive<u32>, by: i64| -> String {
+        text.chars()
+            .map(|char| {
+                let code = u32::from(char);
+                let other = u32::try_from(i64::from(code) + by).ok().and_then(char::from_u32);
+                other.filter(|_| from.contains(&code)).unwrap_or(char)
+            })
+            .collect()
+    };
+    let mut all = vec![text.to_owned(), moved(0x3041..=0x3096, 0x60), moved(0x30a1..=0x30f6, -0x60)];
+    all.sort();
+    all.dedup();
+    all
+}
+
 impl DenseNames {
     pub(super) fn new(list: &[PersonName], fold: Fold, anchors: &mut Vec<Anchor>) -> Self {
         let mut texts = Vec::new();
@@ -69,11 +86,11 @@ impl DenseNames {
                     forms.push((Rule::Surname, family));
                 }
             }
+            let forms = forms.into_iter().filter(|(_, text)| !text.is_empty());
+            let forms =
+                forms.flat_map(|(rule, text)| in_both_kana(&text).into_iter().map(move |text| (rule, text)));
             for (rule, text) in forms {
                 let Ok(index) = u32::try_from(index) else { continue };
-                if text.is_empty() {
-                    continue;
-                }
                 let hangul = text.chars().any(is_hangul);
                 let katakana = text.chars().all(is_katakana);
                 names.patterns.push(Pattern { name: index, rule, hangul, katakana });

@@ -51,7 +51,13 @@ impl Fold {
     fn case(self, char: char, out: &mut String) {
         // Hyphens and apostrophes of all kinds, so that the rest need to know one of each.
         let char = match char {
-            '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
+            '\u{58a}'
+            | '\u{5be}'
+            | '\u{2010}'..='\u{2015}'
+            | '\u{2212}'
+            | '\u{fe58}'
+            | '\u{fe63}'
+            | '\u{ff0d}' => '-',
             '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2bc}' | '\u{2b9}' | '\u{2032}' | '\u{60}'
             | '\u{b4}' => '\'',
             _ => char,
@@ -125,12 +131,13 @@ impl Fold {
 }
 
 /// Characters that take no room and change no letter: soft hyphens, zero-width characters, marks
-/// of direction, variation selectors, tags.
+/// of direction, variation selectors, tags. And the half rings by which Arabic, Hebrew and Hawaiian
+/// names are written exactly, and mostly not: `Saʿid`.
 pub(super) fn is_invisible(char: char) -> bool {
     matches!(
         char,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{2bb}' | '\u{2bd}'..='\u{2bf}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}'
     )
 }

@@ -17,9 +17,17 @@ const HOSTS: [(&str, &[&str]); 9] = [
     ("linkedin.com", &["linkedin.com"]),
     ("youtube.com", &["youtube.com", "m.youtube.com"]),
     ("t.me", &["t.me", "telegram.me"]),
-    ("github.com", &["github.com"]),
+    ("github.com", &["github.com", "gist.github.com", "raw.githubusercontent.com"]),
     ("tiktok.com", &["tiktok.com"]),
     ("threads.net", &["threads.net", "threads.com"]),
+];
+
+/// What follows the name where a platform makes a host of it.
+const SITES: [(&str, &str); 4] = [
+    ("github.com", ".github.io"),
+    ("gitlab.com", ".gitlab.io"),
+    ("medium.com", ".medium.com"),
+    ("bsky.app", ".bsky.social"),
 ];
 
 /// The handles of a subject.
@@ -35,6 +43,13 @@ struct Known {
     /// Folded; without the `@` that some platforms put before it in addresses.
     name: String,
     weak: bool,
+}
+
+impl Known {
+    /// Whether it is a site of one's own.
+    fn is_site(&self) -> bool {
+        self.host.is_none() && self.name.contains('.')
+    }
 }
 
 /// The host of a platform under its own name.
@@ -73,7 +88,16 @@ impl Handles {
         for (index, handle) in (0..).zip(&self.handles) {
             for at in memchr::memmem::find_iter(text.as_bytes(), handle.name.as_bytes()) {
                 let end = at + handle.name.len();
-                if !is_word(text, at, end) {
+                let site = SITES.iter().find(|(host, suffix)| {
+                    handle.host.as_deref() == Some(host) && text[end..].starts_with(suffix)
+                });
+                let end = end + site.map_or(0, |(_, suffix)| suffix.len());
+                if !is_word(text, at, end, handle.is_site()) {
+                    continue;
+                }
+                if site.is_some() {
+                    let identifier = IdentifierRef { kind: IdentifierKind::Handle, index };
+                    found.push(Raw { identifier, rule: Rule::HandleAddress, start: at, end });
                     continue;
                 }
                 if let Some((rule, start)) = self.rule(handle, text, at, end) {
@@ -95,16 +119,18 @@ impl Handles {
                 && !rest[host.len()..].starts_with(|char: char| char.is_alphanumeric());
             return (own && before.ends_with('@')).then_some((Rule::HandleAddress, at));
         }
-        if handle.host.is_none() && handle.name.contains('.') {
-            // A site of one's own.
-            return (!before.ends_with('@')).then_some((Rule::HandleAddress, at));
+        if handle.is_site() {
+            // Behind the `@` of an e-mail address it is not the person who is meant.
+            let mailbox = before.strip_suffix('@').is_some_and(|rest| rest.ends_with(is_part));
+            return (!mailbox).then_some((Rule::HandleAddress, at));
         }
         let (before, mention) = match before.strip_suffix('@') {
             Some(rest) => (rest, true),
             None => (before, false),
         };
-        if let Some(rest) = before.strip_suffix('/') {
-            let (host, start) = host_before(rest);
+        // `git@github.com:name/repository`; `/users/name` is how the Fediverse names accounts.
+        if let Some(rest) = before.strip_suffix(['/', ':']) {
+            let (host, start) = host_before(rest.strip_suffix("/users").unwrap_or(rest));
             let found = platform(host, self.hosts);
             if handle.host.as_deref().is_some_and(|own| own == found) {
                 return Some((Rule::HandleAddress, start));
@@ -115,7 +141,8 @@ impl Handles {
             }
             return (handle.name.len() >= BARE_MIN).then_some((Rule::HandleBare, at));
         }
-        if mention && !before.ends_with(|char: char| char.is_alphanumeric() || char == '.') {
+        // `.@name` begins a post that everybody is to read; `a.@name` is none.
+        if mention && !before.strip_suffix('.').unwrap_or(before).ends_with(char::is_alphanumeric) {
             return Some((vague(Rule::HandleMention), at - 1));
         }
         (!mention && handle.name.len() >= BARE_MIN && !handle.name.contains('/'))
@@ -137,14 +164,19 @@ fn host_before(text: &str) -> (&str, usize) {
     (&text[start..], start)
 }
 
-fn is_word(text: &str, at: usize, end: usize) -> bool {
-    let part = |char: char| char.is_alphanumeric() || char == '_';
+fn is_part(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// Whether a handle stands there as a whole; what is under the host of a `site` is of its owner.
+fn is_word(text: &str, at: usize, end: usize, site: bool) -> bool {
     let before = text[..at].chars().next_back();
     let mut behind = text[end..].chars();
     let next = behind.next();
     // `name.surname` is another handle than `name`; a full stop ends a sentence.
-    let longer = next.is_some_and(|char| matches!(char, '.' | '-')) && behind.next().is_some_and(part);
-    !before.is_some_and(|char| part(char) || matches!(char, '.' | '-')) && !next.is_some_and(part) && !longer
+    let longer = next.is_some_and(|char| matches!(char, '.' | '-')) && behind.next().is_some_and(is_part);
+    let begun = before.is_some_and(|char| is_part(char) || char == '-' || (char == '.' && !site));
+    !begun && !next.is_some_and(is_part) && !longer
 }
 
 /// Where words stand that support other findings: employer, role, town.

@@ -3,14 +3,14 @@
 /// Shortest word that endings are taken off from, in letters.
 pub(super) const BASE_MIN: usize = 4;
 
-/// Endings: genitives of the Germanic languages, cases of the Slavic and Baltic ones, of Finnish,
+/// Endings, without marks as words are compared: genitives of the Germanic languages, cases of the Slavic and Baltic ones, of Finnish,
 /// Hungarian, Estonian and Turkish, and Greek, as far as names take them.
-const ENDINGS: [&str; 76] = [
+const ENDINGS: [&str; 81] = [
     "s", "es", "n", "en", "ens", "a", "u", "e", "i", "y", "o", "em", "om", "ovi", "owi", "ova", "owa", "ove",
-    "ie", "ego", "emu", "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "ą", "ę", "in", "un",
-    "nin", "nun", "lle", "lla", "lta", "sta", "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at",
-    "et", "ot", "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у", "ом", "ем", "е", "ы", "и", "ой", "ою",
-    "ого", "ому", "ым", "ю", "я", "ей", "ου", "η",
+    "ie", "ego", "emu", "im", "ym", "iej", "ej", "am", "ami", "ach", "ow", "ou", "oi", "in", "un", "nin",
+    "nun", "lle", "lla", "lta", "sta", "ssa", "ksi", "ta", "nak", "nek", "val", "vel", "t", "at", "et", "ot",
+    "dan", "den", "da", "de", "ya", "ye", "yi", "а", "у", "ом", "ем", "е", "ы", "и", "ои", "ою", "ого",
+    "ому", "ым", "им", "ім", "ю", "я", "еи", "ові", "еві", "і", "оі", "іи", "ου", "η",
 ];
 
 /// Hands out what a word may be an inflected form of.
@@ -29,12 +29,14 @@ pub(super) fn bases(word: &str, mut each: impl FnMut(&str)) {
 pub(super) fn stems(word: &str) -> Vec<String> {
     const REPLACED: [&str; 16] =
         ["ий", "ая", "ия", "ии", "οσ", "ησ", "ασ", "а", "я", "й", "a", "y", "i", "o", "e", "ь"];
-    // Vowels that are only in the nominative of Slavic names.
-    const DROPPED: [(&str, &str); 9] = [
+    // Vowels that are only in the nominative of Slavic names, and what else changes before endings.
+    const DROPPED: [(&str, &str); 10] = [
         ("ek", "k"),
         ("ec", "c"),
         ("el", "l"),
         ("er", "r"),
+        // Finnish: Virtanen, Virtasen.
+        ("nen", "se"),
         ("ok", "k"),
         ("ек", "к"),
         ("ец", "ц"),

@@ -230,29 +230,57 @@ pub(super) fn latin(word: &str) -> Vec<String> {
 }
 
 /// Letters of Cyrillic that the systems write differently: English (BGN/PCGN), scientific, ISO 9
-/// without its marks, passports (ICAO 9303), German, French, Polish.
-const CYRILLIC: [(char, [&str; 7]); 16] = [
-    ('ж', ["zh", "z", "z", "zh", "sch", "j", "z"]),
-    ('х', ["kh", "ch", "h", "kh", "ch", "kh", "ch"]),
-    ('ц', ["ts", "c", "c", "ts", "z", "ts", "c"]),
-    ('ч', ["ch", "c", "c", "ch", "tsch", "tch", "cz"]),
-    ('ш', ["sh", "s", "s", "sh", "sch", "ch", "sz"]),
-    ('щ', ["shch", "sc", "s", "shch", "schtsch", "chtch", "szcz"]),
-    ('ю', ["yu", "ju", "u", "iu", "ju", "iou", "iu"]),
-    ('я', ["ya", "ja", "a", "ia", "ja", "ia", "ia"]),
-    ('й', ["y", "j", "j", "i", "j", "i", "j"]),
-    ('в', ["v", "v", "v", "v", "w", "v", "w"]),
-    ('ы', ["y", "y", "y", "y", "y", "y", "y"]),
-    ('ё', ["yo", "e", "e", "e", "jo", "io", "io"]),
-    ('є', ["ye", "je", "e", "ie", "je", "ie", "ie"]),
-    ('ї', ["yi", "ji", "i", "i", "ji", "i", "ji"]),
-    ('у', ["u", "u", "u", "u", "u", "ou", "u"]),
-    ('с', ["s", "s", "s", "s", "s", "s", "s"]),
+/// without its marks, passports (ICAO 9303), German, French, Polish, Ukrainian (resolution 55 of
+/// 2010), Bulgarian (law of 2009), Serbian.
+const CYRILLIC: [(char, [&str; 10]); 25] = [
+    ('ж', ["zh", "z", "z", "zh", "sch", "j", "z", "zh", "zh", "z"]),
+    ('х', ["kh", "ch", "h", "kh", "ch", "kh", "ch", "kh", "h", "h"]),
+    ('ц', ["ts", "c", "c", "ts", "z", "ts", "c", "ts", "ts", "c"]),
+    ('ч', ["ch", "c", "c", "ch", "tsch", "tch", "cz", "ch", "ch", "c"]),
+    ('ш', ["sh", "s", "s", "sh", "sch", "ch", "sz", "sh", "sh", "s"]),
+    ('щ', ["shch", "sc", "s", "shch", "schtsch", "chtch", "szcz", "shch", "sht", "sc"]),
+    ('ю', ["yu", "ju", "u", "iu", "ju", "iou", "iu", "iu", "yu", "ju"]),
+    ('я', ["ya", "ja", "a", "ia", "ja", "ia", "ia", "ia", "ya", "ja"]),
+    ('й', ["y", "j", "j", "i", "j", "i", "j", "i", "y", "j"]),
+    ('в', ["v", "v", "v", "v", "w", "v", "w", "v", "v", "v"]),
+    ('ы', ["y", "y", "y", "y", "y", "y", "y", "y", "y", "y"]),
+    ('ё', ["yo", "e", "e", "e", "jo", "io", "io", "io", "yo", "e"]),
+    ('є', ["ye", "je", "e", "ie", "je", "ie", "ie", "ie", "ye", "je"]),
+    ('ї', ["yi", "ji", "i", "i", "ji", "i", "ji", "i", "yi", "ji"]),
+    ('у', ["u", "u", "u", "u", "u", "ou", "u", "u", "u", "u"]),
+    ('с', ["s", "s", "s", "s", "s", "s", "s", "s", "s", "s"]),
+    ('и', ["i", "i", "i", "i", "i", "i", "i", "y", "i", "i"]),
+    ('г', ["g", "g", "g", "g", "g", "g", "g", "h", "g", "g"]),
+    ('ъ', ["", "", "", "", "", "", "", "", "a", ""]),
+    ('љ', ["l", "l", "l", "l", "l", "l", "l", "l", "l", "lj"]),
+    ('њ', ["n", "n", "n", "n", "n", "n", "n", "n", "n", "nj"]),
+    ('ђ', ["d", "d", "d", "d", "d", "d", "d", "d", "d", "dj"]),
+    ('ћ', ["c", "c", "c", "c", "c", "c", "c", "c", "c", "c"]),
+    ('џ', ["z", "z", "z", "z", "z", "z", "z", "z", "z", "dz"]),
+    ('ј', ["i", "i", "i", "i", "i", "i", "i", "i", "i", "j"]),
 ];
+/// Which of the systems is the Ukrainian one: it writes a few letters otherwise where a word begins.
+const UKRAINIAN: usize = 7;
+
+/// How Ukrainian letters are written at the beginning of a word.
+fn initially(char: char) -> Option<&'static str> {
+    Some(match char {
+        'ю' => "yu",
+        'я' => "ya",
+        'є' => "ye",
+        'ї' => "yi",
+        'й' => "y",
+        _ => return None,
+    })
+}
 
 fn in_cyrillic_system(word: &str, system: usize) -> String {
     let mut out = String::new();
-    for char in word.chars() {
+    for (at, char) in word.char_indices() {
+        if let Some(written) = initially(char).filter(|_| at == 0 && system == UKRAINIAN) {
+            out.push_str(written);
+            continue;
+        }
         match CYRILLIC.iter().find(|(letter, _)| *letter == char) {
             Some((_, systems)) => out.push_str(systems[system]),
             None => match coarse_char(char) {
@@ -364,6 +392,11 @@ mod tests {
         for (native, written) in [
             ("чайковский", &["chaykovskiy", "tschajkowskij", "chaikovskii", "chaykovsky"] as &[&str]),
             ("екатерина", &["ekaterina", "yekaterina"]),
+            ("юлия", &["iuliia", "julija", "yuliya"]),
+            ("юлія", &["yuliia"]),
+            ("григорій", &["hryhorii"]),
+            ("щърбев", &["shtarbev"]),
+            ("љубица", &["ljubica"]),
             ("παπαδόπουλος", &["papadopoulos"]),
             ("γιώργος", &["giorgos"]),
         ] {

@@ -8,6 +8,7 @@ use crate::privacy::subject::IdentifierKind;
 
 mod hostile;
 mod soundness;
+mod written;
 
 fn subject() -> Subject {
     let mut subject = Subject::default();

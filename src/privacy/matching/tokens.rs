@@ -114,7 +114,7 @@ pub(super) fn gap(between: &str, abbreviated: bool) -> Gap {
         _ if trimmed.contains(['!', '?', '…', '=', '&', '<', '>', '{', '}', '@']) => Gap::Apart,
         // A dash between spaces parts; a hyphen at the end of a line joins.
         "-" if between.starts_with(blank) && spaced => Gap::Apart,
-        _ if trimmed.chars().all(|char| "-'_.~+/\\".contains(char)) => Gap::Joint,
+        _ if trimmed.chars().all(|char| "-'_.~+/\\·‧".contains(char)) => Gap::Joint,
         _ if trimmed.contains(". ") => Gap::Apart,
         _ => Gap::Other,
     }

@@ -32,13 +32,38 @@ fn names_are_told_apart_into_parts() {
         ("Mustermann, Erika", ["Erika", "", "Mustermann"]),
         ("Erika von der Musterburg", ["Erika", "von der", "Musterburg"]),
         ("von der Musterburg, Erika", ["Erika", "von der", "Musterburg"]),
-        ("Probe, Jan van den", ["Jan", "den van", "Probe"]),
+        ("Probe, Jan van den", ["Jan", "van den", "Probe"]),
         ("Gabriela /Modelo Ejemplo/", ["Gabriela", "", "Modelo Ejemplo"]),
-        ("Modelo Ejemplo, Ana de la", ["Ana", "la de", "Modelo Ejemplo"]),
+        ("Modelo Ejemplo, Ana de la", ["Ana", "de la", "Modelo Ejemplo"]),
         ("Jean-Luc Exemple", ["Jean-Luc", "", "Exemple"]),
         ("E. Mustermann", ["E.", "", "Mustermann"]),
         ("Prof. Dr.med. Erika Mustermann, PhD", ["Erika", "", "Mustermann"]),
-        ("Frau Dipl.-Ing. Mustermann, Erika", ["Erika", "", "Dipl.-Ing. Mustermann"]),
+        ("Frau Dipl.-Ing. Mustermann, Erika", ["Erika", "", "Mustermann"]),
+        ("Dr. Dr. h.c. mult. Max Muster", ["Max", "", "Muster"]),
+        ("Prof. Dr. rer. nat. habil. Max Muster, M.A., MBA", ["Max", "", "Muster"]),
+        ("Erika Mustermann M.Sc.", ["Erika", "", "Mustermann"]),
+        ("Muster, Max, Jr.", ["Max", "", "Muster"]),
+        // Titles that are names, and particles.
+        ("Phil Muster", ["Phil", "", "Muster"]),
+        ("Yo-Yo Ma", ["Yo-Yo", "", "Ma"]),
+        ("Md. Probani", ["Md.", "", "Probani"]),
+        ("Don Muster", ["Don", "", "Muster"]),
+        ("Ben Muster", ["Ben", "", "Muster"]),
+        ("Al Van Muster", ["Al", "Van", "Muster"]),
+        ("Van Der Muster", ["", "Van Der", "Muster"]),
+        ("Max Born", ["Max", "", "Born"]),
+        // Ranks.
+        ("Graf Otto von Probe", ["Otto", "von", "Probe"]),
+        ("Otto Graf von und zu Probe", ["Otto", "Graf von und zu", "Probe"]),
+        ("Steffi Graf", ["Steffi", "", "Graf"]),
+        ("Prinz Muster", ["Prinz", "", "Muster"]),
+        // Capitals and patronymics tell the family name.
+        ("MUSTERMANN Erika Maria", ["Erika Maria", "", "MUSTERMANN"]),
+        ("Erika Maria VON MUSTERMANN", ["Erika Maria", "VON", "MUSTERMANN"]),
+        ("ERIKA MARIA MUSTERMANN", ["ERIKA MARIA", "", "MUSTERMANN"]),
+        ("Образцов Пётр Ильевич", ["Пётр Ильевич", "", "Образцов"]),
+        ("Anna Petrovna Obrazcova", ["Anna Petrovna", "", "Obrazcova"]),
+        ("Samir al-Namudhaji", ["Samir", "al", "Namudhaji"]),
         ("Max Mustermann Jr.", ["Max", "", "Mustermann"]),
         ("Sean O'Specimen", ["Sean", "", "O'Specimen"]),
         ("محمد النموذجي", ["محمد", "", "النموذجي"]),
@@ -73,6 +98,32 @@ fn an_earlier_name_is_one_more() {
 }
 
 #[test]
+fn what_a_person_goes_by_is_one_more() {
+    for (text, expected) in [
+        ("Erika \"Rike\" von Mustermann", &["Erika von Mustermann", "Rike von Mustermann"] as &[&str]),
+        ("Erika „Rike“ Mustermann", &["Erika Mustermann", "Rike Mustermann"]),
+        ("Mustermann, Erika 'Rike'", &["Erika Mustermann", "Rike Mustermann", "Erika Rike"]),
+        ("Erika (Rike) Mustermann", &["Erika Mustermann", "Rike Mustermann"]),
+        ("Erika Mustermann (Vorlage)", &["Erika Mustermann", "Vorlage Mustermann", "Erika Vorlage"]),
+        ("Max Muster genannt Probe", &["Max Muster", "Probe Muster", "Max Probe"]),
+        ("Max Muster a.k.a. Bob Table", &["Max Muster", "Bob Table"]),
+        ("Max Muster, also known as Bob Table", &["Max Muster", "Bob Table"]),
+        (
+            "Erika Vorlage verh. Mustermann alias Rike",
+            &["Erika Vorlage", "Erika Mustermann", "Rike Vorlage", "Erika Rike"],
+        ),
+        ("Sean O'Muster", &["Sean O'Muster"]),
+        ("Erika Mustermann ()", &["Erika Mustermann"]),
+        ("(Erika Mustermann)", &["Erika Mustermann"]),
+        ("Erika \"Mustermann", &["Erika Mustermann"]),
+    ] {
+        let (subject, _) = added(Kind::Name, text);
+        let names: Vec<String> = subject.names().iter().map(PersonName::text).collect();
+        assert_eq!(names, expected, "{text}");
+    }
+}
+
+#[test]
 fn names_are_warned_of() {
     for (text, warnings) in [
         ("Erika Mustermann", &[] as &[Warning]),
@@ -83,6 +134,8 @@ fn names_are_warned_of() {
         ("様本 太郎", &[]),
         ("Anna Maria Mustermann", &[Warning::UnclearNameParts]),
         ("Mustermann, Anna Maria", &[]),
+        ("Anna M. Mustermann", &[]),
+        ("Anna Maria MUSTERMANN", &[]),
     ] {
         assert_eq!(added(Kind::Name, text).1, warnings, "{text}");
     }

@@ -27,6 +27,7 @@ pub(super) fn read_text(desk: &mut Desk<'_>, text: &str) -> Outcome {
         while from < end {
             let to = cut(rest, from, end);
             desk.hand_out(Channel::PlainText, &place, group, &rest[from..to])?;
+            joins::over_hyphens(desk, &place, group, &rest[from..to])?;
             if to == end {
                 break;
             }

@@ -46,7 +46,9 @@ impl Keys {
 
 /// The words of one part of a name: `Jean-Luc` is two, `O'Brien` is two.
 pub(super) fn words(part: &str, fold: Fold) -> Vec<String> {
-    let folded = fold.text(part);
+    // What divides a word of Persian and nobody sees is a space elsewhere; the half rings of
+    // transcriptions are apostrophes elsewhere.
+    let folded = fold.text(&part.replace(['\u{200c}', '\u{2bb}', '\u{2bd}', '\u{2be}', '\u{2bf}'], "-"));
     tokens(&folded).into_iter().map(|token| folded.text[token.range()].to_owned()).collect()
 }
 
@@ -57,6 +59,28 @@ pub(super) fn joined_and_apart(words: &[String], fold: Fold) -> Vec<Vec<String>>
         forms.push(vec![words.concat()]);
     }
     forms
+}
+
+/// Words in all the ways in which neighbours are joined: `o connor muster`, `oconnor muster`, …
+pub(super) fn groupings(words: &[String], fold: Fold) -> Vec<Vec<String>> {
+    /// Names of more words are joined as a whole only.
+    const JOINED_MAX: usize = 4;
+    if words.len() < 3 || words.len() > JOINED_MAX || !fold.switches.on(Normaliser::Separators) {
+        return joined_and_apart(words, fold);
+    }
+    let mut all: Vec<Vec<String>> = vec![Vec::new()];
+    for word in words {
+        let joined = all.iter().filter_map(|form| {
+            let (last, before) = form.split_last()?;
+            Some([before, &[format!("{last}{word}")]].concat())
+        });
+        let joined: Vec<Vec<String>> = joined.collect();
+        all.iter_mut().for_each(|form| form.push(word.clone()));
+        all.extend(joined);
+    }
+    // The whole in one word comes last.
+    all.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    all
 }
 
 /// Beginnings of family names that are also written apart.

@@ -53,6 +53,12 @@ fn people() -> Vec<Matcher> {
         "Kowalska, Anna",
         "محمد النموذجي",
         "Anna Ek",
+        "María José Probada Ficticia",
+        "Образцов Пётр Ильевич",
+        "O'Connor-Muster, Siobhán",
+        "やまだ れいこ",
+        "Omar ash-Shamuni",
+        "J. R. R. Lindenprobe",
     ];
     let mut matchers: Vec<Matcher> = names.into_iter().map(named).collect();
     matchers.push(Matcher::new(&super::subject(), &[]));

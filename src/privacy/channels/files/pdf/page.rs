@@ -10,6 +10,7 @@ use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 use crate::privacy::passage::{Channel, Reason};
 
 use super::super::super::desk::{Desk, Outcome, Stop};
+use super::super::super::joins;
 use super::font::{Font, number};
 
 /// Forms in forms. Each is read once however often it is shown, so that forms that show each other end.
@@ -168,7 +169,9 @@ impl<'a, 'p> Run<'a, 'p> {
     fn tell(&mut self, desk: &mut Desk<'_>) -> Outcome {
         self.had_text |= !self.text.trim().is_empty();
         let group = desk.group();
-        desk.hand_out(Channel::PdfText, self.place, group, &std::mem::take(&mut self.text))
+        let text = std::mem::take(&mut self.text);
+        desk.hand_out(Channel::PdfText, self.place, group, &text)?;
+        joins::over_hyphens(desk, self.place, group, &text)
     }
 
     fn next_line(&mut self, x: f64, y: f64) {
