@@ -207,7 +207,9 @@ impl From<VaultError> for CommandError {
     fn from(err: VaultError) -> Self {
         let kind = match err.kind {
             VaultErrorKind::NotTrusted | VaultErrorKind::Integrity => ErrorKind::Integrity,
-            VaultErrorKind::Refused | VaultErrorKind::AlreadyAVault => ErrorKind::Refused,
+            VaultErrorKind::Refused | VaultErrorKind::Erased | VaultErrorKind::AlreadyAVault => {
+                ErrorKind::Refused
+            }
             VaultErrorKind::Cancelled => return Self::interrupted(),
             VaultErrorKind::NotAVault
             | VaultErrorKind::UnknownFormat

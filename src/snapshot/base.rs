@@ -60,7 +60,7 @@ pub(super) async fn load_base(
     manifest: Manifest,
     warnings: &mut Vec<Problem>,
 ) -> Result<Option<Base>> {
-    let reader = Reader::new(vault, space);
+    let reader = Reader::new(vault, space).as_written();
     let read = async {
         let (entries, unplaced) = tokio::try_join!(
             tree::read_all::<CatalogEntry>(&reader, &manifest.catalog),
@@ -73,9 +73,13 @@ pub(super) async fn load_base(
         Ok::<_, crate::vault::error::VaultError>((entries, link_pages, known_links, accepted))
     };
     match read.await {
+        // What stands in the place of an erased item is not what is live: a run that carried it over would
+        // say that it had seen it there.
+        Ok((entries, ..)) if entries.iter().any(|entry| reader.orders().contains(&entry.item)) => Ok(None),
         Ok((entries, link_pages, known_links, accepted)) => {
             Ok(Some(Base { manifest, entries, link_pages, known_links, accepted }))
         }
+        Err(error) if error.kind == VaultErrorKind::Erased => Ok(None),
         Err(error) if error.kind == VaultErrorKind::Integrity => {
             let why = format!(
                 "its catalog cannot be read, so nothing is carried over from it: {}",

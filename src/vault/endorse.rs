@@ -12,14 +12,17 @@ use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::IndexFile;
 use super::format::ledger::Decision;
 use super::format::trust::{Role, Signer};
-use super::layout;
-use super::ledger::Ledger;
+use super::ledger::{self, Ledger};
 use super::open::Vault;
 use super::rewrap::spaces;
 use super::signing::{SigningKey, VerifyingKey};
 use super::snapshots::{SIGNERS, Snapshots};
 use super::space::{INDEX_SIGNERS, Space, open_index};
+use super::{erased, layout};
 use crate::ids::{Digest, Name};
+
+/// Who may vouch for orders of erasure.
+const PRIVACY: &[Role] = &[Role::Privacy];
 
 /// A file by a key that leaves, and roles of which one is needed to let it count.
 type File = (Digest, &'static [Role]);
@@ -66,6 +69,13 @@ pub async fn needed(vault: &Vault, staying: &[Signer]) -> Result<Endorsement> {
         for (digest, key, needs, _) in ledger.authors() {
             if !stays(key, needs) {
                 of_space.push((digest, needs));
+            }
+        }
+        // An order counts by those who approved it.
+        for (digest, approvers) in ledger.approvers() {
+            let stay = approvers.iter().filter(|key| stays(key, PRIVACY)).count();
+            if stay < erased::needed(&vault.trust) {
+                of_space.push((digest, PRIVACY));
             }
         }
         let space = Space::load(vault, &name).await?;
@@ -159,7 +169,7 @@ fn endorser<'a>(
     let fits = |key: &&SigningKey| {
         let has = |signers: &[Signer]| {
             signers.iter().any(|signer| {
-                signer.key == *key.public() && may(&signer.roles, needs) && may(&signer.roles, INDEX_SIGNERS)
+                signer.key == *key.public() && may(&signer.roles, needs) && may(&signer.roles, ledger::ROLES)
             })
         };
         has(staying) && has(trusted)

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     NotTrusted,
     /// Bytes are damaged, missing or not what they say.
     Integrity,
+    /// An order of erasure took it away.
+    Erased,
     /// An identity or key that is needed is not here, or is not the right one.
     Identity,
     /// A selector names nothing.

@@ -116,6 +116,7 @@ impl Fates {
             Decision::AcceptedGap { .. }
             | Decision::Rewrap { .. }
             | Decision::Endorsement { .. }
+            | Decision::Erasure { .. }
             | Decision::Unknown => {}
         }
     }

@@ -6,8 +6,10 @@
 //! `standing`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::chain::{self, Link};
+use super::erased::{Approved, Erased};
 use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fates;
 use super::format::ledger::{Decision, KIND, LedgerEntry};
@@ -32,13 +34,14 @@ impl Decision {
     /// needs the maintenance key, which a backup host can do without.
     pub fn roles(&self) -> &'static [Role] {
         match self {
-            Self::AcceptedGap { .. } | Self::Hold { .. } | Self::Unknown => ROLES,
-            Self::Endorsement { .. } => &[Role::Snapshot, Role::Maintenance],
+            Self::AcceptedGap { .. } | Self::Hold { .. } | Self::Endorsement { .. } | Self::Unknown => ROLES,
             Self::Removal { .. }
             | Self::Undelete { .. }
             | Self::Release { .. }
             | Self::AcceptedShrink { .. }
             | Self::Rewrap { .. } => &[Role::Maintenance],
+            // Whoever carries it out; what it counts by are the approvals in it.
+            Self::Erasure { .. } => &[Role::Maintenance, Role::Privacy],
         }
     }
 }
@@ -51,6 +54,7 @@ pub struct Ledger {
     entries: Vec<Stored>,
     fates: Fates,
     headers: Headers,
+    erased: Arc<Erased>,
     endorsed: Endorsed,
     /// Files in its place of which no replica has a good copy.
     pub unreadable: Vec<Problem>,
@@ -64,6 +68,8 @@ struct Stored {
     bytes: Vec<u8>,
     signature: Vec<u8>,
     author: Author,
+    /// For an order of erasure: by keys of when it is approved.
+    approved: Option<Approved>,
     /// Names of replicas that hold it.
     on: HashSet<String>,
 }
@@ -107,12 +113,14 @@ impl Ledger {
         }
         let (mut entries, endorsed) = those_that_count(vault, found, &mut unreadable).await;
         chain::sort(&mut entries);
-        let (mut fates, mut headers) = (Fates::default(), Headers::default());
+        let (mut fates, mut headers, mut erased) = (Fates::default(), Headers::default(), Erased::default());
         for stored in &entries {
             fates.apply(&stored.entry);
             headers.apply(&stored.entry.decision);
+            erased.apply(&stored.entry, stored.digest);
         }
-        Ok(Self { space: space.clone(), entries, fates, headers, endorsed, unreadable })
+        let erased = Arc::new(erased);
+        Ok(Self { space: space.clone(), entries, fates, headers, erased, endorsed, unreadable })
     }
 
     /// Returns the spaces that have entries on any live replica.
@@ -144,6 +152,11 @@ impl Ledger {
         &self.headers
     }
 
+    /// What the entries say is read no more.
+    pub fn erased(&self) -> &Arc<Erased> {
+        &self.erased
+    }
+
     /// What the entries name that may be by a retired key.
     pub(super) fn endorsed(&self) -> &Endorsed {
         &self.endorsed
@@ -159,6 +172,16 @@ impl Ledger {
                 _ => &[],
             };
             (stored.digest, &stored.author.key, stored.entry.decision.roles(), files)
+        })
+    }
+
+    /// Returns SHA-256 and approving keys of every order of erasure.
+    pub(super) fn approvers(&self) -> impl Iterator<Item = (Digest, Vec<&VerifyingKey>)> + '_ {
+        self.entries.iter().filter_map(|stored| match &stored.entry.decision {
+            Decision::Erasure { approvals, .. } => {
+                Some((stored.digest, approvals.iter().map(|approval| &approval.key).collect()))
+            }
+            _ => None,
         })
     }
 
@@ -291,7 +314,7 @@ impl Ledger {
             space: space.clone(),
             id,
             parents: self.heads(),
-            critical: false,
+            critical: decision.is_critical(),
             audit: vault.audit_head(),
             decision,
         };
@@ -376,7 +399,7 @@ impl Claim for Stored {
     }
 
     fn needs(&self) -> &'static [Role] {
-        self.entry.decision.roles()
+        needs(&self.entry.decision, self.approved)
     }
 
     fn names(&self) -> Vec<Digest> {
@@ -385,6 +408,15 @@ impl Claim for Stored {
             names.extend(files);
         }
         names
+    }
+}
+
+/// The roles of which one is needed to let an entry count: for an order that only keys of the past
+/// approved, a privacy key must vouch.
+fn needs(decision: &Decision, approved: Option<Approved>) -> &'static [Role] {
+    match approved {
+        Some(Approved::Once) => &[Role::Privacy],
+        _ => decision.roles(),
     }
 }
 
@@ -425,9 +457,15 @@ async fn those_that_count(
 }
 
 fn stored(vault: &Vault, candidate: Candidate, key: &str, on: HashSet<String>) -> Result<Stored> {
-    let (entry, author) = parse_entry(vault, &candidate.bytes, &candidate.signature, key)?;
+    let (entry, mut author) = parse_entry(vault, &candidate.bytes, &candidate.signature, key)?;
+    let approved = match &entry.decision {
+        Decision::Erasure { order, approvals } => Some(vault.check_order(&entry, order, approvals)?),
+        _ => None,
+    };
+    author.is_current &= approved != Some(Approved::Once);
     Ok(Stored {
         entry,
+        approved,
         digest: Digest::of(&candidate.bytes),
         bytes: candidate.bytes.to_vec(),
         signature: candidate.signature.to_vec(),

@@ -12,6 +12,7 @@ pub mod commit;
 mod creation;
 pub mod endorse;
 pub mod envelope;
+pub mod erased;
 pub mod error;
 pub mod fate;
 pub mod forecast;

@@ -22,6 +22,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::erased::Erased;
 use super::error::Result;
 use super::format::catalog::PageEntry;
 use super::format::manifest::{Manifest, TreeRoot};
@@ -96,11 +97,19 @@ struct Leaf {
 }
 
 impl Leaf {
-    fn parse(slot: Slot, bytes: &[u8]) -> Result<Self> {
+    fn parse(slot: Slot, bytes: &[u8], erased: &Erased) -> Result<Self> {
         match slot.tree {
             Tree::Catalog => {
                 let mut items: Vec<NeededItem> = Vec::new();
                 tree::parse_into(bytes, slot.page, &mut items)?;
+                if !erased.is_empty() {
+                    // What was erased is needed no more; what stands in its place is.
+                    for line in &mut items {
+                        if let Some(now) = erased.current(&line.item)? {
+                            (line.item, line.size) = (now.item, now.size);
+                        }
+                    }
+                }
                 Ok(Self { entries: items.len() as u64, items })
             }
             Tree::Links => {
@@ -123,8 +132,10 @@ async fn parsed_leaves(reader: &Reader<'_>, slots: Vec<Slot>) -> Result<Vec<(Slo
     for slot in slots {
         read.push((slot, reader.bytes(slot.page).await?));
     }
-    let parse =
-        move || read.into_iter().map(|(slot, bytes)| Ok((slot, Leaf::parse(slot, &bytes)?))).collect();
+    let erased = Arc::clone(&reader.space.erased);
+    let parse = move || {
+        read.into_iter().map(|(slot, bytes)| Ok((slot, Leaf::parse(slot, &bytes, &erased)?))).collect()
+    };
     tokio::task::spawn_blocking(parse).await.expect("taking pages apart does not panic")
 }
 
@@ -184,7 +195,7 @@ impl<'a> Needs<'a> {
             }
             let bytes = self.reader.bytes(slot.page).await?;
             if slot.level == 1 {
-                return Ok(self.add_leaf(slot, Leaf::parse(slot, &bytes)?));
+                return Ok(self.add_leaf(slot, Leaf::parse(slot, &bytes, &self.space.erased)?));
             }
             let mut sum = Needed::default();
             let mut entries = 0_u64;

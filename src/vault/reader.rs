@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::blocks::{self, BLOCK, Blocks};
 use super::envelope::{self, HeaderError, PayloadKey};
+use super::erased::Erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
 use super::index::{Index, Location, Pack, PackNumber};
@@ -41,6 +42,8 @@ pub struct Reader<'a> {
     pub(super) space: &'a Space,
     /// Whether catalog packs are read in parts, where nothing that is read is kept for later.
     sparing: bool,
+    /// Whether entries of catalogs name erased items.
+    as_written: bool,
     frames: Mutex<Vec<(FrameSlot, Bytes)>>,
     bodies: Mutex<HashMap<Digest, Bytes>>,
 }
@@ -58,7 +61,14 @@ pub(super) type Attempt<T> = std::result::Result<T, Failure>;
 impl<'a> Reader<'a> {
     /// Returns a reader.
     pub fn new(vault: &'a Vault, space: &'a Space) -> Self {
-        Self { vault, space, sparing: false, frames: Mutex::default(), bodies: Mutex::default() }
+        Self {
+            vault,
+            space,
+            sparing: false,
+            as_written: false,
+            frames: Mutex::default(),
+            bodies: Mutex::default(),
+        }
     }
 
     /// Returns a reader for who wants a few entries of a catalog and not all of it: where no cache keeps
@@ -66,6 +76,18 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn sparing(self) -> Self {
         Self { sparing: true, ..self }
+    }
+
+    /// What orders of erasure say of the items of the space.
+    pub fn orders(&self) -> &Erased {
+        &self.space.erased
+    }
+
+    /// Returns a reader that names items as catalogs do, erased ones too: for who carries over what a
+    /// snapshot says.
+    #[must_use]
+    pub fn as_written(self) -> Self {
+        Self { as_written: true, ..self }
     }
 
     /// What is known of where items are.
@@ -80,6 +102,7 @@ impl<'a> Reader<'a> {
     /// [`ErrorKind::Integrity`] when no good copy is left, [`ErrorKind::Identity`] when the
     /// identities that are here do not open it.
     pub async fn item(&self, id: ItemId) -> Result<ItemData> {
+        self.require_not_erased(&id)?;
         let mut last = None;
         for location in self.space.index.locations(&id) {
             for at in self.space.holders(location.pack) {
@@ -116,8 +139,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Nothing that an order erased is handed out, also while its pack still lies somewhere.
+    pub(super) fn require_not_erased(&self, id: &ItemId) -> Result<()> {
+        match self.space.erased.current(id)? {
+            None => Ok(()),
+            Some(now) => Err(VaultError::new(
+                ErrorKind::Erased,
+                format!("the item {id} was erased under the order {}", now.order),
+            )
+            .hint("what stands in its place is read through the catalog of a snapshot")),
+        }
+    }
+
     /// Returns the error for an item that no replica gives.
     pub(super) fn lost(&self, id: ItemId) -> VaultError {
+        if let Err(erased) = self.require_not_erased(&id) {
+            return erased;
+        }
         let known = self
             .space
             .index
@@ -500,6 +538,10 @@ impl Reader<'_> {
 impl tree::PageSource for Reader<'_> {
     fn page(&self, id: ItemId) -> BoxFuture<'_, Result<Bytes>> {
         Box::pin(self.bytes(id))
+    }
+
+    fn erased(&self) -> Option<&Arc<Erased>> {
+        (!self.as_written).then_some(&self.space.erased)
     }
 }
 

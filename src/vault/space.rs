@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use super::envelope::{self, HeaderError};
+use super::erased::Erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackRecord};
 use super::format::trust::Role;
@@ -36,6 +38,8 @@ pub struct Space {
     pub index: Index,
     /// What the ledger says about headers and index objects.
     pub headers: Headers,
+    /// What the ledger says is read no more.
+    pub erased: Arc<Erased>,
     /// For the recipients of which trust record index objects were written, as they say themselves;
     /// 0 where they do not.
     pub index_trust: HashMap<Digest, u32>,
@@ -134,6 +138,7 @@ impl Space {
             name: name.clone(),
             index,
             headers: ledger.headers().clone(),
+            erased: Arc::clone(ledger.erased()),
             index_trust,
             unreadable,
             keeps: Vec::new(),

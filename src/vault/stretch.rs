@@ -213,6 +213,11 @@ impl Reader<'_> {
         let mut packs: BTreeMap<PackNumber, Vec<(Location, ItemId)>> = BTreeMap::new();
         let mut lost = Vec::new();
         for id in ids {
+            if self.space.erased.contains(&id) {
+                // `lost` says why.
+                lost.push(id);
+                continue;
+            }
             let there = |location: &Location| self.space.holders(location.pack).next().is_some();
             match self.space.index.locations(&id).find(there) {
                 Some(location) => packs.entry(location.pack).or_default().push((location, id)),

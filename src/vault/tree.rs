@@ -5,11 +5,14 @@
 //! says so, within bounds of size, so equal stretches of two snapshots give equal pages, which
 //! the vault stores once: changed content moves no boundary, an insertion one or two.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 
+use super::erased::Erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{Entry, PageEntry};
 use super::format::manifest::TreeRoot;
@@ -113,6 +116,11 @@ impl Page {
 pub trait PageSource: Sync {
     /// Returns the bytes of a page, checked against its id.
     fn page(&self, id: ItemId) -> BoxFuture<'_, Result<Bytes>>;
+
+    /// Which items are read no more: entries that are read name what stands in their place.
+    fn erased(&self) -> Option<&Arc<Erased>> {
+        None
+    }
 }
 
 /// Reads all entries of a tree, in order.
@@ -162,9 +170,11 @@ async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> 
     for page in pages {
         read.push((page, source.page(page).await?));
     }
+    let erased = source.erased().map(Arc::clone);
     let parse = move || {
         let mut entries: Vec<E> = Vec::new();
         read.into_iter().try_for_each(|(page, bytes)| parse_into(&bytes, page, &mut entries))?;
+        bring_up_to_date(&mut entries, erased.as_deref())?;
         Ok::<_, VaultError>(entries)
     };
     tokio::task::spawn_blocking(parse).await.expect("parsing does not panic")
@@ -239,10 +249,25 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     }
     let mut entries: Vec<E> = Vec::new();
     parse_into(&source.page(page).await?, page, &mut entries)?;
-    Ok(entries.into_iter().find(|entry| entry.path() == path))
+    entries.retain(|entry| entry.path() == path);
+    bring_up_to_date(&mut entries, source.erased().map(AsRef::as_ref))?;
+    Ok(entries.pop())
 }
 
-/// Returns the entries of a page.
+/// Puts what stands in the place of erased items into entries that name these.
+fn bring_up_to_date<E: Entry>(entries: &mut [E], erased: Option<&Erased>) -> Result<()> {
+    let Some(erased) = erased.filter(|erased| !erased.is_empty()) else { return Ok(()) };
+    for entry in entries {
+        if let Some(item) = entry.item()
+            && let Some(now) = erased.current(&item)?
+        {
+            entry.replace_item(now.item, now.size);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the entries of a page, as they are written.
 ///
 /// # Errors
 ///

@@ -287,7 +287,7 @@ impl Shared {
         let fresh = self.fresh.lock().expect("no holder of this lock can panic").get(mac).copied();
         fresh.or_else(|| {
             let space = self.space.lock().expect("no holder of this lock can panic");
-            space.index.known(mac).filter(|id| self.keeps(&space, id))
+            space.index.known(mac).filter(|id| !space.erased.contains(id) && self.keeps(&space, id))
         })
     }
 

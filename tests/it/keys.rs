@@ -63,7 +63,7 @@ async fn planned(backup: &Backup, changes: &[Change]) -> Result<KeyPlan> {
     plan(&open(backup, &all(backup), None).await?, changes).await
 }
 
-fn all(backup: &Backup) -> Vec<Identity> {
+pub(crate) fn all(backup: &Backup) -> Vec<Identity> {
     vec![backup.operator.clone(), backup.recovery.clone()]
 }
 
@@ -374,7 +374,7 @@ async fn a_forgery_in_the_place_of_an_endorsed_manifest_is_read_around() {
 }
 
 /// Puts a ledger entry by this key on every replica.
-async fn enter(backup: &Backup, signer: &SigningKey, decision: Decision) -> Digest {
+pub(crate) async fn enter(backup: &Backup, signer: &SigningKey, decision: Decision) -> Digest {
     let vault = backup.open().await.unwrap();
     let id = SnapshotId::new(backup.clock.now());
     let entry = LedgerEntry {

@@ -47,6 +47,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod doctor_roles;
+mod erasure;
 mod first_use;
 mod forecasts;
 mod golden;

@@ -57,7 +57,9 @@ impl Pass {
     ) -> Result<Self> {
         let index = reader.index();
         let (mut texts, mut files) = (Vec::new(), Vec::new());
-        for (item, location) in index.places() {
+        // What an order erased is read no more, also while its pack still lies there.
+        let read = |item: &ItemId| !reader.orders().contains(item);
+        for (item, location) in index.places().filter(|(item, _)| read(item)) {
             match index.packs()[location.pack as usize].kind {
                 PackKind::Content => texts.push(*item),
                 PackKind::Assets => files.push(*item),

@@ -14,6 +14,7 @@ use memchr::memmem::Finder;
 use super::workers::Workers;
 use crate::ids::{ItemId, Name, SnapshotId};
 use crate::restore::{RestoreError, Result, Watch};
+use crate::vault::erased::Erased;
 use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;
@@ -70,7 +71,7 @@ impl Places {
             leaves.push(of_snapshot.into_iter().map(number).collect());
         }
         let pages: Vec<ItemId> = numbers.keys().copied().collect();
-        let sought = Arc::new(Sought::new(wanted));
+        let sought = Arc::new(Sought::new(wanted, reader.orders())?);
         let mut workers = Workers::new();
         let mut named: HashMap<u32, Named> = HashMap::new();
         let mut take = |read: Option<std::result::Result<Vec<(ItemId, Named)>, VaultError>>| {
@@ -142,7 +143,8 @@ impl Places {
 
 /// Items that are looked for in pages.
 struct Sought {
-    items: HashSet<ItemId>,
+    /// As catalogs name them, with the item that is read there.
+    items: HashMap<ItemId, ItemId>,
     /// The first digits of their ids, as pages spell them.
     begin: HashSet<[u8; DIGITS]>,
     member: Finder<'static>,
@@ -153,9 +155,16 @@ struct Sought {
 const DIGITS: usize = 8;
 
 impl Sought {
-    fn new(items: HashSet<ItemId>) -> Self {
+    fn new(wanted: HashSet<ItemId>, orders: &Erased) -> std::result::Result<Self, VaultError> {
         let begin = |item: &ItemId| item.to_string().as_bytes().first_chunk().copied();
-        Self { begin: items.iter().filter_map(begin).collect(), items, member: Finder::new("\"item\":\"") }
+        // Catalogs name what was erased, where the item is read that stands in its place.
+        let mut items = orders.in_place_of(&wanted)?;
+        items.extend(wanted.into_iter().map(|item| (item, item)));
+        Ok(Self {
+            begin: items.keys().filter_map(begin).collect(),
+            items,
+            member: Finder::new("\"item\":\""),
+        })
     }
 
     /// What each page names of them; nothing of one that names none.
@@ -173,8 +182,9 @@ impl Sought {
                 begin = end;
             }
             let entries: Vec<CatalogEntry> = tree::parse_page(&wanted, page)?;
-            let entries = entries.into_iter().filter(|entry| self.items.contains(&entry.item));
-            let entries: Named = entries.map(|entry| (entry.item, entry.path.into_string())).collect();
+            let read = |entry: &CatalogEntry| self.items.get(&entry.item).copied();
+            let entries = entries.into_iter().filter_map(|entry| Some((read(&entry)?, entry.path)));
+            let entries: Named = entries.map(|(item, path)| (item, path.into_string())).collect();
             if !entries.is_empty() {
                 named.push((page, entries));
             }
@@ -209,7 +219,8 @@ mod tests {
             entries in proptest::collection::vec(("[a-c\"\\\\:,{}\u{e9}]{0,6}(\"item\":\"01)?", 0..6_u8), 0..12), wanted in proptest::collection::hash_set(0..6_u8, 0..4),
         ) {
             let id = |number: u8| ItemId([number; 32]);
-            let sought = Sought::new(wanted.iter().map(|number| id(*number)).collect());
+            let ids = wanted.iter().map(|number| id(*number)).collect();
+            let sought = Sought::new(ids, &Erased::default()).unwrap();
             let page: String = entries.iter().map(|(path, number)| line(path, id(*number)) + "\n").collect();
             let expected: Named = entries.iter().filter(|(_, number)| wanted.contains(number)).map(|(path, number)| (id(*number), path.clone())).collect();
             let named = sought.in_pages(vec![(id(9), page.into())]).unwrap();
@@ -220,7 +231,7 @@ mod tests {
     #[test]
     fn lines_of_another_shape_are_parsed() {
         let item = ItemId([0xab; 32]);
-        let sought = Sought::new(HashSet::from([item]));
+        let sought = Sought::new(HashSet::from([item]), &Erased::default()).unwrap();
         let found = |line: String| {
             let named = sought.in_pages(vec![(ItemId([1; 32]), line.into())]);
             named.map(|named| {

@@ -8,6 +8,14 @@ use crate::ids::ItemId;
 pub trait Entry: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
     /// Returns the path.
     fn path(&self) -> &str;
+
+    /// Returns the item that it names, where it names one.
+    fn item(&self) -> Option<ItemId> {
+        None
+    }
+
+    /// Names another item of `size` bytes.
+    fn replace_item(&mut self, _item: ItemId, _size: u64) {}
 }
 
 /// `path -> item`: what a snapshot holds.
@@ -94,6 +102,14 @@ pub struct PageEntry {
 impl Entry for CatalogEntry {
     fn path(&self) -> &str {
         &self.path
+    }
+
+    fn item(&self) -> Option<ItemId> {
+        Some(self.item)
+    }
+
+    fn replace_item(&mut self, item: ItemId, size: u64) {
+        (self.item, self.size) = (item, size);
     }
 }
 

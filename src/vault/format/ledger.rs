@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, Name, ReplicaId, SnapshotId, VaultId};
 use crate::vault::format::audit::AuditHead;
+use crate::vault::format::order::Approval;
 
 /// Kind of [`LedgerEntry`].
 pub const KIND: &str = "ledger-entry";
@@ -37,6 +38,13 @@ pub struct LedgerEntry {
     pub audit: Option<AuditHead>,
     /// What it decides.
     pub decision: Decision,
+}
+
+impl Decision {
+    /// Whether a tool that does not know this kind of decision must not read content.
+    pub fn is_critical(&self) -> bool {
+        matches!(self, Self::Erasure { .. })
+    }
 }
 
 /// What a ledger entry decides.
@@ -122,6 +130,13 @@ pub enum Decision {
     Endorsement {
         /// SHA-256 of manifests, ledger entries and index objects.
         files: Vec<Digest>,
+    },
+    /// Items that are read no more, and what is read in their place.
+    Erasure {
+        /// The [`Order`](super::order::Order) as JSON, to the letter as it was signed.
+        order: String,
+        /// Signatures over it by privacy keys.
+        approvals: Vec<Approval>,
     },
     /// An entry of a later version.
     #[serde(other)]

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod mark;
 pub mod members;
+pub mod order;
 pub mod request;
 pub mod restore;
 pub mod told;

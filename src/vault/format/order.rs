@@ -1,0 +1,76 @@
+//! Orders of erasure: what old snapshots read as from now on.
+//!
+//! An order lies in a ledger entry as text, so that the bytes which people signed are kept to the
+//! letter: `jq -j .decision.order ENTRY.json > order.json; minisign -V -m order.json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CaseId, Digest, ItemId, Name, VaultId};
+use crate::vault::signing::VerifyingKey;
+
+/// Kind of [`Order`].
+pub const KIND: &str = "erasure-order";
+
+/// Items that one order may name; a case with more has several orders, each approved.
+pub const ITEMS_MAX: usize = 20_000;
+
+/// What is to be erased, corrected or removed in one space. No names and no values: those are in the
+/// plan, which is encrypted to the privacy recipients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// [`KIND`].
+    pub kind: String,
+    /// Version of the format.
+    pub format: u32,
+    /// Vault it belongs to.
+    pub vault: VaultId,
+    /// Space it is about.
+    pub space: Name,
+    /// The case, a random number.
+    pub case: CaseId,
+    /// When it was planned, RFC 3339.
+    pub planned: String,
+    /// The key of the person who planned it: their approval does not count.
+    pub planned_by: VerifyingKey,
+    /// SHA-256 of the plan.
+    pub plan: Digest,
+    /// The items, by id.
+    pub items: Vec<Replaced>,
+    /// Packs that held them when it was planned. Every pack that holds one of the items is to be
+    /// destroyed, also one that is found later.
+    pub packs: Vec<Digest>,
+}
+
+/// An item that is read no more, and what is read in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The item.
+    pub id: ItemId,
+    /// What becomes of it.
+    pub change: Change,
+    /// What is read in its place: for something removed, a tombstone.
+    pub by: ItemId,
+    /// Bytes of that.
+    pub size: u64,
+}
+
+/// What an order makes of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Personal values in it are masked, metadata stripped.
+    Masked,
+    /// It is gone; a tombstone stands there.
+    Removed,
+    /// A value in it is corrected (GDPR Art. 16).
+    Corrected,
+}
+
+/// A signature over an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The privacy key.
+    pub key: VerifyingKey,
+    /// Its signature over the text of the order, as minisign writes it.
+    pub signature: String,
+}
