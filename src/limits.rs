@@ -150,11 +150,15 @@ pub struct Limits {
     /// Slowest rate at which a body is waited for, in bytes a second: it adds to
     /// `store_timeout`. Half a megabit; a line slower than that cannot carry a backup.
     pub store_bytes_per_second_min: u64,
-    /// Bytes read from a replica by one range request when a whole object is streamed, or many
-    /// items of a pack are read.
+    /// Bytes read from a replica by one range request when a whole object is streamed. A larger item
+    /// is not held in memory.
     pub range_bytes: u64,
-    /// Such ranges that are read ahead of their use when many items are read. Each takes twice its
-    /// size while it is decrypted and decompressed; two keep the line busy.
+    /// Bytes of a pack, stored and decompressed, that are read by one request when many items are
+    /// wanted; at most `range_bytes`. An item that is larger is read alone.
+    pub stretch_bytes: u64,
+    /// Such stretches that are read ahead of their use. Each takes twice its size while it is
+    /// decrypted and decompressed. A store gives several small ones at once sooner than a few large
+    /// ones, and more would be more requests, or more memory.
     pub stretches_ahead: usize,
     /// Files that a restore writes at once: making and renaming each waits for the kernel, and one thread
     /// alone writes small files more slowly than they are read.
@@ -352,7 +356,8 @@ impl Default for Limits {
             store_timeout: Duration::from_mins(5),
             store_bytes_per_second_min: 64 << 10,
             range_bytes: 8 << 20,
-            stretches_ahead: 2,
+            stretch_bytes: 4 << 20,
+            stretches_ahead: 4,
             file_writes: 4,
             directory_syncs: 8,
             small_object_bytes_max: 16 << 20,

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
-use super::{Body, BodySource, ErrorKind, Pieces, SourceObject, StoreError, pieces};
+use super::{Body, BodySource, ErrorKind, Pieces, SourceObject, StoreError};
 use crate::ids::Digest;
 
 /// Bytes of a body that are in memory at once. Larger pieces do not copy faster.
@@ -151,6 +151,11 @@ impl Read for Reading<'_> {
     }
 }
 
+/// Largest piece that is hashed where it arrives: less than a tenth of a millisecond, and less than
+/// handing it to another thread and back takes, while it is in the processor's cache. Connections
+/// give pieces of some tens of KiB.
+const HASHED_IN_PLACE: usize = 64 << 10;
+
 /// Pieces of an object that are passed on together.
 pub(super) type Batch = Vec<Bytes>;
 
@@ -165,33 +170,27 @@ pub(super) async fn pass_on(
     announced: Digest,
     to: Sender<Result<Batch, CopyError>>,
 ) {
-    let mut hasher = Sha256::new();
-    let (mut pieces, mut left) = (None, len);
+    let mut coming = Passed { object: &object, len, pieces: None, hasher: Sha256::new() };
+    let mut left = len;
     while left > 0 {
         // First the place, then the bytes: so one batch is taken and one waits, and there are no
         // more.
         let Ok(place) = to.reserve().await else { return };
-        let batch = match next_batch(&object, &mut pieces, len).await {
-            Ok(batch) => batch,
+        let (batch, size) = match coming.batch().await {
+            Ok(Some(batch)) => batch,
+            // Only a runtime that shuts down ends this; who waits for the bytes ends as well.
+            Ok(None) => return,
             Err(error) => return place.send(Err(CopyError::Source(error))),
         };
-        let size: u64 = batch.iter().map(|piece| piece.len() as u64).sum();
         match left.checked_sub(size).filter(|_| size > 0) {
             Some(rest) => left = rest,
             None => return place.send(Err(CopyError::Length { announced: len })),
         }
-        let hashed = tokio::task::spawn_blocking(move || {
-            batch.iter().for_each(|piece| hasher.update(piece));
-            (hasher, batch)
-        });
-        // Only a runtime that shuts down ends this; who waits for the bytes ends as well.
-        let Ok((more, batch)) = hashed.await else { return };
-        hasher = more;
         if left > 0 {
             place.send(Ok(batch));
             continue;
         }
-        let actual = Digest(hasher.finalize().into());
+        let actual = Digest(coming.hasher.finalize().into());
         return place.send(match actual == announced {
             true => Ok(batch),
             false => Err(CopyError::Digest { announced, actual }),
@@ -199,19 +198,49 @@ pub(super) async fn pass_on(
     }
 }
 
-async fn next_batch(object: &SourceObject, pieces: &mut Option<Pieces>, len: u64) -> super::Result<Batch> {
-    let pieces = match pieces {
-        Some(pieces) => pieces,
-        none => none.insert(object.pieces(len).await?),
-    };
-    pieces::batch(pieces, object.batch_bytes).await
+/// An object that is passed on.
+struct Passed<'a> {
+    object: &'a SourceObject,
+    len: u64,
+    /// `None` before the first piece.
+    pieces: Option<Pieces>,
+    /// Has all that was taken.
+    hasher: Sha256,
+}
+
+impl Passed<'_> {
+    /// Takes and hashes the next pieces, with their size together; none at the end of the object.
+    /// `None` when the runtime shuts down.
+    async fn batch(&mut self) -> super::Result<Option<(Batch, u64)>> {
+        let pieces = match &mut self.pieces {
+            Some(pieces) => pieces,
+            none => none.insert(self.object.pieces(self.len).await?),
+        };
+        let (mut batch, mut size) = (Batch::new(), 0);
+        while size < self.object.batch_bytes {
+            let Some(piece) = pieces.try_next().await? else { break };
+            size += piece.len() as u64;
+            if piece.len() <= HASHED_IN_PLACE {
+                self.hasher.update(&piece);
+            } else {
+                let (hasher, bytes) = (std::mem::take(&mut self.hasher), piece.clone());
+                let hashed = tokio::task::spawn_blocking(move || hasher.chain_update(&bytes));
+                let Ok(hasher) = hashed.await else { return Ok(None) };
+                self.hasher = hasher;
+            }
+            batch.push(piece);
+        }
+        Ok(Some((batch, size)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
 
     use super::*;
-    use crate::objects::SpoolFile;
+    use crate::clock::SystemClock;
+    use crate::objects::memory::MemoryStore;
+    use crate::objects::{ObjectStore as _, PutMode, SpoolFile};
 
     fn spooled(bytes: &[u8]) -> Arc<SpoolFile> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -226,6 +255,39 @@ mod tests {
         let mut copy = Vec::new();
         body.copy_to(&mut copy).unwrap();
         assert_eq!(copy, bytes);
+    }
+
+    /// Passes an object of this length on; returns the bytes that came out, and how it ended.
+    async fn passed(len: usize, announced: impl Fn(&[u8]) -> Digest) -> (Vec<u8>, Option<CopyError>) {
+        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let store = MemoryStore::new("m", Arc::new(SystemClock));
+        store.put("k", Body::bytes(bytes.clone()), PutMode::CreateOnly).await.unwrap();
+        let object = Arc::new(SourceObject::new(Arc::new(store), "k", 1 << 20));
+        let (sender, mut batches) = tokio::sync::mpsc::channel(1);
+        let announced = announced(&bytes);
+        let (mut came, mut failure) = (Vec::new(), None);
+        let taking = async {
+            while let Some(batch) = batches.recv().await {
+                match batch {
+                    Ok(batch) => batch.iter().for_each(|piece| came.extend_from_slice(piece)),
+                    Err(error) => failure = Some(error),
+                }
+            }
+        };
+        tokio::join!(pass_on(object, len as u64, announced, sender), taking);
+        (came, failure)
+    }
+
+    #[tokio::test]
+    async fn what_is_passed_on_ends_before_its_last_batch_where_it_is_something_else() {
+        // Pieces that are hashed where they arrive, and those that are not.
+        for len in [1, HASHED_IN_PLACE, HASHED_IN_PLACE + 1, (3 << 20) + 5] {
+            let (came, failure) = passed(len, Digest::of).await;
+            assert!(failure.is_none() && came.len() == len, "{len}: {failure:?}");
+            let (came, failure) = passed(len, |_| Digest::of(b"something else")).await;
+            assert!(matches!(failure, Some(CopyError::Digest { .. })), "{len}: {failure:?}");
+            assert!(came.len() < len, "{len}: all of it came");
+        }
     }
 
     #[test]

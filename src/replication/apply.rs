@@ -1,5 +1,6 @@
 //! Carrying a plan out: many objects at once, each read once however many replicas get it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures_util::StreamExt as _;
@@ -122,7 +123,8 @@ pub async fn apply(
     Ok(run.report)
 }
 
-/// Returns the jobs of a stage. What several replicas are to get is one job.
+/// Returns the jobs of a stage, the largest first: a large one that began last would be copied alone
+/// while everything else waits for it. What several replicas are to get is one job.
 fn jobs_of<'a>(vault: &'a Vault, plan: &'a Plan, number: u8) -> Vec<Job<'a>> {
     let mut jobs: BTreeMap<&str, Job<'a>> = BTreeMap::new();
     for target in &plan.targets {
@@ -138,7 +140,9 @@ fn jobs_of<'a>(vault: &'a Vault, plan: &'a Plan, number: u8) -> Vec<Job<'a>> {
             job.to.push((replica, copy.how));
         }
     }
-    jobs.into_values().collect()
+    let mut jobs: Vec<_> = jobs.into_values().collect();
+    jobs.sort_by_key(|job| Reverse(job.size));
+    jobs
 }
 
 struct Run<'a> {

@@ -50,11 +50,13 @@ pub fn traffic_of(plan: &Plan, vault: &Vault) -> BTreeMap<String, Traffic> {
 }
 
 /// Counts how what was put is confirmed: what is not named by its digest is read back where it is
-/// not known that the store refuses a second put.
+/// not known that the store refuses a second put; the rest is looked up where the answer of the put
+/// itself does not count.
 fn confirmed(own: &mut Traffic, vault: &Vault, replica: &str, objects: u64, signed: bool) {
-    let relied_on = vault.replicas.named(replica).is_none_or(Replica::refuses_second_puts);
-    match signed && !relied_on {
-        true => own.get += objects,
-        false => own.head += objects,
+    let replica = vault.replicas.named(replica);
+    if signed && !replica.is_none_or(Replica::refuses_second_puts) {
+        own.get += objects;
+    } else if !replica.is_some_and(Replica::answers_for_puts) {
+        own.head += objects;
     }
 }

@@ -69,7 +69,7 @@ impl Plan {
 pub struct Target {
     /// Its name.
     pub replica: String,
-    /// Objects, in the order in which they are written.
+    /// Objects, those before others that name them; of these the largest are written first.
     pub copies: Vec<ObjectCopy>,
     /// Snapshots whose manifest follows, when all that they need is there.
     pub snapshots: Vec<SnapshotCopy>,

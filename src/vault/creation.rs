@@ -36,7 +36,8 @@ pub(super) struct Claim(Option<String>);
 
 impl Replica {
     /// Stores an object that must not replace another, and confirms it: the size, and the
-    /// checksum where the store keeps one, else the bytes.
+    /// checksum where the store keeps one, else the bytes. Where
+    /// [the answer of a put counts](Self::answers_for_puts), nobody asks again.
     ///
     /// An object that is there already with the right size (and checksum) counts as stored: for
     /// names made of digests somebody did the work before. One of another size under such a name is
@@ -58,6 +59,13 @@ impl Replica {
     /// Whether create-only puts are to be relied on, for names that say nothing of the bytes.
     pub(crate) fn refuses_second_puts(&self) -> bool {
         self.is_probed() && self.store.abilities().create_only
+    }
+
+    /// Whether the SHA-256 in the answer of a put is that of what was stored: a probe saw that the
+    /// store refuses a wrong one, and reads and lists at once what was put. A look-up would only
+    /// tell the same once more.
+    pub(crate) fn answers_for_puts(&self) -> bool {
+        self.is_probed() && self.store.abilities().stored_checksums
     }
 
     /// Stores a file that must not replace another, and its signature before it. A signature without
@@ -127,6 +135,8 @@ impl Replica {
             return self.take_existing(key, &body).await;
         }
         match self.store.put(key, body.clone(), mode).await {
+            Ok(meta) if relied_on && self.answers_for_puts() && meta.sha256 == Some(body.sha256()) => Ok(()),
+            // The answer does not tell the checksum, or cannot be relied on.
             Ok(_) if relied_on => self.confirm(key, &body).await,
             Ok(_) => self.read_back(key, &body).await,
             Err(error) if error.kind == StoreKind::AlreadyExists => self.take_existing(key, &body).await,
@@ -276,7 +286,9 @@ mod tests {
     use crate::clock::{ManualClock, SystemClock};
     use std::sync::Arc;
 
+    use crate::objects::counting::CountingStore;
     use crate::objects::memory::MemoryStore;
+    use crate::objects::operation::Operation;
     use crate::objects::{Abilities, ObjectStore as _};
     use crate::vault::replica::Found;
 
@@ -317,6 +329,34 @@ mod tests {
             replica.store_new(&key, body).await.unwrap();
             assert_eq!(store.get(&key, 99).await.unwrap(), "the whole pack");
         }
+    }
+
+    /// Look-ups that storing two objects takes, one of them named by its digest.
+    async fn look_ups(store: MemoryStore, found: Option<Abilities>) -> u64 {
+        let counting = CountingStore::new(Arc::new(store));
+        let replica = Replica::new("r", Arc::new(counting.clone()));
+        let replica = match found {
+            Some(abilities) => replica.with_found(Found { abilities, refusal: None }),
+            None => replica,
+        };
+        let body = Body::bytes("the whole pack");
+        replica.store_new(&format!("packs/blog/{}", body.sha256()), body).await.unwrap();
+        let key = "snapshots/blog/20261121T020000Z-00000000.json";
+        replica.store_new(key, Body::bytes("a manifest")).await.unwrap();
+        counting.counts().of(Operation::Head)
+    }
+
+    #[tokio::test]
+    async fn a_put_is_not_looked_up_only_where_a_probe_saw_that_its_answer_counts() {
+        let store = || MemoryStore::new("m", Arc::new(SystemClock));
+        let silent = || store().with_abilities(Abilities { stored_checksums: false, ..store().abilities() });
+        let unreliable = Abilities { stored_checksums: false, ..Abilities::ALL };
+        assert_eq!(look_ups(store(), Some(Abilities::ALL)).await, 0);
+        // A wrong checksum is not refused; or the answers carry none.
+        assert_eq!(look_ups(store(), Some(unreliable)).await, 2);
+        assert_eq!(look_ups(silent(), Some(Abilities::ALL)).await, 2);
+        // Never probed: what is not named by its digest is read back instead.
+        assert_eq!(look_ups(store(), None).await, 1);
     }
 
     #[tokio::test]

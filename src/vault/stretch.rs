@@ -3,7 +3,8 @@
 //! A stretch is one range read. The next ones are fetched, decrypted and decompressed while the
 //! caller is busy with one, so that neither the line nor the processors wait for the disk that
 //! gets the items. Memory is bounded by the stretches under way: stored and decompressed, each has
-//! at most [`Limits::range_bytes`](crate::limits::Limits::range_bytes). An item that is larger is
+//! at most [`Limits::stretch_bytes`](crate::limits::Limits::stretch_bytes). An item that is larger
+//! has one of its own, and beyond [`Limits::range_bytes`](crate::limits::Limits::range_bytes) it is
 //! read by itself, through a temporary file.
 //!
 //! Here everything is expected to be well; an item of which that is not so is read once more by
@@ -224,7 +225,8 @@ impl Reader<'_> {
                 None => lost.push(id),
             }
         }
-        let most = self.vault.limits.range_bytes;
+        let limits = &self.vault.limits;
+        let most = limits.stretch_bytes.min(limits.range_bytes);
         let of_pack = |(number, items): (PackNumber, Vec<(Location, ItemId)>)| {
             cut(number, &self.space.index.packs()[number as usize].frames, items, extent, most)
         };

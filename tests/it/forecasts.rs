@@ -20,6 +20,8 @@ async fn backup(source: &Source) -> (Backup, Vec<CountingStore>) {
     let mut backup = Backup::in_memory(2).await;
     backup.limits.pack_bytes = 24 << 10;
     backup.limits.frame_bytes = 4 << 10;
+    // Items are larger than a stretch, or even than a range.
+    backup.limits.stretch_bytes = 6 << 10;
     backup.limits.range_bytes = 10 << 10;
     backup.limits.page_entries_min = 8;
     backup.limits.page_entries_max = 16;

@@ -172,6 +172,8 @@ async fn forecasts_what_it_takes(probed: bool) {
     assert_eq!(written.put, new.of(Operation::Put));
     assert_eq!(written.objects, new.of(Operation::Put));
     assert_eq!(written.head, new.of(Operation::Head));
+    // The answers of a store that is known say what a look-up would.
+    assert_eq!(written.head == 0, probed);
     assert_eq!(written.get, new.of(Operation::Get));
     assert_eq!(read.get, old.of(Operation::Get) + old.of(Operation::GetRange));
     assert_eq!(read.head, old.of(Operation::Head));
@@ -419,6 +421,39 @@ async fn who_stops_it_finds_whole_objects_and_the_next_run_goes_on() {
     let (_, report) = replicate(&backup).await;
     assert!(!report.interrupted);
     assert_whole(&backup, "stopped three times").await;
+}
+
+/// Notes the bytes of each object that was copied.
+#[derive(Debug, Default)]
+struct CopiedBytes(std::sync::Mutex<Vec<u64>>);
+
+impl Progress for CopiedBytes {
+    fn start(&self, _phase: Phase, _total: Option<u64>) {}
+    fn advance(&self, phase: Phase, _items: u64, bytes: u64) {
+        if phase == Phase::Replicate {
+            self.0.lock().unwrap().push(bytes);
+        }
+    }
+    fn finish(&self, _phase: Phase) {}
+    fn problem(&self, _problem: &Problem) {}
+}
+
+#[tokio::test]
+async fn the_largest_packs_are_begun_first() {
+    let source = Source::synthetic(80, 4);
+    let mut backup = with_new_replica(&source).await;
+    backup.limits.copies_in_flight = 1;
+    let vault = backup.open().await.unwrap();
+    let plan = plan(&vault, &request()).await.unwrap();
+    let copied = CopiedBytes::default();
+    apply(&vault, &plan, &copied, &CancellationToken::new()).await.unwrap();
+    let packs = backup.stores[1].1.list("packs").await.unwrap();
+    let listed: Vec<u64> = packs.iter().map(|object| object.size).collect();
+    let mut sorted = listed.clone();
+    sorted.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+    assert!(listed.len() > 3, "{listed:?}");
+    let copied = copied.0.into_inner().unwrap();
+    assert!(copied.windows(sorted.len()).any(|some| some == sorted), "{copied:?} without {sorted:?}");
 }
 
 #[tokio::test]

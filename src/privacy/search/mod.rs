@@ -18,7 +18,8 @@
 //! excerpts and ids, and are personal data all the same: they are stored for the privacy recipients only.
 //! Memory grows with the number of items (an id each, and what the index knows of them), with the pages of
 //! catalogs, and with what is found; items are read in stretches of
-//! [`Limits::range_bytes`](crate::limits::Limits::range_bytes), one for each processor and two ahead.
+//! [`Limits::stretch_bytes`](crate::limits::Limits::stretch_bytes), one for each processor and
+//! [`Limits::stretches_ahead`](crate::limits::Limits::stretches_ahead).
 
 mod again;
 mod live;
