@@ -16,10 +16,10 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot, watch};
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
+use self::threads::{Answering, let_answers_go_first};
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
@@ -39,6 +39,9 @@ use crate::standby::{
 };
 use crate::vault::blocks::Blocks;
 use crate::vault::format::manifest::Manifest;
+
+pub(crate) mod heap;
+mod threads;
 
 /// How long answers under way are waited for at the end.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -186,52 +189,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     let address = listener.local_addr().unwrap_or(args.listen);
     let routes = watch::channel(site(served, &options)).1;
-    let mut server = JoinSet::new();
-    server.spawn(listen(
-        listener,
-        routes,
-        acceptor,
-        Bounds::of_sites(&options.limits, STOP_GRACE),
-        context.cancel.clone(),
-    ));
+    let answering = Answering::start()?;
+    let bounds = Bounds::of_sites(&options.limits, STOP_GRACE);
+    let server = answering.run(listen(listener, routes, acceptor, bounds, context.cancel.clone()));
     args.tell(&kept, address, begun, context)?;
     content.session.warn_of_replicas(context);
     drop(content);
     let_answers_go_first();
-
-    let mut look = interval(args.look_every);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    look.tick().await;
-    loop {
-        tokio::select! {
-            Some(_) = server.join_next() => return Ok(Outcome::Complete),
-            Some(()) = shelves.reading.next(), if !shelves.reading.is_empty() => continue,
-            _ = look.tick(), if !context.cancel.is_cancelled() => {}
-        }
-        let looked = tokio::select! {
-            looked = args.look(&mut kept, &mut shelves, context) => looked,
-            // What is being read goes on for the requests that are under way.
-            () = context.cancel.cancelled() => Ok(()),
-        };
-        if let Err(error) = looked {
-            let error = error.within("what is served stays as it is, and is looked at again");
-            context.output.error(&error);
-        }
-    }
-}
-
-/// Lets the threads that answer go before this one, and before those that it begins: here the next snapshot
-/// is made ready, which keeps a processor busy for a second while sites go on asking.
-fn let_answers_go_first() {
-    /// Added to the niceness (setpriority(2)): a ninth of the share of a thread that answers, where both
-    /// want a processor.
-    #[cfg(target_os = "linux")]
-    const NICENESS: i32 = 10;
-    // On Linux it is that of the thread, elsewhere it would be that of the process.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the next snapshot is made ready with the same priority as answers");
-    }
+    args.keep_up(&mut kept, &mut shelves, server, context).await;
+    answering.end().await;
+    Ok(Outcome::Complete)
 }
 
 /// How it ends where nothing is served: whether all of it could be.
@@ -366,6 +333,36 @@ impl Args {
             kept.named.push(manifest.clone());
         }
         Ok(wanted)
+    }
+
+    /// Reads for those who ask, and moves to newer snapshots, until the server ends.
+    async fn keep_up(
+        &self,
+        kept: &mut BTreeMap<Name, Kept>,
+        shelves: &mut Shelves,
+        server: impl Future,
+        context: &Context,
+    ) {
+        let mut server = std::pin::pin!(server);
+        let mut look = interval(self.look_every);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        look.tick().await;
+        loop {
+            tokio::select! {
+                _ = &mut server => return,
+                Some(()) = shelves.reading.next(), if !shelves.reading.is_empty() => continue,
+                _ = look.tick(), if !context.cancel.is_cancelled() => {}
+            }
+            let looked = tokio::select! {
+                looked = self.look(kept, shelves, context) => looked,
+                // What is being read goes on for the requests that are under way.
+                () = context.cancel.cancelled() => Ok(()),
+            };
+            if let Err(error) = looked {
+                let error = error.within("what is served stays as it is, and is looked at again");
+                context.output.error(&error);
+            }
+        }
     }
 
     /// Looks for newer snapshots of what is followed, and for replicas that are back.

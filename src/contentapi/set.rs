@@ -4,9 +4,11 @@
 //! last few queries are kept, because a client that reads everything asks the same query once a
 //! page; without that, each page would sort or filter the whole set again.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use super::dates::Millis;
 use super::document::Document;
 use super::evaluate::select;
 use super::head::Head;
@@ -61,30 +63,27 @@ impl Default for DocumentSet {
 impl DocumentSet {
     /// Makes a set; of several documents with one id the last counts.
     pub fn new(documents: impl IntoIterator<Item = Arc<Document>>) -> Self {
-        let mut documents: Vec<Arc<Document>> = documents.into_iter().collect();
-        arrange(&mut documents, |document| &document.head);
-        Self::of(Documents::Here(documents))
+        let (documents, by_id) = arranged(documents.into_iter().collect(), |document| &document.head);
+        Self::of(Documents::Here(documents), by_id)
     }
 
     /// Makes a set of documents that are kept elsewhere: `bodies` gets what belongs to each, in the
     /// order of their places. Of several documents with one id the last counts.
     pub fn kept_elsewhere<T>(
-        mut documents: Vec<(Arc<Head>, T)>,
+        documents: Vec<(Arc<Head>, T)>,
         bodies: impl FnOnce(Vec<T>) -> Arc<dyn Bodies>,
     ) -> Self {
-        arrange(&mut documents, |(head, _)| head);
+        let (documents, by_id) = arranged(documents, |(head, _)| head);
         let (heads, belongs) = documents.into_iter().unzip();
-        Self::of(Documents::Elsewhere(heads, bodies(belongs)))
+        Self::of(Documents::Elsewhere(heads, bodies(belongs)), by_id)
     }
 
-    fn of(documents: Documents) -> Self {
-        let mut set = Self { documents, by_id: Vec::new(), by_uid: Vec::new(), remembered: Mutex::default() };
-        let mut by_id: Vec<u32> = set.places().collect();
-        by_id.sort_unstable_by(|a, b| set.head(*a).id().cmp(set.head(*b).id()));
-        let mut by_uid: Vec<u32> = set.places().filter(|place| set.head(*place).uid().is_some()).collect();
-        // Stable, so that documents of one uid stay in the order of the set.
-        by_uid.sort_by(|a, b| set.head(*a).uid().cmp(&set.head(*b).uid()));
-        (set.by_id, set.by_uid) = (by_id, by_uid);
+    fn of(documents: Documents, by_id: Vec<u32>) -> Self {
+        let mut set = Self { documents, by_id, by_uid: Vec::new(), remembered: Mutex::default() };
+        // Documents of one uid stay in the order of the set.
+        let uids = set.places().filter_map(|place| Some((set.head(place).uid()?, place)));
+        let by_uid = by_text(uids).into_iter().map(|(_, _, place)| place).collect();
+        set.by_uid = by_uid;
         set
     }
 
@@ -244,16 +243,117 @@ impl DocumentSet {
     }
 }
 
-/// Leaves the last of each id, newest publication first, in their order where that is equal.
-fn arrange<T>(documents: &mut Vec<T>, head: impl Fn(&T) -> &Head) {
-    // Stable sorts: later ones of equal id stay later until the duplicates go.
-    documents.sort_by(|a, b| head(a).id().cmp(head(b).id()));
-    documents.dedup_by(|later, kept| {
-        let same = head(later).id() == head(kept).id();
-        if same {
+/// A text with a number, and before them what the text begins with. Where that differs it decides, so
+/// sorting hardly ever looks at texts: these lie all over the memory, and to fetch them for each
+/// comparison took most of the time in which a snapshot is made ready.
+type Keyed<'t> = (u128, &'t str, u32);
+
+/// Sorts by text, then by number.
+fn by_text<'t>(texts: impl Iterator<Item = (&'t str, u32)>) -> Vec<Keyed<'t>> {
+    let mut keyed: Vec<Keyed<'t>> = texts.map(|(text, number)| (beginning(text), text, number)).collect();
+    keyed.sort_unstable();
+    keyed
+}
+
+/// What a text begins with: ordered as the texts are, but for those that are equal there.
+fn beginning(text: &str) -> u128 {
+    let mut first = [0; size_of::<u128>()];
+    let length = text.len().min(first.len());
+    first[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u128::from_be_bytes(first)
+}
+
+/// Leaves the last of each id, newest publication first, in the order of ids where that is equal. Returns
+/// them, and their places by id.
+fn arranged<T>(documents: Vec<T>, head: impl Fn(&T) -> &Head) -> (Vec<T>, Vec<u32>) {
+    let mut ids = by_text(documents.iter().zip(0..).map(|(document, at)| (head(document).id(), at)));
+    ids.dedup_by(|later, kept| {
+        let is_same = later.1 == kept.1;
+        if is_same {
             std::mem::swap(later, kept);
         }
-        same
+        is_same
     });
-    documents.sort_by_key(|document| std::cmp::Reverse(head(document).last_publication()));
+    let published = |at: u32| head(&documents[at as usize]).last_publication();
+    let mut order: Vec<(Reverse<Option<Millis>>, u32, u32)> =
+        ids.iter().zip(0..).map(|((_, _, at), rank)| (Reverse(published(*at)), rank, *at)).collect();
+    order.sort_unstable();
+    let mut by_id = vec![0; order.len()];
+    for ((_, rank, _), place) in order.iter().zip(0..) {
+        by_id[*rank as usize] = place;
+    }
+    let mut documents: Vec<Option<T>> = documents.into_iter().map(Some).collect();
+    let documents = order.iter().filter_map(|(_, _, at)| documents[*at as usize].take()).collect();
+    (documents, by_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contentapi::HeadParts;
+
+    /// Id, uid, and when it was published; few of each, so that many are equal or begin alike.
+    fn parts() -> impl Strategy<Value = (String, Option<String>, Option<Millis>)> {
+        let text = || prop_oneof!["[ab\u{0}]{0,3}", "a{15,17}[ab]{0,2}", "é{7,9}[aé]?"];
+        (text(), prop::option::of(text()), prop::option::of(-1..3_i64))
+    }
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Bodies for Nowhere {
+        fn each(&self, _: &[u32], _: &mut Found<'_>) -> Result<(), SourceError> {
+            Ok(())
+        }
+
+        fn kept(&self, _: u32) -> Option<Arc<Document>> {
+            None
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn documents_are_the_last_of_each_id_newest_first_and_found_by_id_and_uid(
+            all in prop::collection::vec(parts(), 0..40),
+        ) {
+            let head = |(id, uid, last_publication): &(String, Option<String>, Option<Millis>)| {
+                Arc::new(Head::new(&HeadParts {
+                    id: id.into(),
+                    uid: uid.as_ref().map(Into::into),
+                    last_publication: *last_publication,
+                    ..HeadParts::default()
+                }))
+            };
+            let mut numbers = Vec::new();
+            let set = DocumentSet::kept_elsewhere(all.iter().map(head).zip(0..).collect(), |belongs: Vec<usize>| {
+                numbers = belongs;
+                Arc::new(Nowhere)
+            });
+            // Plainly: the last of each id, in the order of ids, stably sorted by date.
+            let last: std::collections::BTreeMap<&String, usize> =
+                all.iter().map(|(id, ..)| id).zip(0..).collect();
+            let mut expected: Vec<usize> = last.values().copied().collect();
+            expected.sort_by_key(|at| Reverse(all[*at].2));
+            prop_assert_eq!(&numbers, &expected);
+            for (place, at) in (0..).zip(&expected) {
+                let (id, uid, _) = &all[*at];
+                prop_assert_eq!(set.head(place).id(), id.as_str());
+                prop_assert_eq!(set.place(id), Some(place));
+                if let Some(uid) = uid {
+                    let same = (0..).zip(&expected).filter(|(_, at)| all[**at].1.as_ref() == Some(uid));
+                    let same: Vec<u32> = same.map(|(place, _)| place).collect();
+                    prop_assert_eq!(set.places_of_uid(uid), &same[..]);
+                }
+            }
+            prop_assert_eq!(set.place("never"), None);
+        }
+
+        #[test]
+        fn what_texts_begin_with_is_ordered_as_they_are(one in "[ab\u{0}é]{0,20}", other in "[ab\u{0}é]{0,20}") {
+            let (first, second) = (beginning(&one), beginning(&other));
+            prop_assert!(first == second || first.cmp(&second) == one.cmp(&other));
+        }
+    }
 }

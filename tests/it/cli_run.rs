@@ -53,6 +53,11 @@ impl Live {
         Self { child, events }
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for an event, of this job where one is named.
     #[track_caller]
     pub(crate) fn expect(&self, event: &str, job: Option<&str>) -> Value {

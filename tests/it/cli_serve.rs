@@ -26,7 +26,7 @@ use crate::sandbox_writing::{Form, png};
 use crate::workplace::{Run, Workplace};
 
 /// A place in which a first snapshot was taken.
-fn place_of(source: &Source) -> Workplace {
+pub(crate) fn place_of(source: &Source) -> Workplace {
     let place = Workplace::new();
     place.expect(0, &words(&first_try(source)));
     place
@@ -43,21 +43,21 @@ fn place_on_two(source: &Source) -> Workplace {
 }
 
 /// A standby that answers.
-struct Site {
-    live: Live,
+pub(crate) struct Site {
+    pub(crate) live: Live,
     ready: Value,
     client: reqwest::Client,
 }
 
 impl Site {
     #[track_caller]
-    fn open(place: &Workplace, arguments: &[&str]) -> Self {
+    pub(crate) fn open(place: &Workplace, arguments: &[&str]) -> Self {
         let all = [&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat();
         Self::of(place.command(&all))
     }
 
     #[track_caller]
-    fn of(command: Command) -> Self {
+    pub(crate) fn of(command: Command) -> Self {
         let live = Live::from(command);
         let Ok(line) = live.events.recv_timeout(PATIENCE) else {
             panic!("it does not serve: {:?}", live.end())
@@ -86,7 +86,7 @@ impl Site {
     }
 
     /// A search at the published content, or at the ref that is among the parameters.
-    async fn search(&self, parameters: &[(&str, &str)]) -> Response {
+    pub(crate) async fn search(&self, parameters: &[(&str, &str)]) -> Response {
         let mut url = url::Url::parse(&format!("{}/documents/search", self.api(0))).unwrap();
         url.query_pairs_mut().extend_pairs(parameters);
         if parameters.iter().all(|(name, _)| *name != "ref") {
@@ -119,7 +119,7 @@ impl Site {
         }
     }
 
-    fn end(self) -> Run {
+    pub(crate) fn end(self) -> Run {
         let run = self.live.end();
         assert_eq!(run.code, 0, "being asked to end is how it ends: {run:?}");
         run
@@ -131,7 +131,7 @@ fn text(response: &Response, name: header::HeaderName) -> &str {
 }
 
 /// Everything in every language, large enough to be worth compressing.
-const ALL: &[(&str, &str)] = &[("lang", "*"), ("pageSize", "100")];
+pub(crate) const ALL: &[(&str, &str)] = &[("lang", "*"), ("pageSize", "100")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_reads_a_snapshot_over_http_and_the_log_holds_no_query() {

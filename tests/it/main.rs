@@ -32,6 +32,7 @@ mod cli_restoring;
 mod cli_run;
 mod cli_s3;
 mod cli_serve;
+mod cli_serve_process;
 mod cli_waits;
 mod cli_watch;
 mod config;
