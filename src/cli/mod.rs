@@ -104,10 +104,6 @@ use traces::Traces;
 /// How long threads are waited for at the end: they need a thousandth of it, unless they hang.
 const LEFT_BEHIND: Duration = Duration::from_millis(250);
 
-/// How long a thread for blocking work waits for more of it. The next one is begun by whoever has work, with
-/// the priority of that: those of a start are not to do what is to be done with a lower one later.
-const IDLE_MAX: Duration = Duration::from_millis(200);
-
 /// Stack of the runtime's threads: what a command does on the main thread, which has so much, a job
 /// of the scheduler does on one of them. Only what is used of it takes memory.
 const STACK: usize = 8 << 20;
@@ -436,7 +432,6 @@ fn execute(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK)
-        .thread_keep_alive(IDLE_MAX)
         .build()
         .map_err(failed("cannot start the runtime"))?;
     let counted = Arc::new(Counted::default());

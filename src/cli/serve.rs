@@ -1,7 +1,7 @@
 //! `prismvault serve`: hot standby, snapshots through Prismic's own Content API.
 //!
 //! What holds the open snapshots runs beside the server, on the thread of the command. Snapshots are
-//! opened anew when a newer one is followed, or when reading failed: a replica that was away may be
+//! opened anew, by threads of their own, when a newer one is followed, or when reading failed: a replica that was away may be
 //! back, and nobody should have to restart a standby on the worst day.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +15,13 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
-use self::threads::{Answering, let_answers_go_first};
+use self::threads::Threads;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
@@ -33,12 +35,16 @@ use crate::clock::parse_duration;
 use crate::config::{Config, SecretRef};
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::ids::{Name, SnapshotId};
+use crate::progress::Progress;
+use crate::restore::OpenSnapshot;
 use crate::server::{Bounds, listen};
 use crate::standby::{
-    DocumentCache, Edition, Heads, Served, SiteOptions, Standby, StandbyError, open, serve, site, tls,
+    DocumentCache, Edition, Heads, Requests, Served, SiteOptions, Standby, StandbyError, open, serve, site,
+    tls,
 };
 use crate::vault::blocks::Blocks;
 use crate::vault::format::manifest::Manifest;
+use crate::vault::space::Space;
 
 pub(crate) mod heap;
 mod threads;
@@ -147,6 +153,8 @@ struct Shelves {
     reading: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     documents: Arc<DocumentCache>,
     blocks: Option<Arc<Blocks>>,
+    /// Where snapshots are made ready; on the threads of the command while nobody asks yet.
+    preparing: Option<Handle>,
 }
 
 /// Serves snapshots until the process is asked to end.
@@ -164,6 +172,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         reading: FuturesUnordered::new(),
         documents: Arc::new(DocumentCache::new(args.memory() - args.memory() / ANSWERS_SHARE)),
         blocks: content.session.vault.keep_blocks(None, u64::from(args.cache_size) << 20),
+        preparing: None,
     };
     let mut kept = args.wanted(&content)?;
     for kept in kept.values_mut() {
@@ -189,15 +198,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     };
     let address = listener.local_addr().unwrap_or(args.listen);
     let routes = watch::channel(site(served, &options)).1;
-    let answering = Answering::start()?;
+    let (answering, preparing) = (Threads::answering()?, Threads::preparing()?);
+    shelves.preparing = preparing.handle();
     let bounds = Bounds::of_sites(&options.limits, STOP_GRACE);
     let server = answering.run(listen(listener, routes, acceptor, bounds, context.cancel.clone()));
     args.tell(&kept, address, begun, context)?;
     content.session.warn_of_replicas(context);
     drop(content);
-    let_answers_go_first();
     args.keep_up(&mut kept, &mut shelves, server, context).await;
     answering.end().await;
+    preparing.end().await;
     Ok(Outcome::Complete)
 }
 
@@ -261,19 +271,30 @@ impl Shelves {
     ) -> oneshot::Receiver<Result<Edition, CommandError>> {
         let (sender, receiver) = oneshot::channel();
         let (content, manifest) = (Arc::clone(content), manifest.clone());
-        let (heads, file_hosts) = (Arc::clone(&kept.heads), Arc::clone(&kept.file_hosts));
-        let (cache, progress) = (Arc::clone(&self.documents), Arc::clone(&context.progress));
+        let preparation = Preparation {
+            content: Arc::clone(&content),
+            manifest: manifest.clone(),
+            heads: Arc::clone(&kept.heads),
+            documents: Arc::clone(&self.documents),
+            file_hosts: Arc::clone(&kept.file_hosts),
+            progress: Arc::clone(&context.progress),
+            cancel: context.cancel.clone(),
+        };
+        let preparing = self.preparing.clone();
         self.reading.push(Box::pin(async move {
-            let prepared = async {
-                let snapshot = content.content(&manifest).await?;
-                let mut heads = heads.lock().await;
-                let opened = open(&snapshot, &mut heads, cache, file_hosts, &*progress).await?;
-                Ok::<_, CommandError>((snapshot, opened))
+            let prepared = match preparing {
+                None => preparation.run().await,
+                Some(threads) => {
+                    let there = threads.clone();
+                    let running = threads.spawn_blocking(move || there.block_on(preparation.run()));
+                    running.await.unwrap_or_else(|_| Err(CommandError::interrupted()))
+                }
             };
-            match prepared.await {
+            match prepared {
                 // Whoever waited may be gone; then nobody needs the shelf.
                 Err(error) => drop(sender.send(Err(error))),
-                Ok((snapshot, (edition, requests))) => {
+                Ok((space, edition, requests)) => {
+                    let snapshot = OpenSnapshot::reopened(&content.session.vault, manifest, space);
                     if sender.send(Ok(edition)).is_ok() {
                         serve(&snapshot, requests).await;
                     }
@@ -291,6 +312,33 @@ impl Shelves {
                 done = &mut wanted => return done,
                 Some(()) = self.reading.next(), if !self.reading.is_empty() => {}
             }
+        }
+    }
+}
+
+/// All that it takes to make a snapshot ready.
+struct Preparation {
+    content: Arc<ContentSession>,
+    manifest: Manifest,
+    heads: Arc<Mutex<Heads>>,
+    documents: Arc<DocumentCache>,
+    file_hosts: Arc<[String]>,
+    progress: Arc<dyn Progress>,
+    cancel: CancellationToken,
+}
+
+impl Preparation {
+    async fn run(self) -> Result<(Arc<Space>, Edition, Requests), CommandError> {
+        let Self { content, manifest, heads, documents, file_hosts, progress, cancel } = self;
+        let prepared = async {
+            let snapshot = content.content(&manifest).await?;
+            let mut heads = heads.lock().await;
+            let (edition, requests) = open(&snapshot, &mut heads, documents, file_hosts, &*progress).await?;
+            Ok((snapshot.loaded(), edition, requests))
+        };
+        tokio::select! {
+            prepared = prepared => prepared,
+            () = cancel.cancelled() => Err(CommandError::interrupted()),
         }
     }
 }

@@ -78,6 +78,16 @@ impl<'a> OpenSnapshot<'a> {
         }
     }
 
+    /// What was loaded of its space, to be given to [`reopened`](Self::reopened) by another thread.
+    pub(crate) fn loaded(&self) -> Arc<Space> {
+        Arc::clone(&self.space)
+    }
+
+    /// The same snapshot again, after it was opened and checked: `loaded` comes from there.
+    pub(crate) fn reopened(vault: &'a Vault, manifest: Manifest, loaded: Arc<Space>) -> Self {
+        Self { vault, manifest, space: loaded }
+    }
+
     /// Whether a reader of the one reads the items of the other.
     pub(crate) fn shares_space(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.space, &other.space)

@@ -77,7 +77,7 @@ impl Site {
     }
 
     /// The id of the snapshot that is the published content.
-    fn snapshot(&self) -> String {
+    pub(crate) fn snapshot(&self) -> String {
         self.ready["repositories"][0]["snapshots"][0].as_str().unwrap().to_owned()
     }
 
@@ -101,7 +101,7 @@ impl Site {
     }
 
     /// The snapshot that is served now.
-    async fn served(&self) -> String {
+    pub(crate) async fn served(&self) -> String {
         let (_, health) = self.health().await;
         health["repositories"][0]["snapshots"][0]["snapshot"].as_str().unwrap().to_owned()
     }

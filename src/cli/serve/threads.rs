@@ -1,31 +1,45 @@
 //! Which threads answer, and which make the next snapshot ready.
 //!
-//! Both want processors: making 100,000 documents ready takes one for a second, while sites go on asking.
-//! So answers have threads of their own, and all others of the process, those that the main thread begins
-//! included, have a lower priority once the first snapshot is served. In one pool an answer and a
-//! preparation would be given to whichever thread is free, with the priority that one happens to have.
+//! Both want processors: making 100,000 documents ready takes one for half a second, while sites go on
+//! asking. So each has threads of its own, and those that prepare have a lower priority. In one pool, an
+//! answer and a preparation would be given to whichever thread is free, with the priority that this one
+//! happens to have.
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use super::super::LEFT_BEHIND;
 use super::super::error::{CommandError, ErrorKind};
 
-/// Threads that answer requests.
+/// Threads besides those of the command.
 #[derive(Debug)]
-pub(super) struct Answering(Option<Runtime>);
+pub(super) struct Threads(Option<Runtime>);
 
-impl Answering {
-    /// Starts them.
+impl Threads {
+    /// Starts threads that answer requests.
     ///
     /// # Errors
     ///
     /// When the system gives none.
-    pub(super) fn start() -> Result<Self, CommandError> {
-        let runtime = Builder::new_multi_thread().enable_all().thread_name("answers").build();
-        runtime.map(|runtime| Self(Some(runtime))).map_err(|error| {
-            CommandError::because(ErrorKind::Failed, "cannot start the threads that answer", error)
-        })
+    pub(super) fn answering() -> Result<Self, CommandError> {
+        Self::start(Builder::new_multi_thread().thread_name("answers"))
+    }
+
+    /// Starts threads for what can wait: those that answer go first.
+    ///
+    /// # Errors
+    ///
+    /// As [`answering`](Self::answering).
+    pub(super) fn preparing() -> Result<Self, CommandError> {
+        let mut builder = Builder::new_multi_thread();
+        Self::start(builder.worker_threads(1).thread_name("prepares").on_thread_start(let_others_go_first))
+    }
+
+    fn start(builder: &mut Builder) -> Result<Self, CommandError> {
+        let runtime = builder.enable_all().build().map_err(|error| {
+            CommandError::because(ErrorKind::Failed, "cannot start the threads of the standby", error)
+        })?;
+        Ok(Self(Some(runtime)))
     }
 
     /// Lets them do something; returns what ends when that does.
@@ -38,6 +52,11 @@ impl Answering {
         }
     }
 
+    /// Where others give them something to do.
+    pub(super) fn handle(&self) -> Option<Handle> {
+        self.0.as_ref().map(|runtime| runtime.handle().clone())
+    }
+
     /// Waits until they have ended, though not for ever.
     pub(super) async fn end(mut self) {
         if let Some(runtime) = self.0.take() {
@@ -47,7 +66,7 @@ impl Answering {
     }
 }
 
-impl Drop for Answering {
+impl Drop for Threads {
     /// After an error: nobody can wait here, and there is nothing under way that anybody waits for.
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
@@ -56,8 +75,8 @@ impl Drop for Answering {
     }
 }
 
-/// Gives this thread, and those that it begins from now on, a lower priority.
-pub(super) fn let_answers_go_first() {
+/// Gives this thread a lower priority.
+fn let_others_go_first() {
     /// Added to the niceness (setpriority(2)): a ninth of the share of a thread that answers, where both
     /// want a processor.
     #[cfg(target_os = "linux")]
