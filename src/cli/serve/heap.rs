@@ -11,25 +11,26 @@
 //! once more with that variable: the same process, with its id, arguments and open files. Another C
 //! library, or a system that refuses, leaves everything as it is.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 /// The variable that glibc reads.
 const TUNABLES: &str = "GLIBC_TUNABLES";
-/// What tunables of the allocator begin with.
-const ALLOCATOR: &[u8] = b"glibc.malloc.";
-/// What older configurations of the allocator begin with, each a variable.
+/// What older variables for the same begin with.
 const OLDER: &[u8] = b"MALLOC_";
 /// Bytes from which on an allocation is given back when it is freed, and that may be free at the end of a
 /// heap: more than documents and answers have. With 1 MiB a standby of 100,000 documents took 10 to 14 MiB more.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 const BYTES: usize = 256 << 10;
 
-/// Starts this process once more, with an allocator that gives memory back; returns where that was done,
-/// or cannot be. To be called before anything else is.
+/// Starts this process once more, with an allocator that gives memory back; returns where that has been
+/// done, or cannot be. To be called before anything else is.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn give_back() {
     use std::os::unix::process::CommandExt as _;
 
-    let Some(tunables) = with_bounds(std::env::vars_os()) else { return };
+    if is_configured(std::env::vars_os().map(|(name, _)| name)) {
+        return;
+    }
     // Its own path, not that of the link in /proc, so that the process keeps its name.
     let Ok(program) = std::env::current_exe() else { return };
     let mut arguments = std::env::args_os();
@@ -38,61 +39,35 @@ pub(crate) fn give_back() {
         again.arg0(name);
     }
     // Returns only when it fails, and then nothing has happened.
-    drop(again.args(arguments).env(TUNABLES, tunables).exec());
+    let bounds = format!("glibc.malloc.mmap_threshold={BYTES}:glibc.malloc.trim_threshold={BYTES}");
+    drop(again.args(arguments).env(TUNABLES, bounds).exec());
 }
 
 /// Does nothing: there is no such bound.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn give_back() {}
 
-/// Returns the value of [`TUNABLES`] that sets the bounds besides what it sets already; `None` where the
-/// allocator has been configured, by whoever started the process or because this was done before.
+/// Whether the C library has been configured, by whoever started the process or because this was done before.
+/// Then nothing is added: as it reads its tunables, glibc cuts the variable off behind the first.
 #[cfg_attr(not(all(target_os = "linux", target_env = "gnu")), allow(dead_code, reason = "for glibc only"))]
-fn with_bounds(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Option<OsString> {
-    let mut tunables = OsString::new();
-    for (name, value) in environment {
-        let names_allocator = |one: &[u8]| one.starts_with(ALLOCATOR);
-        match name.as_encoded_bytes() {
-            name if name.starts_with(OLDER) => return None,
-            name if name == TUNABLES.as_bytes() => {
-                if value.as_encoded_bytes().split(|byte| *byte == b':').any(names_allocator) {
-                    return None;
-                }
-                tunables = value;
-            }
-            _ => {}
-        }
-    }
-    if !tunables.is_empty() {
-        tunables.push(OsStr::new(":"));
-    }
-    tunables.push(format!("glibc.malloc.mmap_threshold={BYTES}:glibc.malloc.trim_threshold={BYTES}"));
-    Some(tunables)
+fn is_configured(mut variables: impl Iterator<Item = OsString>) -> bool {
+    variables.any(|name| name == TUNABLES || name.as_encoded_bytes().starts_with(OLDER))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(environment: &[(&str, &str)]) -> Option<String> {
-        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-        with_bounds(environment).map(|tunables| tunables.into_string().unwrap())
-    }
-
     #[test]
-    fn bounds_are_set_once_and_beside_what_is_set_already() {
-        let bounds = "glibc.malloc.mmap_threshold=262144:glibc.malloc.trim_threshold=262144";
-        for (environment, expected) in [
-            (&[][..], Some(bounds.to_owned())),
-            (&[("PATH", "/bin"), (TUNABLES, "")], Some(bounds.to_owned())),
-            (&[(TUNABLES, "glibc.pthread.rseq=0")], Some(format!("glibc.pthread.rseq=0:{bounds}"))),
-            (&[(TUNABLES, bounds)], None),
-            (&[(TUNABLES, "glibc.pthread.rseq=0:glibc.malloc.arena_max=1")], None),
-            (&[("MALLOC_ARENA_MAX", "2")], None),
-            (&[("MALLOC_MMAP_THRESHOLD_", "1")], None),
+    fn what_somebody_configured_stays_and_nothing_is_done_twice() {
+        for (variables, expected) in [
+            (&[][..], false),
+            (&["PATH", "HOME", "SMALLOC_X"], false),
+            (&["PATH", "GLIBC_TUNABLES"], true),
+            (&["MALLOC_ARENA_MAX"], true),
+            (&["MALLOC_MMAP_THRESHOLD_", "HOME"], true),
         ] {
-            assert_eq!(with(environment), expected, "{environment:?}");
+            assert_eq!(is_configured(variables.iter().map(OsString::from)), expected, "{variables:?}");
         }
-        assert_eq!(with(&[(TUNABLES, &with(&[]).unwrap())]), None, "not for ever");
     }
 }
