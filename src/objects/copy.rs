@@ -263,7 +263,7 @@ mod tests {
         let store = MemoryStore::new("m", Arc::new(SystemClock));
         store.put("k", Body::bytes(bytes.clone()), PutMode::CreateOnly).await.unwrap();
         let object = Arc::new(SourceObject::new(Arc::new(store), "k", 1 << 20));
-        let (sender, mut batches) = tokio::sync::mpsc::channel(1);
+        let (sender, mut batches) = tokio::sync::mpsc::channel::<std::result::Result<Batch, CopyError>>(1);
         let announced = announced(&bytes);
         let (mut came, mut failure) = (Vec::new(), None);
         let taking = async {
