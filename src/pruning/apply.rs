@@ -20,13 +20,12 @@ use crate::objects::ErrorKind as StoreKind;
 use crate::progress::{Phase, Progress};
 use crate::vault::clocks;
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::index::PackRecord;
 use crate::vault::format::{self, mark};
 use crate::vault::index::Headers;
 use crate::vault::lease::{self, Step};
+use crate::vault::merge::merged;
 use crate::vault::open::Vault;
 use crate::vault::replica::{Replica, with_causes};
-use crate::vault::space::read_index;
 use crate::vault::writer::write_index;
 use crate::vault::{layout, marks};
 
@@ -260,22 +259,7 @@ async fn mark_all(
 /// name any more is one that the ledger names.
 async fn write_merged(vault: &Vault, merge: &MergePlan, headers: &Headers) -> Result<u64> {
     let wanted: BTreeSet<Digest> = merge.packs.iter().copied().collect();
-    let mut packs: BTreeMap<Digest, PackRecord> = BTreeMap::new();
-    for index in &merge.indexes {
-        let file = read_index(vault, &merge.space, index).await?;
-        let records = file.packs.into_iter().filter(|record| wanted.contains(&record.id));
-        for record in records {
-            let kept = packs.entry(record.id).or_insert_with(|| record.clone());
-            let named = headers.rewrapped.get(&record.id).into_iter().flatten();
-            let is_named =
-                kept.header.is_some_and(|own| named.clone().any(|one| (one.header, one.size) == own));
-            if kept.header == record.header {
-                kept.trust = kept.trust.max(record.trust);
-            } else if is_named {
-                (kept.header, kept.trust) = (record.header, record.trust);
-            }
-        }
-    }
+    let packs = merged(vault, &merge.space, &merge.indexes, &wanted, headers).await?;
     if packs.len() != wanted.len() {
         return Err(VaultError::new(
             ErrorKind::Integrity,

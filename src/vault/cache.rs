@@ -56,6 +56,13 @@ impl Cache {
         }
     }
 
+    /// Removes an object, whether a replica has it or not.
+    pub(super) fn forget(&self, key: &str) {
+        if let Some(dir) = &self.0 {
+            drop(std::fs::remove_file(dir.join(key)));
+        }
+    }
+
     /// Removes the objects below `prefix`, a directory of keys, that `is_listed` does not know. One
     /// that a list missed is read again.
     pub(super) fn forget_unlisted(&self, prefix: &str, is_listed: impl Fn(&str) -> bool) {

@@ -8,17 +8,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::erasure::orders;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::IndexFile;
 use super::format::ledger::Decision;
 use super::format::trust::{Role, Signer};
+use super::layout;
 use super::ledger::{self, Ledger};
 use super::open::Vault;
 use super::rewrap::spaces;
 use super::signing::{SigningKey, VerifyingKey};
 use super::snapshots::{SIGNERS, Snapshots};
 use super::space::{INDEX_SIGNERS, Space, open_index};
-use super::{erased, layout};
 use crate::ids::{Digest, Name};
 
 /// Who may vouch for orders of erasure.
@@ -74,7 +75,7 @@ pub async fn needed(vault: &Vault, staying: &[Signer]) -> Result<Endorsement> {
         // An order counts by those who approved it.
         for (digest, approvers) in ledger.approvers() {
             let stay = approvers.iter().filter(|key| stays(key, PRIVACY)).count();
-            if stay < erased::needed(&vault.trust) {
+            if stay < orders::needed(&vault.trust) {
                 of_space.push((digest, PRIVACY));
             }
         }

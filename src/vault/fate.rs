@@ -117,6 +117,7 @@ impl Fates {
             | Decision::Rewrap { .. }
             | Decision::Endorsement { .. }
             | Decision::Erasure { .. }
+            | Decision::Receipt(_)
             | Decision::Unknown => {}
         }
     }

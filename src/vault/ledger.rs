@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::chain::{self, Link};
-use super::erased::{Approved, Erased};
+use super::erasure::orders::{Approved, Erased};
 use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fates;
 use super::format::ledger::{Decision, KIND, LedgerEntry};
@@ -39,7 +39,8 @@ impl Decision {
             | Self::Undelete { .. }
             | Self::Release { .. }
             | Self::AcceptedShrink { .. }
-            | Self::Rewrap { .. } => &[Role::Maintenance],
+            | Self::Rewrap { .. }
+            | Self::Receipt(_) => &[Role::Maintenance],
             // Whoever carries it out; what it counts by are the approvals in it.
             Self::Erasure { .. } => &[Role::Maintenance, Role::Privacy],
         }

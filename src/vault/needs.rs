@@ -22,7 +22,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::erased::Erased;
+use super::erasure::Erased;
 use super::error::Result;
 use super::format::catalog::PageEntry;
 use super::format::manifest::{Manifest, TreeRoot};
@@ -311,8 +311,8 @@ impl Needed {
         self.bytes
     }
 
-    /// Returns the packs that a replica needs for it. Of several that hold an item: one that is
-    /// whole there, that an index object there describes, that no mark names, that is needed anyway, that is to stay on most replicas;
+    /// Returns the packs that a replica needs for it. Of several that hold an item: one that is not to be
+    /// destroyed, that is whole there, that an index object there describes, that no mark names, that is needed anyway, that is to stay on most replicas;
     /// among equals the one with the lowest id.
     pub fn packs_on(&self, space: &Space, replica: usize) -> BTreeSet<PackNumber> {
         self.packs_without(space, replica, &HashSet::new())
@@ -333,6 +333,7 @@ impl Needed {
             let rank = |number: &PackNumber| {
                 let pack = pack_of(*number);
                 (
+                    !space.is_retired(*number),
                     listing.is_some_and(|listing| listing.has_pack(pack)),
                     listing.is_some_and(|listing| listing.describes(pack)),
                     !avoid.contains(&pack.id),

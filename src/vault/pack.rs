@@ -30,6 +30,9 @@ use crate::objects::{Body, SpoolFile};
 /// Size of a tar block.
 pub(super) const BLOCK: usize = 512;
 
+/// Bytes of zeros that end a tar archive.
+pub(super) const END_MARKER: usize = 2 * BLOCK;
+
 /// Largest decompressed frame that is believed; those that are written have about 2 MiB.
 pub(super) const RAW_FRAME_MAX: usize = 64 << 20;
 
@@ -283,13 +286,66 @@ impl PackBuilder {
         Ok(())
     }
 
+    /// Takes a frame of another pack over as it is, compressed: `stored`, which has `raw` bytes when it
+    /// is decompressed, and the items that begin in it.
+    ///
+    /// # Errors
+    ///
+    /// When the spool file fails; the pack is then useless.
+    pub(super) fn copy_frame(
+        &mut self,
+        stored: &[u8],
+        raw: u32,
+        items: impl IntoIterator<Item = ItemRecord>,
+    ) -> Result<()> {
+        self.end_frame()?;
+        self.take_items(items);
+        self.sink.write_all(stored).map_err(|error| self.spool_error(error))?;
+        let length = u32::try_from(stored.len()).expect("a frame is far smaller");
+        self.frames.push(Frame { stored: length, raw });
+        self.stored += stored.len() as u64;
+        Ok(())
+    }
+
+    /// Takes over what is left of a frame of another pack, decompressed, and the items that begin in it.
+    ///
+    /// # Errors
+    ///
+    /// When the spool file fails; the pack is then useless.
+    pub(super) fn rewrite_frame(
+        &mut self,
+        raw: &[u8],
+        items: impl IntoIterator<Item = ItemRecord>,
+    ) -> Result<()> {
+        self.end_frame()?;
+        self.take_items(items);
+        self.frame.extend_from_slice(raw);
+        self.end_frame()
+    }
+
+    /// Items that begin in the next frame, at the offsets that they have there.
+    fn take_items(&mut self, items: impl IntoIterator<Item = ItemRecord>) {
+        let frame = u32::try_from(self.frames.len()).expect("a pack has far fewer frames");
+        self.items.extend(items.into_iter().map(|item| ItemRecord { frame, ..item }));
+    }
+
     /// Ends the archive and returns the pack.
     ///
     /// # Errors
     ///
     /// When the spool file fails.
     pub fn finish(mut self) -> Result<FinishedPack> {
-        self.frame.extend([0; 2 * BLOCK]);
+        self.frame.extend([0; END_MARKER]);
+        self.end_frame()?;
+        self.finish_copied()
+    }
+
+    /// Returns the pack, where the last frame that was taken over ends the archive already.
+    ///
+    /// # Errors
+    ///
+    /// When the spool file fails.
+    pub(super) fn finish_copied(mut self) -> Result<FinishedPack> {
         self.end_frame()?;
         let path = self.path.to_path_buf();
         let spool_error =

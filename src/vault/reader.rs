@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::blocks::{self, BLOCK, Blocks};
 use super::envelope::{self, HeaderError, PayloadKey};
-use super::erased::Erased;
+use super::erasure::Erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{Frame, PackKind};
 use super::index::{Index, Location, Pack, PackNumber};

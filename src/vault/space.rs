@@ -4,13 +4,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use super::envelope::{self, HeaderError};
-use super::erased::Erased;
+use super::erasure::Erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackRecord};
 use super::format::trust::Role;
@@ -40,6 +40,10 @@ pub struct Space {
     pub headers: Headers,
     /// What the ledger says is read no more.
     pub erased: Arc<Erased>,
+    /// Packs that are to be destroyed: see [`is_retired`](Self::is_retired).
+    retired: HashSet<PackNumber>,
+    /// Index objects that describe any of them: see [`is_retired_index`](Self::is_retired_index).
+    retired_indexes: BTreeSet<Digest>,
     /// For the recipients of which trust record index objects were written, as they say themselves;
     /// 0 where they do not.
     pub index_trust: HashMap<Digest, u32>,
@@ -134,11 +138,21 @@ impl Space {
             }
         }
         index.apply_headers(ledger.headers());
+        let erased = Arc::clone(ledger.erased());
+        let holding = erased.ids().flat_map(|id| index.locations(id)).map(|place| place.pack);
+        let named = erased.orders().iter().flat_map(|known| &known.order.packs);
+        let retired: HashSet<PackNumber> =
+            holding.chain(named.filter_map(|pack| index.number(pack))).collect();
+        let describing = retired.iter().map(|number| &index.packs()[*number as usize]);
+        let describing = describing.flat_map(|pack| pack.indexed_by.iter().chain(&pack.formerly_indexed_by));
+        let retired_indexes = describing.copied().collect();
         let mut space = Self {
             name: name.clone(),
             index,
             headers: ledger.headers().clone(),
-            erased: Arc::clone(ledger.erased()),
+            erased,
+            retired,
+            retired_indexes,
             index_trust,
             unreadable,
             keeps: Vec::new(),
@@ -152,6 +166,28 @@ impl Space {
         };
         space.keeps = space.listings.iter().map(kept).collect();
         Ok(space)
+    }
+
+    /// Whether a pack holds something that was erased. What else is in it is read from it until it is in
+    /// another; nobody copies it any more, and it is destroyed wherever it turns up.
+    pub fn is_retired(&self, pack: PackNumber) -> bool {
+        self.retired.contains(&pack)
+    }
+
+    /// The packs that are to be destroyed.
+    pub fn retired(&self) -> impl Iterator<Item = PackNumber> + '_ {
+        self.retired.iter().copied()
+    }
+
+    /// Whether an index object is to be destroyed: it describes a pack that is, so it holds fingerprints of
+    /// what was erased.
+    pub fn is_retired_index(&self, index: &Digest) -> bool {
+        self.retired_indexes.contains(index)
+    }
+
+    /// The index objects that are to be destroyed.
+    pub fn retired_indexes(&self) -> impl Iterator<Item = &Digest> {
+        self.retired_indexes.iter()
     }
 
     /// On how many replicas a pack is, and not about to be pruned.

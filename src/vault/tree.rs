@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 
-use super::erased::Erased;
+use super::erasure::Erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{Entry, PageEntry};
 use super::format::manifest::TreeRoot;

@@ -6,6 +6,7 @@ use prismvault::clock::{Clock as _, rfc3339};
 use prismvault::ids::{CaseId, Digest, ItemId, Name};
 use prismvault::keys::Change;
 use prismvault::restore::cat;
+use prismvault::vault::envelope::Identity;
 use prismvault::vault::error::{ErrorKind, VaultError};
 use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::ledger::Decision;
@@ -26,6 +27,8 @@ use prismvault::verification::Level;
 use crate::keys::{all, change, enter};
 use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
+
+mod destruction;
 
 const PATH: &str = "documents/en-us/page/A.json";
 const NAMED: &[u8] = br#"{"id":"A","by":"Nora Vale"}"#;
@@ -48,7 +51,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let vault = TestVault::new(2, true).await;
+        Self::on(TestVault::new(2, true).await).await
+    }
+
+    async fn on(vault: TestVault) -> Self {
         let people: Vec<SigningKey> = (0..3).map(|_| SigningKey::generate()).collect();
         let changes: Vec<Change> =
             people.iter().map(|key| Change::SetSigner(key.public().clone(), vec![Role::Privacy])).collect();
@@ -113,8 +119,12 @@ impl Scene {
     }
 
     async fn open(&self) -> Arc<Vault> {
-        let backup = &self.vault.backup;
-        backup.open_with(vec![backup.operator.clone(), backup.recovery.clone()]).await.unwrap()
+        self.vault.reopen_with(self.readers()).await
+    }
+
+    /// Identities that read catalogs and content.
+    fn readers(&self) -> Vec<Identity> {
+        vec![self.vault.backup.operator.clone(), self.vault.backup.recovery.clone()]
     }
 
     /// What a snapshot says that the document is.

@@ -14,7 +14,7 @@ use memchr::memmem::Finder;
 use super::workers::Workers;
 use crate::ids::{ItemId, Name, SnapshotId};
 use crate::restore::{RestoreError, Result, Watch};
-use crate::vault::erased::Erased;
+use crate::vault::erasure::Erased;
 use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;

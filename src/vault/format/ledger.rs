@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Digest, Name, ReplicaId, SnapshotId, VaultId};
 use crate::vault::format::audit::AuditHead;
 use crate::vault::format::order::Approval;
+use crate::vault::format::receipt::Receipt;
 
 /// Kind of [`LedgerEntry`].
 pub const KIND: &str = "ledger-entry";
@@ -138,6 +139,8 @@ pub enum Decision {
         /// Signatures over it by privacy keys.
         approvals: Vec<Approval>,
     },
+    /// What became of what an order destroys, on one replica.
+    Receipt(Receipt),
     /// An entry of a later version.
     #[serde(other)]
     Unknown,

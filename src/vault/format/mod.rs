@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod mark;
 pub mod members;
 pub mod order;
+pub mod receipt;
 pub mod request;
 pub mod restore;
 pub mod told;

@@ -12,15 +12,17 @@
 //! is read then, until a later order replaces the item once more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use super::error::{ErrorKind, Result, VaultError};
-use super::format::ledger::LedgerEntry;
-use super::format::order::{Approval, Change, ITEMS_MAX, KIND, Order, Replaced};
-use super::format::trust::{Role, TrustRecord};
-use super::format::{self, ledger::Decision};
-use super::open::Vault;
-use super::signing::VerifyingKey;
 use crate::ids::{Digest, ItemId, SnapshotId};
+use crate::vault::error::{ErrorKind, Result, VaultError};
+use crate::vault::format::ledger::LedgerEntry;
+use crate::vault::format::order::{Approval, Change, ITEMS_MAX, KIND, Order, Replaced};
+use crate::vault::format::receipt::Receipt;
+use crate::vault::format::trust::{Role, TrustRecord};
+use crate::vault::format::{self, ledger::Decision};
+use crate::vault::open::Vault;
+use crate::vault::signing::VerifyingKey;
 
 /// What stands in the place of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,17 @@ pub struct Replacement {
     pub change: Change,
     /// Id of the ledger entry with that order.
     pub order: SnapshotId,
+}
+
+/// An order that counts.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Id of its ledger entry.
+    pub entry: SnapshotId,
+    /// SHA-256 of that.
+    pub digest: Digest,
+    /// What it says.
+    pub order: Arc<Order>,
 }
 
 /// One step: what an order says of an item.
@@ -51,20 +64,27 @@ pub struct Erased {
     steps: HashMap<ItemId, Step>,
     /// For each order, what it names as parents, directly or not.
     before: HashMap<Digest, HashSet<Digest>>,
+    orders: Vec<Known>,
+    receipts: Vec<Receipt>,
 }
 
 impl Erased {
     /// Takes in the next entry, oldest first. `digest` is its SHA-256.
-    pub(super) fn apply(&mut self, entry: &LedgerEntry, digest: Digest) {
+    pub(in crate::vault) fn apply(&mut self, entry: &LedgerEntry, digest: Digest) {
         let before: HashSet<Digest> = entry
             .parents
             .iter()
             .flat_map(|parent| self.before.get(parent).into_iter().flatten().copied().chain([*parent]))
             .collect();
+        if let Decision::Receipt(receipt) = &entry.decision {
+            self.receipts.push(receipt.clone());
+        }
         if let Decision::Erasure { order, .. } = &entry.decision
             && let Ok(order) = serde_json::from_str::<Order>(order)
         {
-            for by in order.items {
+            let order = Arc::new(order);
+            self.orders.push(Known { entry: entry.id.clone(), digest, order: Arc::clone(&order) });
+            for by in order.items.iter().copied() {
                 let step = Step { by, entry: entry.id.clone(), digest, contradicted: false };
                 match self.steps.get_mut(&by.id) {
                     Some(known) if !before.contains(&known.digest) => {
@@ -82,6 +102,21 @@ impl Erased {
     /// Whether no order replaces anything.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The orders, oldest first.
+    pub fn orders(&self) -> &[Known] {
+        &self.orders
+    }
+
+    /// What became of an order so far, oldest first.
+    pub fn receipts(&self, order: Digest) -> impl Iterator<Item = &Receipt> {
+        self.receipts.iter().filter(move |receipt| receipt.order == order)
+    }
+
+    /// The items that orders replace.
+    pub fn ids(&self) -> impl Iterator<Item = &ItemId> {
+        self.steps.keys()
     }
 
     /// Whether an order replaces the item.
@@ -152,7 +187,7 @@ impl Erased {
 
 /// Whether an order counts, and by keys of when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Approved {
+pub(in crate::vault) enum Approved {
     /// By privacy keys of now.
     Now,
     /// By those that once were: it counts where somebody names it who may.
@@ -165,7 +200,7 @@ impl Vault {
     /// # Errors
     ///
     /// [`ErrorKind::NotTrusted`] otherwise.
-    pub(super) fn check_order(
+    pub(in crate::vault) fn check_order(
         &self,
         entry: &LedgerEntry,
         text: &str,
@@ -209,7 +244,7 @@ impl Vault {
 }
 
 /// Signatures that an order needs; one at least, whatever the record says.
-pub(super) fn needed(record: &TrustRecord) -> usize {
+pub(in crate::vault) fn needed(record: &TrustRecord) -> usize {
     (record.erasure_approvals as usize).max(1)
 }
 

@@ -1,0 +1,21 @@
+//! Erasure: what is read no more, and how it goes.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`orders`] | what orders say: which items are read no more, and what stands in their place |
+//! | `remainder` | what is left of one pack without the items that were erased |
+//! | [`rewrite`] | the remainders of all packs that hold erased items, on every replica, and their index |
+//! | [`destroy`] | headers, bodies and index objects that are to go, on one replica, all versions |
+//!
+//! An order comes first, and from then on nobody is given what it names ([`Erased`]). Then the packs that
+//! hold it are rewritten, and only where all that is to stay is in others they are destroyed.
+//!
+//! **If we crash here** the same two steps go on: what is to be done is told by the ledger and by what
+//! replicas hold, nothing else.
+
+pub mod destroy;
+pub mod orders;
+mod remainder;
+pub mod rewrite;
+
+pub use orders::{Erased, Replacement};
