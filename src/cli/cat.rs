@@ -9,11 +9,13 @@ use serde::Serialize;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::replay::with_applied;
 use super::restore::ContentSession;
 use super::session::IdentityOptions;
 use super::{Context, Output};
 use crate::ids::{ItemId, Name, SnapshotId};
 use crate::restore::{Found, cat};
+use crate::vault::erasure::Applied;
 
 /// Bytes that are passed on at once.
 const PART: usize = 256 << 10;
@@ -36,6 +38,9 @@ struct Report {
     path: String,
     item: ItemId,
     size: u64,
+    /// What orders of erasure changed of it.
+    #[serde(skip_serializing_if = "Applied::is_nothing")]
+    applied: Applied,
     /// What the bytes mean, where they are JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<serde_json::Value>,
@@ -55,6 +60,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let manifest = &content.select(&args.snapshot)?.manifest;
     let snapshot = content.content(manifest).await?;
     let mut found = cat(&snapshot, &args.path).await?;
+    if !found.applied.is_nothing() {
+        context.output.message_page(&with_applied(Page::new(), &found.applied));
+    }
     if !context.output.is_json() {
         pass_on(&mut found, &context.output)?;
         content.session.warn_of_replicas(context);
@@ -75,6 +83,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         path: found.entry.path.to_string(),
         item: found.entry.item,
         size: found.entry.size,
+        applied: found.applied,
         base64: value.is_none().then(|| BASE64.encode(&bytes)),
         content: value,
     };

@@ -6,6 +6,7 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::replay::with_applied;
 use super::restore::files::with_problems;
 use super::restore::{ContentSession, outcome_of_problems, outcome_of_status};
 use super::session::IdentityOptions;
@@ -62,7 +63,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
             human_bytes(report.bytes),
             human_bytes(report.archive_bytes)
         );
-        with_problems(Page::new().line(Text::styled(style, word).and(Style::Plain, text)), &report.problems)
+        let page = Page::new().line(Text::styled(style, word).and(Style::Plain, text));
+        with_problems(with_applied(page, &report.applied), &report.problems)
     })?;
     content.session.warn_of_replicas(context);
     Ok(outcome)

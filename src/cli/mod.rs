@@ -48,6 +48,7 @@ pub mod metrics;
 mod notify_test;
 mod places;
 mod record;
+mod replay;
 mod session;
 mod storage;
 mod telling;

@@ -44,6 +44,8 @@ use crate::standby::{
 };
 use crate::vault::blocks::Blocks;
 use crate::vault::format::manifest::Manifest;
+use crate::vault::ledger::Ledger;
+use crate::vault::open::Vault;
 use crate::vault::space::Space;
 
 pub(crate) mod heap;
@@ -220,6 +222,12 @@ fn outcome(kept: &BTreeMap<Name, Kept>) -> Outcome {
     }
 }
 
+/// The orders of erasure of a space, by their ledger entries.
+async fn orders(vault: &Vault, space: &Name) -> Result<BTreeSet<SnapshotId>, CommandError> {
+    let ledger = Ledger::load(vault, space).await?;
+    Ok(ledger.erased().orders().iter().map(|known| known.entry.clone()).collect())
+}
+
 /// Scheme and host of the addresses that files of a repository have in its documents.
 fn file_hosts(config: &Config, name: &Name) -> Arc<[String]> {
     let mut hosts = vec![
@@ -250,7 +258,10 @@ impl Shelves {
         let served = kept.standby.editions();
         let mut editions = Vec::new();
         for manifest in &kept.manifests {
-            let is_ready = |one: &&Arc<Edition>| *one.snapshot() == manifest.snapshot && !one.has_failed();
+            let orders = orders(&content.session.vault, &manifest.space).await?;
+            let is_ready = |one: &&Arc<Edition>| {
+                *one.snapshot() == manifest.snapshot && !one.has_failed() && one.is_under(&orders)
+            };
             if let Some(ready) = served.iter().find(is_ready) {
                 editions.push(Arc::clone(ready));
                 continue;
@@ -413,7 +424,7 @@ impl Args {
         }
     }
 
-    /// Looks for newer snapshots of what is followed, and for replicas that are back.
+    /// Looks for newer snapshots of what is followed, for replicas that are back, and for orders of erasure.
     async fn look(
         &self,
         kept: &mut BTreeMap<Name, Kept>,
@@ -421,9 +432,6 @@ impl Args {
         context: &Context,
     ) -> Result<(), CommandError> {
         let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.has_failed());
-        if !kept.values().any(|kept| kept.is_followed || has_failed(kept)) {
-            return Ok(());
-        }
         let content = shelves.meanwhile(ContentSession::open(context, &self.identity)).await?;
         drop(content.session.vault.keep_blocks(shelves.blocks.clone(), u64::from(self.cache_size) << 20));
         let content = Arc::new(content);
@@ -431,7 +439,17 @@ impl Args {
             let newest = content.snapshots.newest_complete(name).filter(|_| kept.is_followed);
             let served = kept.manifests.first().map(|manifest| manifest.snapshot.clone());
             let newer = newest.filter(|newest| served.as_ref() != Some(&newest.manifest.snapshot));
-            if newer.is_none() && !has_failed(kept) {
+            // Also where nothing could be served the last time.
+            let mut is_outdated = kept.standby.editions().is_empty();
+            for manifest in &kept.manifests {
+                let orders = orders(&content.session.vault, &manifest.space).await?;
+                is_outdated |= kept
+                    .standby
+                    .editions()
+                    .iter()
+                    .any(|one| *one.snapshot() == manifest.snapshot && !one.is_under(&orders));
+            }
+            if newer.is_none() && !has_failed(kept) && !is_outdated {
                 continue;
             }
             let before = kept.manifests.clone();
@@ -449,8 +467,15 @@ impl Args {
                 Ok(editions) => kept.standby.serve(editions),
                 Err(error) => {
                     kept.manifests = before;
+                    if is_outdated {
+                        // What was erased since is not served, also where nothing else can be.
+                        kept.standby.serve(Vec::new());
+                    }
                     return Err(error);
                 }
+            }
+            if is_outdated {
+                context.output.message(format!("{name} is served as orders of erasure leave it now"));
             }
             if let Some(newer) = newer {
                 context.output.message(format!("{name} is served from {} now", newer.manifest.snapshot));
@@ -558,6 +583,12 @@ impl Args {
                      says what else is damaged",
                     counted(lost as u64, "document")
                 ));
+            }
+        }
+        for (name, own) in kept {
+            let applied = own.standby.editions().first().and_then(|edition| edition.applied().words());
+            if let Some(words) = applied {
+                context.output.message(format!("{name}: {words}, as orders of the ledger asked"));
             }
         }
         for partial in ready.repositories.iter().filter(|one| !one.is_complete) {

@@ -312,6 +312,11 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
     if report.items > 0 {
         done += &format!(", {} decrypted and checked", counted(report.items, "item"));
     }
+    let erased: u64 = report.erased.iter().map(|order| order.items).sum();
+    if erased > 0 {
+        let orders = counted(report.erased.len() as u64, "order");
+        done += &format!(", {} erased under {orders}, explained", counted(erased, "item"));
+    }
     if report.unreferenced > 0 {
         done += &format!(
             ", {} that no snapshot needs ({})",

@@ -22,6 +22,7 @@ use crate::progress::{Phase, Problem, Progress};
 use crate::restore::OpenSnapshot;
 use crate::restore::paths::METADATA;
 use crate::snapshot::{SnapshotError, Target, names, root_member};
+use crate::vault::erasure::Applied;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;
 use crate::vault::item::ItemKey;
@@ -109,6 +110,7 @@ impl Live {
             master_ref: root.master_ref.clone(),
             at: rfc3339(vault.now()),
             status: None,
+            applied: Applied::default(),
         };
         Ok(Listing { report, items, unknown: Default::default(), not_compared })
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::change::{Change, ItemChange, ItemDiff};
 use crate::ids::{Name, SnapshotId};
 use crate::progress::Problem;
+use crate::vault::erasure::Applied;
 use crate::vault::format::manifest::Status;
 
 /// A side of a comparison.
@@ -22,6 +23,9 @@ pub struct SideReport {
     /// Whether something is missing in the snapshot; `None` for live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// What orders of erasure changed of the snapshot.
+    #[serde(skip_serializing_if = "Applied::is_nothing")]
+    pub applied: Applied,
 }
 
 /// How many items of a sort differ.

@@ -30,7 +30,6 @@ use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
 use crate::vault::pack::ItemData;
 use crate::vault::reader::Reader;
-use crate::vault::tree;
 
 /// Items in a batch, however small they are.
 const BATCH_ITEMS: usize = 5000;
@@ -102,6 +101,7 @@ fn listing_from(snapshot: &OpenSnapshot<'_>, catalog: &[CatalogEntry]) -> Listin
             master_ref: manifest.source.master_ref.clone(),
             at: manifest.started.clone(),
             status: Some(manifest.status),
+            applied: snapshot.applied(),
         },
         items: Listing::items_of(catalog),
         unknown: gaps.map(|gap| gap.subject.to_string()).collect(),
@@ -137,7 +137,7 @@ impl<'a> Comparing<'a> {
 
     async fn catalog(&self, is_new: bool) -> Result<Vec<CatalogEntry>> {
         let snapshot = if is_new { self.new } else { self.old };
-        Ok(tree::read_all(&self.readers[self.reader_of(is_new)], &snapshot.manifest().catalog).await?)
+        Ok(snapshot.catalog_by(&self.readers[self.reader_of(is_new)]).await?)
     }
 
     fn limits(&self) -> &Limits {

@@ -152,6 +152,15 @@ impl Making<'_> {
         let (mut copies, mut of_pack, mut lost) = (BTreeMap::new(), HashMap::new(), HashSet::new());
         for (number, by) in &needed {
             let pack = &space.index.packs()[*number as usize];
+            if space.is_retired(*number) {
+                // What is in it and stays is in no other pack yet.
+                if !listing.has_pack(pack) {
+                    lost.insert(*number);
+                    let detail = "an order of erasure names what is in it, so it is copied no more; `prismvault privacy erase` writes what stays of it into another";
+                    self.lose(layout::pack(&space.name, &pack.id), detail.to_owned(), by.iter().cloned());
+                }
+                continue;
+            }
             let (own, missing) = self.pack(space, listing, replica, pack, promised.contains(number)).await;
             if !missing.is_empty() {
                 lost.insert(*number);

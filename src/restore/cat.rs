@@ -4,6 +4,7 @@ use super::content::OpenSnapshot;
 use super::error::{RestoreError, Result};
 use super::paths::{Place, place};
 use super::selection::{below, no_path};
+use crate::vault::erasure::Applied;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::pack::ItemData;
 use crate::vault::tree;
@@ -15,6 +16,8 @@ pub struct Found {
     pub entry: CatalogEntry,
     /// The bytes, checked against the id.
     pub data: ItemData,
+    /// What orders of erasure changed of it.
+    pub applied: Applied,
 }
 
 /// Reads one item by its path, or a document by its id alone when that is unique. By path it
@@ -24,21 +27,22 @@ pub struct Found {
 ///
 /// [`NotFound`](super::RestoreErrorKind::NotFound) with what there is instead,
 /// [`Ambiguous`](super::RestoreErrorKind::Ambiguous) with the paths to choose from, errors of the
-/// vault when the item is damaged on every replica.
+/// vault when the item is damaged on every replica, or erased and nothing stands in its place.
 pub async fn cat(snapshot: &OpenSnapshot<'_>, typed: &str) -> Result<Found> {
     let reader = snapshot.reader();
+    // As it was written: of what an order took away it is told that one did.
+    let as_written = reader.again().as_written();
+    let root = &snapshot.manifest.catalog;
     let path = typed.trim_start_matches('/');
-    let found = tree::find::<CatalogEntry>(&reader, &snapshot.manifest.catalog, path).await?;
-    let entry = match found {
+    let written = match tree::find::<CatalogEntry>(&as_written, root, path).await? {
         Some(entry) => entry,
-        None => {
-            // The whole catalog is read only to say what there is, or to look for an id.
-            let catalog = snapshot.catalog().await?;
-            by_id(path, &catalog)?
-        }
+        // The whole catalog is read only to say what there is, or to look for an id.
+        None => by_id(path, &tree::read_all::<CatalogEntry>(&as_written, root).await?)?,
     };
+    let (now, applied) = reader.as_it_is_now(&written)?;
+    let entry = now.unwrap_or(written);
     let data = reader.item(entry.item).await?;
-    Ok(Found { entry, data })
+    Ok(Found { entry, data, applied })
 }
 
 fn by_id(typed: &str, catalog: &[CatalogEntry]) -> Result<CatalogEntry> {

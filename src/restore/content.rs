@@ -1,7 +1,7 @@
 //! A snapshot that is open for reading content, and reading many of its items in one go.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,7 @@ use super::paths::{METADATA, ORIGINAL, Place, is_safe, place};
 use crate::ids::{ItemId, Name};
 use crate::objects::traffic::Traffic;
 use crate::progress::{Phase, Problem, Progress};
+use crate::vault::erasure::Applied;
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Manifest;
@@ -46,6 +47,8 @@ pub struct OpenSnapshot<'a> {
     pub(super) vault: &'a Vault,
     pub(super) manifest: Manifest,
     pub(super) space: Arc<Space>,
+    /// What orders changed of its catalog, once that was read.
+    applied: OnceLock<Applied>,
 }
 
 impl<'a> OpenSnapshot<'a> {
@@ -61,7 +64,7 @@ impl<'a> OpenSnapshot<'a> {
         vault.require_content_identity()?;
         let mut space = open_space(vault, snapshots, &manifest.space).await?;
         space.index.forget_fingerprints();
-        Ok(Self { vault, manifest: manifest.clone(), space: Arc::new(space) })
+        Ok(Self::reopened(vault, manifest.clone(), Arc::new(space)))
     }
 
     /// Opens another snapshot of the vault; one of the same space shares what was loaded of it.
@@ -71,9 +74,7 @@ impl<'a> OpenSnapshot<'a> {
     /// As [`open`](Self::open).
     pub async fn open_another(&self, snapshots: &Snapshots, manifest: &Manifest) -> Result<Self> {
         match self.manifest.space == manifest.space {
-            true => {
-                Ok(Self { vault: self.vault, manifest: manifest.clone(), space: Arc::clone(&self.space) })
-            }
+            true => Ok(Self::reopened(self.vault, manifest.clone(), Arc::clone(&self.space))),
             false => Self::open(self.vault, snapshots, manifest).await,
         }
     }
@@ -85,7 +86,7 @@ impl<'a> OpenSnapshot<'a> {
 
     /// The same snapshot again, after it was opened and checked: `loaded` comes from there.
     pub(crate) fn reopened(vault: &'a Vault, manifest: Manifest, loaded: Arc<Space>) -> Self {
-        Self { vault, manifest, space: loaded }
+        Self { vault, manifest, space: loaded, applied: OnceLock::new() }
     }
 
     /// Whether a reader of the one reads the items of the other.
@@ -113,14 +114,27 @@ impl<'a> OpenSnapshot<'a> {
         Reader::new(self.vault, &self.space)
     }
 
-    /// Reads the whole catalog, sorted by path.
+    /// Reads the whole catalog, sorted by path, as orders of erasure leave it: see
+    /// [`applied`](Self::applied).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Integrity`] when a page is lost: without it nobody knows what belongs to the
     /// snapshot.
     pub async fn catalog(&self) -> Result<Vec<CatalogEntry>> {
-        Ok(tree::read_all(&self.reader(), &self.manifest.catalog).await?)
+        self.catalog_by(&self.reader()).await
+    }
+
+    /// The same by a reader of its items that keeps what it reads.
+    pub(crate) async fn catalog_by(&self, reader: &Reader<'_>) -> Result<Vec<CatalogEntry>> {
+        let (entries, applied) = tree::read_telling(reader, &self.manifest.catalog).await?;
+        self.applied.get_or_init(|| applied);
+        Ok(entries)
+    }
+
+    /// What orders of erasure changed of the catalog; nothing before it was read.
+    pub fn applied(&self) -> Applied {
+        self.applied.get().cloned().unwrap_or_default()
     }
 }
 

@@ -27,6 +27,7 @@ use super::names::FileNames;
 use super::readme;
 use crate::ids::{Name, SnapshotId, hex};
 use crate::progress::{Phase, Problem, Progress};
+use crate::vault::erasure::Applied;
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::format::manifest::{Manifest, Status};
 use crate::vault::layout;
@@ -58,6 +59,8 @@ pub struct ExportReport {
     pub snapshot: SnapshotId,
     /// Whether the snapshot itself was complete.
     pub status: Status,
+    /// What orders of erasure changed of the snapshot.
+    pub applied: Applied,
     /// The archive.
     pub archive: PathBuf,
     /// Its bytes.
@@ -103,6 +106,7 @@ pub async fn export(
         repository: manifest.repository.clone(),
         snapshot: manifest.snapshot.clone(),
         status: manifest.status,
+        applied: snapshot.applied(),
         archive: archive.to_owned(),
         archive_bytes: 0,
         files: 0,

@@ -21,6 +21,7 @@ use super::target::{OverwriteMode, Target, There, Written, look, require_usable,
 use crate::ids::{Name, SnapshotId};
 use crate::objects::traffic::Traffic;
 use crate::progress::{Phase, Problem, Progress};
+use crate::vault::erasure::Applied;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
 
@@ -54,6 +55,8 @@ pub struct RestorePlan {
     pub bytes: u64,
     /// What reading the content costs, by replica.
     pub forecast: BTreeMap<String, Traffic>,
+    /// What orders of erasure change of the snapshot.
+    pub applied: Applied,
     /// Paths that cannot become files.
     pub problems: Vec<Problem>,
 }
@@ -92,6 +95,8 @@ pub struct RestoreReport {
     pub snapshot: SnapshotId,
     /// Whether the snapshot itself was complete.
     pub status: Status,
+    /// What orders of erasure changed of the snapshot.
+    pub applied: Applied,
     /// Where the files are.
     pub target: PathBuf,
     /// Files that were selected.
@@ -198,6 +203,7 @@ pub async fn plan_files(
         bytes: files.iter().map(|file| file.size).sum(),
         files,
         forecast,
+        applied: snapshot.applied(),
         problems,
     })
 }
@@ -225,6 +231,7 @@ pub async fn restore_files(
         repository: manifest.repository.clone(),
         snapshot: manifest.snapshot.clone(),
         status: manifest.status,
+        applied: snapshot.applied(),
         target: target.to_owned(),
         selected: (wanted.len() + problems.len()) as u64,
         created: 0,

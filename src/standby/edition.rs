@@ -1,6 +1,6 @@
 //! One snapshot made ready to be served.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::ids::{ItemId, SnapshotId};
 use crate::progress::Progress;
 use crate::restore::paths::{METADATA, ORIGINAL, Place, place};
 use crate::restore::{OpenSnapshot, RestoreError, blocking};
+use crate::vault::erasure::Applied;
 use crate::vault::error::VaultError;
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::format::manifest::Status;
@@ -73,6 +74,10 @@ struct Release {
 pub struct Edition {
     snapshot: SnapshotId,
     is_complete: bool,
+    /// What orders of erasure changed of it.
+    applied: Applied,
+    /// The orders that were known when it was opened.
+    orders: BTreeSet<SnapshotId>,
     lost: usize,
     root: RepositoryRoot,
     master: Arc<DocumentSet>,
@@ -133,8 +138,16 @@ pub async fn open(
     let catalog = snapshot.catalog().await?;
     // Off the threads that answer meanwhile: it is work for a processor.
     let contents = blocking(move || Contents::of(&catalog)).await;
+    // What was erased since is kept nowhere.
+    let reader = snapshot.reader();
+    let erased = reader.orders();
+    let before = heads.len();
+    if !erased.is_empty() {
+        heads.retain(|item| !erased.contains(item));
+    }
+    let has_forgotten = heads.len() < before;
     let learned = heads.learn(snapshot, contents.items(), progress).await?;
-    if learned.read > 0 {
+    if learned.read > 0 || has_forgotten {
         // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
         let items: HashSet<ItemId> = contents.items().collect();
         if heads.len() > 2 * items.len() {
@@ -157,6 +170,8 @@ pub async fn open(
     let mut edition = Edition {
         snapshot: id,
         is_complete: manifest.status == Status::Complete,
+        applied: snapshot.applied(),
+        orders: snapshot.reader().orders().orders().iter().map(|known| known.entry.clone()).collect(),
         lost: learned.lost,
         root,
         master: Arc::default(),
@@ -254,6 +269,17 @@ impl Edition {
     /// Whether nothing is missing in it.
     pub fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// What orders of erasure changed of it.
+    pub fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// Whether it was opened under exactly these orders of erasure, by their ledger entries. One that was not
+    /// may hold what was erased since.
+    pub fn is_under(&self, orders: &BTreeSet<SnapshotId>) -> bool {
+        self.orders == *orders
     }
 
     /// How many of its documents no replica gave when it was made ready. They are left out.

@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::blocks::{self, BLOCK, Blocks};
 use super::envelope::{self, HeaderError, PayloadKey};
-use super::erasure::Erased;
+use super::erasure::{self, Applied, Erased};
 use super::error::{ErrorKind, Result, VaultError};
+use super::format::catalog::CatalogEntry;
 use super::format::index::{Frame, PackKind};
 use super::index::{Index, Location, Pack, PackNumber};
 use super::open::Vault;
@@ -78,9 +79,26 @@ impl<'a> Reader<'a> {
         Self { sparing: true, ..self }
     }
 
+    /// Returns another reader of the same space, with nothing in memory yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { sparing: self.sparing, as_written: self.as_written, ..Self::new(self.vault, self.space) }
+    }
+
     /// What orders of erasure say of the items of the space.
     pub fn orders(&self) -> &Erased {
         &self.space.erased
+    }
+
+    /// Returns an entry of a catalog as orders of erasure leave it: another item in its place, or none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Erased::current`].
+    pub fn as_it_is_now(&self, entry: &CatalogEntry) -> Result<(Option<CatalogEntry>, Applied)> {
+        let mut entries = vec![entry.clone()];
+        let applied = erasure::apply(&mut entries, &self.space.erased)?;
+        Ok((entries.pop(), applied))
     }
 
     /// Returns a reader that names items as catalogs do, erased ones too: for who carries over what a

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 
-use super::erasure::Erased;
+use super::erasure::{Applied, Erased, apply};
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{Entry, PageEntry};
 use super::format::manifest::TreeRoot;
@@ -123,19 +123,28 @@ pub trait PageSource: Sync {
     }
 }
 
-/// Reads all entries of a tree, in order.
+/// Reads all entries of a tree, in order; those of what is gone by an order of erasure are not among them.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Integrity`] when a page is missing, damaged, or out of order.
 pub async fn read_all<E: Entry>(source: &dyn PageSource, root: &TreeRoot) -> Result<Vec<E>> {
+    read_telling(source, root).await.map(|(entries, _)| entries)
+}
+
+/// The same, and what orders of erasure changed of it.
+///
+/// # Errors
+///
+/// As [`read_all`].
+pub async fn read_telling<E: Entry>(source: &dyn PageSource, root: &TreeRoot) -> Result<(Vec<E>, Applied)> {
     // The number of a manifest is not trusted with memory.
     let mut entries: Vec<E> = Vec::with_capacity(root.entries.min(1 << 20) as usize);
-    for_each(source, root, |entry| entries.push(entry)).await?;
-    if entries.len() as u64 != root.entries || !entries.is_sorted_by(|a, b| a.path() < b.path()) {
+    let (written, applied) = for_each(source, root, |entry| entries.push(entry)).await?;
+    if written != root.entries || !entries.is_sorted_by(|a, b| a.path() < b.path()) {
         return Err(disorder(root.root, "its entries are not those it counts, or not in order"));
     }
-    Ok(entries)
+    Ok((entries, applied))
 }
 
 /// Pages that are parsed in one go, and how many such stretches are under way at once: while one is
@@ -144,7 +153,8 @@ const STRETCH: usize = 64;
 const STRETCHES: usize = 2;
 
 /// Gives the entries of a tree to `each` in order, a stretch of pages at a time, so that they need
-/// not be in memory at once. Neither their order nor their number is checked.
+/// not be in memory at once. Neither their order nor their number is checked; it returns how many there
+/// are as they were written, and what orders of erasure changed of it.
 ///
 /// # Errors
 ///
@@ -153,19 +163,31 @@ pub async fn for_each<E: Entry>(
     source: &dyn PageSource,
     root: &TreeRoot,
     mut each: impl FnMut(E),
-) -> Result<()> {
+) -> Result<(u64, Applied)> {
     let pages = leaf_pages(source, root).await?;
     let stretches: Vec<Vec<ItemId>> = pages.chunks(STRETCH).map(<[ItemId]>::to_vec).collect();
     let mut parsed =
         stream::iter(stretches).map(|pages| parsed_pages::<E>(source, pages)).buffered(STRETCHES);
-    while let Some(entries) = parsed.next().await {
-        entries?.into_iter().for_each(&mut each);
+    let (mut written, mut applied) = (0, Applied::default());
+    while let Some(stretch) = parsed.next().await {
+        let stretch = stretch?;
+        written += stretch.written;
+        applied.extend(stretch.applied);
+        stretch.entries.into_iter().for_each(&mut each);
     }
-    Ok(())
+    Ok((written, applied))
+}
+
+/// Entries of some pages.
+struct Parsed<E> {
+    entries: Vec<E>,
+    /// How many there are as they were written.
+    written: u64,
+    applied: Applied,
 }
 
 /// Reads pages, and parses them off the async threads.
-async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> Result<Vec<E>> {
+async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> Result<Parsed<E>> {
     let mut read = Vec::with_capacity(pages.len());
     for page in pages {
         read.push((page, source.page(page).await?));
@@ -174,8 +196,9 @@ async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> 
     let parse = move || {
         let mut entries: Vec<E> = Vec::new();
         read.into_iter().try_for_each(|(page, bytes)| parse_into(&bytes, page, &mut entries))?;
-        bring_up_to_date(&mut entries, erased.as_deref())?;
-        Ok::<_, VaultError>(entries)
+        let written = entries.len() as u64;
+        let applied = erased.map_or_else(|| Ok(Applied::default()), |erased| apply(&mut entries, &erased))?;
+        Ok::<_, VaultError>(Parsed { entries, written, applied })
     };
     tokio::task::spawn_blocking(parse).await.expect("parsing does not panic")
 }
@@ -231,7 +254,7 @@ pub(super) fn levels(root: &TreeRoot) -> Result<u32> {
     }
 }
 
-/// Finds one entry by its path, reading one page a level.
+/// Finds one entry by its path, reading one page a level; `None` also for what is gone by an order of erasure.
 ///
 /// # Errors
 ///
@@ -250,21 +273,10 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     let mut entries: Vec<E> = Vec::new();
     parse_into(&source.page(page).await?, page, &mut entries)?;
     entries.retain(|entry| entry.path() == path);
-    bring_up_to_date(&mut entries, source.erased().map(AsRef::as_ref))?;
-    Ok(entries.pop())
-}
-
-/// Puts what stands in the place of erased items into entries that name these.
-fn bring_up_to_date<E: Entry>(entries: &mut [E], erased: Option<&Erased>) -> Result<()> {
-    let Some(erased) = erased.filter(|erased| !erased.is_empty()) else { return Ok(()) };
-    for entry in entries {
-        if let Some(item) = entry.item()
-            && let Some(now) = erased.current(&item)?
-        {
-            entry.replace_item(now.item, now.size);
-        }
+    if let Some(erased) = source.erased() {
+        apply(&mut entries, erased)?;
     }
-    Ok(())
+    Ok(entries.pop())
 }
 
 /// Returns the entries of a page, as they are written.

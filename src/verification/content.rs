@@ -27,7 +27,8 @@ pub(super) struct CheckedItems {
     pub(super) bodies: Vec<HashedBody>,
 }
 
-/// Catalog and links of the snapshot that was looked at last. Where nothing changes for days one
+/// Catalog and links of the snapshot that was looked at last, as they were written: orders of erasure change
+/// what stands in some places, not what belongs together. Where nothing changes for days one
 /// snapshot after the other has the same, and they are parsed once.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
@@ -66,7 +67,8 @@ async fn read_other<E: Entry>(
     }
     // Not both in memory.
     *there = None;
-    *there = Some((root.clone(), tree::read_all(reader, root).await?));
+    let written = reader.again().as_written();
+    *there = Some((root.clone(), tree::read_all(&written, root).await?));
     Ok(true)
 }
 
@@ -216,7 +218,7 @@ pub(super) async fn check_closure(
 /// Returns the targets of links that the source lacked, as the snapshot lists them.
 async fn named_dangling(reader: &Reader<'_>, catalog: &[CatalogEntry]) -> HashSet<String> {
     let entry = catalog.iter().find(|entry| &*entry.path == "repository/dangling-links.json");
-    match entry {
+    match entry.and_then(|entry| reader.as_it_is_now(entry).ok()?.0) {
         Some(entry) => match reader.bytes(entry.item).await {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             // Reported with the items.

@@ -32,4 +32,4 @@ pub use forecast::{VerifyForecast, forecast};
 pub use memory::{LastVerified, last_verified};
 pub use objects::verify;
 pub use repair::{RepairPlan, RepairReport, RepairStep, Uncovering, apply_repair, plan_repair};
-pub use report::{AffectedSnapshot, Damage, DamageKind, Level, VerifyOptions, VerifyReport};
+pub use report::{AffectedSnapshot, Damage, DamageKind, ErasedUnder, Level, VerifyOptions, VerifyReport};

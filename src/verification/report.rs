@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::Scope;
 use crate::clock::Timestamp;
-use crate::ids::{Digest, ItemId, Name, SnapshotId};
+use crate::ids::{CaseId, Digest, ItemId, Name, SnapshotId};
 use crate::locks::ReplicaLocks;
 use crate::progress::{Problem, Progress};
 
@@ -121,6 +121,8 @@ pub struct VerifyReport {
     pub affected: Vec<AffectedSnapshot>,
     /// What was found of locks, on replicas that have them.
     pub locks: Vec<ReplicaLocks>,
+    /// What is read otherwise than it was stored, and by which orders.
+    pub erased: Vec<ErasedUnder>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
     /// Packs and index objects that a sample or a longest duration left for a later run, counted on
@@ -158,6 +160,17 @@ pub(super) struct SnapshotNeeds {
     /// Key of its manifest.
     pub(super) manifest: String,
     pub(super) units: Vec<Digest>,
+}
+
+/// Items that are missing, or read otherwise, because of an order of erasure: explained, not lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasedUnder {
+    /// Id of the ledger entry with the order.
+    pub order: SnapshotId,
+    /// The case.
+    pub case: CaseId,
+    /// Items.
+    pub items: u64,
 }
 
 /// A snapshot of which something has no good copy any more.

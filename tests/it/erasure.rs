@@ -1,12 +1,15 @@
 //! Orders of erasure: what old snapshots read as under them, and which of them count.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prismvault::clock::{Clock as _, rfc3339};
 use prismvault::ids::{CaseId, Digest, ItemId, Name};
 use prismvault::keys::Change;
+use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::restore::cat;
 use prismvault::vault::envelope::Identity;
+use prismvault::vault::erasure::destroy::Destroyed;
 use prismvault::vault::error::{ErrorKind, VaultError};
 use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::ledger::Decision;
@@ -29,6 +32,7 @@ use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
 
 mod destruction;
+mod replays;
 
 const PATH: &str = "documents/en-us/page/A.json";
 const NAMED: &[u8] = br#"{"id":"A","by":"Nora Vale"}"#;

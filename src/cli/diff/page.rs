@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use crate::cli::output::Page;
+use crate::cli::replay::with_applied;
 use crate::cli::restore::files::with_problems;
 use crate::cli::text::{Style, Text};
 use crate::cli::units::counted;
@@ -41,6 +42,9 @@ pub(super) fn page(report: &DiffReport, fields: bool, metadata: bool) -> Page {
     page = models(page, &report.models, depth);
     page = repository(page, report, depth);
     page = summary(page, report, depth);
+    for side in [&report.old, &report.new] {
+        page = with_applied(page, &side.applied);
+    }
     for left in &report.not_compared {
         page = page.line(
             Text::styled(Style::Yellow, "not compared ")

@@ -6,6 +6,7 @@ use super::{ContentSession, SelectionOptions, outcome_of_problems, outcome_of_st
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
 use crate::cli::output::Page;
+use crate::cli::replay::with_applied;
 use crate::cli::session::IdentityOptions;
 use crate::cli::text::{Style, Table, Text};
 use crate::cli::units::{counted, human_bytes};
@@ -128,7 +129,7 @@ fn plan_page(plan: &RestorePlan) -> Page {
         .table(table)
         .line("Reading that takes:")
         .table(traffic_table(&plan.forecast));
-    with_problems(page, &plan.problems)
+    with_problems(with_applied(page, &plan.applied), &plan.problems)
 }
 
 fn report_page(report: &RestoreReport) -> Page {
@@ -157,7 +158,7 @@ fn report_page(report: &RestoreReport) -> Page {
     if report.renamed.len() > RENAMED_SHOWN {
         page = page.line(format!("  … and {} more", report.renamed.len() - RENAMED_SHOWN));
     }
-    with_problems(page, &report.problems)
+    with_problems(with_applied(page, &report.applied), &report.problems)
 }
 
 /// Adds a line a problem.

@@ -77,10 +77,10 @@ impl Drop for Threads {
 
 /// Gives this thread a lower priority.
 fn let_others_go_first() {
-    /// Added to the niceness (setpriority(2)): a ninth of the share of a thread that answers, where both
-    /// want a processor.
+    /// Added to the niceness (setpriority(2)): the lowest there is, a seventieth of the share of a thread that
+    /// answers, where both want a processor.
     #[cfg(target_os = "linux")]
-    const NICENESS: i32 = 10;
+    const NICENESS: i32 = 19;
     // On Linux it is that of the thread, elsewhere it would be that of the process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {

@@ -31,6 +31,7 @@ use crate::limits::Limits;
 use crate::prismic::AssetHosts;
 use crate::prismic::write::{ASSET_BYTES_MAX, ASSET_TAG_CHARS_MAX};
 use crate::progress::Problem;
+use crate::vault::erasure::Applied;
 use crate::vault::format::manifest::Status;
 
 /// Examples that a refusal names.
@@ -77,6 +78,8 @@ pub struct Plan {
     pub target: Name,
     /// Prismic's name of the target.
     pub repository: String,
+    /// What orders of erasure changed of the snapshot.
+    pub applied: Applied,
     /// Documents that are published there now.
     pub documents_there: u64,
     /// What stands in the way.
@@ -300,6 +303,7 @@ impl Planning<'_> {
             taken: manifest.snapshot.time(),
             target: self.target.name.clone(),
             repository: self.target.repository.clone(),
+            applied: self.snapshot.applied(),
             documents_there: self.existing.documents.len() as u64,
             refusals,
             steps,

@@ -14,6 +14,7 @@ use super::read_back::ReadBack;
 use crate::clock::Timestamp;
 use crate::ids::{Name, SnapshotId};
 use crate::progress::Problem;
+use crate::vault::erasure::Applied;
 
 /// How a run of a restore ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,6 +44,8 @@ pub struct Report {
     pub target: Name,
     /// Prismic's name of the target.
     pub repository: String,
+    /// What orders of erasure changed of the snapshot.
+    pub applied: Applied,
     /// When this run began.
     pub started: Timestamp,
     /// When it ended.

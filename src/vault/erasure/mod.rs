@@ -2,6 +2,7 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
+//! | `applied` | catalogs read under orders, and what that came to |
 //! | [`orders`] | what orders say: which items are read no more, and what stands in their place |
 //! | `remainder` | what is left of one pack without the items that were erased |
 //! | [`rewrite`] | the remainders of all packs that hold erased items, on every replica, and their index |
@@ -13,9 +14,12 @@
 //! **If we crash here** the same two steps go on: what is to be done is told by the ledger and by what
 //! replicas hold, nothing else.
 
+mod applied;
 pub mod destroy;
 pub mod orders;
 mod remainder;
 pub mod rewrite;
 
+pub use applied::Applied;
+pub(in crate::vault) use applied::apply;
 pub use orders::{Erased, Replacement};

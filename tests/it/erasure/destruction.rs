@@ -1,16 +1,14 @@
 //! What orders of erasure name goes from every replica, and all else stays: after kills, behind locks, on
 //! replicas that were away.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use prismvault::clock::{Clock as _, SystemClock};
 use prismvault::objects::faults::{CrashPoint, CrashSwitch, FaultStore};
-use prismvault::objects::{Body, ObjectStore, PutMode};
 use prismvault::progress::Silent;
 use prismvault::vault::envelope;
-use prismvault::vault::erasure::destroy::{Destroyed, destroy};
+use prismvault::vault::erasure::destroy::destroy;
 use prismvault::vault::erasure::rewrite::{Rewritten, rewrite};
 use prismvault::vault::format::receipt::Receipt;
 use tokio_util::sync::CancellationToken;
@@ -19,17 +17,17 @@ use super::*;
 use crate::backups::{Stores, as_stores, copy_stores};
 use crate::hidden::RULE;
 
-async fn rewritten(vault: &Vault) -> Result<Rewritten, VaultError> {
+pub(super) async fn rewritten(vault: &Vault) -> Result<Rewritten, VaultError> {
     rewrite(vault, &blog(), &Silent, &CancellationToken::new()).await
 }
 
-async fn destroyed(vault: &Vault) -> Result<Vec<Destroyed>, VaultError> {
+pub(super) async fn destroyed(vault: &Vault) -> Result<Vec<Destroyed>, VaultError> {
     destroy(vault, &blog(), &Silent, &CancellationToken::new()).await
 }
 
 impl Scene {
     /// Keys of the pack with the first item, of its headers and of the index objects that describe it.
-    async fn doomed(&self) -> (String, Vec<String>) {
+    pub(super) async fn doomed(&self) -> (String, Vec<String>) {
         let opened = self.open().await;
         let space = Space::load(&opened, &blog()).await.unwrap();
         let places: Vec<_> = space.index.locations(&self.items[0]).collect();
@@ -45,7 +43,7 @@ impl Scene {
     }
 
     /// Whether every snapshot is as it is to be, and says who cannot be missed.
-    async fn assert_sound(&self, case: &str) {
+    pub(super) async fn assert_sound(&self, case: &str) {
         assert_eq!(self.reads(0).await.unwrap(), MASKED, "{case}");
         assert_eq!(self.reads(2).await.unwrap(), OTHERWISE, "{case}");
         let opened = self.open().await;
@@ -60,13 +58,13 @@ impl Scene {
         assert_eq!(report.damage, [], "{case}");
     }
 
-    async fn receipts(&self) -> Vec<Receipt> {
+    pub(super) async fn receipts(&self) -> Vec<Receipt> {
         let ledger = Ledger::load(&*self.open().await, &blog()).await.unwrap();
         let orders = ledger.erased().orders().to_vec();
         orders.iter().flat_map(|known| ledger.erased().receipts(known.digest).cloned()).collect()
     }
 
-    async fn list(&self, replica: usize) -> BTreeSet<String> {
+    pub(super) async fn list(&self, replica: usize) -> BTreeSet<String> {
         let store = &self.vault.stores[replica];
         store.list("").await.unwrap().into_iter().map(|object| object.key).collect()
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::output::Page;
+use crate::cli::replay::with_applied;
 use crate::cli::text::{Style, Table, Text};
 use crate::cli::units::{counted, human_bytes, human_duration};
 use crate::progress::Problem;
@@ -21,6 +22,7 @@ pub(super) fn plan(plan: &Plan) -> Page {
             plan.snapshot, plan.source, plan.target, plan.repository
         ),
     ));
+    page = with_applied(page, &plan.applied);
     if plan.documents_there > 0 {
         let there = counted(plan.documents_there, "published document");
         page = page.line(format!("The target has {there} already."));
@@ -118,6 +120,7 @@ pub(super) fn report(report: &Report, files: &[PathBuf]) -> Page {
                 .and(Style::Plain, format!(": answers were lost again and again; {into}. The same command goes on.")),
         ),
     };
+    page = with_applied(page, &report.applied);
     page = steps(page, &report.steps);
     if let Some(back) = &report.read_back {
         page = read_back(page, back);
