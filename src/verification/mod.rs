@@ -18,6 +18,7 @@
 mod audit;
 mod budget;
 mod content;
+mod erased;
 mod forecast;
 mod hidden;
 mod losses;

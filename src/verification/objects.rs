@@ -8,12 +8,11 @@ use futures_util::stream;
 use super::audit::check_audit;
 use super::budget;
 use super::content::{self, CheckedItems, Trees};
+use super::erased;
 use super::hidden;
 use super::losses;
 use super::memory::{Memory, unit_of};
-use super::report::{
-    AffectedSnapshot, DamageKind, ErasedUnder, Level, SnapshotNeeds, VerifyOptions, VerifyReport,
-};
+use super::report::{AffectedSnapshot, DamageKind, Level, SnapshotNeeds, VerifyOptions, VerifyReport};
 use crate::ids::{Digest, ItemId, Name};
 use crate::locks::{self, ReplicaLocks, SurveyOptions};
 use crate::objects::{ErrorKind as StoreKind, StoreError};
@@ -264,7 +263,7 @@ async fn verify_space(
             left.insert(at, verify_replica(vault, &space, (at, replica), &readable, options, report).await?);
         }
     }
-    tell_erased(vault, &space, report);
+    erased::tell(vault, &space, report);
     // An index object that nobody can read is damage if anything cannot be found without it.
     let lost = report
         .damage
@@ -290,34 +289,6 @@ async fn verify_space(
     let readable: Vec<&Snapshot> = readable.into_iter().map(|(snapshot, _)| snapshot).collect();
     report.affected.extend(losses::affected(&reader, &space, &lost, &damaged, &readable).await);
     Ok(losses::keys_of(&space, name, &lost))
-}
-
-/// Says what orders of erasure explain, and what of theirs is not carried out yet.
-fn tell_erased(vault: &Vault, space: &Space, report: &mut VerifyReport) {
-    report.erased.extend(space.erased.orders().iter().map(|known| ErasedUnder {
-        order: known.entry.clone(),
-        case: known.order.case.clone(),
-        items: known.order.items.len() as u64,
-    }));
-    for number in space.retired() {
-        let pack = &space.index.packs()[number as usize];
-        let on: Vec<&str> = vault
-            .replicas
-            .all()
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| space.listing(*at).is_some_and(|listing| listing.bodies.contains_key(&pack.id)))
-            .map(|(_, replica)| replica.name.as_str())
-            .collect();
-        if !on.is_empty() {
-            let detail = format!(
-                "it holds what an order of erasure names, and is still on {}; `prismvault privacy erase` goes on",
-                on.join(", ")
-            );
-            let key = layout::pack(&space.name, &pack.id);
-            report.warnings.push(Problem::new("not-destroyed-yet", key, detail));
-        }
-    }
 }
 
 /// Checks the ledger of a space: that it is whole, and its copies.

@@ -103,7 +103,7 @@ pub async fn rewrite(
         }
         let record = &records[number];
         let stay = |item: &&ItemRecord| !space.erased.contains(&item.id);
-        if record.items.iter().filter(stay).next().is_none() {
+        if !record.items.iter().any(|item| stay(&item)) {
             done.emptied += 1;
         } else if is_elsewhere(space, *number, record.items.iter().filter(stay).map(|item| &item.id)) {
             done.done_before += 1;
