@@ -1,6 +1,7 @@
 //! The vault: packs, catalogs, index, manifests, keys and ledger over replicas.
 
 pub mod abilities;
+mod anew;
 pub mod audit;
 pub mod blocks;
 pub mod cache;

@@ -15,16 +15,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_util::sync::CancellationToken;
 
+use super::anew::{Anew, Written};
 use super::error::{ErrorKind, Result, VaultError};
-use super::format::index::{PackKind, PackRecord};
 use super::index::PackNumber;
 use super::layout;
 use super::open::Vault;
-use super::pack::{EntryName, ItemData, PackBuilder};
 use super::reader::Reader;
 use super::replica::with_causes;
 use super::space::{Space, read_index};
-use super::writer::{pack_options, store_pack, write_index};
 use crate::ids::{Digest, ItemId, Mac};
 use crate::progress::{Phase, Problem, Progress};
 
@@ -44,17 +42,6 @@ pub struct Rewritten {
     pub unread: Vec<Problem>,
 }
 
-/// Packs being filled, and those that no index object names yet.
-struct Rewriting<'a> {
-    vault: &'a Vault,
-    space: &'a Space,
-    on: &'a BTreeSet<usize>,
-    lanes: BTreeMap<PackKind, PackBuilder>,
-    unindexed: Vec<PackRecord>,
-    since: u64,
-    done: Rewritten,
-}
-
 /// Writes items into new packs on the replicas with these numbers, and then index objects.
 ///
 /// # Errors
@@ -72,15 +59,8 @@ pub async fn rewrite(
 ) -> Result<Rewritten> {
     let macs = fingerprints(vault, space, wanted).await?;
     let reader = Reader::new(vault, space);
-    let mut writing = Rewriting {
-        vault,
-        space,
-        on,
-        lanes: BTreeMap::new(),
-        unindexed: Vec::new(),
-        since: 0,
-        done: Rewritten::default(),
-    };
+    let mut writing = Anew::new(vault, &space.name, on);
+    let mut unreadable = Vec::new();
     for (number, items) in wanted {
         if cancel.is_cancelled() {
             break;
@@ -99,7 +79,7 @@ pub async fn rewrite(
             match read.await {
                 Ok((data, name)) => {
                     let mac = macs.get(id).copied().unwrap_or(Mac::UNKNOWN);
-                    writing.add(pack.kind, *id, mac, name, data).await?;
+                    writing.add(pack.kind, mac, name, data).await?;
                 }
                 Err(error) if matches!(error.kind, ErrorKind::Local | ErrorKind::Cancelled) => {
                     return Err(error);
@@ -109,82 +89,15 @@ pub async fn rewrite(
         }
         if let Some(why) = unread {
             let key = layout::pack(&space.name, &pack.id);
-            writing.done.unread.push(Problem::new("not-rewritten", key, why));
+            unreadable.push(Problem::new("not-rewritten", key, why));
         }
         progress.advance(Phase::Repack, 1, pack.size);
     }
-    writing.finish().await?;
-    if cancel.is_cancelled() { Err(VaultError::cancelled()) } else { Ok(writing.done) }
-}
-
-impl Rewriting<'_> {
-    async fn add(
-        &mut self,
-        kind: PackKind,
-        id: ItemId,
-        mac: Mac,
-        name: EntryName,
-        mut data: ItemData,
-    ) -> Result<()> {
-        let max = self.vault.limits.pack_bytes;
-        let full =
-            |builder: &PackBuilder, more| builder.stored_bytes() > 0 && builder.stored_bytes() + more > max;
-        // As a writer does: closed before an item that does not fit.
-        if self.lanes.get(&kind).is_some_and(|builder| full(builder, data.len())) {
-            self.close(kind).await?;
-        }
-        let mut builder = match self.lanes.remove(&kind) {
-            Some(open) => open,
-            None => PackBuilder::new(kind, &pack_options(self.vault, kind))?,
-        };
-        let added = tokio::task::spawn_blocking(move || {
-            let result = builder.add(id, &name.salt, mac, &name.path, &mut data);
-            result.map(|()| builder)
-        });
-        let builder = added.await.expect("packing does not panic")?;
-        self.done.items += 1;
-        let is_full = builder.stored_bytes() >= max;
-        self.lanes.insert(kind, builder);
-        if is_full { self.close(kind).await } else { Ok(()) }
+    let Written { packs, items, bytes } = writing.finish().await?;
+    if cancel.is_cancelled() {
+        return Err(VaultError::cancelled());
     }
-
-    /// Finishes a pack, sends it, and puts what was sent into the index from time to time.
-    async fn close(&mut self, kind: PackKind) -> Result<()> {
-        let Some(builder) = self.lanes.remove(&kind) else { return Ok(()) };
-        let finished = tokio::task::spawn_blocking(move || builder.finish());
-        let mut pack = finished.await.expect("packing does not panic")?;
-        let stored = store_pack(self.vault, &self.space.name, &mut pack, |at| self.on.contains(&at)).await;
-        if stored.len() < self.on.len() {
-            let key = layout::pack(&self.space.name, &pack.record.id);
-            return Err(VaultError::new(
-                ErrorKind::TooFewReplicas,
-                format!("{key} is on {} of the {} replicas that are to hold it", stored.len(), self.on.len()),
-            )
-            .hint("nothing that is needed was touched; mend the replica and run the same command again"));
-        }
-        self.done.packs += 1;
-        let bytes = pack.record.size + pack.record.header.map_or(0, |(_, size)| size);
-        self.done.bytes += bytes;
-        self.since += bytes;
-        self.unindexed.push(pack.record);
-        if self.since >= self.vault.limits.checkpoint_bytes { self.index().await } else { Ok(()) }
-    }
-
-    async fn index(&mut self) -> Result<()> {
-        self.since = 0;
-        let packs = std::mem::take(&mut self.unindexed);
-        if !packs.is_empty() {
-            self.done.bytes += write_index(self.vault, &self.space.name, packs, Vec::new()).await?;
-        }
-        Ok(())
-    }
-
-    async fn finish(&mut self) -> Result<()> {
-        for kind in [PackKind::Content, PackKind::Assets, PackKind::Catalog] {
-            self.close(kind).await?;
-        }
-        self.index().await
-    }
+    Ok(Rewritten { packs, items, bytes, unread: unreadable })
 }
 
 /// Returns the fingerprints of the items of these packs, as index objects say them: whoever reads

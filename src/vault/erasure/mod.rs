@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `applied` | catalogs read under orders, and what that came to |
 //! | [`orders`] | what orders say: which items are read no more, and what stands in their place |
+//! | [`replacements`] | what is read in their place, stored before the order |
 //! | `remainder` | what is left of one pack without the items that were erased |
 //! | [`rewrite`] | the remainders of all packs that hold erased items, on every replica, and their index |
 //! | [`destroy`] | headers, bodies and index objects that are to go, on one replica, all versions |
@@ -18,6 +19,7 @@ mod applied;
 pub mod destroy;
 pub mod orders;
 mod remainder;
+pub mod replacements;
 pub mod rewrite;
 
 pub use applied::Applied;
