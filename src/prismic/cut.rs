@@ -54,10 +54,26 @@ impl<'a> Members<'a> {
         Some(&self.bytes[member.value_start..member.value_end])
     }
 
+    /// Where each member stands: all of it, its key with the quotes, and its value.
+    pub(super) fn places(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>, Range<usize>)> + '_ {
+        self.found.iter().map(|member| {
+            (member.key.start..member.value_end, member.key.clone(), member.value_start..member.value_end)
+        })
+    }
+
     /// Returns the object without those members, as [`without_members`] does.
     pub(super) fn without(&self, names: &[&str]) -> Vec<u8> {
         without(self.bytes, &self.found, names)
     }
+}
+
+/// Finds the elements of the array `bytes`.
+///
+/// # Errors
+///
+/// When it is not one JSON array.
+pub(super) fn elements(bytes: &[u8]) -> Result<Vec<Range<usize>>, NotAnObject> {
+    Scanner { bytes, at: 0 }.array()
 }
 
 fn without(bytes: &[u8], members: &[Member], names: &[&str]) -> Vec<u8> {
@@ -130,6 +146,34 @@ impl Scanner<'_> {
         }
         self.white_space();
         if self.at == self.bytes.len() { Ok(members) } else { Err(self.unexpected()) }
+    }
+
+    fn array(&mut self) -> Result<Vec<Range<usize>>, NotAnObject> {
+        let mut elements = Vec::new();
+        self.white_space();
+        self.expect(b'[')?;
+        self.white_space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                self.white_space();
+                let start = self.at;
+                self.value()?;
+                elements.push(start..self.at);
+                self.white_space();
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b']') => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return Err(self.unexpected()),
+                }
+            }
+        }
+        self.white_space();
+        if self.at == self.bytes.len() { Ok(elements) } else { Err(self.unexpected()) }
     }
 
     /// Skips one value; nesting is counted, not recursed into, so depth costs no stack.

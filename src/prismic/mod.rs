@@ -8,7 +8,7 @@
 //!   [`download::Downloader`] fetches files.
 //! - [`write::RepositoryWriter`]: the only one that writes; who has it can change a repository.
 //! - [`document::Document`]: the bytes of the API, less what changes without the content changing.
-//!   [`walk`] and [`references`] look into it.
+//!   [`walk`] and [`references`] look into it; [`replace`] puts other values into it.
 //! - [`model`]: what custom types and slices say about fields.
 //!
 //! Invariants: a token is sent to its own API only; no token, query or file name is in an error;
@@ -32,6 +32,7 @@ pub mod model;
 mod pacer;
 mod pages;
 pub mod references;
+pub mod replace;
 pub mod root;
 pub mod search;
 pub mod token;

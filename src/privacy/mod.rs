@@ -17,10 +17,12 @@
 //! | [`processing`] | what the controller says of its processing (GDPR Art. 15(1)) |
 //! | [`package`] | the answer to a request for access or portability, as files |
 //! | [`classification`] | what each field of a repository may hold of people |
+//! | [`erasure`] | what becomes of each item in which the person was found |
 
 pub mod case;
 pub mod channels;
 pub mod classification;
+pub mod erasure;
 pub mod found;
 pub mod letters;
 pub mod matching;

@@ -37,13 +37,25 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    /// Reads the catalog of a snapshot; returns whether it is another than the last.
-    pub(super) async fn read_catalog(&mut self, reader: &Reader<'_>, snapshot: &Snapshot) -> Result<bool> {
-        read_other(&mut self.catalog, reader, &snapshot.manifest.catalog).await
+    /// Reads the catalog of a snapshot, and adds its items as orders of erasure leave it, if it is another than
+    /// the last.
+    pub(super) async fn read_catalog(
+        &mut self,
+        reader: &Reader<'_>,
+        snapshot: &Snapshot,
+        items: &mut HashMap<ItemId, CatalogEntry>,
+    ) -> Result<()> {
+        if read_other(&mut self.catalog, reader, &snapshot.manifest.catalog).await? {
+            for written in self.catalog() {
+                let (now, _) = reader.as_it_is_now(written)?;
+                items.extend(now.map(|entry| (entry.item, entry)));
+            }
+        }
+        Ok(())
     }
 
     /// The catalog that was read last.
-    pub(super) fn catalog(&self) -> &[CatalogEntry] {
+    fn catalog(&self) -> &[CatalogEntry] {
         self.catalog.as_ref().map(|(_, entries)| entries.as_slice()).unwrap_or_default()
     }
 

@@ -232,14 +232,8 @@ async fn verify_space(
         let read = async {
             let needed = needs.of(&snapshot.manifest).await?;
             if options.level == Some(Level::Content) {
-                let is_new = trees.read_catalog(&reader, snapshot).await?;
+                trees.read_catalog(&reader, snapshot, &mut entries).await?;
                 content::check_closure(&reader, snapshot, &mut trees, report).await;
-                if is_new {
-                    for written in trees.catalog() {
-                        let (now, _) = reader.as_it_is_now(written)?;
-                        entries.extend(now.map(|entry| (entry.item, entry)));
-                    }
-                }
             }
             Ok::<_, VaultError>(needed)
         };

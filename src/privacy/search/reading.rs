@@ -107,7 +107,7 @@ impl fmt::Debug for PassageText {
 }
 
 /// What is found in passages of whole groups, told once where it stands in two of them.
-pub(super) fn findings_in(matcher: &Matcher, kept: &[PassageText]) -> Vec<Finding> {
+pub(crate) fn findings_in(matcher: &Matcher, kept: &[PassageText]) -> Vec<Finding> {
     let passages: Vec<Passage<'_>> = kept.iter().map(PassageText::passage).collect();
     let mut found = matcher.search(&passages);
     // A name that stands whole in one field stands in the fields read as one as well.

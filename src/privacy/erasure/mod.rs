@@ -1,0 +1,9 @@
+//! Erasure: what becomes of each item in which a person was found.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`mask`] | JSON without the person: documents, metadata, models |
+//! | [`strip`] | pictures without what is written about them |
+
+pub mod mask;
+pub mod strip;
