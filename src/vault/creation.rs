@@ -37,7 +37,7 @@ pub(super) struct Claim(Option<String>);
 impl Replica {
     /// Stores an object that must not replace another, and confirms it: the size, and the
     /// checksum where the store keeps one, else the bytes. Where
-    /// [the answer of a put counts](Self::answers_for_puts), nobody asks again.
+    /// the answer of a put counts, nobody asks again.
     ///
     /// An object that is there already with the right size (and checksum) counts as stored: for
     /// names made of digests somebody did the work before. One of another size under such a name is
