@@ -42,7 +42,7 @@ impl ItemKind {
     }
 
     /// Returns the kind of packs that such items go into.
-    pub(super) fn pack_kind(self) -> PackKind {
+    pub(crate) fn pack_kind(self) -> PackKind {
         match self {
             Self::Asset => PackKind::Assets,
             Self::Page => PackKind::Catalog,

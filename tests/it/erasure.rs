@@ -32,6 +32,7 @@ use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
 
 mod destruction;
+mod planning;
 mod replays;
 
 const PATH: &str = "documents/en-us/page/A.json";

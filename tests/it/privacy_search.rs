@@ -22,22 +22,22 @@ use crate::privacy_channels::plant::places;
 use crate::restoring::crafted::{HOME, LINKING, NOTE, content_of, data, data_with, document};
 use crate::restoring::options;
 
-const PERSON: &str = "Perpetua Exampleton";
-const ADDRESS: &str = "perpetua.exampleton@example.org";
+pub(crate) const PERSON: &str = "Perpetua Exampleton";
+pub(crate) const ADDRESS: &str = "perpetua.exampleton@example.org";
 
-fn subject() -> Subject {
+pub(crate) fn subject() -> Subject {
     let mut subject = Subject::default();
     subject.add(IdentifierKind::Name, PERSON).unwrap();
     subject.add(IdentifierKind::Email, ADDRESS).unwrap();
     subject
 }
 
-fn page(id: &str, data: &serde_json::Value) -> Arc<prismvault::contentapi::Document> {
+pub(crate) fn page(id: &str, data: &serde_json::Value) -> Arc<prismvault::contentapi::Document> {
     document((id, "article", "en-us"), Some(&id.to_lowercase()), &[], data)
 }
 
 /// One document with the name, one with the address, one with neither; and a picture by the person.
-fn content() -> Content {
+pub(crate) fn content() -> Content {
     let mut content = content_of(vec![
         page(HOME, &data_with(&format!("as {PERSON} says"), json!({}))),
         page(
@@ -60,7 +60,7 @@ fn content() -> Content {
     content
 }
 
-async fn searched(backup: &Backup, live: &[&Source]) -> SearchReport {
+pub(crate) async fn searched(backup: &Backup, live: &[&Source]) -> SearchReport {
     let vault = backup.open_with(vec![backup.operator.clone(), backup.recovery.clone()]).await.unwrap();
     let snapshots = Snapshots::load(&vault, None).await.unwrap();
     let http = Http::new(backup.limits.clone(), Arc::new(SystemClock)).unwrap();

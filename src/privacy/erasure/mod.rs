@@ -2,8 +2,10 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
+//! | [`plan`] | what becomes of each item, as canonical JSON; and the orders that people sign |
 //! | [`mask`] | JSON without the person: documents, metadata, models |
 //! | [`strip`] | pictures without what is written about them |
 
 pub mod mask;
+pub mod plan;
 pub mod strip;

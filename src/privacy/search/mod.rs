@@ -46,7 +46,7 @@ use self::pass::Pass;
 use self::places::Places;
 pub use self::reading::PassageText;
 use self::reading::Reading;
-pub(crate) use self::reading::findings_in;
+pub(crate) use self::reading::{findings_in, likely_path};
 use self::workers::Workers;
 use super::channels::Bounds;
 use super::matching::{Matcher, Rarity};

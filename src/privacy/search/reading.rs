@@ -62,7 +62,7 @@ pub(super) fn whole(data: ItemData, bounds: &Bounds) -> Result<Bytes, Reason> {
 }
 
 /// What an item probably is that no snapshot names any more, as a path that says so.
-pub(super) fn likely_path(bytes: &[u8]) -> &'static str {
+pub(crate) fn likely_path(bytes: &[u8]) -> &'static str {
     let has = |member: &str| memmem::find(bytes, member.as_bytes()).is_some();
     match bytes.first() {
         Some(b'{') if has("\"alternate_languages\"") => "documents/none/none/none.json",
