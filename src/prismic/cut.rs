@@ -115,56 +115,48 @@ struct Scanner<'a> {
 
 impl Scanner<'_> {
     fn object(&mut self) -> Result<Vec<Member>, NotAnObject> {
-        let mut members = Vec::new();
-        self.white_space();
-        self.expect(b'{')?;
-        self.white_space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-        } else {
-            loop {
-                self.white_space();
-                let start = self.at;
-                self.string()?;
-                let key = start..self.at;
-                self.white_space();
-                self.expect(b':')?;
-                self.white_space();
-                let value_start = self.at;
-                self.value()?;
-                members.push(Member { key, value_start, value_end: self.at });
-                self.white_space();
-                match self.peek() {
-                    Some(b',') => self.at += 1,
-                    Some(b'}') => {
-                        self.at += 1;
-                        break;
-                    }
-                    _ => return Err(self.unexpected()),
-                }
-            }
-        }
-        self.white_space();
-        if self.at == self.bytes.len() { Ok(members) } else { Err(self.unexpected()) }
+        self.list(b'{', b'}', |scanner| {
+            let start = scanner.at;
+            scanner.string()?;
+            let key = start..scanner.at;
+            scanner.white_space();
+            scanner.expect(b':')?;
+            scanner.white_space();
+            let value_start = scanner.at;
+            scanner.value()?;
+            Ok(Member { key, value_start, value_end: scanner.at })
+        })
     }
 
     fn array(&mut self) -> Result<Vec<Range<usize>>, NotAnObject> {
-        let mut elements = Vec::new();
+        self.list(b'[', b']', |scanner| {
+            let start = scanner.at;
+            scanner.value()?;
+            Ok(start..scanner.at)
+        })
+    }
+
+    /// Reads what stands between two brackets, with commas between, to the end of the text.
+    fn list<T>(
+        &mut self,
+        open: u8,
+        close: u8,
+        mut part: impl FnMut(&mut Self) -> Result<T, NotAnObject>,
+    ) -> Result<Vec<T>, NotAnObject> {
+        let mut parts = Vec::new();
         self.white_space();
-        self.expect(b'[')?;
+        self.expect(open)?;
         self.white_space();
-        if self.peek() == Some(b']') {
+        if self.peek() == Some(close) {
             self.at += 1;
         } else {
             loop {
                 self.white_space();
-                let start = self.at;
-                self.value()?;
-                elements.push(start..self.at);
+                parts.push(part(self)?);
                 self.white_space();
                 match self.peek() {
                     Some(b',') => self.at += 1,
-                    Some(b']') => {
+                    Some(byte) if byte == close => {
                         self.at += 1;
                         break;
                     }
@@ -173,7 +165,7 @@ impl Scanner<'_> {
             }
         }
         self.white_space();
-        if self.at == self.bytes.len() { Ok(elements) } else { Err(self.unexpected()) }
+        if self.at == self.bytes.len() { Ok(parts) } else { Err(self.unexpected()) }
     }
 
     /// Skips one value; nesting is counted, not recursed into, so depth costs no stack.

@@ -276,10 +276,10 @@ impl Edition {
         &self.applied
     }
 
-    /// Whether it was opened under exactly these orders of erasure, by their ledger entries. One that was not
-    /// may hold what was erased since.
+    /// Whether it was opened under all of these orders of erasure, by their ledger entries. One that was not
+    /// may hold what was erased since; one that knows of more than a replica tells just now is right.
     pub fn is_under(&self, orders: &BTreeSet<SnapshotId>) -> bool {
-        self.orders == *orders
+        orders.is_subset(&self.orders)
     }
 
     /// How many of its documents no replica gave when it was made ready. They are left out.

@@ -34,6 +34,7 @@ mod json;
 mod metadata;
 
 pub use desk::{Bounds, Sink};
+pub(in crate::privacy) use files::next_marker;
 
 use desk::{Desk, Outcome, Stop};
 

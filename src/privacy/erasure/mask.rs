@@ -153,10 +153,10 @@ impl Mask<'_> {
 }
 
 /// What an item says, kept.
-struct Read(Vec<PassageText>);
+pub(super) struct Read(pub(super) Vec<PassageText>);
 
 impl Read {
-    fn of(path: &str, bytes: &[u8], bounds: &Bounds) -> Self {
+    pub(super) fn of(path: &str, bytes: &[u8], bounds: &Bounds) -> Self {
         let mut read = Self(Vec::new());
         channels::read(Item { path, file_name: None, bytes }, bounds, &mut read);
         read

@@ -17,16 +17,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::mask::{Kept, Mask};
+use super::mask::{Kept, Mask, Read};
 use super::strip::{same_pixels, stripped};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{CaseId, Digest, ItemId, Name, Salt, VaultId, hex};
-use crate::privacy::channels::{self, Item, Sink};
 use crate::privacy::matching::{Finding, Matcher};
-use crate::privacy::passage::{Passage, Unsearchable};
 use crate::privacy::review::{Decided, Decision};
 use crate::privacy::search::{
-    Again, FoundItem, PassageText, ReadItem, SearchReport, findings_in, likely_path, read_again,
+    Again, FoundItem, ReadItem, SearchReport, findings_in, likely_path, read_again,
 };
 use crate::restore::{RestoreError, open_space};
 use crate::vault::erasure::replacements::NewItem;
@@ -99,7 +97,7 @@ pub struct PlannedItem {
     pub by: ItemId,
     /// Bytes of that.
     pub size: u64,
-    /// Where something is masked, as in [`Passage::place`]; empty for what is removed.
+    /// Where something is masked, as in [`Passage::place`](crate::privacy::passage::Passage::place); empty for what is removed.
     pub places: Vec<String>,
 }
 
@@ -383,15 +381,7 @@ fn changed(mask: &Mask<'_>, path: &str, bytes: &Bytes, kept: &HashSet<Kept>) -> 
 
 /// Whether a search finds nothing in it that was to go.
 fn is_clean(mask: &Mask<'_>, path: &str, bytes: &[u8], kept: &HashSet<Kept>) -> bool {
-    struct Texts(Vec<PassageText>);
-    impl Sink for Texts {
-        fn passage(&mut self, passage: Passage<'_>) {
-            self.0.push(PassageText::of(passage));
-        }
-        fn unsearchable(&mut self, _: Unsearchable) {}
-    }
-    let mut texts = Texts(Vec::new());
-    channels::read(Item { path, file_name: None, bytes }, mask.bounds, &mut texts);
+    let texts = Read::of(path, bytes, mask.bounds);
     findings_in(mask.matcher, &texts.0).iter().all(|finding| kept.contains(&Kept::of(finding)))
 }
 

@@ -8,6 +8,8 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageReader, Limits};
 
+use crate::privacy::channels::next_marker;
+
 /// Bytes that decoding one picture may take: 100 million pixels of four bytes.
 const DECODED_MAX: u64 = 400 << 20;
 
@@ -124,19 +126,6 @@ fn jpeg(bytes: &[u8]) -> Option<Vec<u8>> {
         out.splice(2..2, segment);
     }
     Some(out)
-}
-
-/// The next marker: `FF` and what is neither a stuffed zero nor another `FF`.
-fn next_marker(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        at += memchr::memchr(0xff, bytes.get(at..)?)?;
-        match bytes.get(at + 1)? {
-            0 => at += 2,
-            0xff => at += 1,
-            _ => return Some(at),
-        }
-    }
 }
 
 /// Chunks that a picture looks different without (PNG, third edition, section 11).

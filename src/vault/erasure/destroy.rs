@@ -124,7 +124,7 @@ impl OneReplica<'_> {
         let (by_order, blocked) = self.doomed();
         done.blocked = blocked;
         let packs: BTreeSet<Digest> = by_order.values().flatten().copied().collect();
-        let headers = self.headers(&packs).await?;
+        let headers = self.headers(&packs);
         let bodies: BTreeMap<String, u64> = packs
             .iter()
             .filter_map(|pack| Some((layout::pack(&self.space.name, pack), *self.listing.bodies.get(pack)?)))
@@ -150,7 +150,7 @@ impl OneReplica<'_> {
             blocks.retain(&self.space.name, |pack| !packs.contains(pack));
         }
         self.progress.finish(Phase::Prune);
-        self.receipts(&by_order, &headers, &done).await?;
+        self.receipts(&by_order, &done).await?;
         Ok(done)
     }
 
@@ -199,12 +199,12 @@ impl OneReplica<'_> {
     }
 
     /// Every header of these packs, whoever put it there.
-    async fn headers(&self, packs: &BTreeSet<Digest>) -> Result<BTreeMap<String, u64>> {
+    fn headers(&self, packs: &BTreeSet<Digest>) -> BTreeMap<String, u64> {
         let there = packs.iter().flat_map(|pack| {
             let headers = self.listing.headers.get(pack).into_iter().flatten();
             headers.map(|(header, size)| (layout::header(&self.space.name, pack, header), *size))
         });
-        Ok(there.collect())
+        there.collect()
     }
 
     /// What repair kept aside of these packs.
@@ -313,12 +313,7 @@ impl OneReplica<'_> {
     }
 
     /// Writes what became of each order here, where the last receipt does not say it.
-    async fn receipts(
-        &self,
-        by_order: &HashMap<Digest, BTreeSet<Digest>>,
-        headers: &BTreeMap<String, u64>,
-        done: &Destroyed,
-    ) -> Result<()> {
+    async fn receipts(&self, by_order: &HashMap<Digest, BTreeSet<Digest>>, done: &Destroyed) -> Result<()> {
         let none = BTreeSet::new();
         for Known { digest, .. } in self.space.erased.orders() {
             let packs = by_order.get(digest).unwrap_or(&none);
@@ -342,8 +337,9 @@ impl OneReplica<'_> {
                 is_same && (packs.is_empty() || last.gone.is_none())
             });
             if !is_told {
-                let readable =
-                    pending.iter().any(|left| headers.contains_key(&left.key)) || !done.blocked.is_empty();
+                // Also one that lies aside.
+                let is_header = |left: &Pending| layout::parse_header(&left.key).is_some();
+                let readable = pending.iter().any(is_header) || !done.blocked.is_empty();
                 self.append(*digest, packs, !readable, pending).await?;
             }
         }

@@ -70,7 +70,7 @@ fn segments<'a>(desk: &mut Desk<'_>, bytes: &'a [u8], parts: &mut Parts<'a>) -> 
 }
 
 /// The next marker: `FF` and what is neither a stuffed zero nor another `FF`.
-fn next_marker(bytes: &[u8], from: usize) -> Option<usize> {
+pub(in crate::privacy) fn next_marker(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += memchr::memchr(0xff, bytes.get(at..)?)?;

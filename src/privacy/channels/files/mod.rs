@@ -32,6 +32,8 @@ mod xmp;
 
 use crate::privacy::passage::{Channel, Reason};
 
+pub(in crate::privacy) use jpeg::next_marker;
+
 use super::desk::{Desk, Outcome, Stop};
 
 /// Bytes at the beginning in which a format is looked for that need not begin at once.
