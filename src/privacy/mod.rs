@@ -18,6 +18,7 @@
 //! | [`package`] | the answer to a request for access or portability, as files |
 //! | [`classification`] | what each field of a repository may hold of people |
 //! | [`erasure`] | what becomes of each item in which the person was found |
+//! | [`proof`] | what was seen after an erasure |
 
 pub mod case;
 pub mod channels;
@@ -29,6 +30,7 @@ pub mod matching;
 pub mod package;
 pub mod passage;
 pub mod processing;
+pub mod proof;
 pub mod review;
 pub mod right;
 pub mod rules;
