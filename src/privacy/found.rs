@@ -7,6 +7,11 @@ use crate::vault::case_files;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::open::Vault;
 
+/// SHA-256 of what a search found, however it is stored.
+pub fn digest(report: &SearchReport) -> Digest {
+    Digest::of(&serde_json::to_vec(report).expect("reports always serialise"))
+}
+
 /// Stores what a search found; returns the name for the event.
 ///
 /// # Errors

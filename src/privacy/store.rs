@@ -172,6 +172,8 @@ async fn rewrapped(vault: &Vault, case: &Case) -> Result<What> {
         search: again(files.search).await?,
         decisions: again(decisions).await?,
         key: again(key).await?,
+        plan: again(files.plan).await?,
+        evidence: again(files.evidence).await?,
     })
 }
 

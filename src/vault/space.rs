@@ -27,7 +27,7 @@ use crate::objects::ErrorKind as StoreKind;
 use crate::progress::Problem;
 
 /// Who may sign index objects.
-pub(super) const INDEX_SIGNERS: &[Role] = &[Role::Snapshot, Role::Maintenance];
+pub(super) const INDEX_SIGNERS: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
 
 /// A space as found.
 #[derive(Debug)]

@@ -25,12 +25,11 @@ use tracing::Instrument as _;
 
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::{IndexFile, PackKind, PackRecord};
-use super::format::trust::Role;
 use super::item::ItemKind;
 use super::open::Vault;
 use super::pack::{FinishedPack, ItemData, PackBuilder, PackOptions};
 use super::replica::with_causes;
-use super::space::Space;
+use super::space::{INDEX_SIGNERS, Space};
 use super::{envelope, layout};
 use crate::ids::{Digest, ItemId, Mac, Salt, random};
 use crate::objects::Body;
@@ -519,7 +518,7 @@ pub(super) fn seal_index(
 ) -> Result<(String, bytes::Bytes)> {
     let (of, trust) = (vault.file.vault, vault.trust.n);
     let file = IndexFile { vault: of, space: space.clone(), trust, packs, originals };
-    let plain = file.encode(vault.signer(&[Role::Snapshot, Role::Maintenance])?);
+    let plain = file.encode(vault.signer(INDEX_SIGNERS)?);
     let stored =
         if vault.is_encrypted() { envelope::seal(&plain, &vault.trust.catalog_recipients)? } else { plain };
     Ok((layout::index(space, &Digest::of(&stored)), stored.into()))

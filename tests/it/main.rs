@@ -23,6 +23,7 @@ mod cli_keys;
 mod cli_locks;
 mod cli_privacy;
 mod cli_privacy_classify;
+mod cli_privacy_erase;
 mod cli_privacy_export;
 mod cli_privacy_review;
 mod cli_prune;

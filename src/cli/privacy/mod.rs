@@ -1,10 +1,12 @@
 //! `prismvault privacy`: data-subject requests, for privacy officers.
 
+mod approve;
 mod assess;
 mod classify;
 mod close;
 mod desk;
 mod due;
+mod erase;
 mod export;
 mod extend;
 mod hold;
@@ -15,6 +17,9 @@ mod note;
 mod open;
 mod overview;
 mod pause;
+mod plan;
+mod planning;
+mod recipients;
 mod refuse;
 mod reopen;
 mod review;
@@ -62,6 +67,14 @@ enum PrivacyCommand {
     Review(review::Args),
     /// Record the legal assessment: exceptions, what is kept, the rights of others
     Assess(assess::Args),
+    /// Say what is to become of everything that was found, for others to approve
+    Plan(plan::Args),
+    /// Approve a plan that somebody else made, with a key of your own
+    Approve(approve::Args),
+    /// Carry out an approved plan in every replica; the same again goes on with what is left
+    Erase(erase::Args),
+    /// Record that everybody who got the data from you was told
+    Recipients(recipients::Args),
     /// Make the package with the person's data: for access, or for portability
     Export(Box<export::Args>),
     /// Check that a package is what was signed: every file, none more, none less; needs no vault with --key
@@ -105,6 +118,10 @@ impl Args {
             PrivacyCommand::Search(args) => args.effect(),
             PrivacyCommand::Review(args) => args.effect(),
             PrivacyCommand::Assess(args) => args.step.effect("privacy assess"),
+            PrivacyCommand::Plan(args) => args.effect(),
+            PrivacyCommand::Approve(args) => args.effect(),
+            PrivacyCommand::Erase(args) => args.effect(),
+            PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
             PrivacyCommand::Extend(args) => args.step.effect("privacy extend"),
@@ -137,6 +154,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Search(args) => search::run(args, context).await,
         PrivacyCommand::Review(args) => review::run(args, context).await,
         PrivacyCommand::Assess(args) => assess::run(args, context).await,
+        PrivacyCommand::Plan(args) => plan::run(args, context).await,
+        PrivacyCommand::Approve(args) => approve::run(args, context).await,
+        PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CaseId, Digest, Name};
 use crate::privacy::right::Right;
 use crate::privacy::rules::PauseKind;
+use crate::vault::signing::VerifyingKey;
 
 /// Longest text of an event, in characters: a letter of some pages, and no copy of a document.
 pub const TEXT_MAX: usize = 10_000;
@@ -132,11 +133,23 @@ pub enum What {
     ApprovalRequested {
         /// SHA-256 of the plan.
         plan: Digest,
+        /// The file of the case with the plan and its orders.
+        file: Digest,
+        /// Orders of the plan.
+        orders: u32,
+        /// Approvals that the trust record asks for.
+        approvals: u32,
+        /// The key of who planned it: its approval does not count.
+        planned_by: VerifyingKey,
     },
     /// Somebody approves the plan.
     Approved {
         /// SHA-256 of the plan that was looked at.
         plan: Digest,
+        /// The key.
+        key: VerifyingKey,
+        /// Its signatures: over the statement of the plan, then over each order.
+        signatures: Vec<String>,
     },
     /// Nothing is carried out before that day.
     CoolingOff {
@@ -147,9 +160,8 @@ pub enum What {
     Executing {
         /// SHA-256 of the plan.
         plan: Digest,
-        /// SHA-256 of the ledger entry with the order, which is on every replica; needed for an erasure.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        order: Option<Digest>,
+        /// SHA-256 of the ledger entries with its orders, which are on every replica.
+        orders: Vec<Digest>,
     },
     /// All steps of the plan were carried out.
     Executed,
@@ -157,8 +169,11 @@ pub enum What {
     Verified {
         /// Findings that are still there.
         remaining: u64,
-        /// Whether the planted person was found before and not after.
+        /// Whether the scanner found what was planted for it.
         canary: bool,
+        /// The file of the case with what was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Digest>,
     },
     /// Recipients of the data were told: GDPR Art. 19.
     RecipientsNotified {
@@ -266,6 +281,12 @@ pub enum What {
         /// The file with the key under which they are remembered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Digest>,
+        /// The file with the plan, as in [`ApprovalRequested`](Self::ApprovalRequested).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Digest>,
+        /// The file with what was seen, as in [`Verified`](Self::Verified).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Digest>,
     },
     /// Something worth knowing.
     Note {
@@ -284,13 +305,28 @@ pub struct CaseFiles {
     pub search: Option<Digest>,
     /// The decisions, and the key under which they are remembered.
     pub decisions: Option<(Digest, Digest)>,
+    /// The last plan with its orders.
+    pub plan: Option<Digest>,
+    /// What was seen after it was carried out.
+    pub evidence: Option<Digest>,
 }
 
 impl CaseFiles {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = Digest> {
         let (decisions, key) = self.decisions.unzip();
-        [self.search, decisions, key].into_iter().flatten()
+        [self.search, decisions, key, self.plan, self.evidence].into_iter().flatten()
+    }
+
+    /// These, and of what they do not name what `earlier` names.
+    #[must_use]
+    pub fn or(self, earlier: Self) -> Self {
+        Self {
+            search: self.search.or(earlier.search),
+            decisions: self.decisions.or(earlier.decisions),
+            plan: self.plan.or(earlier.plan),
+            evidence: self.evidence.or(earlier.evidence),
+        }
     }
 }
 
@@ -386,17 +422,21 @@ impl What {
 
     /// The files of the case that it names.
     pub fn files(&self) -> CaseFiles {
+        let none = CaseFiles::default();
         match self {
-            Self::Searched { search, .. } => {
-                CaseFiles { search: search.parse().ok(), ..CaseFiles::default() }
-            }
+            Self::Searched { search, .. } => CaseFiles { search: search.parse().ok(), ..none },
             Self::ReviewChanged { decisions, key, .. } => {
-                CaseFiles { search: None, decisions: (*decisions).zip(*key) }
+                CaseFiles { decisions: (*decisions).zip(*key), ..none }
             }
-            Self::Rewrapped { search, decisions, key } => {
-                CaseFiles { search: *search, decisions: (*decisions).zip(*key) }
-            }
-            _ => CaseFiles::default(),
+            Self::ApprovalRequested { file, .. } => CaseFiles { plan: Some(*file), ..none },
+            Self::Verified { evidence, .. } => CaseFiles { evidence: *evidence, ..none },
+            Self::Rewrapped { search, decisions, key, plan, evidence } => CaseFiles {
+                search: *search,
+                decisions: (*decisions).zip(*key),
+                plan: *plan,
+                evidence: *evidence,
+            },
+            _ => none,
         }
     }
 

@@ -63,17 +63,28 @@ pub fn next_command(case: &Case) -> Step {
         Stage::LegalAssessment => {
             step("assess CASE --note TEXT", "exceptions and the rights of others are to be looked at")
         }
-        Stage::AwaitingApproval => {
-            let missing = super::state::APPROVALS.saturating_sub(state.approved_by.len());
-            wait(format!("{missing} more people are to approve the plan"))
-        }
+        Stage::AwaitingApproval => match &state.plan {
+            None => step("plan CASE", "say what is to become of everything that was found"),
+            Some(plan) => {
+                let why = match plan.missing() {
+                    1 => "one more person is to approve the plan, with a key of their own".to_owned(),
+                    missing => {
+                        format!("{missing} more people are to approve the plan, each with their own key")
+                    }
+                };
+                Step { why, ..step("approve CASE", "") }
+            }
+        },
         Stage::Approved | Stage::CoolingOff => match state.not_before {
             Some(day) => wait(format!("the plan is carried out from {day} on")),
-            None => wait("the plan is approved and can be carried out".to_owned()),
+            None => step("erase CASE", "carry out the plan, which is approved"),
         },
-        Stage::Executing => wait("the plan is being carried out".to_owned()),
-        Stage::Verifying => wait("it is to be verified what was done".to_owned()),
-        Stage::NotifyingRecipients => wait("recipients of the data are to be told".to_owned()),
+        Stage::Executing => step("erase CASE", "go on with carrying out the plan"),
+        Stage::Verifying => step("erase CASE", "look whether it did what it was to"),
+        Stage::NotifyingRecipients => step(
+            "recipients CASE --told NUMBER",
+            "tell everybody who got the data from you, and record how many that were",
+        ),
         Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
         Stage::Responding if state.is_held() => step(
             "close CASE --with-retention GROUND --reason WHY",

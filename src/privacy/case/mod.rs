@@ -138,10 +138,7 @@ impl Case {
 
     /// The files that count now: each as the last event that says something of it names it.
     pub fn files(&self) -> CaseFiles {
-        self.events.iter().fold(CaseFiles::default(), |files, event| {
-            let own = event.what.files();
-            CaseFiles { search: own.search.or(files.search), decisions: own.decisions.or(files.decisions) }
-        })
+        self.events.iter().fold(CaseFiles::default(), |files, event| event.what.files().or(files))
     }
 
     /// Takes in an event.

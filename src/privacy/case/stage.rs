@@ -210,7 +210,11 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
         // Until stored data is changed or the person has the answer, everything can be looked at again.
         (K::SubjectChanged | K::Scoped, _) if stage.is_revisable() => Some(S::Searching),
         (K::ReviewChanged, _) if stage.is_revisable() => Some(S::Review),
-        (K::Scoped, S::IdentityVerified | S::Scoping | S::Searching) => Some(S::Searching),
+        // Also when something of the person turns out to be there still: a second round.
+        (
+            K::Scoped,
+            S::IdentityVerified | S::Scoping | S::Searching | S::Verifying | S::NotifyingRecipients,
+        ) => Some(S::Searching),
         (K::Searched, S::Searching | S::Review | S::LegalAssessment) => Some(S::Review),
         (K::ReviewChanged, S::Review) => Some(S::Review),
         (K::ReviewFinished, S::Review) => Some(S::LegalAssessment),
@@ -236,6 +240,9 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
         (K::Executing, S::Approved | S::CoolingOff | S::Executing) => Some(S::Executing),
         (K::Executed, S::Executing) => Some(S::Verifying),
         (K::Verified, S::Verifying) => Some(S::NotifyingRecipients),
+        // It is looked again: locks end, replicas come back, people do what was left to them.
+        (K::Verified, S::NotifyingRecipients | S::Responding) => stays,
+        (K::Verified, _) if stage.is_done() => stays,
         (K::RecipientsNotified, S::NotifyingRecipients) => Some(S::Responding),
         (K::Answered, S::Responding) => stays,
         (K::Completed, S::Responding) => Some(S::Completed),
@@ -253,6 +260,10 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
         // Not before identity is proved: a duplicate has its own check.
         (K::DuplicateOf, S::IdentityVerified | S::Scoping | S::Searching | S::Review) => Some(S::Duplicate),
         (K::Reopened, _) if stage.is_done() => Some(S::Scoping),
+        (
+            K::HorizonSet | K::HorizonReached,
+            S::Executing | S::Verifying | S::NotifyingRecipients | S::Responding,
+        ) => stays,
         (K::HorizonSet | K::HorizonReached, _) if stage.is_done() => stays,
         _ => None,
     }

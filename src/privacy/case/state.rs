@@ -4,7 +4,7 @@
 //! [`next`] adds the conditions that need more than the stage. What is not allowed is refused in
 //! words that say what can be done instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -16,9 +16,7 @@ use super::stage::{Stage, stage_after};
 use crate::ids::Digest;
 use crate::privacy::right::Right;
 use crate::privacy::rules::PauseKind;
-
-/// People who approve a plan before it is carried out; who carries it out is none of them.
-pub const APPROVALS: usize = 2;
+use crate::vault::signing::VerifyingKey;
 
 /// A hold of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,6 +35,35 @@ pub enum Horizon {
     Pending(NaiveDate),
     /// None is left.
     Reached,
+}
+
+/// A plan that waits for approval, or has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanState {
+    /// SHA-256 of the plan.
+    pub hash: Digest,
+    /// Orders of it.
+    pub orders: u32,
+    /// Approvals that it needs: of people other than who made it and who carries it out.
+    pub approvals: u32,
+    /// Who made it.
+    pub by: String,
+    /// Their key.
+    pub key: VerifyingKey,
+    /// Who approved it, by their keys.
+    pub approved: BTreeMap<VerifyingKey, String>,
+}
+
+impl PlanState {
+    /// Approvals that are missing.
+    pub fn missing(&self) -> usize {
+        // One at least, whatever the record says.
+        (self.approvals.max(1) as usize).saturating_sub(self.approved.len())
+    }
+
+    fn has_approved(&self, actor: &str) -> bool {
+        self.approved.values().any(|name| name == actor)
+    }
 }
 
 /// The state of a case: how far it got, and what is beside that. No personal data but the names of who
@@ -62,9 +89,7 @@ pub struct State {
     /// Holds, in the order in which they came.
     pub holds: Vec<HoldState>,
     /// The plan that is approved or to be.
-    pub plan: Option<Digest>,
-    /// Who approved it.
-    pub approved_by: BTreeSet<String>,
+    pub plan: Option<PlanState>,
     /// First day on which it may be carried out.
     pub not_before: Option<NaiveDate>,
     /// Whether stored data was changed.
@@ -125,7 +150,6 @@ impl State {
             error: None,
             holds: Vec::new(),
             plan: None,
-            approved_by: BTreeSet::new(),
             not_before: None,
             executed: false,
             verified: None,
@@ -208,14 +232,10 @@ fn condition(state: &State, event: &Event) -> Option<String> {
         What::Exported { .. } if state.unsure > 0 || state.open_findings > 0 => {
             no("not every finding is decided")
         }
-        What::Approved { plan } if state.plan != Some(*plan) => {
-            no("this is not the plan that waits for approval; look at it again")
-        }
-        What::Approved { .. } if state.approved_by.contains(&event.actor) => {
-            no("this person approved it already; another one is needed")
-        }
+        What::Approved { plan, key, signatures } => approving(state, event, (*plan, key, signatures.len())),
         What::CoolingOff { until } if *until <= event.at.date_naive() => no("that day has come already"),
-        What::Executing { plan, order } => executing(state, event, *plan, order.is_some()),
+        What::Executing { plan, orders } => executing(state, event, *plan, orders.len()),
+        What::Verified { .. } if !state.executed => no("nothing was carried out that could be verified"),
         What::Completed | What::CompletedWithRetention { .. } | What::PartiallyCompleted { .. } => {
             completing(state, &event.what)
         }
@@ -305,21 +325,43 @@ fn releasing(state: &State, hold: u32, makes_request: bool) -> Option<String> {
     }
 }
 
-fn executing(state: &State, event: &Event, plan: Digest, ordered: bool) -> Option<String> {
-    if state.plan != Some(plan) {
-        return Some("this is not the plan that was approved; ask for approval of this one".to_owned());
+fn approving(
+    state: &State,
+    event: &Event,
+    (plan, key, signatures): (Digest, &VerifyingKey, usize),
+) -> Option<String> {
+    let no = |why: &str| Some(why.to_owned());
+    match &state.plan {
+        None => no("there is no plan to approve; what was decided since made it void"),
+        Some(own) if own.hash != plan => no("this is not the plan that waits for approval; look at it again"),
+        Some(own) if own.key == *key || own.by == event.actor => {
+            no("who made the plan does not approve it; another person is needed")
+        }
+        Some(own) if own.approved.contains_key(key) || own.has_approved(&event.actor) => {
+            no("this person approved it already; another one is needed")
+        }
+        Some(own) if signatures != own.orders as usize + 1 => {
+            no("the signatures are not those of this plan and its orders")
+        }
+        Some(_) => None,
     }
+}
+
+fn executing(state: &State, event: &Event, plan: Digest, orders: usize) -> Option<String> {
+    let Some(own) = state.plan.as_ref().filter(|own| own.hash == plan) else {
+        return Some("this is not the plan that was approved; ask for approval of this one".to_owned());
+    };
     if state.holds.iter().any(|hold| hold.on_all && !hold.released) {
         return Some("the whole case is under hold".to_owned());
     }
-    if state.approved_by.contains(&event.actor) {
+    if own.has_approved(&event.actor) {
         return Some("who approved the plan must not carry it out".to_owned());
     }
     if let Some(day) = state.not_before.filter(|day| event.at.date_naive() < *day) {
         return Some(format!("it is to wait until {day}"));
     }
-    if state.rights.contains(&Right::Erasure) && !ordered {
-        return Some("the order of an erasure must be in the ledger of every replica first".to_owned());
+    if orders != own.orders as usize {
+        return Some("the orders of the plan must be in the ledger of every replica first".to_owned());
     }
     None
 }
@@ -356,7 +398,6 @@ fn take(state: &mut State, event: &Event, before: Stage) {
     if goes_back(&event.what) {
         // A plan is of what was decided then.
         state.plan = None;
-        state.approved_by.clear();
         state.not_before = None;
     }
     match &event.what {
@@ -381,20 +422,28 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         }
         What::LegalAssessed { changes: false, .. } => state.stage = Stage::Responding,
         What::Exported { right, .. } => drop(state.exported.insert(*right)),
-        What::ApprovalRequested { plan } => {
-            state.plan = Some(*plan);
-            state.approved_by.clear();
+        What::ApprovalRequested { plan, orders, approvals, planned_by, .. } => {
+            state.plan = Some(PlanState {
+                hash: *plan,
+                orders: *orders,
+                approvals: *approvals,
+                by: event.actor.clone(),
+                key: planned_by.clone(),
+                approved: BTreeMap::new(),
+            });
             state.not_before = None;
         }
-        What::Approved { .. } => {
-            state.approved_by.insert(event.actor.clone());
-            if state.approved_by.len() < APPROVALS {
-                state.stage = Stage::AwaitingApproval;
+        What::Approved { key, .. } => {
+            if let Some(plan) = &mut state.plan {
+                plan.approved.insert(key.clone(), event.actor.clone());
+                if plan.missing() > 0 {
+                    state.stage = Stage::AwaitingApproval;
+                }
             }
         }
         What::CoolingOff { until } => state.not_before = Some(*until),
         What::Executing { .. } => state.executed = true,
-        What::Verified { remaining, canary } => state.verified = Some((*remaining, *canary)),
+        What::Verified { remaining, canary, .. } => state.verified = Some((*remaining, *canary)),
         What::Answered { .. } => state.answered = true,
         What::StepFailed { step, retryable } => state.error = Some((step.clone(), *retryable)),
         What::StepRetried => state.error = None,

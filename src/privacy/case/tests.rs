@@ -1,12 +1,15 @@
 //! Every state and event against a table, and random walks against what must always hold.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
 
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::state::PlanState;
 use super::*;
 use crate::ids::Digest;
+use crate::vault::signing::{SigningKey, VerifyingKey};
 
 const PLAN: Digest = Digest([7; 32]);
 
@@ -47,6 +50,36 @@ fn check() -> IdentityCheck {
     }
 }
 
+/// The key of somebody, the same each time.
+fn key(name: &str) -> VerifyingKey {
+    static KEYS: Mutex<BTreeMap<String, VerifyingKey>> = Mutex::new(BTreeMap::new());
+    let mut keys = KEYS.lock().unwrap();
+    keys.entry(name.to_owned()).or_insert_with(|| SigningKey::generate().public().clone()).clone()
+}
+
+fn approved(plan: Digest, by: &str) -> What {
+    What::Approved {
+        plan,
+        key: key(by),
+        signatures: vec!["of the plan".to_owned(), "of its order".to_owned()],
+    }
+}
+
+fn planned() -> PlanState {
+    PlanState {
+        hash: PLAN,
+        orders: 1,
+        approvals: 2,
+        by: "anna".to_owned(),
+        key: key("anna"),
+        approved: BTreeMap::new(),
+    }
+}
+
+fn approve(state: &mut State, by: &str) {
+    state.plan.as_mut().unwrap().approved.insert(key(by), by.to_owned());
+}
+
 /// An event of each kind, one that its conditions allow where the kind is possible at all.
 fn sample(kind: Kind) -> What {
     let on = day("2026-03-02");
@@ -74,12 +107,18 @@ fn sample(kind: Kind) -> What {
             files: 1,
             name: "answer".to_owned(),
         },
-        Kind::ApprovalRequested => What::ApprovalRequested { plan: PLAN },
-        Kind::Approved => What::Approved { plan: PLAN },
+        Kind::ApprovalRequested => What::ApprovalRequested {
+            plan: PLAN,
+            file: PLAN,
+            orders: 1,
+            approvals: 2,
+            planned_by: key("anna"),
+        },
+        Kind::Approved => approved(PLAN, "carla"),
         Kind::CoolingOff => What::CoolingOff { until: day("2026-03-09") },
-        Kind::Executing => What::Executing { plan: PLAN, order: Some(PLAN) },
+        Kind::Executing => What::Executing { plan: PLAN, orders: vec![PLAN] },
         Kind::Executed => What::Executed,
-        Kind::Verified => What::Verified { remaining: 0, canary: true },
+        Kind::Verified => What::Verified { remaining: 0, canary: true, evidence: Some(PLAN) },
         Kind::RecipientsNotified => What::RecipientsNotified { recipients: 1 },
         Kind::Answered => What::Answered { on },
         Kind::Completed => What::Completed,
@@ -101,7 +140,9 @@ fn sample(kind: Kind) -> What {
         Kind::Reopened => What::Reopened,
         Kind::HorizonSet => What::HorizonSet { until: day("2026-09-01") },
         Kind::HorizonReached => What::HorizonReached,
-        Kind::Rewrapped => What::Rewrapped { search: None, decisions: None, key: None },
+        Kind::Rewrapped => {
+            What::Rewrapped { search: None, decisions: None, key: None, plan: None, evidence: None }
+        }
         Kind::Note => What::Note { text: text() },
         Kind::Unknown => What::Unknown,
     }
@@ -111,7 +152,7 @@ fn sample(kind: Kind) -> What {
 fn ready(stage: Stage, kind: Kind) -> State {
     let mut state = State::received(vec![Right::Access, Right::Erasure]);
     state.stage = stage;
-    state.plan = Some(PLAN);
+    state.plan = Some(planned());
     state.answered = true;
     match kind {
         Kind::SubjectChanged | Kind::Scoped | Kind::ReviewChanged | Kind::LegalAssessed => {
@@ -119,7 +160,8 @@ fn ready(stage: Stage, kind: Kind) -> State {
         }
         Kind::Completed | Kind::CompletedWithRetention => drop(state.exported.insert(Right::Access)),
         // The second of two, and by another than who carries it out.
-        Kind::Approved => drop(state.approved_by.insert("berta".to_owned())),
+        Kind::Approved => approve(&mut state, "berta"),
+        Kind::Verified => state.executed = true,
         Kind::StepRetried => state.error = Some(("copy".to_owned(), true)),
         Kind::HoldReleased => state.holds.push(state::HoldState { on_all: false, released: false }),
         Kind::Resumed => drop(state.paused.insert(PauseKind::Clarification)),
@@ -139,7 +181,7 @@ IdentityAsked: Rec>IdP Ack>IdP
 IdentityVerified: Rec>IdV Ack>IdV IdP>IdV
 IdentityFailed: IdP>Fai
 SubjectChanged: Rec= Ack= IdP= IdV>Sco Sco= Sea= Rev>Sea Leg>Sea Wai>Sea App>Sea Coo>Sea Res>Sea
-Scoped: IdV>Sea Sco>Sea Sea= Rev>Sea Leg>Sea Wai>Sea App>Sea Coo>Sea Res>Sea
+Scoped: IdV>Sea Sco>Sea Sea= Rev>Sea Leg>Sea Wai>Sea App>Sea Coo>Sea Ver>Sea Not>Sea Res>Sea
 Searched: Sea>Rev Rev= Leg>Rev
 ReviewChanged: Rev= Leg>Rev Wai>Rev App>Rev Coo>Rev Res>Rev
 ReviewFinished: Rev>Leg
@@ -150,7 +192,7 @@ Approved: Wai>App
 CoolingOff: App>Coo
 Executing: App>Exe Coo>Exe Exe=
 Executed: Exe>Ver
-Verified: Ver>Not
+Verified: Ver>Not Not= Res= Com= Ret= Par=
 RecipientsNotified: Not>Res
 Answered: Res=
 Completed: Res>Com
@@ -170,8 +212,8 @@ Withdrawn: Rec>Wit Ack>Wit IdP>Wit IdV>Wit Sco>Wit Sea>Wit Rev>Wit Leg>Wit Wai>W
 DuplicateOf: IdV>Dup Sco>Dup Sea>Dup Rev>Dup
 Expired: IdP>Exp
 Reopened: Com>Sco Ret>Sco Par>Sco
-HorizonSet: Com= Ret= Par=
-HorizonReached: Com= Ret= Par=
+HorizonSet: Exe= Ver= Not= Res= Com= Ret= Par=
+HorizonReached: Exe= Ver= Not= Res= Com= Ret= Par=
 Note: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res= Com= Ret= Par= Fai= Ref= Wit= Dup= Exp=
 Rewrapped: Rec= Ack= IdP= IdV= Sco= Sea= Rev= Leg= Wai= App= Coo= Exe= Ver= Not= Res= Com= Ret= Par= Fai= Ref= Wit= Dup= Exp=
 Unknown:
@@ -257,18 +299,27 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
         &|s| s.rights = vec![Right::Access],
         "copy only",
     );
-    let other = What::Approved { plan: Digest([8; 32]) };
+    let other = approved(Digest([8; 32]), "carla");
     refused(S::AwaitingApproval, Kind::Approved, other, &|_| (), "not the plan");
-    let approve = || What::Approved { plan: PLAN };
-    let by_carla = |s: &mut State| s.approved_by.extend(["carla".to_owned()]);
-    refused(S::AwaitingApproval, Kind::Approved, approve(), &by_carla, "approved it already");
-    let run = |order| What::Executing { plan: PLAN, order };
-    refused(S::Approved, Kind::Executing, run(Some(PLAN)), &by_carla, "must not carry it out");
-    refused(S::Approved, Kind::Executing, run(None), &|_| (), "ledger");
+    let by_carla = |s: &mut State| approve(s, "carla");
+    let again = || approved(PLAN, "carla");
+    refused(S::AwaitingApproval, Kind::Approved, again(), &by_carla, "approved it already");
+    refused(S::AwaitingApproval, Kind::Approved, approved(PLAN, "berta"), &|_| (), "approved it already");
+    refused(S::AwaitingApproval, Kind::Approved, approved(PLAN, "anna"), &|_| (), "who made the plan");
+    let carla_planned = |s: &mut State| s.plan.as_mut().unwrap().by = "carla".to_owned();
+    refused(S::AwaitingApproval, Kind::Approved, again(), &carla_planned, "who made the plan");
+    refused(S::AwaitingApproval, Kind::Approved, again(), &|s| s.plan = None, "no plan to approve");
+    let more_orders = |s: &mut State| s.plan.as_mut().unwrap().orders = 2;
+    refused(S::AwaitingApproval, Kind::Approved, again(), &more_orders, "not those of this plan");
+    let run = |orders: &[Digest]| What::Executing { plan: PLAN, orders: orders.to_vec() };
+    refused(S::Approved, Kind::Executing, run(&[PLAN]), &by_carla, "must not carry it out");
+    refused(S::Approved, Kind::Executing, run(&[]), &|_| (), "ledger");
+    let nothing_done = What::Verified { remaining: 0, canary: true, evidence: None };
+    refused(S::Verifying, Kind::Verified, nothing_done, &|s| s.executed = false, "nothing was carried out");
     let held = |s: &mut State| s.holds.push(state::HoldState { on_all: true, released: false });
-    refused(S::Approved, Kind::Executing, run(Some(PLAN)), &held, "under hold");
+    refused(S::Approved, Kind::Executing, run(&[PLAN]), &held, "under hold");
     let later = |s: &mut State| s.not_before = Some(day("2026-03-09"));
-    refused(S::CoolingOff, Kind::Executing, run(Some(PLAN)), &later, "wait until 2026-03-09");
+    refused(S::CoolingOff, Kind::Executing, run(&[PLAN]), &later, "wait until 2026-03-09");
     refused(S::Responding, Kind::Completed, What::Completed, &|s| s.exported.clear(), "no copy for access");
     refused(
         S::Responding,
@@ -307,9 +358,9 @@ fn until_the_answer_everything_can_be_looked_at_again_and_approvals_are_void_the
     for stage in Stage::ALL.into_iter().filter(|stage| stage.is_revisable()) {
         for kind in [Kind::SubjectChanged, Kind::Scoped, Kind::ReviewChanged, Kind::LegalAssessed] {
             let mut state = ready(stage, kind);
-            state.approved_by.insert("berta".to_owned());
+            approve(&mut state, "berta");
             let after = next(state.clone(), &event(1, "carla", sample(kind))).unwrap();
-            assert_eq!((after.plan, after.approved_by.len()), (None, 0), "{stage} {kind:?}");
+            assert_eq!(after.plan, None, "{stage} {kind:?}");
             if stage == Stage::Responding {
                 let answered = State { answered: true, ..state.clone() };
                 let error = next(answered, &event(1, "carla", sample(kind))).unwrap_err();
@@ -348,7 +399,8 @@ fn an_erasure_goes_through() {
     for (minute, (actor, kind, stage)) in (1..).zip(steps) {
         assert!(case.is_owed() || case.state().answered);
         assert!(!guide::next_command(&case).why.is_empty());
-        case.apply(event(minute, actor, sample(kind))).unwrap();
+        let what = if kind == Kind::Approved { approved(PLAN, actor) } else { sample(kind) };
+        case.apply(event(minute, actor, what)).unwrap();
         assert_eq!(case.state().stage, stage);
     }
     assert!(!case.is_owed());
@@ -511,7 +563,8 @@ proptest! {
                 What::ReviewChanged { unsure: u, open: o, .. } => (*u, *o) = (unsure, open),
                 What::Searched { findings, .. } => *findings = open,
                 What::LegalAssessed { changes, .. } => *changes = unsure == 0,
-                What::Verified { remaining, canary } => (*remaining, *canary) = (open, unsure == 0),
+                What::Approved { key: by, .. } => *by = key(["anna", "berta", "carla"][actor]),
+                What::Verified { remaining, canary, .. } => (*remaining, *canary) = (open, unsure == 0),
                 What::HoldReleased { hold, new_case } => {
                     *hold = u32::try_from(open).unwrap();
                     *new_case = (unsure == 0).then(|| "2026-7K3F9R".parse().unwrap());
@@ -539,7 +592,9 @@ proptest! {
                 prop_assert!(state.verified.is_none_or(|verified| verified == (0, true)));
             }
             if state.stage == Stage::Executing {
-                prop_assert!(state.approved_by.len() >= state::APPROVALS);
+                let plan = state.plan.as_ref().unwrap();
+                prop_assert!(plan.missing() == 0 && plan.approved.len() == 2);
+                prop_assert!(!plan.approved.contains_key(&plan.key));
                 prop_assert!(case.rights().iter().any(|right| right.changes_data()));
             }
             if state.stage == Stage::Duplicate && before.stage != Stage::Duplicate {

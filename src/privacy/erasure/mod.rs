@@ -4,8 +4,14 @@
 //! | --- | --- |
 //! | [`plan`] | what becomes of each item, as canonical JSON; and the orders that people sign |
 //! | [`mask`] | JSON without the person: documents, metadata, models |
+//! | [`approval`] | the plan with its orders in the case, and signatures over them |
+//! | [`again`] | a plan made again, to see that nothing has changed since |
+//! | [`carry_out`] | orders into the ledger, packs rewritten and destroyed, as far as a host may |
 //! | [`strip`] | pictures without what is written about them |
 
+pub mod again;
+pub mod approval;
+pub mod carry_out;
 pub mod mask;
 pub mod plan;
 pub mod strip;

@@ -28,8 +28,8 @@ use crate::privacy::search::{
 };
 use crate::restore::{RestoreError, open_space};
 use crate::vault::erasure::replacements::NewItem;
+use crate::vault::format::VERSION;
 use crate::vault::format::order::{self, Change, ITEMS_MAX, Order, Replaced};
-use crate::vault::format::{VERSION, order::Approval};
 use crate::vault::item::ItemKind;
 use crate::vault::signing::VerifyingKey;
 
@@ -57,9 +57,9 @@ pub struct Plan {
     pub planned_by: VerifyingKey,
     /// What salts and pseudonyms are made from, in hexadecimal; random.
     pub seed: String,
-    /// The file of the case with what the search found.
+    /// SHA-256 of what the search found.
     pub search: Digest,
-    /// The file of the case with the decisions.
+    /// SHA-256 of the decisions.
     pub decisions: Digest,
     /// Items of the vault that are replaced, by space and id.
     pub items: Vec<PlannedItem>,
@@ -171,7 +171,7 @@ pub struct Making<'a> {
     pub planned_by: &'a VerifyingKey,
     /// Random, and kept in the plan.
     pub seed: [u8; 32],
-    /// The files of the case with what was found, and with what was decided.
+    /// SHA-256 of what was found, and of what was decided.
     pub files: (Digest, Digest),
     /// What the search found.
     pub report: &'a SearchReport,
@@ -188,6 +188,9 @@ pub enum PlanError {
     /// Something that was found is not as it was: the search is too old.
     #[error("{} of what was found is not there any more as it was, or cannot be read", .0.len())]
     Changed(Vec<crate::progress::Problem>),
+    /// Made again, it is another plan.
+    #[error("what was found, what was decided or what the vault holds is not what the plan was made from")]
+    Drifted,
     /// The vault cannot be read.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -452,15 +455,6 @@ pub struct PlanFile {
     pub plan: Plan,
     /// Its orders, to the letter as they are signed.
     pub orders: Vec<String>,
-}
-
-/// The signatures of one person over the orders of a plan, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalFile {
-    /// The hash of the plan.
-    pub plan: Digest,
-    /// One for each order.
-    pub approvals: Vec<Approval>,
 }
 
 #[cfg(test)]

@@ -109,6 +109,11 @@ impl Review {
         Ok(What::ReviewChanged { decided, unsure, open, decisions: Some(decisions), key: Some(key_file) })
     }
 
+    /// SHA-256 of the decisions, however they are stored.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(&self.remembered).expect("decisions always serialise"))
+    }
+
     /// What a decision on a finding is remembered by, under one of the paths of its item.
     ///
     /// The path counts, as a namesake may stand in another document in the same words. That of a

@@ -1,0 +1,183 @@
+//! `prismvault privacy erase`: carries out an approved plan, or what others decided and this host can do.
+
+mod carried;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use self::carried::{carried_page, outcome_of};
+use super::desk::{Shown, actor, open_case};
+use super::planning::{Ground, Summary, plan_page};
+use crate::cli::confirm::confirm_that;
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hold::ended;
+use crate::cli::record::Effect;
+use crate::cli::session::{IdentityOptions, Session};
+use crate::cli::{Context, Outcome};
+use crate::ids::{CaseId, Digest, Name};
+use crate::privacy::case::{Event, Kind, Stage, What};
+use crate::privacy::erasure::approval::{self, approved};
+use crate::privacy::erasure::carry_out::{Carried, carry_out, decide, is_decided, spaces_with_orders};
+use crate::privacy::erasure::plan::PlanFile;
+use crate::privacy::store::StoredCase;
+use crate::vault::erasure::replacements::{self, NewItem};
+use crate::vault::format::order::Order;
+
+/// Arguments of `privacy erase`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The case, such as 2026-7K3F9Q
+    #[arg(required_unless_present = "pending", conflicts_with = "pending")]
+    case: Option<CaseId>,
+    /// Go on with what was decided in all cases, as far as this host may: no case is read for it. For hosts
+    /// with the maintenance key, and for replicas that were away
+    #[arg(long)]
+    pending: bool,
+    /// Do not ask before it begins
+    #[arg(long)]
+    yes: bool,
+    /// Who does it; default: `principal` in [audit], else the number of the user
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    identity: IdentityOptions,
+}
+
+impl Args {
+    pub(super) fn effect(&self) -> Effect {
+        Effect::unless_dry("privacy erase", self.dry_run)
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    shown: Option<Shown>,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a Summary>,
+    done: Option<&'a Carried>,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    match args.case.clone() {
+        None => pending(args, context).await,
+        Some(case) => of_case(&case, args, context).await,
+    }
+}
+
+/// What was decided and is not done everywhere, in every space.
+async fn pending(args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let session = Session::open(context, &args.identity).await?;
+    let spaces = spaces_with_orders(&session.vault).await?;
+    if args.dry_run || spaces.is_empty() {
+        let report = Report { shown: None, dry_run: args.dry_run, summary: None, done: None };
+        let outcome = ended(&session, context);
+        context.output.result(outcome, &report, || carried::spaces_page(&spaces))?;
+        return Ok(outcome);
+    }
+    context.record.begin(&session, context).await?;
+    let done = Box::pin(carry_out(&session.vault, spaces, &*context.progress, &context.cancel)).await?;
+    let outcome = outcome_of(&done).worst(ended(&session, context));
+    let report = Report { shown: None, dry_run: false, summary: None, done: Some(&done) };
+    context.output.result(outcome, &report, || carried_page(&done))?;
+    Ok(outcome)
+}
+
+async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, CommandError> {
+    let (session, mut stored) = open_case(id, &args.identity, context).await?;
+    let file = approval::load(&session.vault, &stored).await?;
+    let summary = Summary::of(&file.plan, file.orders.len());
+    let mut last = None;
+    if !stored.case.state().executed || stored.case.state().stage == Stage::Executing {
+        last = Some(Kind::Executing);
+        let stopped = Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?;
+        if let Some(after) = stopped {
+            let shown = Some(Shown::of(&after, last, true));
+            let report = Report { shown, dry_run: true, summary: Some(&summary), done: None };
+            let outcome = ended(&session, context);
+            context.output.result(outcome, &report, || {
+                plan_page(&file.plan, &summary, session.vault.is_encrypted(), false)
+            })?;
+            return Ok(outcome);
+        }
+    }
+    let spaces = spaces_of(&file)?;
+    let done = Box::pin(carry_out(&session.vault, spaces, &*context.progress, &context.cancel)).await?;
+    if done.is_carried_out() && stored.case.state().stage == Stage::Executing {
+        last = Some(Kind::Executed);
+        stored.record(&session.vault, event(What::Executed, &args, &session)).await?;
+    }
+    let shown = Shown::of(&stored.case, last, false);
+    let outcome = outcome_of(&done).worst(ended(&session, context));
+    let report = Report { shown: Some(shown), dry_run: false, summary: Some(&summary), done: Some(&done) };
+    context.output.result(outcome, &report, || {
+        let page = carried_page(&done);
+        report.shown.iter().fold(page, |page, shown| page.append(shown.page(&stored.case)))
+    })?;
+    Ok(outcome)
+}
+
+fn event(what: What, args: &Args, session: &Session) -> Event {
+    let actor = actor(args.by.as_deref(), &session.config);
+    Event { at: session.vault.now(), actor, reason: None, what }
+}
+
+/// The spaces that the orders of a plan are about.
+fn spaces_of(file: &PlanFile) -> Result<BTreeSet<Name>, CommandError> {
+    let space = |text: &String| serde_json::from_str::<Order>(text).map(|order| order.space);
+    file.orders.iter().map(space).collect::<Result<_, _>>().map_err(|error| {
+        CommandError::because(ErrorKind::Integrity, "an order of the plan cannot be read", error)
+    })
+}
+
+/// Decides: what is to be read instead is stored, then orders are in the ledger of every live replica, then
+/// the case says so. Returns the case as it would be, where nothing is to be done.
+///
+/// **If we crash here** the same command goes on. Once one order is in the ledger, all that is read instead is
+/// stored, and the plan cannot be made again, because what it names is read no more: it is carried out.
+async fn begin(
+    stored: &mut StoredCase,
+    file: &PlanFile,
+    summary: &Summary,
+    args: &Args,
+    session: &Session,
+    context: &Context,
+) -> Result<Option<crate::privacy::case::Case>, CommandError> {
+    let (vault, hash) = (&session.vault, file.plan.hash());
+    // Whether it may be is found out before anything is read or written.
+    let executing = |orders| event(What::Executing { plan: hash, orders }, args, session);
+    let after = stored.after(executing(vec![Digest([0; 32]); file.orders.len()]))?;
+    let orders = approved(&stored.case, file)?;
+    let is_begun = is_decided(vault, &orders).await?;
+    let mut new: BTreeMap<Name, Vec<NewItem>> = BTreeMap::new();
+    if !is_begun {
+        let ground = Ground::load(session, stored, context).await?;
+        let take = |space: &Name, item| new.entry(space.clone()).or_default().push(item);
+        ground.require_unchanged(&file.plan, session, context, take).await?;
+    }
+    if args.dry_run {
+        return Ok(Some(after));
+    }
+    if !is_begun {
+        if !args.yes {
+            context.output.message_page(&plan_page(&file.plan, summary, vault.is_encrypted(), false));
+        }
+        let why = "what the plan removes cannot be brought back";
+        confirm_that(why, &format!("Carry out plan {hash}?"), args.yes)?;
+    }
+    context.record.plan(hash);
+    context.record.begin(session, context).await?;
+    for (space, items) in new {
+        replacements::store(vault, &space, items).await?;
+    }
+    let entries = decide(vault, orders).await?;
+    if stored.case.state().stage != Stage::Executing {
+        stored.record(vault, executing(entries)).await?;
+    }
+    Ok(None)
+}

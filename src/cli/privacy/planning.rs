@@ -1,0 +1,193 @@
+//! What `plan`, `approve` and `erase` share: what a plan is made from, and how it is shown.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::sources::Sources;
+use super::subject::subject_of;
+use crate::cli::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::output::Page;
+use crate::cli::session::Session;
+use crate::cli::units::counted;
+use crate::ids::{CaseId, Digest, Name};
+use crate::privacy::erasure::again::{Basis, made_again};
+use crate::privacy::erasure::plan::{Plan, PlanError};
+use crate::privacy::found;
+use crate::privacy::matching::Matcher;
+use crate::privacy::review::Review;
+use crate::privacy::search::SearchReport;
+use crate::privacy::store::StoredCase;
+use crate::vault::erasure::replacements::NewItem;
+use crate::vault::format::order::Change;
+
+/// Lines of one kind that are shown; all stand in the plan.
+const SHOWN_MAX: usize = 30;
+
+/// What a plan is made from: what was found, what was decided, and where items are read again.
+pub(super) struct Ground {
+    pub(super) report: SearchReport,
+    pub(super) review: Review,
+    pub(super) matcher: Arc<Matcher>,
+    pub(super) sources: Sources,
+}
+
+impl Ground {
+    pub(super) async fn load(
+        session: &Session,
+        stored: &StoredCase,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
+        let report = found::load_last(&session.vault, stored).await?;
+        Ok(Self {
+            review: Review::load(&session.vault, stored).await?,
+            matcher: Arc::new(Matcher::new(&subject_of(&stored.case)?, &[])),
+            sources: Sources::of(session, context, &report).await?,
+            report,
+        })
+    }
+
+    /// SHA-256 of what was found, and of what was decided.
+    pub(super) fn files(&self) -> (Digest, Digest) {
+        (found::digest(&self.report), self.review.digest())
+    }
+
+    /// Makes a plan again; refused when it would be another.
+    pub(super) async fn require_unchanged(
+        &self,
+        plan: &Plan,
+        session: &Session,
+        context: &Context,
+        store: impl FnMut(&Name, NewItem),
+    ) -> Result<(), CommandError> {
+        let decisions = |found: &_, finding: &_| self.review.of(found, finding);
+        let basis = Basis { report: &self.report, decisions: &decisions, files: self.files() };
+        let live = self.sources.live();
+        let again = self.sources.again(session, context, &live);
+        let made = Box::pin(made_again(plan, &basis, &again, &self.matcher, store)).await;
+        made.map_err(|error| of_plan(error, &plan.case))
+    }
+}
+
+/// Says what to do about a plan that cannot be made.
+pub(super) fn of_plan(error: PlanError, case: &CaseId) -> CommandError {
+    let (kind, hint) = match &error {
+        PlanError::Undecided(_) => {
+            (ErrorKind::Refused, format!("decide them: `prismvault privacy review {case}`"))
+        }
+        PlanError::Changed(_) => {
+            (ErrorKind::Refused, format!("search again: `prismvault privacy search {case}`"))
+        }
+        PlanError::Drifted => (
+            ErrorKind::Refused,
+            format!(
+                "no approval of it counts any more; look at what changed, then `prismvault privacy plan {case}`"
+            ),
+        ),
+        PlanError::Restore(_) => {
+            let PlanError::Restore(error) = error else { unreachable!("it was matched above") };
+            return error.into();
+        }
+    };
+    let problems: Vec<String> = match &error {
+        PlanError::Changed(problems) => {
+            problems.iter().take(SHOWN_MAX).map(|own| format!("{}: {}", own.subject, own.detail)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let hint = problems.into_iter().chain([hint]).collect::<Vec<_>>().join("\n");
+    CommandError::new(kind, error).hint(hint)
+}
+
+/// What a plan comes to.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) plan: Digest,
+    pub(super) masked: u64,
+    pub(super) removed: u64,
+    pub(super) corrected: u64,
+    pub(super) kept: u64,
+    pub(super) left: u64,
+    pub(super) live: u64,
+    pub(super) unsearchable: u64,
+    pub(super) orders: u64,
+}
+
+impl Summary {
+    pub(super) fn of(plan: &Plan, orders: usize) -> Self {
+        let count = |change| plan.items.iter().filter(|item| item.change == change).count() as u64;
+        Self {
+            plan: plan.hash(),
+            masked: count(Change::Masked),
+            removed: count(Change::Removed),
+            corrected: count(Change::Corrected),
+            kept: plan.kept.len() as u64,
+            left: plan.left.len() as u64,
+            live: plan.live.len() as u64,
+            unsearchable: plan.unsearchable,
+            orders: orders as u64,
+        }
+    }
+}
+
+/// Shows what is to become of everything.
+pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all: bool) -> Page {
+    let most = if all { usize::MAX } else { SHOWN_MAX };
+    let mut page = Page::new().line(format!("Plan {} of case {}", summary.plan, plan.case));
+    page = page.line(format!(
+        "In the vault: {} masked, {} corrected, {} removed",
+        counted(summary.masked, "item"),
+        summary.corrected,
+        summary.removed
+    ));
+    for item in plan.items.iter().take(most) {
+        let verb = match item.change {
+            Change::Masked => "mask",
+            Change::Removed => "remove",
+            Change::Corrected => "correct",
+        };
+        let path = item.paths.first().map_or("an item in no snapshot any more", String::as_str);
+        page = page.line(format!("  {verb} {path}  {}", item.places.join(", ")));
+    }
+    page = more(page, plan.items.len(), most);
+    if !plan.live.is_empty() {
+        page = page.line(format!("Live in Prismic: {}", counted(summary.live, "step")));
+        for step in plan.live.iter().take(most) {
+            page = page.line(format!("  {}: {}", step.repository, step.path));
+        }
+        page = more(page, plan.live.len(), most);
+    }
+    if !plan.kept.is_empty() {
+        page = page.line(format!("Kept, with a ground: {}", counted(summary.kept, "place")));
+        for kept in plan.kept.iter().take(most) {
+            page = page.line(format!("  {} {}: {}", kept.path, kept.place, kept.ground));
+        }
+        page = more(page, plan.kept.len(), most);
+    }
+    if !plan.left.is_empty() {
+        page = page.line(format!("Left to people: {}", counted(summary.left, "item")));
+        for left in plan.left.iter().take(most) {
+            page = page.line(format!("  {}: {}", left.path, left.why));
+        }
+        page = more(page, plan.left.len(), most);
+    }
+    if plan.unsearchable > 0 {
+        page = page.line(format!("Could not be searched, and stays: {}", counted(plan.unsearchable, "part")));
+    }
+    match is_encrypted {
+        true => page.line(
+            "Packs that hold what is removed are made unreadable at once, also where a lock keeps their bytes for a while",
+        ),
+        false => page.line(
+            "The vault is not encrypted: there is no key to destroy, so copies can be read until their bytes are deleted",
+        ),
+    }
+}
+
+fn more(page: Page, count: usize, most: usize) -> Page {
+    match count.saturating_sub(most) {
+        0 => page,
+        left => page.line(format!("  and {left} more: --all shows them")),
+    }
+}
