@@ -138,12 +138,12 @@ pub async fn open(
     let catalog = snapshot.catalog().await?;
     // Off the threads that answer meanwhile: it is work for a processor.
     let contents = blocking(move || Contents::of(&catalog)).await;
-    // What was erased since is kept nowhere.
+    // What was erased since is kept nowhere, what is under restriction only in packs.
     let reader = snapshot.reader();
     let erased = reader.orders();
     let before = heads.len();
     if !erased.is_empty() {
-        heads.retain(|item| !erased.contains(item));
+        heads.retain(|item| !erased.contains(item) && erased.restriction(item).is_none());
     }
     let has_forgotten = heads.len() < before;
     let learned = heads.learn(snapshot, contents.items(), progress).await?;
@@ -171,7 +171,7 @@ pub async fn open(
         snapshot: id,
         is_complete: manifest.status == Status::Complete,
         applied: snapshot.applied(),
-        orders: snapshot.reader().orders().orders().iter().map(|known| known.entry.clone()).collect(),
+        orders: snapshot.reader().orders().decided(),
         lost: learned.lost,
         root,
         master: Arc::default(),
@@ -271,13 +271,13 @@ impl Edition {
         self.is_complete
     }
 
-    /// What orders of erasure changed of it.
+    /// What orders changed of it.
     pub fn applied(&self) -> &Applied {
         &self.applied
     }
 
-    /// Whether it was opened under all of these orders of erasure, by their ledger entries. One that was not
-    /// may hold what was erased since; one that knows of more than a replica tells just now is right.
+    /// Whether it was opened under all of these orders, by their ledger entries. One that was not may hold what
+    /// was erased or restricted since, or lack what a lift gave back; one that knows of more than a replica tells just now is right.
     pub fn is_under(&self, orders: &BTreeSet<SnapshotId>) -> bool {
         orders.is_subset(&self.orders)
     }
