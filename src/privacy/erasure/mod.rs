@@ -1,11 +1,15 @@
-//! Erasure: what becomes of each item in which a person was found.
+//! Erasure, rectification and restriction: what becomes of each item in which a person was found.
 //!
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`plan`] | what becomes of each item, as canonical JSON; and the orders that people sign |
 //! | [`mask`] | JSON without the person: documents, metadata, models |
+//! | [`correct`] | JSON with another value where a wrong one stood |
 //! | [`strip`] | pictures without what is written about them |
+//! | `texts` | texts of which parts are replaced, and the formatting over them |
 
+pub mod correct;
 pub mod mask;
 pub mod plan;
 pub mod strip;
+mod texts;
