@@ -207,9 +207,10 @@ impl From<VaultError> for CommandError {
     fn from(err: VaultError) -> Self {
         let kind = match err.kind {
             VaultErrorKind::NotTrusted | VaultErrorKind::Integrity => ErrorKind::Integrity,
-            VaultErrorKind::Refused | VaultErrorKind::Erased | VaultErrorKind::AlreadyAVault => {
-                ErrorKind::Refused
-            }
+            VaultErrorKind::Refused
+            | VaultErrorKind::Erased
+            | VaultErrorKind::Restricted
+            | VaultErrorKind::AlreadyAVault => ErrorKind::Refused,
             VaultErrorKind::Cancelled => return Self::interrupted(),
             VaultErrorKind::NotAVault
             | VaultErrorKind::UnknownFormat

@@ -1,4 +1,4 @@
-//! The receipt of a replay: what orders of erasure changed of what was read.
+//! The receipt of a replay: what orders of erasure, restriction and correction changed of what was read.
 
 use crate::cli::output::Page;
 use crate::cli::text::{Style, Text};

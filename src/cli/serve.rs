@@ -222,10 +222,10 @@ fn outcome(kept: &BTreeMap<Name, Kept>) -> Outcome {
     }
 }
 
-/// The orders of erasure of a space, by their ledger entries.
+/// What orders a space is read under, by their ledger entries.
 async fn orders(vault: &Vault, space: &Name) -> Result<BTreeSet<SnapshotId>, CommandError> {
     let ledger = Ledger::load(vault, space).await?;
-    Ok(ledger.erased().orders().iter().map(|known| known.entry.clone()).collect())
+    Ok(ledger.erased().decided())
 }
 
 /// Scheme and host of the addresses that files of a repository have in its documents.
@@ -475,7 +475,7 @@ impl Args {
                 }
             }
             if is_outdated {
-                context.output.message(format!("{name} is served as orders of erasure leave it now"));
+                context.output.message(format!("{name} is served as orders of the ledger leave it now"));
             }
             if let Some(newer) = newer {
                 context.output.message(format!("{name} is served from {} now", newer.manifest.snapshot));

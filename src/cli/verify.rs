@@ -317,6 +317,9 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
         let orders = counted(report.erased.len() as u64, "order");
         done += &format!(", {} erased under {orders}, explained", counted(erased, "item"));
     }
+    if report.restricted > 0 {
+        done += &format!(", {} under restriction", counted(report.restricted, "item"));
+    }
     if report.unreferenced > 0 {
         done += &format!(
             ", {} that no snapshot needs ({})",

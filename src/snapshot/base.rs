@@ -60,7 +60,7 @@ pub(super) async fn load_base(
     manifest: Manifest,
     warnings: &mut Vec<Problem>,
 ) -> Result<Option<Base>> {
-    let reader = Reader::new(vault, space).as_written();
+    let reader = Reader::new(vault, space).as_written().with_restricted();
     let read = async {
         let (entries, unplaced) = tokio::try_join!(
             tree::read_all::<CatalogEntry>(&reader, &manifest.catalog),

@@ -10,7 +10,7 @@ use super::bodies::{DocumentCache, VaultBodies};
 use super::heads::Heads;
 use super::shelf::{self, Requests, Shelf};
 use crate::contentapi::{DocumentError, DocumentSet, Head, RepositoryRoot, RootRef};
-use crate::ids::{ItemId, SnapshotId};
+use crate::ids::{Digest, ItemId, SnapshotId};
 use crate::progress::Progress;
 use crate::restore::paths::{METADATA, ORIGINAL, Place, place};
 use crate::restore::{OpenSnapshot, RestoreError, blocking};
@@ -24,6 +24,9 @@ use crate::vault::layout;
 const API: &str = "repository/api.json";
 /// Path of what the tags endpoint answered.
 const TAGS: &str = "repository/tags.json";
+
+/// Characters in a ref by which orders are told apart.
+const ORDERS_CHARS: usize = 8;
 
 /// Why a snapshot cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,7 @@ struct Release {
 #[derive(Debug)]
 pub struct Edition {
     snapshot: SnapshotId,
+    reference: String,
     is_complete: bool,
     /// What orders of erasure changed of it.
     applied: Applied,
@@ -138,12 +142,12 @@ pub async fn open(
     let catalog = snapshot.catalog().await?;
     // Off the threads that answer meanwhile: it is work for a processor.
     let contents = blocking(move || Contents::of(&catalog)).await;
-    // What was erased since is kept nowhere.
+    // What was erased since is kept nowhere, what is under restriction only in packs.
     let reader = snapshot.reader();
     let erased = reader.orders();
     let before = heads.len();
     if !erased.is_empty() {
-        heads.retain(|item| !erased.contains(item));
+        heads.retain(|item| !erased.contains(item) && erased.restriction(item).is_none());
     }
     let has_forgotten = heads.len() < before;
     let learned = heads.learn(snapshot, contents.items(), progress).await?;
@@ -159,8 +163,9 @@ pub async fn open(
         items.iter().filter_map(|item| Some((Arc::clone(heads.get(*item)?), *item))).collect()
     };
     let id = manifest.snapshot.clone();
-    let root =
-        root(snapshot, &contents).await?.ok_or_else(|| StandbyError::NoRoot { snapshot: id.clone() })?;
+    let reference = reference_of(&id, &snapshot.applied());
+    let root = root(snapshot, &contents, &reference).await?;
+    let root = root.ok_or_else(|| StandbyError::NoRoot { snapshot: id.clone() })?;
     let mut releases = BTreeMap::new();
     for entry in root.refs.iter().filter(|entry| !entry.is_master) {
         let changes = contents.changes.get(&entry.id).map(|items| known(items)).unwrap_or_default();
@@ -169,9 +174,10 @@ pub async fn open(
     let (shelf, requests) = shelf::shelf();
     let mut edition = Edition {
         snapshot: id,
+        reference,
         is_complete: manifest.status == Status::Complete,
         applied: snapshot.applied(),
-        orders: snapshot.reader().orders().orders().iter().map(|known| known.entry.clone()).collect(),
+        orders: snapshot.reader().orders().decided(),
         lost: learned.lost,
         root,
         master: Arc::default(),
@@ -233,10 +239,22 @@ fn assets(catalog: &[CatalogEntry]) -> Vec<(ItemId, ItemId, u64)> {
     catalog.iter().filter_map(original).collect()
 }
 
+/// The ref of a snapshot: its id, and where orders changed what it reads as, what they came to. So caches on
+/// the way, which may keep what a ref answered, are asked for something else from then on.
+fn reference_of(snapshot: &SnapshotId, applied: &Applied) -> String {
+    if applied.orders.is_empty() {
+        return snapshot.to_string();
+    }
+    let orders: Vec<String> = applied.orders.iter().map(SnapshotId::to_string).collect();
+    let digest = Digest::of(orders.join("\n").as_bytes()).to_string();
+    format!("{snapshot}.{}", &digest[..ORDERS_CHARS])
+}
+
 /// What the repository said of itself, with refs of this snapshot.
 async fn root(
     snapshot: &OpenSnapshot<'_>,
     contents: &Contents,
+    master: &str,
 ) -> Result<Option<RepositoryRoot>, StandbyError> {
     let reader = snapshot.reader();
     let json = async |item: Option<ItemId>| -> Result<Option<Value>, StandbyError> {
@@ -251,9 +269,8 @@ async fn root(
     else {
         return Ok(None);
     };
-    let master = snapshot.manifest().snapshot.to_string();
     for entry in &mut root.refs {
-        entry.reference = if entry.is_master { master.clone() } else { format!("{}~{master}", entry.id) };
+        entry.reference = if entry.is_master { master.to_owned() } else { format!("{}~{master}", entry.id) };
     }
     // Integration fields are served as the snapshot has them.
     root.integration_fields_ref = None;
@@ -266,18 +283,24 @@ impl Edition {
         &self.snapshot
     }
 
+    /// The ref of its published content: the snapshot's id, and under orders that changed what it reads as a
+    /// mark of these.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
     /// Whether nothing is missing in it.
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }
 
-    /// What orders of erasure changed of it.
+    /// What orders changed of it.
     pub fn applied(&self) -> &Applied {
         &self.applied
     }
 
-    /// Whether it was opened under all of these orders of erasure, by their ledger entries. One that was not
-    /// may hold what was erased since; one that knows of more than a replica tells just now is right.
+    /// Whether it was opened under all of these orders, by their ledger entries. One that was not may hold what
+    /// was erased or restricted since, or lack what a lift gave back; one that knows of more than a replica tells just now is right.
     pub fn is_under(&self, orders: &BTreeSet<SnapshotId>) -> bool {
         orders.is_subset(&self.orders)
     }
@@ -317,7 +340,7 @@ impl Edition {
 
     /// The ref of its published content in the root of a repository that serves others besides.
     pub(super) fn as_ref_of(&self, label: String) -> RootRef {
-        let reference = self.snapshot.to_string();
+        let reference = self.reference.clone();
         RootRef { id: reference.clone(), reference, label, is_master: false, scheduled_at: None }
     }
 

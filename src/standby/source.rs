@@ -23,6 +23,15 @@ struct State {
     former: VecDeque<String>,
 }
 
+impl State {
+    /// Whether a ref was served once: by this process, or by one before it that knew of fewer orders.
+    fn is_over(&self, asked: &str) -> bool {
+        let snapshot = asked.split_once('.').map_or(asked, |(snapshot, _)| snapshot);
+        self.former.iter().any(|former| former == asked)
+            || self.editions.iter().any(|edition| edition.snapshot().to_string() == snapshot)
+    }
+}
+
 /// One repository of a standby: the snapshots that are served of it, the first as its published
 /// content.
 #[derive(Debug, Default)]
@@ -46,15 +55,14 @@ impl Standby {
     fn replace(&self, editions: Vec<Arc<Edition>>) -> Vec<Arc<Edition>> {
         let root = Arc::new(root_of(&editions));
         let mut state = self.0.write().expect("no holder of this lock can panic");
-        let is_kept =
-            |snapshot: &str| editions.iter().any(|edition| edition.snapshot().to_string() == snapshot);
-        let gone: Vec<String> = state.editions.iter().map(|edition| edition.snapshot().to_string()).collect();
-        state.former.extend(gone.into_iter().filter(|snapshot| !is_kept(snapshot)));
+        let is_kept = |reference: &str| editions.iter().any(|edition| edition.reference() == reference);
+        let gone: Vec<String> = state.editions.iter().map(|edition| edition.reference().to_owned()).collect();
+        state.former.extend(gone.into_iter().filter(|reference| !is_kept(reference)));
         while state.former.len() > FORMER_MAX {
             state.former.pop_front();
         }
-        let published = editions.first().map(|first| first.snapshot().to_string());
-        if let Some(published) = published.filter(|id| !state.published.contains(id)) {
+        let published = editions.first().map(|first| first.reference().to_owned());
+        if let Some(published) = published.filter(|own| !state.published.contains(own)) {
             state.published.push_back(published);
             if state.published.len() > FORMER_MAX {
                 state.published.pop_front();
@@ -94,21 +102,19 @@ impl ContentSource for Standby {
     }
 
     async fn documents(&self, reference: &str) -> Result<RefAnswer, SourceError> {
-        let (release, snapshot) = match reference.split_once('~') {
-            Some((release, snapshot)) => (Some(release), snapshot),
+        let (release, asked) = match reference.split_once('~') {
+            Some((release, asked)) => (Some(release), asked),
             None => (None, reference),
         };
         let found = {
             let state = self.0.read().expect("no holder of this lock can panic");
-            let at = state.editions.iter().position(|edition| edition.snapshot().to_string() == snapshot);
+            let at = state.editions.iter().position(|edition| edition.reference() == asked);
             match at {
                 Some(at) => {
-                    let was_published = state.published.iter().any(|published| published == snapshot);
+                    let was_published = state.published.iter().any(|published| published == asked);
                     (was_published, Arc::clone(&state.editions[at]))
                 }
-                None if state.former.iter().any(|former| former == snapshot) => {
-                    return Ok(RefAnswer::Expired);
-                }
+                None if state.is_over(asked) => return Ok(RefAnswer::Expired),
                 None => return Ok(RefAnswer::Unknown),
             }
         };

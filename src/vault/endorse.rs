@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::erasure::orders;
+use super::erasure::approval;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::index::IndexFile;
 use super::format::ledger::Decision;
@@ -75,7 +75,7 @@ pub async fn needed(vault: &Vault, staying: &[Signer]) -> Result<Endorsement> {
         // An order counts by those who approved it.
         for (digest, approvers) in ledger.approvers() {
             let stay = approvers.iter().filter(|key| stays(key, PRIVACY)).count();
-            if stay < orders::needed(&vault.trust) {
+            if stay < approval::needed(&vault.trust) {
                 of_space.push((digest, PRIVACY));
             }
         }

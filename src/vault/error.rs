@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Integrity,
     /// An order of erasure took it away.
     Erased,
+    /// It is under restriction: stored, and handed out only to who answers the person.
+    Restricted,
     /// An identity or key that is needed is not here, or is not the right one.
     Identity,
     /// A selector names nothing.

@@ -117,6 +117,8 @@ impl Fates {
             | Decision::Rewrap { .. }
             | Decision::Endorsement { .. }
             | Decision::Erasure { .. }
+            | Decision::Restriction { .. }
+            | Decision::Lift { .. }
             | Decision::Receipt(_)
             | Decision::Unknown => {}
         }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::chain::{self, Link};
-use super::erasure::orders::{Approved, Erased};
+use super::erasure::Erased;
+use super::erasure::approval::Approved;
 use super::error::{ErrorKind, Result, VaultError};
 use super::fate::Fates;
 use super::format::ledger::{Decision, KIND, LedgerEntry};
@@ -42,7 +43,9 @@ impl Decision {
             | Self::Rewrap { .. }
             | Self::Receipt(_) => &[Role::Maintenance],
             // Whoever carries it out; what it counts by are the approvals in it.
-            Self::Erasure { .. } => &[Role::Maintenance, Role::Privacy],
+            Self::Erasure { .. } | Self::Restriction { .. } | Self::Lift { .. } => {
+                &[Role::Maintenance, Role::Privacy]
+            }
         }
     }
 }
@@ -69,7 +72,7 @@ struct Stored {
     bytes: Vec<u8>,
     signature: Vec<u8>,
     author: Author,
-    /// For an order of erasure: by keys of when it is approved.
+    /// For an order of erasure, restriction or lift: by keys of when it is approved.
     approved: Option<Approved>,
     /// Names of replicas that hold it.
     on: HashSet<String>,
@@ -114,13 +117,12 @@ impl Ledger {
         }
         let (mut entries, endorsed) = those_that_count(vault, found, &mut unreadable).await;
         chain::sort(&mut entries);
-        let (mut fates, mut headers, mut erased) = (Fates::default(), Headers::default(), Erased::default());
+        let (mut fates, mut headers) = (Fates::default(), Headers::default());
         for stored in &entries {
             fates.apply(&stored.entry);
             headers.apply(&stored.entry.decision);
-            erased.apply(&stored.entry, stored.digest);
         }
-        let erased = Arc::new(erased);
+        let erased = Arc::new(Erased::of(entries.iter().map(|stored| (&stored.entry, stored.digest))));
         Ok(Self { space: space.clone(), entries, fates, headers, erased, endorsed, unreadable })
     }
 
@@ -153,7 +155,7 @@ impl Ledger {
         &self.headers
     }
 
-    /// What the entries say is read no more.
+    /// What the entries say is read no more, and what is under restriction.
     pub fn erased(&self) -> &Arc<Erased> {
         &self.erased
     }
@@ -176,13 +178,17 @@ impl Ledger {
         })
     }
 
-    /// Returns SHA-256 and approving keys of every order of erasure.
+    /// SHA-256 of the entry with an order, by its text to the letter.
+    pub fn decided(&self, order: &str) -> Option<Digest> {
+        let is_it = |stored: &&Stored| stored.entry.decision.signed().is_some_and(|(own, _)| own == order);
+        self.entries.iter().find(is_it).map(|stored| stored.digest)
+    }
+
+    /// Returns SHA-256 and approving keys of every order.
     pub(super) fn approvers(&self) -> impl Iterator<Item = (Digest, Vec<&VerifyingKey>)> + '_ {
-        self.entries.iter().filter_map(|stored| match &stored.entry.decision {
-            Decision::Erasure { approvals, .. } => {
-                Some((stored.digest, approvals.iter().map(|approval| &approval.key).collect()))
-            }
-            _ => None,
+        self.entries.iter().filter_map(|stored| {
+            let (_, approvals) = stored.entry.decision.signed()?;
+            Some((stored.digest, approvals.iter().map(|approval| &approval.key).collect()))
         })
     }
 
@@ -459,9 +465,9 @@ async fn those_that_count(
 
 fn stored(vault: &Vault, candidate: Candidate, key: &str, on: HashSet<String>) -> Result<Stored> {
     let (entry, mut author) = parse_entry(vault, &candidate.bytes, &candidate.signature, key)?;
-    let approved = match &entry.decision {
-        Decision::Erasure { order, approvals } => Some(vault.check_order(&entry, order, approvals)?),
-        _ => None,
+    let approved = match entry.decision.signed() {
+        Some((order, approvals)) => Some(vault.check_order(&entry, order, approvals)?),
+        None => None,
     };
     author.is_current &= approved != Some(Approved::Once);
     Ok(Stored {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::blocks::{self, BLOCK, Blocks};
 use super::envelope::{self, HeaderError, PayloadKey};
-use super::erasure::{self, Applied, Erased};
+use super::erasure::{self, Applied, Erased, Sight};
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::CatalogEntry;
 use super::format::index::{Frame, PackKind};
@@ -24,7 +24,7 @@ use super::pack::{EntryName, ItemData, RAW_FRAME_MAX, read_entry_header};
 use super::replica::Replica;
 use super::space::Space;
 use super::{layout, tree};
-use crate::ids::{Digest, ItemId};
+use crate::ids::{Digest, ItemId, SnapshotId};
 
 /// Decoded frames kept: pages of a tree lie side by side.
 const FRAMES_KEPT: usize = 24;
@@ -45,6 +45,8 @@ pub struct Reader<'a> {
     sparing: bool,
     /// Whether entries of catalogs name erased items.
     as_written: bool,
+    /// Whether what is under restriction is handed out.
+    sight: Sight,
     frames: Mutex<Vec<(FrameSlot, Bytes)>>,
     bodies: Mutex<HashMap<Digest, Bytes>>,
 }
@@ -67,6 +69,7 @@ impl<'a> Reader<'a> {
             space,
             sparing: false,
             as_written: false,
+            sight: Sight::Users,
             frames: Mutex::default(),
             bodies: Mutex::default(),
         }
@@ -82,22 +85,27 @@ impl<'a> Reader<'a> {
     /// Returns another reader of the same space, with nothing in memory yet.
     #[must_use]
     pub fn again(&self) -> Self {
-        Self { sparing: self.sparing, as_written: self.as_written, ..Self::new(self.vault, self.space) }
+        Self {
+            sparing: self.sparing,
+            as_written: self.as_written,
+            sight: self.sight,
+            ..Self::new(self.vault, self.space)
+        }
     }
 
-    /// What orders of erasure say of the items of the space.
+    /// What orders say of the items of the space.
     pub fn orders(&self) -> &Erased {
         &self.space.erased
     }
 
-    /// Returns an entry of a catalog as orders of erasure leave it: another item in its place, or none.
+    /// Returns an entry of a catalog as orders leave it: another item in its place, or none.
     ///
     /// # Errors
     ///
     /// Those of [`Erased::current`].
     pub fn as_it_is_now(&self, entry: &CatalogEntry) -> Result<(Option<CatalogEntry>, Applied)> {
         let mut entries = vec![entry.clone()];
-        let applied = erasure::apply(&mut entries, &self.space.erased)?;
+        let applied = erasure::apply(&mut entries, &self.space.erased, self.sight)?;
         Ok((entries.pop(), applied))
     }
 
@@ -106,6 +114,14 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn as_written(self) -> Self {
         Self { as_written: true, ..self }
+    }
+
+    /// Returns a reader that also hands out what is under restriction: only for who answers the person, and for
+    /// who sees that copies are whole. Never for who restores, exports, compares, serves or searches content for
+    /// users (GDPR Art. 18(2)).
+    #[must_use]
+    pub(crate) fn with_restricted(self) -> Self {
+        Self { sight: Sight::Custodians, ..self }
     }
 
     /// What is known of where items are.
@@ -120,7 +136,7 @@ impl<'a> Reader<'a> {
     /// [`ErrorKind::Integrity`] when no good copy is left, [`ErrorKind::Identity`] when the
     /// identities that are here do not open it.
     pub async fn item(&self, id: ItemId) -> Result<ItemData> {
-        self.require_not_erased(&id)?;
+        self.require_readable(&id)?;
         let mut last = None;
         for location in self.space.index.locations(&id) {
             for at in self.space.holders(location.pack) {
@@ -157,22 +173,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Nothing that an order erased is handed out, also while its pack still lies somewhere.
-    pub(super) fn require_not_erased(&self, id: &ItemId) -> Result<()> {
-        match self.space.erased.current(id)? {
-            None => Ok(()),
-            Some(now) => Err(VaultError::new(
+    /// Nothing that an order erased is handed out, also while its pack still lies somewhere; and what is under
+    /// restriction only to those who see it.
+    fn require_readable(&self, id: &ItemId) -> Result<()> {
+        if let Some(now) = self.space.erased.current(id)? {
+            return Err(VaultError::new(
                 ErrorKind::Erased,
                 format!("the item {id} was erased under the order {}", now.order),
             )
-            .hint("what stands in its place is read through the catalog of a snapshot")),
+            .hint("what stands in its place is read through the catalog of a snapshot"));
         }
+        match self.restricted_by(id) {
+            None => Ok(()),
+            Some(order) => Err(VaultError::new(
+                ErrorKind::Restricted,
+                format!("the item {id} is under restriction by the order {order}"),
+            )
+            .hint("it is stored as before, and handed out again once the restriction is lifted: `prismvault privacy` is where that is decided")),
+        }
+    }
+
+    /// The order by which this reader must not hand out an item.
+    fn restricted_by(&self, id: &ItemId) -> Option<&SnapshotId> {
+        self.space.erased.restriction(id).filter(|_| self.sight == Sight::Users)
+    }
+
+    /// Whether this reader hands out an item, as far as orders say.
+    pub(super) fn hands_out(&self, id: &ItemId) -> bool {
+        !self.space.erased.contains(id) && self.restricted_by(id).is_none()
     }
 
     /// Returns the error for an item that no replica gives.
     pub(super) fn lost(&self, id: ItemId) -> VaultError {
-        if let Err(erased) = self.require_not_erased(&id) {
-            return erased;
+        if let Err(refused) = self.require_readable(&id) {
+            return refused;
         }
         let known = self
             .space
@@ -560,6 +594,10 @@ impl tree::PageSource for Reader<'_> {
 
     fn erased(&self) -> Option<&Arc<Erased>> {
         (!self.as_written).then_some(&self.space.erased)
+    }
+
+    fn sight(&self) -> Sight {
+        self.sight
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn rewrite(
     cancel: &CancellationToken,
 ) -> Result<Rewritten> {
     let macs = fingerprints(vault, space, wanted).await?;
-    let reader = Reader::new(vault, space);
+    let reader = Reader::new(vault, space).with_restricted();
     let mut writing = Anew::new(vault, &space.name, on);
     let mut unreadable = Vec::new();
     for (number, items) in wanted {

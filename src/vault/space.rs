@@ -38,7 +38,7 @@ pub struct Space {
     pub index: Index,
     /// What the ledger says about headers and index objects.
     pub headers: Headers,
-    /// What the ledger says is read no more.
+    /// What the ledger says is read no more, and what is under restriction.
     pub erased: Arc<Erased>,
     /// Packs that are to be destroyed: see [`is_retired`](Self::is_retired).
     retired: HashSet<PackNumber>,

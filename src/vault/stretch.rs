@@ -214,7 +214,7 @@ impl Reader<'_> {
         let mut packs: BTreeMap<PackNumber, Vec<(Location, ItemId)>> = BTreeMap::new();
         let mut lost = Vec::new();
         for id in ids {
-            if self.space.erased.contains(&id) {
+            if !self.hands_out(&id) {
                 // `lost` says why.
                 lost.push(id);
                 continue;

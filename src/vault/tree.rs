@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 
-use super::erasure::{Applied, Erased, apply};
+use super::erasure::{Applied, Erased, Sight, apply};
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::catalog::{Entry, PageEntry};
 use super::format::manifest::TreeRoot;
@@ -121,9 +121,15 @@ pub trait PageSource: Sync {
     fn erased(&self) -> Option<&Arc<Erased>> {
         None
     }
+
+    /// Who reads: users find no entries of what is under restriction.
+    fn sight(&self) -> Sight {
+        Sight::Users
+    }
 }
 
-/// Reads all entries of a tree, in order; those of what is gone by an order of erasure are not among them.
+/// Reads all entries of a tree, in order; those of what is gone by an order of erasure, or not to be seen by
+/// this reader, are not among them.
 ///
 /// # Errors
 ///
@@ -192,12 +198,13 @@ async fn parsed_pages<E: Entry>(source: &dyn PageSource, pages: Vec<ItemId>) -> 
     for page in pages {
         read.push((page, source.page(page).await?));
     }
-    let erased = source.erased().map(Arc::clone);
+    let (erased, sight) = (source.erased().map(Arc::clone), source.sight());
     let parse = move || {
         let mut entries: Vec<E> = Vec::new();
         read.into_iter().try_for_each(|(page, bytes)| parse_into(&bytes, page, &mut entries))?;
         let written = entries.len() as u64;
-        let applied = erased.map_or_else(|| Ok(Applied::default()), |erased| apply(&mut entries, &erased))?;
+        let applied =
+            erased.map_or_else(|| Ok(Applied::default()), |erased| apply(&mut entries, &erased, sight))?;
         Ok::<_, VaultError>(Parsed { entries, written, applied })
     };
     tokio::task::spawn_blocking(parse).await.expect("parsing does not panic")
@@ -254,7 +261,8 @@ pub(super) fn levels(root: &TreeRoot) -> Result<u32> {
     }
 }
 
-/// Finds one entry by its path, reading one page a level; `None` also for what is gone by an order of erasure.
+/// Finds one entry by its path, reading one page a level; `None` also for what is gone by an order of erasure,
+/// or not to be seen by this reader.
 ///
 /// # Errors
 ///
@@ -274,7 +282,7 @@ pub async fn find<E: Entry>(source: &dyn PageSource, root: &TreeRoot, path: &str
     parse_into(&source.page(page).await?, page, &mut entries)?;
     entries.retain(|entry| entry.path() == path);
     if let Some(erased) = source.erased() {
-        apply(&mut entries, erased)?;
+        apply(&mut entries, erased, source.sight())?;
     }
     Ok(entries.pop())
 }

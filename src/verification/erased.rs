@@ -1,6 +1,9 @@
 //! What orders of erasure explain, and what of theirs is not carried out yet.
 
+use std::collections::BTreeSet;
+
 use super::report::{ErasedUnder, VerifyReport};
+use crate::ids::ItemId;
 use crate::progress::Problem;
 use crate::vault::layout;
 use crate::vault::open::Vault;
@@ -13,6 +16,9 @@ pub(super) fn tell(vault: &Vault, space: &Space, report: &mut VerifyReport) {
         case: known.order.case.clone(),
         items: known.order.items.len() as u64,
     }));
+    let restricted: BTreeSet<ItemId> =
+        space.erased.restrictions().flat_map(|known| known.order.items.iter().map(|item| item.id)).collect();
+    report.restricted += restricted.len() as u64;
     for number in space.retired() {
         let pack = &space.index.packs()[number as usize];
         let on: Vec<&str> = vault

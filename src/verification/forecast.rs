@@ -78,7 +78,7 @@ pub async fn forecast(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Veri
     }
     for (name, snapshots) in by_space {
         let space = Space::load(vault, name).await?;
-        let reader = Reader::new(vault, &space);
+        let reader = Reader::new(vault, &space).with_restricted();
         let mut needs = Needs::new(&reader, &space);
         let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();
         let mut items: HashSet<ItemId> = HashSet::new();

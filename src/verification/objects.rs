@@ -223,7 +223,7 @@ async fn verify_space(
 ) -> Result<Vec<String>> {
     let space = Space::load_from_replicas(vault, name).await?;
     verify_ledger(vault, name, snapshots, options, report).await;
-    let reader = Reader::new(vault, &space);
+    let reader = Reader::new(vault, &space).with_restricted();
     let mut entries: HashMap<ItemId, CatalogEntry> = HashMap::new();
     let mut needs = Needs::new(&reader, &space);
     let mut readable: Vec<(&Snapshot, Needed)> = Vec::new();

@@ -123,6 +123,8 @@ pub struct VerifyReport {
     pub locks: Vec<ReplicaLocks>,
     /// What is read otherwise than it was stored, and by which orders.
     pub erased: Vec<ErasedUnder>,
+    /// Items under restriction: stored, checked, and handed to nobody but who answers the person.
+    pub restricted: u64,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
     /// Packs and index objects that a sample or a longest duration left for a later run, counted on

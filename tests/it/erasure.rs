@@ -32,8 +32,11 @@ use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
 
 mod destruction;
+mod holds;
 mod planning;
+mod rectification;
 mod replays;
+mod restriction;
 
 const PATH: &str = "documents/en-us/page/A.json";
 const NAMED: &[u8] = br#"{"id":"A","by":"Nora Vale"}"#;

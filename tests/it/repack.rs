@@ -63,7 +63,7 @@ async fn try_repack(backup: &Backup, below: u8) -> Result<(PrunePlan, PruneRepor
     Ok((plan, report))
 }
 
-async fn repack(backup: &Backup) -> (PrunePlan, PruneReport) {
+pub(crate) async fn repack(backup: &Backup) -> (PrunePlan, PruneReport) {
     let done = try_repack(backup, 50).await.unwrap();
     assert_eq!(done.1.failed, []);
     done

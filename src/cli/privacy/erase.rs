@@ -10,7 +10,7 @@ use self::carried::{carried_page, outcome_of};
 use super::desk::{Shown, actor, open_case};
 use super::planning::{Ground, Summary, plan_page};
 use crate::cli::confirm::confirm_that;
-use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::error::CommandError;
 use crate::cli::hold::ended;
 use crate::cli::record::Effect;
 use crate::cli::session::{IdentityOptions, Session};
@@ -18,11 +18,12 @@ use crate::cli::{Context, Outcome};
 use crate::ids::{CaseId, Digest, Name};
 use crate::privacy::case::{Event, Kind, Stage, What};
 use crate::privacy::erasure::approval::{self, approved};
-use crate::privacy::erasure::carry_out::{Carried, carry_out, decide, is_decided, spaces_with_orders};
+use crate::privacy::erasure::carry_out::{
+    Carried, carry_out, decide, is_decided, space_of, spaces_with_orders,
+};
 use crate::privacy::erasure::plan::PlanFile;
 use crate::privacy::store::StoredCase;
 use crate::vault::erasure::replacements::{self, NewItem};
-use crate::vault::format::order::Order;
 
 /// Arguments of `privacy erase`.
 #[derive(Debug, clap::Args)]
@@ -127,12 +128,12 @@ fn event(what: What, args: &Args, session: &Session) -> Event {
     Event { at: session.vault.now(), actor, reason: None, what }
 }
 
-/// The spaces that the orders of a plan are about.
+/// The spaces in which packs are rewritten and destroyed for a plan.
 fn spaces_of(file: &PlanFile) -> Result<BTreeSet<Name>, CommandError> {
-    let space = |text: &String| serde_json::from_str::<Order>(text).map(|order| order.space);
-    file.orders.iter().map(space).collect::<Result<_, _>>().map_err(|error| {
-        CommandError::because(ErrorKind::Integrity, "an order of the plan cannot be read", error)
-    })
+    if !file.plan.purpose.destroys() {
+        return Ok(BTreeSet::new());
+    }
+    Ok(file.orders.iter().map(|order| space_of(order)).collect::<Result<_, _>>()?)
 }
 
 /// Decides: what is to be read instead is stored, then orders are in the ledger of every live replica, then
@@ -175,7 +176,7 @@ async fn begin(
     for (space, items) in new {
         replacements::store(vault, &space, items).await?;
     }
-    let entries = decide(vault, orders).await?;
+    let entries = decide(vault, &file.plan, orders).await?;
     if stored.case.state().stage != Stage::Executing {
         stored.record(vault, executing(entries)).await?;
     }

@@ -4,6 +4,7 @@ mod approve;
 mod assess;
 mod classify;
 mod close;
+mod corrections;
 mod desk;
 mod due;
 mod erase;

@@ -13,13 +13,14 @@ use crate::cli::session::Session;
 use crate::cli::units::counted;
 use crate::ids::{CaseId, Digest, Name};
 use crate::privacy::erasure::again::{Basis, made_again};
-use crate::privacy::erasure::plan::{Plan, PlanError};
+use crate::privacy::erasure::plan::{Held, Plan, PlanError, holds_of_another, own_holds};
 use crate::privacy::found;
 use crate::privacy::matching::Matcher;
 use crate::privacy::review::Review;
 use crate::privacy::search::SearchReport;
-use crate::privacy::store::StoredCase;
+use crate::privacy::store::{StoredCase, load_all};
 use crate::vault::erasure::replacements::NewItem;
+use crate::vault::error::ErrorKind as VaultErrorKind;
 use crate::vault::format::order::Change;
 
 /// Lines of one kind that are shown; all stand in the plan.
@@ -31,6 +32,8 @@ pub(super) struct Ground {
     pub(super) review: Review,
     pub(super) matcher: Arc<Matcher>,
     pub(super) sources: Sources,
+    /// Holds of the case, and those of other open cases on items.
+    pub(super) held: Vec<Held>,
 }
 
 impl Ground {
@@ -44,6 +47,7 @@ impl Ground {
             review: Review::load(&session.vault, stored).await?,
             matcher: Arc::new(Matcher::new(&subject_of(&stored.case)?, &[])),
             sources: Sources::of(session, context, &report).await?,
+            held: held(session, stored).await?,
             report,
         })
     }
@@ -62,7 +66,8 @@ impl Ground {
         store: impl FnMut(&Name, NewItem),
     ) -> Result<(), CommandError> {
         let decisions = |found: &_, finding: &_| self.review.of(found, finding);
-        let basis = Basis { report: &self.report, decisions: &decisions, files: self.files() };
+        let basis =
+            Basis { report: &self.report, decisions: &decisions, files: self.files(), held: &self.held };
         let live = self.sources.live();
         let again = self.sources.again(session, context, &live);
         let made = Box::pin(made_again(plan, &basis, &again, &self.matcher, store)).await;
@@ -70,34 +75,44 @@ impl Ground {
     }
 }
 
+/// The holds that count for a plan of a case: its own, and those of every other. A case that cannot be read may
+/// hold something: nothing is planned until it can.
+async fn held(session: &Session, stored: &StoredCase) -> Result<Vec<Held>, CommandError> {
+    let vault = &session.vault;
+    let mut held = own_holds(&stored.case);
+    let (others, problems) = load_all(vault).await?;
+    if let Some(problem) = problems.first() {
+        let why = format!("{} cannot be read, and may hold what the plan changes", problem.subject);
+        return Err(CommandError::new(ErrorKind::Failed, why).hint(problem.detail.clone()));
+    }
+    let others = others.iter().filter(|other| other.case.id() != stored.case.id());
+    for other in others.filter(|other| other.case.state().is_held()) {
+        let found = match found::load_last(vault, other).await {
+            Ok(found) => Some(found),
+            Err(error) if error.kind == VaultErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        held.extend(holds_of_another(&other.case, found.as_ref()));
+    }
+    Ok(held)
+}
+
 /// Says what to do about a plan that cannot be made.
 pub(super) fn of_plan(error: PlanError, case: &CaseId) -> CommandError {
-    let (kind, hint) = match &error {
-        PlanError::Undecided(_) => {
-            (ErrorKind::Refused, format!("decide them: `prismvault privacy review {case}`"))
-        }
-        PlanError::Changed(_) => {
-            (ErrorKind::Refused, format!("search again: `prismvault privacy search {case}`"))
-        }
-        PlanError::Drifted => (
-            ErrorKind::Refused,
-            format!(
-                "no approval of it counts any more; look at what changed, then `prismvault privacy plan {case}`"
-            ),
-        ),
-        PlanError::Restore(_) => {
-            let PlanError::Restore(error) = error else { unreachable!("it was matched above") };
-            return error.into();
-        }
-    };
+    let hint = error.next_step().map(|hint| hint.replace("CASE", case.as_str()));
     let problems: Vec<String> = match &error {
         PlanError::Changed(problems) => {
             problems.iter().take(SHOWN_MAX).map(|own| format!("{}: {}", own.subject, own.detail)).collect()
         }
         _ => Vec::new(),
     };
-    let hint = problems.into_iter().chain([hint]).collect::<Vec<_>>().join("\n");
-    CommandError::new(kind, error).hint(hint)
+    let hint = problems.into_iter().chain(hint).collect::<Vec<_>>().join("\n");
+    let error = match error {
+        PlanError::Restore(error) => return error.into(),
+        PlanError::Corrections(_) | PlanError::Nowhere(_) => CommandError::new(ErrorKind::Usage, error),
+        other => CommandError::new(ErrorKind::Refused, other),
+    };
+    if hint.is_empty() { error } else { error.hint(hint) }
 }
 
 /// What a plan comes to.
@@ -107,6 +122,8 @@ pub(super) struct Summary {
     pub(super) masked: u64,
     pub(super) removed: u64,
     pub(super) corrected: u64,
+    pub(super) restricted: u64,
+    pub(super) lifted: u64,
     pub(super) kept: u64,
     pub(super) left: u64,
     pub(super) live: u64,
@@ -122,6 +139,8 @@ impl Summary {
             masked: count(Change::Masked),
             removed: count(Change::Removed),
             corrected: count(Change::Corrected),
+            restricted: count(Change::Restricted),
+            lifted: plan.lifts.len() as u64,
             kept: plan.kept.len() as u64,
             left: plan.left.len() as u64,
             live: plan.live.len() as u64,
@@ -136,16 +155,19 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
     let most = if all { usize::MAX } else { SHOWN_MAX };
     let mut page = Page::new().line(format!("Plan {} of case {}", summary.plan, plan.case));
     page = page.line(format!(
-        "In the vault: {} masked, {} corrected, {} removed",
+        "In the vault: {} masked, {} corrected, {} removed, {} restricted, {} lifted",
         counted(summary.masked, "item"),
         summary.corrected,
-        summary.removed
+        summary.removed,
+        summary.restricted,
+        counted(summary.lifted, "restriction")
     ));
     for item in plan.items.iter().take(most) {
         let verb = match item.change {
             Change::Masked => "mask",
             Change::Removed => "remove",
             Change::Corrected => "correct",
+            Change::Restricted => "restrict",
         };
         let path = item.paths.first().map_or("an item in no snapshot any more", String::as_str);
         page = page.line(format!("  {verb} {path}  {}", item.places.join(", ")));
@@ -174,6 +196,19 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
     }
     if plan.unsearchable > 0 {
         page = page.line(format!("Could not be searched, and stays: {}", counted(plan.unsearchable, "part")));
+    }
+    if plan.idle_holds > 0 {
+        page = page.line(format!("Holds that name nothing of what was found: {}", plan.idle_holds));
+    }
+    if let Some(over) = &plan.over_hold {
+        page = page.line(format!(
+            "Goes on although {} under hold have it: {}",
+            counted(over.snapshots.len() as u64, "snapshot"),
+            over.reason
+        ));
+    }
+    if !plan.purpose.destroys() {
+        return page.line("Nothing is destroyed");
     }
     match is_encrypted {
         true => page.line(

@@ -105,7 +105,7 @@ fn percent_decoded(text: &str) -> String {
 
 /// Whether a string is a date or a timestamp as Prismic writes them: `2020-02-03`,
 /// `2020-02-03T12:13:14+0000`.
-pub(super) fn is_date(text: &str) -> bool {
+pub(in crate::privacy) fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let shaped = |from: usize, pattern: &[u8]| {
         bytes.get(from..from + pattern.len()).is_some_and(|part| {

@@ -35,6 +35,7 @@ mod metadata;
 
 pub use desk::{Bounds, Sink};
 pub(in crate::privacy) use files::next_marker;
+pub(in crate::privacy) use json::is_date;
 
 use desk::{Desk, Outcome, Stop};
 

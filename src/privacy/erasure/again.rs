@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::plan::{Making, Plan, PlanError};
+use super::plan::{Held, Making, Plan, PlanError};
 use crate::clock::Timestamp;
 use crate::ids::{Digest, Name};
 use crate::privacy::matching::{Finding, Matcher};
@@ -18,6 +18,8 @@ pub struct Basis<'a> {
     pub decisions: &'a (dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync),
     /// SHA-256 of both as they are read.
     pub files: (Digest, Digest),
+    /// Legal holds that count.
+    pub held: &'a [Held],
 }
 
 /// Makes a plan again from what is there now; each item that is to be read in the place of others is handed to
@@ -37,6 +39,10 @@ pub async fn made_again(
     let planned: Timestamp = plan.planned.parse().map_err(|_| unlike())?;
     let Digest(seed) = plan.seed.parse().map_err(|_| unlike())?;
     let making = Making {
+        purpose: plan.purpose,
+        corrections: &plan.corrections,
+        held: basis.held,
+        over_hold: plan.over_hold.as_ref().map(|over| over.reason.as_str()),
         case: &plan.case,
         planned,
         by: &plan.by,

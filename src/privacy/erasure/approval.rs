@@ -9,7 +9,7 @@ use crate::privacy::case::{Case, What};
 use crate::privacy::store::StoredCase;
 use crate::vault::case_files;
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::order::{Approval, Order};
+use crate::vault::format::order::{Approval, OrderHead};
 use crate::vault::open::Vault;
 use crate::vault::signing::{SigningKey, VerifyingKey};
 
@@ -52,7 +52,7 @@ pub async fn load(vault: &Vault, stored: &StoredCase) -> Result<PlanFile> {
     };
     let file: PlanFile = serde_json::from_slice(&bytes).map_err(|_| wrong("cannot be read"))?;
     let is_of_it = |text: &String| {
-        serde_json::from_str::<Order>(text)
+        serde_json::from_str::<OrderHead>(text)
             .is_ok_and(|order| order.plan == state.hash && order.case == *id && order.planned_by == state.key)
     };
     if file.plan.hash() != state.hash || file.plan.case != *id || file.plan.vault != vault.file.vault {

@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::plan::{Plan, decision};
 use crate::ids::{Digest, Name};
 use crate::progress::Progress;
 use crate::vault::erasure::destroy::{Destroyed, destroy};
 use crate::vault::erasure::rewrite::{Rewritten, rewrite};
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::ledger::Decision;
-use crate::vault::format::order::{Approval, Order};
+use crate::vault::format::order::{Approval, OrderHead};
 use crate::vault::format::receipt::Receipt;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
@@ -96,52 +96,55 @@ impl Carried {
     }
 }
 
+/// An order as it is signed, and the signatures over it.
+pub type Signed = (String, Vec<Approval>);
+
+/// The space of an order.
+///
+/// # Errors
+///
+/// [`ErrorKind::Integrity`] for one that cannot be read.
+pub fn space_of(order: &str) -> Result<Name> {
+    let head = serde_json::from_str::<OrderHead>(order);
+    let head = head
+        .map_err(|error| VaultError::new(ErrorKind::Integrity, "an order cannot be read").because(error))?;
+    Ok(head.space)
+}
+
 /// Whether one of these orders is in the ledger already.
 ///
 /// # Errors
 ///
-/// Those of reading a ledger; [`ErrorKind::Integrity`] for an order that cannot be read.
-pub async fn is_decided(vault: &Vault, orders: &[(String, Vec<Approval>)]) -> Result<bool> {
+/// Those of reading a ledger, and of [`space_of`].
+pub async fn is_decided(vault: &Vault, orders: &[Signed]) -> Result<bool> {
     for (text, _) in orders {
-        let order = parsed(text)?;
-        if known(&Ledger::load(vault, &order.space).await?, &order).is_some() {
+        if Ledger::load(vault, &space_of(text)?).await?.decided(text).is_some() {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn parsed(text: &str) -> Result<Order> {
-    serde_json::from_str(text)
-        .map_err(|error| VaultError::new(ErrorKind::Integrity, "an order cannot be read").because(error))
-}
-
-/// The digest of the entry with an order.
-fn known(ledger: &Ledger, order: &Order) -> Option<Digest> {
-    ledger.erased().orders().iter().find(|known| *known.order == *order).map(|known| known.digest)
-}
-
-/// Writes approved orders into the ledger of every live replica, but for those that are there; returns the
-/// digests of their entries, in the same order.
+/// Writes the approved orders of a plan into the ledger of every live replica, but for those that are there;
+/// returns the digests of their entries, in the same order.
 ///
 /// # Errors
 ///
-/// Those of reading and writing a ledger; [`ErrorKind::Integrity`] for an order that cannot be read.
-pub async fn decide(vault: &Vault, orders: Vec<(String, Vec<Approval>)>) -> Result<Vec<Digest>> {
+/// Those of reading and writing a ledger, and of [`space_of`].
+pub async fn decide(vault: &Vault, plan: &Plan, orders: Vec<Signed>) -> Result<Vec<Digest>> {
     let mut entries = Vec::new();
     for (text, approvals) in orders {
-        let order = parsed(&text)?;
-        let space = order.space.clone();
+        let space = space_of(&text)?;
         let ledger = Ledger::load(vault, &space).await?;
-        let digest = match known(&ledger, &order) {
+        let digest = match ledger.decided(&text) {
             Some(digest) => {
                 // A replica that was away when it was decided.
                 ledger.bring_up_to_date(vault).await;
                 Some(digest)
             }
             None => {
-                ledger.append(vault, &space, Decision::Erasure { order: text, approvals }).await?;
-                known(&Ledger::load(vault, &space).await?, &order)
+                ledger.append(vault, &space, decision(plan, text.clone(), approvals)).await?;
+                Ledger::load(vault, &space).await?.decided(&text)
             }
         };
         entries.push(digest.ok_or_else(|| {

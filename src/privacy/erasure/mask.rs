@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::texts::{self, Moved};
 use crate::prismic::replace::{Edit, Edits, holder, replaced, within};
 use crate::privacy::channels::{self, Bounds, Item, Sink};
 use crate::privacy::matching::{Finding, Hit, Matcher};
@@ -252,37 +253,10 @@ impl One<'_> {
         }
     }
 
-    /// Puts a text; in a block of rich text, its formatting where it stands now.
+    /// Puts a text; in a block of rich text, its formatting where it stands now. Where it is read in two ways, the
+    /// next round finds what this one leaves.
     fn put_text(&self, own: &str, put: String, moved: &Moved, edits: &mut Edits) {
-        self.put_text_at(self.place, own, put, moved, edits);
-    }
-
-    fn put_text_at(&self, place: &str, own: &str, put: String, moved: &Moved, edits: &mut Edits) {
-        // It is read in two ways: the next round finds what this one leaves.
-        if edits.covers(place) {
-            return;
-        }
-        let length = put.encode_utf16().count() as u64;
-        edits.add(place, text(put));
-        let Some(block) = holder(place).filter(|_| place.ends_with("/text")) else { return };
-        let spans = self.value.pointer(&within(block, "spans")).and_then(Value::as_array);
-        let Some(spans) = spans.filter(|spans| !spans.is_empty() && !own.is_empty()) else { return };
-        let spans: Vec<Value> = spans
-            .iter()
-            .filter_map(|span| {
-                let mut span = span.clone();
-                let at = |name: &str| span.get(name).and_then(Value::as_u64);
-                let (Some(start), Some(end)) = (at("start"), at("end")) else { return Some(span) };
-                let (start, end) = (moved.start(start).min(length), moved.end(end).min(length));
-                if start >= end {
-                    return None;
-                }
-                span["start"] = start.into();
-                span["end"] = end.into();
-                Some(span)
-            })
-            .collect();
-        edits.add(&within(block, "spans"), Edit::Put(Value::Array(spans).to_string()));
+        texts::put(self.value, self.place, own, put, moved, edits);
     }
 
     /// A link to what is the person's, a translation of it, its picture.
@@ -325,7 +299,7 @@ impl One<'_> {
             };
             if !ranges.is_empty() {
                 let (masked, moved) = without(own, &ranges);
-                self.put_text_at(&place, own, masked, &moved, edits);
+                texts::put(self.value, &place, own, masked, &moved, edits);
             }
         }
     }
@@ -367,26 +341,6 @@ fn ranges_of(text: &str, words: &HashSet<&str>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Where each UTF-16 offset of a text is after parts of it were masked, as the beginning and as the end of
-/// formatting: it is counted in those, and never begins or ends within what is masked.
-#[derive(Debug, Default)]
-struct Moved(Vec<(u64, u64)>);
-
-impl Moved {
-    fn start(&self, at: u64) -> u64 {
-        self.at(at).0
-    }
-
-    fn end(&self, at: u64) -> u64 {
-        self.at(at).1
-    }
-
-    fn at(&self, at: u64) -> (u64, u64) {
-        let at = usize::try_from(at).unwrap_or(usize::MAX);
-        self.0.get(at).or(self.0.last()).copied().unwrap_or_default()
-    }
-}
-
 /// Returns a text with these parts masked.
 fn without(own: &str, ranges: &[Range<usize>]) -> (String, Moved) {
     let is_there = |range: &&Range<usize>| own.get((*range).clone()).is_some_and(|part| !part.is_empty());
@@ -400,25 +354,7 @@ fn without(own: &str, ranges: &[Range<usize>]) -> (String, Moved) {
         }
         is_one
     });
-    let units = |text: &str| text.encode_utf16().count() as u64;
-    let (mut out, mut moved, mut length) = (String::with_capacity(own.len()), Moved::default(), 0);
-    let mut at = 0;
-    for range in ranges.into_iter().chain(std::iter::once(own.len()..own.len())) {
-        let shown = &own[at..range.start];
-        moved.0.extend((0..units(shown)).map(|unit| (length + unit, length + unit)));
-        out.push_str(shown);
-        length += units(shown);
-        if !range.is_empty() {
-            let (from, to) = (length, length + units(ERASED));
-            let hidden = units(&own[range.clone()]);
-            moved.0.extend((0..hidden).map(|unit| (from, if unit == 0 { from } else { to })));
-            out.push_str(ERASED);
-            length = to;
-        }
-        at = range.end;
-    }
-    moved.0.push((length, length));
-    (out, moved)
+    texts::with_parts(own, ranges.into_iter().map(|range| (range, ERASED)))
 }
 
 /// A file name without what it says, with its ending.

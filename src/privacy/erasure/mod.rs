@@ -1,4 +1,4 @@
-//! Erasure: what becomes of each item in which a person was found.
+//! Erasure, rectification and restriction: what becomes of each item in which a person was found.
 //!
 //! | room | what is in it |
 //! | --- | --- |
@@ -7,11 +7,15 @@
 //! | [`approval`] | the plan with its orders in the case, and signatures over them |
 //! | [`again`] | a plan made again, to see that nothing has changed since |
 //! | [`carry_out`] | orders into the ledger, packs rewritten and destroyed, as far as a host may |
+//! | [`correct`] | JSON with another value where a wrong one stood |
 //! | [`strip`] | pictures without what is written about them |
+//! | `texts` | texts of which parts are replaced, and the formatting over them |
 
 pub mod again;
 pub mod approval;
 pub mod carry_out;
+pub mod correct;
 pub mod mask;
 pub mod plan;
 pub mod strip;
+mod texts;

@@ -50,6 +50,7 @@ pub use grade::{Rule, Tier};
 pub use normaliser::Normaliser;
 use normaliser::Switches;
 pub use rarity::Rarity;
+pub(in crate::privacy) use tokens::is_boundary;
 
 /// Hits of one identifier that a finding keeps the places of; more are only counted. A passage of
 /// so many is decided as a whole.

@@ -56,6 +56,13 @@ pub(super) fn tokens(folded: &Folded) -> Vec<Token> {
     tokens
 }
 
+/// Whether no word goes on from the one character to the other. In scripts without spaces every character may
+/// begin a word.
+pub(in crate::privacy) fn is_boundary(before: Option<char>, after: Option<char>) -> bool {
+    let is_letter = |char: char| (char.is_alphanumeric() || is_word_mark(char)) && !is_unspaced(char);
+    !(before.is_some_and(is_letter) && after.is_some_and(is_letter))
+}
+
 /// Cuts a word where its letters turn from small to capital, or into digits: `ErikaMuster2019`.
 pub(super) fn pieces(folded: &Folded, token: Token) -> Vec<Token> {
     let mut out = Vec::new();

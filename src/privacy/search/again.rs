@@ -122,7 +122,7 @@ pub async fn read_again<E: From<RestoreError>>(
     watch.progress.start(watch.phase, Some(items));
     for (name, of_space) in spaces {
         let space = open_space(again.vault, again.snapshots, name).await?;
-        let reader = Reader::new(again.vault, &space);
+        let reader = Reader::new(again.vault, &space).with_restricted();
         reader
             .for_each(of_space.keys().copied().collect::<Vec<_>>(), async |item, data| {
                 watch.check_cancelled()?;

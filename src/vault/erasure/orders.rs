@@ -1,4 +1,4 @@
-//! Which items are read no more, and what is read in their place.
+//! Which items are read no more, what is read in their place, and what is under restriction.
 //!
 //! Orders of erasure stand in the ledger. Manifests and catalogs stay as they were: where a catalog
 //! names an item that an order replaced, whoever reads the catalog gets what stands in its place,
@@ -6,23 +6,22 @@
 //! out even where its pack still lies. So nothing that reads a vault has to know of orders, and
 //! nothing that forgets them reads what was erased.
 //!
-//! **An order counts** when as many privacy keys signed it as the trust record asks for, that of the
-//! planner not among them. Two orders that were made without knowing of each other and replace one
+//! Two orders that were made without knowing of each other and replace one
 //! item by different ones contradict each other: each may hold what the other took away. Neither
 //! is read then, until a later order replaces the item once more.
+//!
+//! A restriction replaces nothing. It holds for an item and for what orders put in its place, and ends when a
+//! lift names it; what an order removes is removed. An item is under restriction as long as one restriction
+//! that names it is not lifted, so lifts and restrictions that did not know of each other do not contradict.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ids::{Digest, ItemId, SnapshotId};
 use crate::vault::error::{ErrorKind, Result, VaultError};
-use crate::vault::format::ledger::LedgerEntry;
-use crate::vault::format::order::{Approval, Change, ITEMS_MAX, KIND, Order, Replaced};
+use crate::vault::format::ledger::{Decision, LedgerEntry};
+use crate::vault::format::order::{Change, LiftOrder, Order, Replaced};
 use crate::vault::format::receipt::Receipt;
-use crate::vault::format::trust::{Role, TrustRecord};
-use crate::vault::format::{self, ledger::Decision};
-use crate::vault::open::Vault;
-use crate::vault::signing::VerifyingKey;
 
 /// What stands in the place of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +65,45 @@ pub struct Erased {
     before: HashMap<Digest, HashSet<Digest>>,
     orders: Vec<Known>,
     receipts: Vec<Receipt>,
+    restrictions: Vec<Known>,
+    /// Entries of restrictions that ended.
+    lifted: HashSet<Digest>,
+    /// Ledger entries that lift.
+    lifts: Vec<SnapshotId>,
+    /// Items under restriction, those in the place of others among them, with the oldest order that says so.
+    restricted: HashMap<ItemId, SnapshotId>,
 }
 
 impl Erased {
-    /// Takes in the next entry, oldest first. `digest` is its SHA-256.
-    pub(in crate::vault) fn apply(&mut self, entry: &LedgerEntry, digest: Digest) {
+    /// Reads the entries of a ledger that count, oldest first, each with its SHA-256.
+    pub(in crate::vault) fn of<'e>(entries: impl Iterator<Item = (&'e LedgerEntry, Digest)>) -> Self {
+        let mut all = Self::default();
+        entries.for_each(|(entry, digest)| all.apply(entry, digest));
+        all.restrict();
+        all
+    }
+
+    fn apply(&mut self, entry: &LedgerEntry, digest: Digest) {
         let before: HashSet<Digest> = entry
             .parents
             .iter()
             .flat_map(|parent| self.before.get(parent).into_iter().flatten().copied().chain([*parent]))
             .collect();
-        if let Decision::Receipt(receipt) = &entry.decision {
-            self.receipts.push(receipt.clone());
+        match &entry.decision {
+            Decision::Receipt(receipt) => self.receipts.push(receipt.clone()),
+            Decision::Restriction { order, .. } => {
+                if let Ok(order) = serde_json::from_str::<Order>(order) {
+                    let (entry, order) = (entry.id.clone(), Arc::new(order));
+                    self.restrictions.push(Known { entry, digest, order });
+                }
+            }
+            Decision::Lift { order, .. } => {
+                self.lifts.push(entry.id.clone());
+                if let Ok(order) = serde_json::from_str::<LiftOrder>(order) {
+                    self.lifted.extend(order.restrictions);
+                }
+            }
+            _ => {}
         }
         if let Decision::Erasure { order, .. } = &entry.decision
             && let Ok(order) = serde_json::from_str::<Order>(order)
@@ -99,14 +125,50 @@ impl Erased {
         self.before.insert(digest, before);
     }
 
-    /// Whether no order replaces anything.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+    /// Works out what is under restriction: each item that is named, and all that stands in its place.
+    fn restrict(&mut self) {
+        let in_force = self.restrictions.iter().filter(|known| !self.lifted.contains(&known.digest));
+        for known in in_force {
+            for named in &known.order.items {
+                let mut at = named.id;
+                for _ in 0..=self.steps.len() {
+                    self.restricted.entry(at).or_insert_with(|| known.entry.clone());
+                    match self.steps.get(&at).filter(|step| step.by.change != Change::Removed) {
+                        Some(step) => at = step.by.by,
+                        // A tombstone says nothing of anybody.
+                        None => break,
+                    }
+                }
+            }
+        }
     }
 
-    /// The orders, oldest first.
+    /// Whether no order replaces anything, and nothing is under restriction.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.restricted.is_empty()
+    }
+
+    /// The orders that erase or correct, oldest first.
     pub fn orders(&self) -> &[Known] {
         &self.orders
+    }
+
+    /// The restrictions that are in force, oldest first.
+    pub fn restrictions(&self) -> impl Iterator<Item = &Known> {
+        self.restrictions.iter().filter(|known| !self.lifted.contains(&known.digest))
+    }
+
+    /// The order by which an item is under restriction; `None`: it is not. What an order removed is not asked
+    /// for here.
+    pub fn restriction(&self, id: &ItemId) -> Option<&SnapshotId> {
+        self.restricted.get(id)
+    }
+
+    /// Ids of all ledger entries that change how content is read: orders of erasure, restrictions and lifts.
+    /// Whoever serves content reads it anew when there is another.
+    pub fn decided(&self) -> BTreeSet<SnapshotId> {
+        let known = self.orders.iter().chain(&self.restrictions).map(|known| &known.entry);
+        known.chain(&self.lifts).cloned().collect()
     }
 
     /// What became of an order so far, oldest first.
@@ -183,74 +245,4 @@ impl Erased {
         }
         counts
     }
-}
-
-/// Whether an order counts, and by keys of when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::vault) enum Approved {
-    /// By privacy keys of now.
-    Now,
-    /// By those that once were: it counts where somebody names it who may.
-    Once,
-}
-
-impl Vault {
-    /// Checks the order of a ledger entry of this space, and who approved it.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotTrusted`] otherwise.
-    pub(in crate::vault) fn check_order(
-        &self,
-        entry: &LedgerEntry,
-        text: &str,
-        approvals: &[Approval],
-    ) -> Result<Approved> {
-        let refused = |why: String| {
-            VaultError::new(ErrorKind::NotTrusted, format!("{} is refused: {why}", entry.key))
-                .hint("an order of erasure counts only with the signatures of privacy keys; find out who wrote this one")
-        };
-        let order: Order = serde_json::from_str(text)
-            .map_err(|error| refused("its order cannot be read".to_owned()).because(error))?;
-        if (order.kind.as_str(), order.format) != (KIND, format::VERSION) {
-            return Err(refused("what it holds is no order of this version".to_owned()));
-        }
-        if order.vault != self.file.vault || order.space != entry.space {
-            return Err(refused("its order is of another vault or space".to_owned()));
-        }
-        if order.items.len() > ITEMS_MAX {
-            return Err(refused(format!("its order names more than {ITEMS_MAX} items")));
-        }
-        let mut approvers: Vec<&VerifyingKey> = approvals
-            .iter()
-            .filter(|approval| approval.key != order.planned_by)
-            .filter(|approval| approval.key.verifies(text.as_bytes(), &approval.signature))
-            .map(|approval| &approval.key)
-            .collect();
-        approvers.sort_unstable();
-        approvers.dedup();
-        if enough(&self.trust, &approvers) {
-            return Ok(Approved::Now);
-        }
-        if self.trust_history().any(|record| enough(record, &approvers)) {
-            return Ok(Approved::Once);
-        }
-        Err(refused(format!(
-            "{} of the privacy keys that may approve erasures signed its order, and {} must; that of the planner does not count",
-            approvers.len(),
-            needed(&self.trust)
-        )))
-    }
-}
-
-/// Signatures that an order needs; one at least, whatever the record says.
-pub(in crate::vault) fn needed(record: &TrustRecord) -> usize {
-    (record.erasure_approvals as usize).max(1)
-}
-
-fn enough(record: &TrustRecord, approvers: &[&VerifyingKey]) -> bool {
-    let may = |key: &&&VerifyingKey| {
-        record.signers.iter().any(|signer| signer.key == ***key && signer.roles.contains(&Role::Privacy))
-    };
-    approvers.iter().filter(may).count() >= needed(record)
 }

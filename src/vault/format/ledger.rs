@@ -42,9 +42,19 @@ pub struct LedgerEntry {
 }
 
 impl Decision {
+    /// The order that people signed, and their signatures, where it is one that counts by these.
+    pub fn signed(&self) -> Option<(&str, &[Approval])> {
+        match self {
+            Self::Erasure { order, approvals }
+            | Self::Restriction { order, approvals }
+            | Self::Lift { order, approvals } => Some((order, approvals)),
+            _ => None,
+        }
+    }
+
     /// Whether a tool that does not know this kind of decision must not read content.
     pub fn is_critical(&self) -> bool {
-        matches!(self, Self::Erasure { .. })
+        matches!(self, Self::Erasure { .. } | Self::Restriction { .. } | Self::Lift { .. })
     }
 }
 
@@ -135,6 +145,20 @@ pub enum Decision {
     /// Items that are read no more, and what is read in their place.
     Erasure {
         /// The [`Order`](super::order::Order) as JSON, to the letter as it was signed.
+        order: String,
+        /// Signatures over it by privacy keys.
+        approvals: Vec<Approval>,
+    },
+    /// Items that are handed out no more until a [`Lift`](Self::Lift) says so; they stay as they are stored.
+    Restriction {
+        /// The [`Order`](super::order::Order) as JSON, to the letter as it was signed.
+        order: String,
+        /// Signatures over it by privacy keys.
+        approvals: Vec<Approval>,
+    },
+    /// Restrictions that end.
+    Lift {
+        /// The [`LiftOrder`](super::order::LiftOrder) as JSON, to the letter as it was signed.
         order: String,
         /// Signatures over it by privacy keys.
         approvals: Vec<Approval>,

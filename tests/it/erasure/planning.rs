@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use prismvault::ids::CaseId;
 use prismvault::privacy::channels::Bounds;
-use prismvault::privacy::erasure::plan::{Making, Plan, PlanError, canonical, orders};
+use prismvault::privacy::erasure::correct::Correction;
+use prismvault::privacy::erasure::plan::{
+    Held, Making, Plan, PlanError, Purpose, canonical, decision, orders,
+};
 use prismvault::privacy::matching::{Finding, Matcher};
 use prismvault::privacy::review::{Decided, Decision};
 use prismvault::privacy::search::{Again, FoundItem, SearchReport};
@@ -19,9 +22,9 @@ use crate::privacy_search::{ADDRESS, PERSON, content, page, searched, subject};
 use crate::restoring::crafted::{HOME, data};
 use crate::restoring::options;
 
-type Decisions = dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync;
+pub(super) type Decisions = dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync;
 
-fn decided(decision: Decision) -> Option<Decided> {
+pub(super) fn decided(decision: Decision) -> Option<Decided> {
     let ground = (decision == Decision::Keep).then(|| "a contract".to_owned());
     Some(Decided {
         decision,
@@ -33,14 +36,24 @@ fn decided(decision: Decision) -> Option<Decided> {
 }
 
 /// A repository with the person in two snapshots, and privacy keys of a planner and of one who approves.
-struct Case {
-    backup: Backup,
-    people: Vec<SigningKey>,
-    report: SearchReport,
+pub(super) struct Case {
+    pub(super) backup: Backup,
+    pub(super) source: Source,
+    pub(super) people: Vec<SigningKey>,
+    pub(super) report: SearchReport,
+}
+
+/// What a plan is for, and what else was said of it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    pub(super) purpose: Purpose,
+    pub(super) corrections: &'a [Correction],
+    pub(super) held: &'a [Held],
+    pub(super) over_hold: Option<&'a str>,
 }
 
 impl Case {
-    async fn new(encrypted: bool) -> Self {
+    pub(super) async fn new(encrypted: bool) -> Self {
         let source = Source::of(content(), options());
         let mut backup = Backup::in_memory(2).await;
         if !encrypted {
@@ -66,7 +79,7 @@ impl Case {
         backup.snapshot(&source).await.unwrap();
         let report = searched(&backup, &[]).await;
         assert_eq!(report.found.len(), 4);
-        Self { backup, people, report }
+        Self { backup, source, people, report }
     }
 
     async fn plan(
@@ -74,10 +87,23 @@ impl Case {
         decisions: &Decisions,
         store: impl FnMut(&Name, NewItem),
     ) -> Result<Plan, PlanError> {
+        self.plan_for(Asked::default(), decisions, store).await
+    }
+
+    pub(super) async fn plan_for(
+        &self,
+        asked: Asked<'_>,
+        decisions: &Decisions,
+        store: impl FnMut(&Name, NewItem),
+    ) -> Result<Plan, PlanError> {
         let vault = self.open().await;
         let snapshots = Snapshots::load(&vault, None).await.unwrap();
         let case: CaseId = "2026-7K3F9Q".parse().unwrap();
         let making = Making {
+            purpose: asked.purpose,
+            corrections: asked.corrections,
+            held: asked.held,
+            over_hold: asked.over_hold,
             case: &case,
             planned: "2026-11-23T10:00:00Z".parse().unwrap(),
             by: "Ottilie",
@@ -91,34 +117,23 @@ impl Case {
         making.make(&again(&vault, &snapshots), &matcher, store).await
     }
 
-    async fn open(&self) -> Arc<Vault> {
+    pub(super) async fn open(&self) -> Arc<Vault> {
         self.backup.open_with(all(&self.backup)).await.unwrap()
     }
 
     /// Stores what the plan puts in places, decides its orders, rewrites and destroys.
-    async fn carry_out(&self, decisions: &Decisions) -> Plan {
+    pub(super) async fn carry_out(&self, decisions: &Decisions) -> Plan {
+        self.carry_out_for(Asked::default(), decisions).await
+    }
+
+    /// The same for another purpose that destroys.
+    pub(super) async fn carry_out_for(&self, asked: Asked<'_>, decisions: &Decisions) -> Plan {
         let mut new = Vec::new();
-        let plan = self.plan(decisions, |_, item| new.push(item)).await.unwrap();
+        let plan = self.plan_for(asked, decisions, |_, item| new.push(item)).await.unwrap();
         let vault = self.open().await;
         assert!(replacements::store(&vault, &blog(), new.clone()).await.unwrap() > 0);
         assert_eq!(replacements::store(&vault, &blog(), new).await.unwrap(), 0, "they are there");
-        let snapshots = Snapshots::load(&vault, None).await.unwrap();
-        for order in orders(&again(&vault, &snapshots), &plan).await.unwrap() {
-            let key = &self.people[1];
-            let approval = Approval {
-                key: key.public().clone(),
-                signature: key.sign(order.as_bytes(), "erasure order"),
-            };
-            let ledger = Ledger::load(&vault, &blog()).await.unwrap();
-            ledger
-                .append(
-                    &vault,
-                    &blog(),
-                    prismvault::vault::format::ledger::Decision::Erasure { order, approvals: vec![approval] },
-                )
-                .await
-                .unwrap();
-        }
+        self.decide(&plan, 1).await;
         let report = super::destruction::rewritten(&vault).await.unwrap();
         assert!(report.is_complete() && report.packs > 0, "{report:?}");
         let report = super::destruction::destroyed(&vault).await.unwrap();
@@ -126,8 +141,26 @@ impl Case {
         plan
     }
 
+    /// Approves the orders of a plan by one of the people, and puts them into the ledger.
+    pub(super) async fn decide(&self, plan: &Plan, by: usize) {
+        let vault = self.open().await;
+        let snapshots = Snapshots::load(&vault, None).await.unwrap();
+        let orders = orders(&again(&vault, &snapshots), plan).await.unwrap();
+        assert!(!orders.is_empty());
+        for order in orders {
+            let key = &self.people[by];
+            let approval = Approval {
+                key: key.public().clone(),
+                signature: key.sign(order.as_bytes(), "erasure order"),
+            };
+            self.backup.clock.advance(chrono::TimeDelta::seconds(1));
+            let ledger = Ledger::load(&vault, &blog()).await.unwrap();
+            ledger.append(&vault, &blog(), decision(plan, order, vec![approval])).await.unwrap();
+        }
+    }
+
     /// How many objects of all replicas hold a text, decompressed.
-    async fn holding(&self, text: &str) -> usize {
+    pub(super) async fn holding(&self, text: &str) -> usize {
         let mut count = 0;
         for (_, store) in &self.backup.stores {
             for object in store.list("").await.unwrap() {
@@ -140,12 +173,12 @@ impl Case {
     }
 }
 
-fn again<'a>(vault: &'a Vault, snapshots: &'a Snapshots) -> Again<'a> {
+pub(super) fn again<'a>(vault: &'a Vault, snapshots: &'a Snapshots) -> Again<'a> {
     let (bounds, cancel) = (Bounds::default(), CancellationToken::new());
     Again { vault, snapshots, live: &[], bounds, progress: &Silent, cancel }
 }
 
-fn subject_of_all(_: &FoundItem, _: &Finding) -> Option<Decided> {
+pub(super) fn subject_of_all(_: &FoundItem, _: &Finding) -> Option<Decided> {
     decided(Decision::Subject)
 }
 
