@@ -103,7 +103,8 @@ impl Leaf {
                 let mut items: Vec<NeededItem> = Vec::new();
                 tree::parse_into(bytes, slot.page, &mut items)?;
                 if !erased.is_empty() {
-                    // What was erased is needed no more; what stands in its place is.
+                    // What was erased is needed no more; what stands in its place is. What is under restriction
+                    // is needed as before.
                     for line in &mut items {
                         if let Some(now) = erased.current(&line.item)? {
                             (line.item, line.size) = (now.item, now.size);

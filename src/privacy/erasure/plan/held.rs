@@ -3,14 +3,15 @@
 //! A hold never loses silently: what is held stands in the plan as kept, with its ground, and a plan over the hold
 //! of a snapshot says so and why.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use super::making::PlanError;
-use crate::ids::{ItemId, Name, SnapshotId};
-use crate::privacy::search::{Again, FoundItem};
+use crate::ids::{CaseId, ItemId, Name, SnapshotId};
+use crate::privacy::case::{Case, What};
+use crate::privacy::search::{Again, FoundItem, SearchReport};
 use crate::restore::{RestoreError, open_space};
 use crate::vault::format::catalog::CatalogEntry;
 use crate::vault::reader::Reader;
@@ -20,9 +21,13 @@ use crate::vault::tree;
 /// Shortest text that is taken for the id of a document or asset. Of a folder with so long a name all is held.
 const ID_MIN: usize = 8;
 
-/// A legal hold that counts for a plan: of its case, or of another that is open.
+/// A legal hold that counts for a plan: of its case, or of another. See [`own_holds`], [`holds_of_another`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Held {
+    /// The case that it is of.
+    pub case: CaseId,
+    /// Its number in that case, from 1.
+    pub number: u32,
     /// What is held: the id of an item, a path as snapshots have it (with `/` at its end all below it), or the id
     /// of a document or asset; `None`: everything of the case.
     pub item: Option<String>,
@@ -32,8 +37,61 @@ pub struct Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("is_all", &self.item.is_none()).finish_non_exhaustive()
+        f.debug_struct("Held").field("case", &self.case).field("number", &self.number).finish_non_exhaustive()
     }
+}
+
+impl Held {
+    /// Which one it is, for people.
+    fn name(&self) -> String {
+        format!("{} of case {}", self.number, self.case)
+    }
+}
+
+/// Returns the holds of the case of a plan that were not released, to be given to
+/// [`Making`](super::Making) with those of others.
+pub fn own_holds(case: &Case) -> Vec<Held> {
+    unreleased(case).collect()
+}
+
+/// Returns the holds of another case that were not released, whether it is open or not. One on everything of it
+/// holds the places at which something was found: `found` is its last search, where there was any. Not single
+/// items: another version of one of them may say the same.
+pub fn holds_of_another(case: &Case, found: Option<&SearchReport>) -> Vec<Held> {
+    let found: BTreeSet<String> =
+        found.into_iter().flat_map(|report| &report.found).flat_map(places).collect();
+    let each = |held: Held| -> Vec<Held> {
+        match held.item {
+            Some(_) => vec![held],
+            None => found.iter().map(|item| Held { item: Some(item.clone()), ..held.clone() }).collect(),
+        }
+    };
+    unreleased(case).flat_map(each).collect()
+}
+
+/// Its paths; the item itself where no snapshot names it any more.
+fn places(found: &FoundItem) -> BTreeSet<String> {
+    let live = found.live.as_ref().map(|live| live.path.as_str());
+    let paths: BTreeSet<String> = found.paths().into_iter().chain(live).map(str::to_owned).collect();
+    match found.item {
+        Some(item) if paths.is_empty() => BTreeSet::from([item.to_string()]),
+        _ => paths,
+    }
+}
+
+fn unreleased(case: &Case) -> impl Iterator<Item = Held> {
+    let holds = case.events().iter().filter_map(|event| match &event.what {
+        What::Hold { ground, item } => Some((ground, item)),
+        _ => None,
+    });
+    let states = &case.state().holds;
+    let numbered = (1..).zip(holds.zip(states)).filter(|(_, (_, state))| !state.released);
+    numbered.map(|(number, ((ground, item), _))| Held {
+        case: case.id().clone(),
+        number,
+        item: item.clone(),
+        ground: ground.clone(),
+    })
 }
 
 /// A snapshot under hold that names an item of a plan.
@@ -48,7 +106,7 @@ pub struct HeldSnapshot {
 }
 
 /// The holds of a plan, each understood.
-pub(super) struct Holds<'a>(Vec<(&'a str, &'a str)>);
+pub(super) struct Holds<'a>(Vec<(&'a str, &'a Held)>);
 
 impl<'a> Holds<'a> {
     /// Reads holds.
@@ -59,29 +117,29 @@ impl<'a> Holds<'a> {
     /// which can be told from the rest: what it was meant for must not be changed.
     pub(super) fn new(held: &'a [Held]) -> Result<Self, PlanError> {
         let mut holds = Vec::new();
-        for (number, hold) in held.iter().enumerate() {
+        for hold in held {
             let Some(item) = hold.item.as_deref().map(str::trim) else {
-                return Err(PlanError::AllHeld(number + 1));
+                return Err(PlanError::AllHeld(hold.name()));
             };
             // A path, or an id; words that describe something are neither.
             let is_name = item.contains('/') || item.len() >= ID_MIN;
             if !is_name || item.contains(char::is_whitespace) {
-                return Err(PlanError::HoldUnclear(number + 1));
+                return Err(PlanError::HoldUnclear(hold.name()));
             }
-            holds.push((item, hold.ground.as_str()));
+            holds.push((item, hold));
         }
         Ok(Self(holds))
     }
 
-    /// How many of them name nothing of what was found.
-    pub(super) fn idle(&self, all: &[FoundItem]) -> u64 {
-        let names_any = |held: &&str| all.iter().any(|found| names(held, found));
-        self.0.iter().filter(|(held, _)| !names_any(held)).count() as u64
+    /// How many holds of a case name nothing of what was found.
+    pub(super) fn idle(&self, case: &CaseId, all: &[FoundItem]) -> u64 {
+        let names_any = |held: &str| all.iter().any(|found| names(held, found));
+        self.0.iter().filter(|(item, hold)| hold.case == *case && !names_any(item)).count() as u64
     }
 
     /// The ground on which something found must stay; `None`: it need not.
     pub(super) fn on(&self, found: &FoundItem) -> Option<&'a str> {
-        self.0.iter().find(|(held, _)| names(held, found)).map(|(_, ground)| *ground)
+        self.0.iter().find(|(held, _)| names(held, found)).map(|(_, hold)| hold.ground.as_str())
     }
 }
 
@@ -136,12 +194,39 @@ pub(super) async fn snapshots(again: &Again<'_>, plan: &Plan) -> Result<Vec<Held
     Ok(held)
 }
 
+/// Returns the snapshots under hold that name items of a plan and were not decided over when it was approved: a
+/// hold that came since. Whoever carries a plan out asks before its order goes into the ledger; with any of
+/// these it does not.
+///
+/// # Errors
+///
+/// Those of reading the vault.
+pub async fn holds_since(again: &Again<'_>, plan: &Plan) -> Result<Vec<HeldSnapshot>, RestoreError> {
+    if !plan.purpose.destroys() {
+        return Ok(Vec::new());
+    }
+    let mut held = snapshots(again, plan).await?;
+    let decided = plan.over_hold.iter().flat_map(|over| &over.snapshots);
+    let decided: HashSet<(&Name, &SnapshotId)> =
+        decided.map(|held| (&held.repository, &held.snapshot)).collect();
+    held.retain(|held| !decided.contains(&(&held.repository, &held.snapshot)));
+    Ok(held)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::case::Event;
+    use crate::privacy::right::Right;
+    use crate::privacy::search::Coverage;
 
     fn held(item: Option<&str>) -> Vec<Held> {
-        vec![Held { item: item.map(str::to_owned), ground: "a lawsuit".to_owned() }]
+        vec![Held {
+            case: "2026-7K3F9Q".parse().unwrap(),
+            number: 1,
+            item: item.map(str::to_owned),
+            ground: "a lawsuit".to_owned(),
+        }]
     }
 
     #[test]
@@ -159,10 +244,64 @@ mod tests {
 
     #[test]
     fn a_hold_that_cannot_be_understood_stops_the_plan() {
-        assert!(matches!(Holds::new(&held(None)), Err(PlanError::AllHeld(1))));
+        assert!(matches!(Holds::new(&held(None)), Err(PlanError::AllHeld(_))));
         for unclear in ["", " ", "a", "en-us", "the page about the contract", "the page/contract"] {
-            assert!(matches!(Holds::new(&held(Some(unclear))), Err(PlanError::HoldUnclear(1))), "{unclear}");
+            assert!(
+                matches!(Holds::new(&held(Some(unclear))), Err(PlanError::HoldUnclear(name)) if name == "1 of case 2026-7K3F9Q"),
+                "{unclear}"
+            );
         }
         assert!(Holds::new(&held(Some("documents/en-us/page/A.json"))).is_ok());
+    }
+
+    #[test]
+    fn holds_are_read_from_cases_until_they_are_released() {
+        let event = |what| Event {
+            at: "2026-03-02T09:00:00Z".parse().unwrap(),
+            actor: "anna".to_owned(),
+            reason: Some("as agreed".to_owned()),
+            what,
+        };
+        let received = What::Received {
+            on: "2026-03-02".parse().unwrap(),
+            channel: "e-mail".to_owned(),
+            rights: vec![Right::Erasure],
+            rules: "eu".to_owned(),
+            language: "en".to_owned(),
+            from_case: None,
+        };
+        let mut case = Case::open("2026-7K3F9Q".parse().unwrap(), event(received)).unwrap();
+        assert!(own_holds(&case).is_empty());
+        let hold =
+            |item: Option<&str>| What::Hold { ground: "a lawsuit".to_owned(), item: item.map(str::to_owned) };
+        case.apply(event(hold(Some("documents/a")))).unwrap();
+        case.apply(event(hold(Some("documents/b")))).unwrap();
+        case.apply(event(hold(None))).unwrap();
+        case.apply(event(What::HoldReleased { hold: 1, new_case: None })).unwrap();
+        let names = |held: Vec<Held>| -> Vec<(String, Option<String>)> {
+            held.into_iter().map(|held| (held.name(), held.item)).collect()
+        };
+        let second = ("2 of case 2026-7K3F9Q".to_owned(), Some("documents/b".to_owned()));
+        let third = "3 of case 2026-7K3F9Q".to_owned();
+        assert_eq!(names(own_holds(&case)), [second.clone(), (third.clone(), None)]);
+        // Nothing was found, so nothing is held by the one on everything.
+        assert_eq!(names(holds_of_another(&case, None)), std::slice::from_ref(&second));
+        let mut report: SearchReport = serde_json::from_value(serde_json::json!({
+            "at": "2026-03-02T09:00:00Z", "version": "0", "found": [], "coverage": Coverage::default(),
+        }))
+        .unwrap();
+        report.found.push(FoundItem {
+            space: "blog".parse().unwrap(),
+            item: Some(ItemId([7; 32])),
+            size: 1,
+            sightings: Vec::new(),
+            live: None,
+            findings: Vec::new(),
+            score: 0.0,
+        });
+        let found = Some(ItemId([7; 32]).to_string());
+        let held = holds_of_another(&case, Some(&report));
+        assert!(Holds::new(&held).unwrap().on(&report.found[0]) == Some("a lawsuit"));
+        assert_eq!(names(held), [second, (third, found)]);
     }
 }

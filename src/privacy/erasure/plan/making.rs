@@ -67,12 +67,12 @@ pub enum PlanError {
     /// person: a slip, or it is live only, and a snapshot comes first.
     #[error("the wrong value of correction {} is nowhere in what was decided to be about the person", numbers(.0))]
     Nowhere(Vec<usize>),
-    /// Everything of the case is under a legal hold: the number of it among those that were given, from 1.
-    #[error("hold {0} keeps everything of the case")]
-    AllHeld(usize),
+    /// Everything of the case is under this legal hold.
+    #[error("the hold {0} keeps everything")]
+    AllHeld(String),
     /// A legal hold names nothing that can be told from the rest.
-    #[error("hold {0} names neither a path nor an id of an item, document or asset")]
-    HoldUnclear(usize),
+    #[error("the hold {0} names neither a path nor an id of an item, document or asset")]
+    HoldUnclear(String),
     /// Snapshots under hold name items of the plan.
     #[error("{}", held_words(.0))]
     SnapshotsHeld(Vec<HeldSnapshot>),
@@ -94,22 +94,22 @@ impl From<VaultError> for PlanError {
 }
 
 impl PlanError {
-    /// What to do next.
+    /// What to do next; `CASE` in it stands for the number of the case.
     pub fn next_step(&self) -> Option<String> {
         Some(match self {
-            Self::Undecided(_) => "decide them with `prismvault privacy review`".to_owned(),
-            Self::Changed(_) => "search again, and review what is new".to_owned(),
+            Self::Undecided(_) => "decide them with `prismvault privacy review CASE`".to_owned(),
+            Self::Changed(_) => "run `prismvault privacy search CASE` again, and review what is new".to_owned(),
             Self::Corrections(_) => return None,
             Self::Nowhere(_) => {
                 "type it exactly as it stands there; if it is live only, take a snapshot and search again"
                     .to_owned()
             }
             Self::AllHeld(_) => {
-                "release the hold with `prismvault privacy hold --release`, or hold single items with `--item`"
+                "release the hold with `prismvault privacy hold CASE --release NUMBER`, or hold single items with `--item`"
                     .to_owned()
             }
             Self::HoldUnclear(_) => {
-                "release it, and hold the path of the item as `prismvault privacy search` shows it".to_owned()
+                "release it, and hold the path of the item as `prismvault privacy search CASE` shows it".to_owned()
             }
             Self::SnapshotsHeld(held) => {
                 let ids: Vec<String> = held.iter().map(|held| held.snapshot.to_string()).collect();
@@ -119,9 +119,9 @@ impl PlanError {
                 )
             }
             Self::Drifted => {
-                "no approval of it counts any more; look at what changed, and plan again".to_owned()
+                "no approval of it counts any more; look at what changed, and plan again: `prismvault privacy plan CASE`".to_owned()
             }
-            Self::NothingToLift => "`prismvault privacy show` says what became of the case".to_owned(),
+            Self::NothingToLift => "`prismvault privacy show CASE` says what became of the case".to_owned(),
             Self::Restore(error) => return error.next_step().map(str::to_owned),
         })
     }
@@ -291,7 +291,7 @@ impl Making<'_> {
         }
         plan.kept.sort_by(|a, b| (&a.path, &a.place, &a.ground).cmp(&(&b.path, &b.place, &b.ground)));
         plan.kept.dedup();
-        plan.idle_holds = holds.idle(&self.report.found);
+        plan.idle_holds = holds.idle(self.case, &self.report.found);
     }
 
     /// What is live of what changes: a correction changes only what has the wrong value in it, and what is in no

@@ -33,7 +33,7 @@ use crate::ids::{CaseId, Digest, ItemId, Name, SnapshotId, VaultId};
 use crate::vault::format::order::Change;
 use crate::vault::signing::VerifyingKey;
 
-pub use held::{Held, HeldSnapshot};
+pub use held::{Held, HeldSnapshot, holds_of_another, holds_since, own_holds};
 pub use making::{Making, PlanError};
 pub use orders::{decision, orders};
 
@@ -118,7 +118,7 @@ pub struct Plan {
     pub lifts: Vec<Lifted>,
     /// Findings that stay, with the ground; those under a legal hold among them.
     pub kept: Vec<KeptFinding>,
-    /// Holds that name nothing of what was found: of other cases, or with a slip in them.
+    /// Holds of the case that name nothing of what was found: there may be a slip in them.
     #[serde(default)]
     pub idle_holds: u64,
     /// Snapshots under hold that name items of the plan, where somebody decided that it goes on all the same.
