@@ -31,8 +31,10 @@ use crate::keys::{all, change, enter};
 use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
 
+mod corpus;
 mod destruction;
 mod planning;
+mod proof;
 mod replays;
 
 const PATH: &str = "documents/en-us/page/A.json";

@@ -19,9 +19,9 @@ use crate::privacy_search::{ADDRESS, PERSON, content, page, searched, subject};
 use crate::restoring::crafted::{HOME, data};
 use crate::restoring::options;
 
-type Decisions = dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync;
+pub(super) type Decisions = dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync;
 
-fn decided(decision: Decision) -> Option<Decided> {
+pub(super) fn decided(decision: Decision) -> Option<Decided> {
     let ground = (decision == Decision::Keep).then(|| "a contract".to_owned());
     Some(Decided {
         decision,
@@ -33,14 +33,16 @@ fn decided(decision: Decision) -> Option<Decided> {
 }
 
 /// A repository with the person in two snapshots, and privacy keys of a planner and of one who approves.
-struct Case {
-    backup: Backup,
+pub(super) struct Case {
+    pub(super) backup: Backup,
+    /// The repository that is backed up, where there is one.
+    pub(super) source: Option<Source>,
     people: Vec<SigningKey>,
-    report: SearchReport,
+    pub(super) report: SearchReport,
 }
 
 impl Case {
-    async fn new(encrypted: bool) -> Self {
+    pub(super) async fn new(encrypted: bool) -> Self {
         let source = Source::of(content(), options());
         let mut backup = Backup::in_memory(2).await;
         if !encrypted {
@@ -55,18 +57,27 @@ impl Case {
             });
             backup = Backup::on(stores.collect(), false, Arc::clone(&clock)).await;
         }
-        let people: Vec<SigningKey> = (0..2).map(|_| SigningKey::generate()).collect();
-        let changes: Vec<Change> =
-            people.iter().map(|key| Change::SetSigner(key.public().clone(), vec![Role::Privacy])).collect();
-        change(&backup, &all(&backup), None, &changes).await.unwrap();
+        let mut case = Self::of(backup).await;
+        let backup = &case.backup;
         backup.snapshot(&source).await.unwrap();
         let put = vec![page(HOME, &data(&format!("{PERSON} says something else")))];
         source.repository.publish(Changes { put, ..Changes::default() });
         backup.clock.advance(chrono::TimeDelta::hours(1));
         backup.snapshot(&source).await.unwrap();
+        case.report = searched(backup, &[]).await;
+        assert_eq!(case.report.found.len(), 4);
+        case.source = Some(source);
+        case
+    }
+
+    /// The case of the person in whatever a vault holds, with keys of those who plan and approve.
+    pub(super) async fn of(backup: Backup) -> Self {
+        let people: Vec<SigningKey> = (0..2).map(|_| SigningKey::generate()).collect();
+        let changes: Vec<Change> =
+            people.iter().map(|key| Change::SetSigner(key.public().clone(), vec![Role::Privacy])).collect();
+        change(&backup, &all(&backup), None, &changes).await.unwrap();
         let report = searched(&backup, &[]).await;
-        assert_eq!(report.found.len(), 4);
-        Self { backup, people, report }
+        Self { backup, source: None, people, report }
     }
 
     async fn plan(
@@ -91,12 +102,12 @@ impl Case {
         making.make(&again(&vault, &snapshots), &matcher, store).await
     }
 
-    async fn open(&self) -> Arc<Vault> {
+    pub(super) async fn open(&self) -> Arc<Vault> {
         self.backup.open_with(all(&self.backup)).await.unwrap()
     }
 
     /// Stores what the plan puts in places, decides its orders, rewrites and destroys.
-    async fn carry_out(&self, decisions: &Decisions) -> Plan {
+    pub(super) async fn carry_out(&self, decisions: &Decisions) -> Plan {
         let mut new = Vec::new();
         let plan = self.plan(decisions, |_, item| new.push(item)).await.unwrap();
         let vault = self.open().await;
@@ -140,12 +151,12 @@ impl Case {
     }
 }
 
-fn again<'a>(vault: &'a Vault, snapshots: &'a Snapshots) -> Again<'a> {
+pub(super) fn again<'a>(vault: &'a Vault, snapshots: &'a Snapshots) -> Again<'a> {
     let (bounds, cancel) = (Bounds::default(), CancellationToken::new());
     Again { vault, snapshots, live: &[], bounds, progress: &Silent, cancel }
 }
 
-fn subject_of_all(_: &FoundItem, _: &Finding) -> Option<Decided> {
+pub(super) fn subject_of_all(_: &FoundItem, _: &Finding) -> Option<Decided> {
     decided(Decision::Subject)
 }
 
