@@ -1,12 +1,13 @@
 //! Recall and precision of the search for a person, cell by cell.
 //!
 //! ```text
-//! cargo run --release --example privacy-corpus -- [--cells] [--without NAME]... [--each]
+//! cargo run --release --example privacy-corpus -- [--cells] [--without NAME]... [--each] [--erase]
 //! ```
 //!
 //! `--cells` prints every cell (class, culture, channel), otherwise one line a class and culture.
 //! `--without NAME` switches a normaliser off. `--each` switches each off in turn and fails when one
-//! of them makes no class miss its gate: then nothing shows what it is good for.
+//! of them makes no class miss its gate: then nothing shows what it is good for. `--erase` erases every person from
+//! a vault, and fails when a second scanner still finds one of them.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use prismvault::privacy::matching::Normaliser;
 
 mod corpus;
+mod erase;
 mod measure;
 
 use measure::{Cell, failures, measure};
@@ -32,6 +34,28 @@ fn wilson(found: u32, of: u32) -> (f64, f64) {
     (((middle - spread) / scale).max(0.0), ((middle + spread) / scale).min(1.0))
 }
 
+/// Erases everybody, and tells what is left of them.
+fn erased(say: &mut impl FnMut(String) -> bool) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let erased =
+        match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(Box::pin(erase::erase(1)))) {
+            Ok(erased) => erased,
+            Err(error) => {
+                say(format!("FAIL the people of the corpus cannot be erased: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+    say(format!("{:<18} {:>7} {:>7}", "erased, by class", "planted", "left"));
+    let mut left = erased.elsewhere;
+    for (class, (planted, leaks)) in &erased.classes {
+        left += leaks;
+        say(format!("{class:<18} {planted:>7} {leaks:>7}"));
+    }
+    let (objects, unscanned) = erased.objects;
+    say(format!("{left} leaks in {objects} objects, {unscanned} could not be looked into (goal: 0 and 0)"));
+    if left == 0 && unscanned == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let mut say = |line: String| writeln!(out, "{line}").is_ok();
@@ -41,6 +65,7 @@ fn main() -> ExitCode {
         match argument.as_str() {
             "--cells" => all_cells = true,
             "--each" => each = true,
+            "--erase" => return erased(&mut say),
             "--without" => match arguments.next().unwrap_or_default().parse::<Normaliser>() {
                 Ok(normaliser) => without.push(normaliser),
                 Err(error) => {

@@ -4,6 +4,9 @@
 //! ```text
 //! cargo run --release --example privacy-pass -- make DIRECTORY [--documents N] [--snapshots N] [--plain]
 //! cargo run --release --example privacy-pass -- search DIRECTORY [--frequent]
+//! cargo run --release --example privacy-pass -- order DIRECTORY
+//! cargo run --release --example privacy-pass -- erase DIRECTORY
+//! cargo run --release --example privacy-pass -- leaks DIRECTORY
 //! ```
 //!
 //! `make` writes a vault into a directory that must not exist: documents of the project's own generator in
@@ -11,12 +14,17 @@
 //! documents, whose frames `zstd -dc` reads where the vault is `--plain`) and `patterns.txt` (what the person
 //! is looked for by, a line each). `search` looks for the person once, and prints what it took as one line of
 //! JSON; with `--frequent` also by a name of which parts are in many documents.
+//!
+//! `order` plans the erasure of the person and puts its order into the ledger; `erased.txt` then names bodies and
+//! headers of the packs that hold them. `erase` rewrites and destroys these, and `leaks` looks afterwards for what
+//! is left in any encoding. `scripts/bench-privacy-erase` measures it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod contents;
+mod erase;
 mod measure;
 mod place;
 
@@ -70,6 +78,9 @@ async fn main() -> ExitCode {
     let done = match &*arguments.command {
         "make" => place::make(&arguments).await,
         "search" => measure::search(&arguments).await,
+        "order" => Box::pin(erase::order(&arguments)).await,
+        "erase" => Box::pin(erase::erase(&arguments)).await,
+        "leaks" => Box::pin(erase::leaks(&arguments)).await,
         other => Err(format!("unknown command {other}").into()),
     };
     match done {

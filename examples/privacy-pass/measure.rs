@@ -42,7 +42,7 @@ pub(crate) async fn search(arguments: &Arguments) -> Result<Value> {
 }
 
 /// The most memory that this process had, where the system tells.
-fn peak_kib() -> Option<u64> {
+pub(crate) fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()

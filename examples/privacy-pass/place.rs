@@ -32,7 +32,7 @@ use prismvault::vault::space::Space;
 use prismvault::vault::writer::{NewItem, Writer};
 use serde_json::{Value, json};
 
-use super::{Arguments, contents};
+use super::{Arguments, contents, erase};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -42,7 +42,7 @@ const AT_ONCE: usize = 1000;
 const CHANGED: usize = 100;
 
 /// The repository and its space.
-fn name() -> Result<Name> {
+pub(crate) fn name() -> Result<Name> {
     Ok("blog".parse()?)
 }
 
@@ -68,6 +68,7 @@ pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
         created: SystemClock.now(),
     };
     init(&[Replica::new("a", Arc::new(store))], new).await?;
+    erase::add_approver(directory, &root).await?;
 
     let mut nights = Nights { documents, entries: BTreeMap::new(), items: 0, bytes: 0, planted: 0 };
     let today = SystemClock.now();
@@ -91,7 +92,7 @@ pub(crate) async fn make(arguments: &Arguments) -> Result<Value> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "of a measurement, which is made again when it is lost")]
-fn write(directory: &Path, name: &str, text: &str) -> Result<()> {
+pub(crate) fn write(directory: &Path, name: &str, text: &str) -> Result<()> {
     Ok(fs::write(directory.join(name), text)?)
 }
 

@@ -394,7 +394,7 @@ fn failing(job: &JobFacts) -> Option<Alarm> {
 
 fn of_pending(pending: &Pending) -> Alarm {
     let Pending { kind, replica, subject, since, due } = pending;
-    let due = rfc3339(*due);
+    let (due, begun) = (rfc3339(*due), rfc3339(*since));
     let (key, what, next) = match kind {
         PendingKind::Deletion => (
             format!("deletion-pending:{replica}:{subject}"),
@@ -403,9 +403,22 @@ fn of_pending(pending: &Pending) -> Alarm {
         ),
         PendingKind::Erasure => (
             format!("erasure-pending:{replica}:{subject}"),
-            format!("the erasure {subject} should have been certified for {replica} by {due}"),
-            "prismvault verify says what is still there",
+            format!(
+                "the erasure of case {subject} is not finished on replica {replica}; it was ordered on {begun}"
+            ),
+            "bring the replica back if it is away; then the host that reads content: prismvault privacy erase",
+        ),
+        PendingKind::LockedErasure => (
+            format!("erasure-pending:{replica}:{subject}"),
+            format!(
+                "the erasure of case {subject} waits for locks on replica {replica}; it was ordered on {begun}"
+            ),
+            "when the locks have ended: prismvault privacy erase; nothing renews them",
         ),
     };
-    Alarm::new(key, Severity::Critical, what, next).since(Some(*since))
+    let severity = match kind {
+        PendingKind::LockedErasure => Severity::Warning,
+        PendingKind::Deletion | PendingKind::Erasure => Severity::Critical,
+    };
+    Alarm::new(key, severity, what, next).since(Some(*since))
 }

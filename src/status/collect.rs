@@ -14,6 +14,7 @@ use chrono::{NaiveTime, SubsecRound as _, TimeDelta};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::erasures::{Places, erasures};
 use super::facts::{
     Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts,
     RequestCount, SnapshotFacts, TokenFacts,
@@ -93,7 +94,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
         of.iter().flat_map(|own| snapshots.of(&own.name)).filter(|snapshot| snapshot.is_complete()).collect();
     let verified = last_verified(vault, &complete).await;
     let clocks = clocks(vault).await;
-    let pending = pending(vault, at).await;
+    let mut pending = pending(vault, at).await;
     let jobs = known_jobs(vault, asked).await;
     let (cases, unreadable_cases) = cases(vault).await?;
     let mut locks = locks(vault, &asked.cancel).await;
@@ -105,6 +106,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let repositories = repositories.collect();
     let tokens = of.iter().flat_map(|own| tokens(own, &config.limits)).collect();
     // Last, when it is known who failed.
+    pending.extend(erasures(&Places::of(vault), &snapshots));
     let failed: BTreeMap<String, String> =
         vault.replicas.failed().into_iter().map(|(name, failure)| (name, failure.to_string())).collect();
     let replicas = config.replicas.iter().map(|own| {

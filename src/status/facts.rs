@@ -216,8 +216,10 @@ pub struct Pending {
 pub enum PendingKind {
     /// Pruning marked it, and has not deleted it.
     Deletion,
-    /// An order of erasure has no certificate yet.
+    /// What an order of erasure destroys is still there, and nothing explains it; or the replica is away.
     Erasure,
+    /// What an order of erasure destroys is still there, and locks keep all of it to a date.
+    LockedErasure,
 }
 
 /// What was asked of somebody.

@@ -20,6 +20,7 @@ mod assess;
 mod awaited;
 mod burn;
 mod collect;
+mod erasures;
 mod facts;
 pub mod metrics;
 

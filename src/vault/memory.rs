@@ -119,6 +119,11 @@ impl Memory {
         self.locks_path().map_or(Ok(()), |path| write(&path, locks))
     }
 
+    /// The directory of these files.
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        self.0.as_ref()?.parent().map(Path::to_owned)
+    }
+
     fn locks_path(&self) -> Option<PathBuf> {
         self.0.as_ref().map(|path| path.with_extension("locks.json"))
     }

@@ -233,6 +233,14 @@ impl Vault {
         self.blocks.get()
     }
 
+    /// The directories of this machine in which something of the vault may lie, with a name for each: copies of
+    /// objects, what this client remembers, spool files.
+    pub(crate) fn local_directories(&self) -> Vec<(&'static str, PathBuf)> {
+        let cache = self.cache.directory().map(|directory| ("cache", directory.to_owned()));
+        let memory = self.memory.directory().map(|directory| ("memory", directory));
+        cache.into_iter().chain(memory).chain([("spool", self.spool.clone())]).collect()
+    }
+
     /// Returns the directory for temporary files, which exists.
     pub fn spool(&self) -> &std::path::Path {
         &self.spool

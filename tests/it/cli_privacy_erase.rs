@@ -59,7 +59,7 @@ impl Two {
     }
 
     fn state(&self) -> String {
-        self.office.json(&["show", &self.case])["state"].as_str().unwrap().to_owned()
+        self.office.json(&["show", &self.case])["state"]["stage"].as_str().unwrap().to_owned()
     }
 
     /// Packs of a replica.
@@ -83,7 +83,7 @@ impl Two {
 async fn what_one_plans_another_approves_and_then_it_is_gone() {
     let two = Two::new();
     let (case, office) = (&*two.case, &two.office);
-    let early = two.anna(1, &["erase", case, "--yes"]);
+    let early = two.anna(2, &["erase", case, "--yes"]);
     assert!(early.stderr.contains("has no plan") && early.stderr.contains("privacy plan"), "{early:?}");
     let (_, before) = two.restored("before");
     assert!(before.contains(PERSON) && before.contains("perpetua@example.org"));
@@ -124,7 +124,8 @@ async fn what_one_plans_another_approves_and_then_it_is_gone() {
     assert_eq!((two.packs("one"), &*two.state()), (packs.clone(), "approved"));
     let erased = two.anna(0, &["erase", case, "--yes"]);
     assert!(erased.stdout.contains("Nothing of it is left on any replica"), "{erased:?}");
-    assert_eq!(two.state(), "verifying");
+    assert!(erased.stdout.contains("Nothing of the person that was to go was found"), "{erased:?}");
+    assert_eq!(two.state(), "notifying_recipients");
     for replica in ["one", "two"] {
         let now = two.packs(replica);
         assert!(packs.keys().any(|pack| !now.contains_key(pack)), "packs that held it are gone");
@@ -150,7 +151,7 @@ async fn what_changes_after_the_approval_makes_it_void() {
     let row = rows[0]["row"].as_str().unwrap();
     let keep = ["review", case, "--decide", "keep", "--ground", "Art. 17(3)(b)", "--row", row];
     two.anna(0, &keep);
-    let void = two.anna(1, &["erase", case, "--yes"]);
+    let void = two.anna(2, &["erase", case, "--yes"]);
     assert!(void.stderr.contains("has no plan"), "{void:?}");
     two.anna(0, &["review", case, "--finish"]);
     two.anna(0, &["assess", case, "--changes", "--note", "one is kept"]);
@@ -184,6 +185,8 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     let two = Two::new();
     let (case, place) = (&*two.case, &two.office.place);
     two.approved();
+    let config = place.read(CONFIG);
+    place.write(CONFIG, &config.replacen("[keys]", "[vault]\nmin_copies = 1\n\n[keys]", 1));
     let (there, away) = (place.file("two"), place.file("away"));
     fs::rename(&there, &away).unwrap();
     let partly = two.anna(3, &["erase", case, "--yes"]);
@@ -199,7 +202,7 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     assert!(done.stdout.contains("on two: destroyed"), "{done:?}");
     assert!(held.keys().any(|pack| !two.packs("two").contains_key(pack)));
     two.anna(0, &["erase", case]);
-    assert_eq!(two.state(), "verifying");
+    assert_eq!(two.state(), "notifying_recipients");
     place.expect(0, &["verify", "--full"]);
 }
 
@@ -230,5 +233,5 @@ async fn who_reads_and_who_deletes_may_be_on_different_hosts() {
     assert!(before.keys().any(|pack| !two.packs("one").contains_key(pack)));
     let last = two.anna(0, &["erase", case]);
     assert!(last.stdout.contains("Nothing of it is left"), "by the receipts of the other host: {last:?}");
-    assert_eq!(two.state(), "verifying");
+    assert_eq!(two.state(), "notifying_recipients");
 }

@@ -31,9 +31,11 @@ use crate::keys::{all, change, enter};
 use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
 
+mod corpus;
 mod destruction;
 mod holds;
 mod planning;
+mod proof;
 mod rectification;
 mod replays;
 mod restriction;

@@ -1,7 +1,7 @@
 //! Objectives, alarms and metrics: what is judged, what is gathered, and the command.
 
 mod alarms;
-mod collecting;
+pub(crate) mod collecting;
 mod command;
 mod format;
 mod judging;

@@ -1,12 +1,14 @@
 //! `prismvault privacy erase`: carries out an approved plan, or what others decided and this host can do.
 
 mod carried;
+mod looking;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use self::carried::{carried_page, outcome_of};
+use self::looking::{Seen, look};
 use super::desk::{Shown, actor, open_case};
 use super::planning::{Ground, Summary, plan_page};
 use crate::cli::confirm::confirm_that;
@@ -22,8 +24,10 @@ use crate::privacy::erasure::carry_out::{
     Carried, carry_out, decide, is_decided, space_of, spaces_with_orders,
 };
 use crate::privacy::erasure::plan::PlanFile;
+use crate::privacy::proof::headers::{OldHeaders, collect};
 use crate::privacy::store::StoredCase;
 use crate::vault::erasure::replacements::{self, NewItem};
+use crate::vault::space::Space;
 
 /// Arguments of `privacy erase`.
 #[derive(Debug, clap::Args)]
@@ -62,6 +66,8 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'a Summary>,
     done: Option<&'a Carried>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
@@ -76,7 +82,7 @@ async fn pending(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let session = Session::open(context, &args.identity).await?;
     let spaces = spaces_with_orders(&session.vault).await?;
     if args.dry_run || spaces.is_empty() {
-        let report = Report { shown: None, dry_run: args.dry_run, summary: None, done: None };
+        let report = Report { shown: None, dry_run: args.dry_run, summary: None, done: None, seen: None };
         let outcome = ended(&session, context);
         context.output.result(outcome, &report, || carried::spaces_page(&spaces))?;
         return Ok(outcome);
@@ -84,7 +90,7 @@ async fn pending(args: Args, context: &Context) -> Result<Outcome, CommandError>
     context.record.begin(&session, context).await?;
     let done = Box::pin(carry_out(&session.vault, spaces, &*context.progress, &context.cancel)).await?;
     let outcome = outcome_of(&done).worst(ended(&session, context));
-    let report = Report { shown: None, dry_run: false, summary: None, done: Some(&done) };
+    let report = Report { shown: None, dry_run: false, summary: None, done: Some(&done), seen: None };
     context.output.result(outcome, &report, || carried_page(&done))?;
     Ok(outcome)
 }
@@ -99,7 +105,7 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         let stopped = Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?;
         if let Some(after) = stopped {
             let shown = Some(Shown::of(&after, last, true));
-            let report = Report { shown, dry_run: true, summary: Some(&summary), done: None };
+            let report = Report { shown, dry_run: true, summary: Some(&summary), done: None, seen: None };
             let outcome = ended(&session, context);
             context.output.result(outcome, &report, || {
                 plan_page(&file.plan, &summary, session.vault.is_encrypted(), false)
@@ -108,16 +114,29 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         }
     }
     let spaces = spaces_of(&file)?;
+    let headers = names_of_headers(&session, &spaces).await?;
     let done = Box::pin(carry_out(&session.vault, spaces, &*context.progress, &context.cancel)).await?;
     if done.is_carried_out() && stored.case.state().stage == Stage::Executing {
         last = Some(Kind::Executed);
         stored.record(&session.vault, event(What::Executed, &args, &session)).await?;
     }
+    let mut seen = None;
+    if done.is_carried_out()
+        && let Some((what, own)) = Box::pin(look(&stored, &file, &headers, &session, context)).await?
+    {
+        last = Some(Kind::Verified);
+        stored.record(&session.vault, event(what, &args, &session)).await?;
+        seen = Some(own);
+    }
     let shown = Shown::of(&stored.case, last, false);
-    let outcome = outcome_of(&done).worst(ended(&session, context));
-    let report = Report { shown: Some(shown), dry_run: false, summary: Some(&summary), done: Some(&done) };
+    let is_clean = seen.as_ref().is_none_or(Seen::is_clean);
+    let looked = if is_clean { Outcome::Complete } else { Outcome::Partial };
+    let outcome = outcome_of(&done).worst(looked).worst(ended(&session, context));
+    let report =
+        Report { shown: Some(shown), dry_run: false, summary: Some(&summary), done: Some(&done), seen };
     context.output.result(outcome, &report, || {
         let page = carried_page(&done);
+        let page = report.seen.iter().fold(page, |page, seen| page.append(seen.page()));
         report.shown.iter().fold(page, |page, shown| page.append(shown.page(&stored.case)))
     })?;
     Ok(outcome)
@@ -126,6 +145,16 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
 fn event(what: What, args: &Args, session: &Session) -> Event {
     let actor = actor(args.by.as_deref(), &session.config);
     Event { at: session.vault.now(), actor, reason: None, what }
+}
+
+/// The headers of all that is about to be destroyed, so that it can be tried afterwards whether they open anything.
+async fn names_of_headers(session: &Session, spaces: &BTreeSet<Name>) -> Result<OldHeaders, CommandError> {
+    let mut headers = OldHeaders::default();
+    for name in spaces {
+        let space = Space::load(&session.vault, name).await?;
+        headers.extend(collect(&session.vault, &space));
+    }
+    Ok(headers)
 }
 
 /// The spaces in which packs are rewritten and destroyed for a plan.

@@ -171,6 +171,8 @@ pub enum What {
         remaining: u64,
         /// Whether the scanner found what was planted for it.
         canary: bool,
+        /// Whether everything could be looked at.
+        whole: bool,
         /// The file of the case with what was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Digest>,

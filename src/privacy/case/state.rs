@@ -37,6 +37,17 @@ pub enum Horizon {
     Reached,
 }
 
+/// What was seen when it was looked whether a plan did what it was to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// Findings that were left.
+    pub remaining: u64,
+    /// Whether the scanner found what was planted for it.
+    pub canary: bool,
+    /// Whether everything could be looked at.
+    pub whole: bool,
+}
+
 /// A plan that waits for approval, or has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanState {
@@ -94,8 +105,8 @@ pub struct State {
     pub not_before: Option<NaiveDate>,
     /// Whether stored data was changed.
     pub executed: bool,
-    /// Findings that were left when it was verified, and whether the canary passed.
-    pub verified: Option<(u64, bool)>,
+    /// What was seen when it was verified last.
+    pub verified: Option<Verification>,
     /// For which rights a package with the person's data was made.
     pub exported: BTreeSet<Right>,
     /// Whether the person has the answer.
@@ -384,8 +395,13 @@ fn completing(state: &State, what: &What) -> Option<String> {
             missing.map_or("", Right::name)
         )),
         (_, None) if state.executed => no("what was done was not verified"),
-        (_, Some((_, false))) => no("the check with a planted person failed"),
-        (What::Completed, Some((left, true))) if left > 0 => Some(format!("{left} findings are still there")),
+        (_, Some(seen)) if !seen.canary => no("the check with a planted person failed"),
+        (What::Completed, Some(seen)) if seen.remaining > 0 => {
+            Some(format!("{} findings are still there", seen.remaining))
+        }
+        (What::Completed, Some(seen)) if !seen.whole => {
+            no("not everything could be looked at when it was verified")
+        }
         (What::Completed, _) if state.is_held() => {
             no("something is under hold, so it is completed with data that is kept")
         }
@@ -443,7 +459,9 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         }
         What::CoolingOff { until } => state.not_before = Some(*until),
         What::Executing { .. } => state.executed = true,
-        What::Verified { remaining, canary, .. } => state.verified = Some((*remaining, *canary)),
+        What::Verified { remaining, canary, whole, .. } => {
+            state.verified = Some(Verification { remaining: *remaining, canary: *canary, whole: *whole });
+        }
         What::Answered { .. } => state.answered = true,
         What::StepFailed { step, retryable } => state.error = Some((step.clone(), *retryable)),
         What::StepRetried => state.error = None,

@@ -6,12 +6,14 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::state::PlanState;
+use super::state::{PlanState, Verification};
 use super::*;
 use crate::ids::Digest;
 use crate::vault::signing::{SigningKey, VerifyingKey};
 
 const PLAN: Digest = Digest([7; 32]);
+/// Nothing is left, and that was seen.
+const SEEN: Verification = Verification { remaining: 0, canary: true, whole: true };
 
 fn at(minute: i64) -> Timestamp {
     let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
@@ -118,7 +120,7 @@ fn sample(kind: Kind) -> What {
         Kind::CoolingOff => What::CoolingOff { until: day("2026-03-09") },
         Kind::Executing => What::Executing { plan: PLAN, orders: vec![PLAN] },
         Kind::Executed => What::Executed,
-        Kind::Verified => What::Verified { remaining: 0, canary: true, evidence: Some(PLAN) },
+        Kind::Verified => What::Verified { remaining: 0, canary: true, whole: true, evidence: Some(PLAN) },
         Kind::RecipientsNotified => What::RecipientsNotified { recipients: 1 },
         Kind::Answered => What::Answered { on },
         Kind::Completed => What::Completed,
@@ -314,7 +316,7 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
     let run = |orders: &[Digest]| What::Executing { plan: PLAN, orders: orders.to_vec() };
     refused(S::Approved, Kind::Executing, run(&[PLAN]), &by_carla, "must not carry it out");
     refused(S::Approved, Kind::Executing, run(&[]), &|_| (), "ledger");
-    let nothing_done = What::Verified { remaining: 0, canary: true, evidence: None };
+    let nothing_done = What::Verified { remaining: 0, canary: true, whole: true, evidence: None };
     refused(S::Verifying, Kind::Verified, nothing_done, &|s| s.executed = false, "nothing was carried out");
     let held = |s: &mut State| s.holds.push(state::HoldState { on_all: true, released: false });
     refused(S::Approved, Kind::Executing, run(&[PLAN]), &held, "under hold");
@@ -333,16 +335,18 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
         S::Responding,
         Kind::Completed,
         What::Completed,
-        &|s| s.verified = Some((1, true)),
+        &|s| s.verified = Some(Verification { remaining: 1, ..SEEN }),
         "1 findings are still there",
     );
     refused(
         S::Responding,
         Kind::Completed,
         What::Completed,
-        &|s| s.verified = Some((0, false)),
+        &|s| s.verified = Some(Verification { canary: false, ..SEEN }),
         "planted person",
     );
+    let in_part = |s: &mut State| s.verified = Some(Verification { whole: false, ..SEEN });
+    refused(S::Responding, Kind::Completed, What::Completed, &in_part, "not everything could be looked at");
     refused(S::Responding, Kind::Completed, What::Completed, &held, "data that is kept");
     refused(S::Responding, Kind::Withdrawn, What::Withdrawn, &|s| s.executed = true, "was changed already");
     refused(S::Review, Kind::Extended, sample(Kind::Extended), &|s| s.extended = true, "once");
@@ -589,7 +593,7 @@ proptest! {
             }
             if state.stage == Stage::Completed && before.stage != Stage::Completed {
                 prop_assert!(!before.is_held());
-                prop_assert!(state.verified.is_none_or(|verified| verified == (0, true)));
+                prop_assert!(state.verified.is_none_or(|verified| verified == SEEN));
             }
             if state.stage == Stage::Executing {
                 let plan = state.plan.as_ref().unwrap();

@@ -38,7 +38,8 @@ pub(super) fn decided(decision: Decision) -> Option<Decided> {
 /// A repository with the person in two snapshots, and privacy keys of a planner and of one who approves.
 pub(super) struct Case {
     pub(super) backup: Backup,
-    pub(super) source: Source,
+    /// The repository that is backed up, where there is one.
+    pub(super) source: Option<Source>,
     pub(super) people: Vec<SigningKey>,
     pub(super) report: SearchReport,
 }
@@ -68,18 +69,27 @@ impl Case {
             });
             backup = Backup::on(stores.collect(), false, Arc::clone(&clock)).await;
         }
-        let people: Vec<SigningKey> = (0..2).map(|_| SigningKey::generate()).collect();
-        let changes: Vec<Change> =
-            people.iter().map(|key| Change::SetSigner(key.public().clone(), vec![Role::Privacy])).collect();
-        change(&backup, &all(&backup), None, &changes).await.unwrap();
+        let mut case = Self::of(backup).await;
+        let backup = &case.backup;
         backup.snapshot(&source).await.unwrap();
         let put = vec![page(HOME, &data(&format!("{PERSON} says something else")))];
         source.repository.publish(Changes { put, ..Changes::default() });
         backup.clock.advance(chrono::TimeDelta::hours(1));
         backup.snapshot(&source).await.unwrap();
+        case.report = searched(backup, &[]).await;
+        assert_eq!(case.report.found.len(), 4);
+        case.source = Some(source);
+        case
+    }
+
+    /// The case of the person in whatever a vault holds, with keys of those who plan and approve.
+    pub(super) async fn of(backup: Backup) -> Self {
+        let people: Vec<SigningKey> = (0..2).map(|_| SigningKey::generate()).collect();
+        let changes: Vec<Change> =
+            people.iter().map(|key| Change::SetSigner(key.public().clone(), vec![Role::Privacy])).collect();
+        change(&backup, &all(&backup), None, &changes).await.unwrap();
         let report = searched(&backup, &[]).await;
-        assert_eq!(report.found.len(), 4);
-        Self { backup, source, people, report }
+        Self { backup, source: None, people, report }
     }
 
     async fn plan(

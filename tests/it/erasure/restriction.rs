@@ -322,7 +322,7 @@ async fn a_case_restricts_what_was_found_finds_it_again_and_lifts_it() {
 
     // Snapshots go on; what did not change since is the same item, and under restriction there as well.
     case.backup.clock.advance(chrono::TimeDelta::hours(1));
-    let third = case.backup.snapshot(&case.source).await.unwrap().committed.manifest;
+    let third = case.backup.snapshot(case.source.as_ref().unwrap()).await.unwrap().committed.manifest;
     assert_eq!((third.status, third.added.items), (Status::Complete, 0));
     let vault = case.open().await;
     let snapshots = Snapshots::load(&vault, None).await.unwrap();

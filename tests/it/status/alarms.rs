@@ -285,6 +285,12 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.pending.push(pending(PendingKind::Erasure, hours(1))),
         |facts| facts.pending.push(pending(PendingKind::Erasure, hours(-100))),
     ),
+    (
+        "erasure-pending:office:blog",
+        Warning,
+        |facts| facts.pending.push(pending(PendingKind::LockedErasure, hours(1))),
+        |facts| facts.pending.push(pending(PendingKind::LockedErasure, hours(-100))),
+    ),
 ];
 
 /// A request that is due in so many days.

@@ -50,7 +50,7 @@ async fn gathered(vault: &Vault, config: &Config) -> Facts {
     collect(vault, config, &Asked::default()).await.unwrap()
 }
 
-async fn of_backup(backup: &Backup) -> Facts {
+pub(crate) async fn of_backup(backup: &Backup) -> Facts {
     gathered(&backup.open().await.unwrap(), &config(&["blog"], backup.stores.len())).await
 }
 
