@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::live::{self, Decisions, Live, LiveError, LiveStep};
 use super::mask::{Kept, Mask, Read};
 use super::strip::{same_pixels, stripped};
 use crate::clock::{Timestamp, rfc3339};
@@ -67,8 +68,8 @@ pub struct Plan {
     pub kept: Vec<KeptFinding>,
     /// What cannot be changed here, and is a task for people.
     pub left: Vec<Left>,
-    /// What is live: documents and files of repositories.
-    pub live: Vec<LivePlanned>,
+    /// What happens in live Prismic, step by step: what is written, and tasks for people.
+    pub live: Vec<LiveStep>,
     /// Items, or parts of them, that could not be searched.
     pub unsearchable: u64,
 }
@@ -119,15 +120,6 @@ pub struct Left {
     pub path: String,
     /// Why.
     pub why: String,
-}
-
-/// Something live in which the person was found.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct LivePlanned {
-    /// The repository.
-    pub repository: Name,
-    /// What its path in a snapshot is.
-    pub path: String,
 }
 
 impl Plan {
@@ -188,6 +180,9 @@ pub enum PlanError {
     /// Something that was found is not as it was: the search is too old.
     #[error("{} of what was found is not there any more as it was, or cannot be read", .0.len())]
     Changed(Vec<crate::progress::Problem>),
+    /// What is live cannot be read.
+    #[error(transparent)]
+    Live(LiveError),
     /// The vault cannot be read.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -221,18 +216,7 @@ impl Making<'_> {
             found.findings.iter().any(is_subject)
         };
         self.note_kept(&mut plan);
-        for found in self.report.found.iter().filter(|found| goes(found)) {
-            if let Some(live) = &found.live {
-                plan.live.push(LivePlanned { repository: live.repository.clone(), path: live.path.clone() });
-            }
-            let newest = found.sightings.iter().filter(|sighting| sighting.is_in_newest);
-            plan.live.extend(newest.map(|sighting| LivePlanned {
-                repository: sighting.repository.clone(),
-                path: sighting.path.clone(),
-            }));
-        }
-        plan.live.sort();
-        plan.live.dedup();
+        plan.live = Box::pin(self.live(again, matcher)).await?;
         let wanted = |_: usize, found: &FoundItem| found.item.is_some() && goes(found);
         let problems = read_again(again, self.report, matcher, wanted, async |read| {
             self.item(&read, again, matcher, &mut plan, &mut store).await;
@@ -245,6 +229,26 @@ impl Making<'_> {
         plan.items.sort_by(|a, b| (&a.space, a.item).cmp(&(&b.space, b.item)));
         plan.left.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(plan)
+    }
+
+    /// What happens in live Prismic.
+    async fn live(&self, again: &Again<'_>, matcher: &Arc<Matcher>) -> Result<Vec<LiveStep>, PlanError> {
+        let live = Live {
+            sources: again.live,
+            key: again.vault.item_key().map_err(RestoreError::from)?,
+            matcher,
+            bounds: &again.bounds,
+            decisions: &Decisions::of(self.report, self.decisions),
+            change: &live::erasing(matcher, &again.bounds, self.seed),
+            progress: again.progress,
+            cancel: &again.cancel,
+        };
+        match live.plan().await {
+            Ok(steps) => Ok(steps),
+            Err(LiveError::Changed(problems)) => Err(PlanError::Changed(problems)),
+            Err(LiveError::Cancelled) => Err(RestoreError::Cancelled.into()),
+            Err(error) => Err(PlanError::Live(error)),
+        }
     }
 
     fn begin(&self, vault: VaultId) -> Plan {
@@ -400,7 +404,7 @@ fn salt_of(seed: &[u8; 32], item: &ItemId) -> Salt {
 }
 
 /// What stands for a uid: the same for the same one in every item of a case.
-fn pseudonym(seed: &[u8; 32], own: &str) -> String {
+pub(super) fn pseudonym(seed: &[u8; 32], own: &str) -> String {
     format!("erased-{}", hex(&keyed(seed, "uid", own.as_bytes())[..6]))
 }
 
