@@ -32,6 +32,7 @@ use crate::restore::with_snapshot;
 use crate::vaults::TestVault;
 
 mod destruction;
+mod live;
 mod planning;
 mod replays;
 

@@ -19,9 +19,9 @@ use crate::privacy_search::{ADDRESS, PERSON, content, page, searched, subject};
 use crate::restoring::crafted::{HOME, data};
 use crate::restoring::options;
 
-type Decisions = dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync;
+pub(super) type Decisions = dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync;
 
-fn decided(decision: Decision) -> Option<Decided> {
+pub(super) fn decided(decision: Decision) -> Option<Decided> {
     let ground = (decision == Decision::Keep).then(|| "a contract".to_owned());
     Some(Decided {
         decision,
@@ -145,7 +145,7 @@ fn again<'a>(vault: &'a Vault, snapshots: &'a Snapshots) -> Again<'a> {
     Again { vault, snapshots, live: &[], bounds, progress: &Silent, cancel }
 }
 
-fn subject_of_all(_: &FoundItem, _: &Finding) -> Option<Decided> {
+pub(super) fn subject_of_all(_: &FoundItem, _: &Finding) -> Option<Decided> {
     decided(Decision::Subject)
 }
 

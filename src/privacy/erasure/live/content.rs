@@ -88,7 +88,8 @@ pub(super) fn taken(document: &Map<String, Value>, there: &There) -> Option<Take
     Some(Taken { content, digest, findings: converted.findings })
 }
 
-/// Numbers as one writes them who does not care whether 1 is 1.0.
+/// Without what Prismic adds by itself and what says nothing: 1.0 is 1, text runs from left to right, flags are
+/// not set, keys of links are its own.
 fn plain(value: Value) -> Value {
     match value {
         Value::Number(number) => {
@@ -96,7 +97,16 @@ fn plain(value: Value) -> Value {
             Value::Number(whole.map_or(number, |own| Number::from(own as i64)))
         }
         Value::Array(elements) => elements.into_iter().map(plain).collect(),
-        Value::Object(members) => members.into_iter().map(|(name, value)| (name, plain(value))).collect(),
+        Value::Object(members) => {
+            let is_link = members.contains_key("link_type");
+            let is_said = |name: &str, value: &Value| match name {
+                "direction" => value != "ltr",
+                "key" => !is_link,
+                _ => !matches!(value, Value::Null | Value::Bool(false)),
+            };
+            let said = members.into_iter().filter(|(name, value)| is_said(name, value));
+            said.map(|(name, value)| (name, plain(value))).collect()
+        }
         other => other,
     }
 }
@@ -215,6 +225,15 @@ mod tests {
         let there = there();
         let one = document(json!({"text": "x", "count": 1, "link": link("perpetua")}));
         let mut other = document(json!({"link": link("erased-1"), "count": 1.0, "text": "x"}));
+        let text = |more: Value| {
+            let mut block = json!({"type": "paragraph", "text": "x", "spans": [], "flag": true});
+            more.as_object().unwrap().iter().for_each(|(name, value)| block[name] = value.clone());
+            plain(json!([block]))
+        };
+        assert_eq!(text(json!({"direction": "ltr", "other": false, "none": null})), text(json!({})));
+        for more in [json!({"direction": "rtl"}), json!({"flag": false}), json!({"key": "k"})] {
+            assert_ne!(text(more), text(json!({})));
+        }
         other["last_publication_date"] = json!("2026-01-01T00:00:00+0000");
         other["slugs"] = json!([]);
         assert_eq!(taken(&one, &there).unwrap().digest, taken(&other, &there).unwrap().digest);
