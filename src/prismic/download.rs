@@ -313,7 +313,7 @@ fn mismatch(bytes: &AssetBytes, subject: &str) -> PrismicError {
 
 /// Old documents hold `http` addresses of hosts that have long spoken `https`. Read over the
 /// latter, nobody on the way can change a backup.
-fn secured(mut url: Url) -> Url {
+pub(super) fn secured(mut url: Url) -> Url {
     if url.scheme() == "http" && asset_url::is_prismic(&url) {
         // Cannot fail between these two schemes; if it did, the address would stay usable.
         let _unchanged = url.set_scheme("https");

@@ -49,6 +49,21 @@ impl Endpoints {
     }
 }
 
+impl Endpoints {
+    /// The address of the Content API past the delivery network, which answers for some time what was true
+    /// before. Only Prismic's own host has one.
+    pub fn content_origin(&self) -> Url {
+        let mut origin = self.content_api.clone();
+        let host = origin.host_str().and_then(|host| host.strip_suffix(".cdn.prismic.io"));
+        if let Some(host) = host.map(|repository| format!("{repository}.prismic.io"))
+            && origin.set_host(Some(&host)).is_err()
+        {
+            return self.content_api.clone();
+        }
+        origin
+    }
+}
+
 /// Checks the name of a repository as Prismic's client does:
 /// `^[a-zA-Z0-9][-a-zA-Z0-9]{2,}[a-zA-Z0-9]$`, and at most the 63 characters of a host label.
 ///
@@ -87,6 +102,7 @@ mod tests {
             join(&endpoints.content_api, &["documents", "search"]).as_str(),
             "https://acme-blog.cdn.prismic.io/api/v2/documents/search"
         );
+        assert_eq!(endpoints.content_origin().as_str(), "https://acme-blog.prismic.io/api/v2");
         assert_eq!(join(&endpoints.asset_api, &["assets"]).as_str(), "https://asset-api.prismic.io/assets");
     }
 

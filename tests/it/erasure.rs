@@ -34,6 +34,7 @@ use crate::vaults::TestVault;
 mod corpus;
 mod destruction;
 mod holds;
+mod live;
 mod planning;
 mod proof;
 mod rectification;

@@ -1,6 +1,6 @@
 //! Writing to a repository: models, the media library, documents in the migration release.
 //!
-//! [`RepositoryWriter`] is handed to restores only. Everything else in this program reads.
+//! [`RepositoryWriter`] is handed to restores and erasures only. Everything else in this program reads.
 //!
 //! **Nothing is done twice by itself.** Prismic knows no idempotency keys: an upload or a new document
 //! that is sent again makes a second one. So these are sent again only where the first one surely had
@@ -210,6 +210,22 @@ impl RepositoryWriter {
         let url = self.address(Api::Assets, &["assets", id])?;
         let payload = json_of(change);
         self.http.call(&self.asking(Api::Assets, Method::PATCH, url, payload, Repeat::Freely), done).await
+    }
+
+    /// Takes an asset out of the media library; one that is not there is as good. Its file stays at its public
+    /// address until Prismic's support removes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_model`](Self::insert_model).
+    pub async fn delete_asset(&self, id: &str) -> Result<()> {
+        let url = self.address(Api::Assets, &["assets", id])?;
+        let call = self.asking(Api::Assets, Method::DELETE, url, Payload::Nothing, Repeat::Freely);
+        let parse = |answer: Answer| match answer.status.as_u16() {
+            404 => Ok(()),
+            _ => done(answer),
+        };
+        self.http.call(&call, parse).await
     }
 
     /// Lists the newest assets, newest first, at most `limit` and what the API gives on one page: to

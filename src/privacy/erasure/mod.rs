@@ -8,6 +8,7 @@
 //! | [`again`] | a plan made again, to see that nothing has changed since |
 //! | [`carry_out`] | orders into the ledger, packs rewritten and destroyed, as far as a host may |
 //! | [`correct`] | JSON with another value where a wrong one stood |
+//! | [`live`] | what becomes of the person in Prismic itself |
 //! | [`strip`] | pictures without what is written about them |
 //! | `texts` | texts of which parts are replaced, and the formatting over them |
 
@@ -15,6 +16,7 @@ pub mod again;
 pub mod approval;
 pub mod carry_out;
 pub mod correct;
+pub mod live;
 pub mod mask;
 pub mod plan;
 pub mod strip;

@@ -302,6 +302,19 @@ fn recorded(case: &Case, letter: Letter) -> (Option<String>, Option<String>) {
 ///
 /// [`LetterError`]; what a value says is never looked at for names.
 pub fn fill(template: &str, values: &BTreeMap<&str, String>) -> Result<String, LetterError> {
+    fill_with(&NAMES, template, values)
+}
+
+/// Fills a template that may have these names.
+///
+/// # Errors
+///
+/// As [`fill`].
+pub fn fill_with(
+    names: &[&'static str],
+    template: &str,
+    values: &BTreeMap<&str, String>,
+) -> Result<String, LetterError> {
     if template.len() > TEMPLATE_BYTES_MAX {
         return Err(LetterError::TooLarge);
     }
@@ -312,7 +325,7 @@ pub fn fill(template: &str, values: &BTreeMap<&str, String>) -> Result<String, L
         line += before.matches('\n').count();
         let (name, after) = after.split_once("}}").ok_or(LetterError::Unclosed { line })?;
         let name = name.trim();
-        let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
+        let Some(known) = names.iter().copied().find(|known| *known == name) else {
             return Err(LetterError::UnknownName { line, name: name.chars().take(40).collect() });
         };
         filled.push_str(values.get(known).ok_or(LetterError::Missing(known))?);

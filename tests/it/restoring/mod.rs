@@ -216,7 +216,7 @@ fn link_ids(value: &Value, found: &mut Vec<String>) {
 }
 
 /// Limits with which nobody waits.
-fn quick(limits: &Limits) -> Limits {
+pub(crate) fn quick(limits: &Limits) -> Limits {
     Limits {
         asset_requests: 100_000.0,
         types_requests: 100_000.0,

@@ -11,6 +11,8 @@ use super::Plan;
 use super::making::PlanError;
 use crate::ids::{CaseId, ItemId, Name, SnapshotId};
 use crate::privacy::case::{Case, What};
+use crate::privacy::matching::Finding;
+use crate::privacy::review::{Decided, Decision};
 use crate::privacy::search::{Again, FoundItem, SearchReport};
 use crate::restore::{RestoreError, open_space};
 use crate::vault::format::catalog::CatalogEntry;
@@ -141,6 +143,28 @@ impl<'a> Holds<'a> {
     pub(super) fn on(&self, found: &FoundItem) -> Option<&'a str> {
         self.0.iter().find(|(held, _)| names(held, found)).map(|(_, hold)| hold.ground.as_str())
     }
+}
+
+/// Returns the decisions on findings as they are under legal holds: what is held is kept, with the ground of the
+/// hold.
+///
+/// # Errors
+///
+/// Those of holds that cannot be understood, as in making a plan.
+pub fn decided_under<'d>(
+    held: &'d [Held],
+    decisions: &'d (dyn Fn(&FoundItem, &Finding) -> Option<Decided> + Sync),
+) -> Result<impl Fn(&FoundItem, &Finding) -> Option<Decided> + Sync + 'd, PlanError> {
+    let holds = Holds::new(held)?;
+    Ok(move |found: &FoundItem, finding: &Finding| {
+        let decided = decisions(found, finding)?;
+        match holds.on(found).filter(|_| decided.decision.is_the_person()) {
+            Some(ground) => {
+                Some(Decided { decision: Decision::Keep, ground: Some(ground.to_owned()), ..decided })
+            }
+            None => Some(decided),
+        }
+    })
 }
 
 /// Whether a hold names something that was found.

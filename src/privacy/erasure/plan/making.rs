@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::correct::{self, Correction, CorrectionError};
+use super::super::live::{self, Decisions, Live, LiveError, LiveStep};
 use super::super::mask::{Kept, Mask};
 use super::changes::{Becomes, Changed, erased, right, withheld};
-use super::held::{self, Held, HeldSnapshot, Holds};
+use super::held::{self, Held, HeldSnapshot, Holds, decided_under};
 use super::seed::{pseudonym, salt_of, salt_of_tombstone};
-use super::{KIND, KeptFinding, Left, Lifted, LivePlanned, OverHold, Plan, PlannedItem, Purpose};
+use super::{KIND, KeptFinding, Left, Lifted, OverHold, Plan, PlannedItem, Purpose};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::{CaseId, Digest, ItemId, Name, VaultId, hex};
 use crate::privacy::matching::{Finding, Matcher};
@@ -63,6 +64,9 @@ pub enum PlanError {
     /// The corrections cannot be made.
     #[error(transparent)]
     Corrections(#[from] CorrectionError),
+    /// What is live cannot be read.
+    #[error(transparent)]
+    Live(LiveError),
     /// Corrections, by number from 1, of which the wrong value is in no item that was decided to be about the
     /// person: a slip, or it is live only, and a snapshot comes first.
     #[error("the wrong value of correction {} is nowhere in what was decided to be about the person", numbers(.0))]
@@ -99,7 +103,7 @@ impl PlanError {
         Some(match self {
             Self::Undecided(_) => "decide them with `prismvault privacy review CASE`".to_owned(),
             Self::Changed(_) => "run `prismvault privacy search CASE` again, and review what is new".to_owned(),
-            Self::Corrections(_) => return None,
+            Self::Corrections(_) | Self::Live(_) => return None,
             Self::Nowhere(_) => {
                 "type it exactly as it stands there; if it is live only, take a snapshot and search again"
                     .to_owned()
@@ -193,7 +197,7 @@ impl Making<'_> {
             return Err(PlanError::Nowhere(nowhere));
         }
         let mut plan = draft.plan;
-        self.note_live(&goes, &mut plan);
+        Box::pin(self.live(again, matcher, &goes, &mut plan)).await?;
         plan.items.sort_by(|a, b| (&a.space, a.item).cmp(&(&b.space, b.item)));
         plan.left.sort_by(|a, b| (&a.path, &a.why).cmp(&(&b.path, &b.why)));
         plan.left.dedup();
@@ -294,29 +298,64 @@ impl Making<'_> {
         plan.idle_holds = holds.idle(self.case, &self.report.found);
     }
 
-    /// What is live of what changes: a correction changes only what has the wrong value in it, and what is in no
-    /// snapshot is looked at by whoever changes it.
-    fn note_live(&self, goes: &dyn Fn(&FoundItem) -> bool, plan: &mut Plan) {
+    /// What is live in Prismic: written by an erasure, and left to people by the others.
+    async fn live(
+        &self,
+        again: &Again<'_>,
+        matcher: &Arc<Matcher>,
+        goes: &dyn Fn(&FoundItem) -> bool,
+        plan: &mut Plan,
+    ) -> Result<(), PlanError> {
+        let why = match self.purpose {
+            Purpose::Erasure => {
+                plan.live = Box::pin(self.live_steps(again, matcher)).await?;
+                return Ok(());
+            }
+            Purpose::Rectification => "it is live: put it right in Prismic, and publish",
+            Purpose::Restriction => "it is live: take it offline in Prismic for as long as it is restricted",
+            Purpose::Lift => return Ok(()),
+        };
         let planned: HashMap<ItemId, &Name> =
             plan.items.iter().map(|item| (item.item, &item.space)).collect();
         let is_planned =
             |found: &FoundItem| found.item.is_none_or(|item| planned.get(&item) == Some(&&found.space));
-        let mut live = Vec::new();
+        let mut live = BTreeSet::new();
         for found in self.report.found.iter().filter(|found| goes(found)) {
             if self.purpose == Purpose::Rectification && !is_planned(found) {
                 continue;
             }
             let own = found.live.iter().map(|live| (&live.repository, &live.path));
             let newest = found.sightings.iter().filter(|sighting| sighting.is_in_newest);
-            let newest = newest.map(|sighting| (&sighting.repository, &sighting.path));
-            live.extend(own.chain(newest).map(|(repository, path)| LivePlanned {
-                repository: repository.clone(),
-                path: path.clone(),
-            }));
+            live.extend(own.chain(newest.map(|sighting| (&sighting.repository, &sighting.path))));
         }
-        live.sort();
-        live.dedup();
-        plan.live = live;
+        let left = live
+            .into_iter()
+            .map(|(repository, path)| Left { path: format!("{repository}: {path}"), why: why.to_owned() });
+        plan.left.extend(left);
+        Ok(())
+    }
+
+    async fn live_steps(
+        &self,
+        again: &Again<'_>,
+        matcher: &Arc<Matcher>,
+    ) -> Result<Vec<LiveStep>, PlanError> {
+        let live = Live {
+            sources: again.live,
+            key: again.vault.item_key()?,
+            matcher,
+            bounds: &again.bounds,
+            decisions: &Decisions::of(self.report, &decided_under(self.held, self.decisions)?),
+            change: &live::erasing(matcher, &again.bounds, self.seed),
+            progress: again.progress,
+            cancel: &again.cancel,
+        };
+        match live.plan().await {
+            Ok(steps) => Ok(steps),
+            Err(LiveError::Changed(problems)) => Err(PlanError::Changed(problems)),
+            Err(LiveError::Cancelled) => Err(RestoreError::Cancelled.into()),
+            Err(error) => Err(PlanError::Live(error)),
+        }
     }
 
     /// Decides what becomes of one item.

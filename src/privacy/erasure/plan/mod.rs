@@ -29,13 +29,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::correct::Correction;
+use super::live::LiveStep;
 use crate::ids::{CaseId, Digest, ItemId, Name, SnapshotId, VaultId};
 use crate::vault::format::order::Change;
 use crate::vault::signing::VerifyingKey;
 
-pub use held::{Held, HeldSnapshot, holds_of_another, holds_since, own_holds};
+pub use held::{Held, HeldSnapshot, decided_under, holds_of_another, holds_since, own_holds};
 pub use making::{Making, PlanError};
 pub use orders::{decision, orders};
+pub(super) use seed::pseudonym;
 
 /// Kind of [`Plan`].
 pub const KIND: &str = "erasure-plan";
@@ -124,10 +126,10 @@ pub struct Plan {
     /// Snapshots under hold that name items of the plan, where somebody decided that it goes on all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_hold: Option<OverHold>,
-    /// What cannot be changed here, and is a task for people.
+    /// What cannot be changed here, and is a task for people; what is live, where the plan is no erasure, among it.
     pub left: Vec<Left>,
-    /// What is live: documents and files of repositories.
-    pub live: Vec<LivePlanned>,
+    /// What happens in live Prismic, step by step: what is written, and tasks for people. Of an erasure only.
+    pub live: Vec<LiveStep>,
     /// Items, or parts of them, that could not be searched.
     pub unsearchable: u64,
 }
@@ -202,15 +204,6 @@ pub struct Left {
     pub path: String,
     /// Why.
     pub why: String,
-}
-
-/// Something live in which the person was found.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct LivePlanned {
-    /// The repository.
-    pub repository: Name,
-    /// What its path in a snapshot is.
-    pub path: String,
 }
 
 impl Plan {

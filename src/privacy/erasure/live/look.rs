@@ -1,0 +1,346 @@
+//! Everything that is live, read again: what of the person is still there, and which tasks are done.
+//!
+//! The whole of each repository is read, not only what was planned: a person who is named again, or in a document
+//! that nobody knew, is found. A finding counts as remaining unless somebody decided that it stays: one about
+//! which nothing was decided counts too. A repository of which anything cannot be read, the media library among
+//! it, is not *read*: nobody may say of it that the person is gone.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use bytes::Bytes;
+use memchr::memmem;
+use serde::Serialize;
+
+use super::asset::Texts;
+use super::content::{object, taken};
+use super::decided::Says;
+use super::read::{Item, Repository};
+use super::step::{LiveAction, LiveStep, Task, TaskCode};
+use super::{Cause, Live, LiveError};
+use crate::clock::{Timestamp, rfc3339};
+use crate::ids::Name;
+use crate::prismic::{Document, Root, parse_json};
+use crate::privacy::erasure::mask::Kept;
+use crate::privacy::matching::{Finding, Fingerprint};
+use crate::privacy::passage::Channel;
+use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence};
+use crate::progress::{Phase, Problem};
+use crate::snapshot::names;
+
+/// What was seen of one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Looked {
+    /// As certificates tell it.
+    pub evidence: LiveEvidence,
+    /// Where the person still is, or is again.
+    pub remaining: Vec<Remaining>,
+    /// Ids of the steps that are tasks and not done, as far as that is seen or was noted.
+    pub open: Vec<String>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// A finding that is live.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Remaining {
+    /// What the path in a snapshot is.
+    pub path: String,
+    /// Where in it. Personal data, as places can be named after people: not in `Debug`.
+    pub place: String,
+    /// Whether it was decided that it goes; else it is new, and a search and a review are needed.
+    pub is_decided: bool,
+}
+
+impl std::fmt::Debug for Remaining {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remaining").field("path", &self.path).field("is_decided", &self.is_decided).finish()
+    }
+}
+
+/// What was read of a repository.
+#[derive(Default)]
+struct Seen {
+    items: u64,
+    /// What of the person is there and does not stay.
+    remaining: BTreeSet<Remaining>,
+    /// The same kinds of place as `remaining`, by path: whether it is in slugs, in embeds, elsewhere.
+    kinds: HashMap<String, HashSet<Kind>>,
+    /// Told once, though master and releases show it.
+    told: HashSet<(String, String, Fingerprint)>,
+    /// Files that documents show, of those that tasks ask for.
+    used: BTreeSet<String>,
+    /// Files of the media library; `None`: it could not be read.
+    library: Option<HashSet<String>>,
+    /// Tags of the media library.
+    tags: Option<HashSet<String>>,
+    /// What has findings without a decision, and was written by this erasure: they may stay.
+    written: Vec<(Item, Vec<Finding>)>,
+}
+
+/// Kinds of places that different tasks are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Slug,
+    Embed,
+    Other,
+}
+
+impl Kind {
+    fn of(finding: &Finding) -> Self {
+        match finding.channel {
+            _ if finding.place.starts_with("/slugs") => Self::Slug,
+            Channel::Embed => Self::Embed,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Live<'_> {
+    /// Reads every repository again that the steps or the decisions name, and every other that is configured.
+    /// `urls` is what [`probe`](Self::probe) saw just now; `done` are the ids of steps that people say they did,
+    /// which counts for what cannot be seen only.
+    ///
+    /// # Errors
+    ///
+    /// Only when it is cancelled: what cannot be read is not read.
+    pub async fn look(
+        &self,
+        steps: &[LiveStep],
+        urls: &[UrlEvidence],
+        done: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Vec<Looked>, LiveError> {
+        let of_steps = steps.iter().map(|step| &step.repository);
+        let of_sources = self.sources.iter().map(|source| &source.target.name);
+        let names: BTreeSet<&Name> = of_steps.chain(self.decisions.touched()).chain(of_sources).collect();
+        self.progress.start(Phase::Search, None);
+        let mut all = Vec::new();
+        for name in names {
+            let own: Vec<&LiveStep> = steps.iter().filter(|step| step.repository == *name).collect();
+            // Lists of members are in no interface: their tasks are those of their repository.
+            if name.is_access_chain() && own.is_empty() {
+                continue;
+            }
+            let (mut seen, mut problems) = (Seen::default(), Vec::new());
+            let outcome = match self.source(name) {
+                Some(source) => Box::pin(self.see(&Repository::new(source), name, &own, &mut seen)).await,
+                None => Err(Cause::Words("the configuration does not name this repository".to_owned())),
+            };
+            let is_read = match outcome {
+                Ok(()) => seen.library.is_some(),
+                Err(Cause::Cancelled) => return Err(LiveError::Cancelled),
+                Err(cause) => {
+                    problems.push(Problem::new("live-not-read", name.as_str(), cause.words()));
+                    false
+                }
+            };
+            if !is_read && problems.is_empty() {
+                problems.push(Problem::new(
+                    "no-write-token",
+                    name.as_str(),
+                    "the media library and the models cannot be read without a write token, so nobody can say that \
+                     the person is not in them: configure one, and look again",
+                ));
+            }
+            let tasks = own.iter().filter_map(|step| Some((*step, step.task()?)));
+            let is_open = |step: &LiveStep, task: &Task| match seen.is_done(name, &step.path, task, urls) {
+                Some(is_done) => !(is_read && is_done),
+                None => !done.contains(&step.id()),
+            };
+            let open: Vec<String> =
+                tasks.filter(|(step, task)| is_open(step, task)).map(|(step, _)| step.id()).collect();
+            let evidence = LiveEvidence {
+                repository: name.clone(),
+                read: is_read.then(|| rfc3339(now)),
+                items: seen.items,
+                remaining: seen.remaining.len() as u64,
+                tasks: open.len() as u64,
+            };
+            let remaining = seen.remaining.into_iter().collect();
+            all.push(Looked { evidence, remaining, open, problems });
+        }
+        self.progress.finish(Phase::Search);
+        Ok(all)
+    }
+
+    async fn see(
+        &self,
+        repository: &Repository<'_>,
+        name: &Name,
+        steps: &[&LiveStep],
+        seen: &mut Seen,
+    ) -> Result<(), Cause> {
+        let root = repository.root().await?;
+        let files: BTreeSet<&str> = steps
+            .iter()
+            .filter_map(|step| step.task())
+            .filter(|task| task.code == TaskCode::UnlinkAsset)
+            .map(|task| &*task.id)
+            .collect();
+        let written: HashSet<&str> = steps
+            .iter()
+            .filter(|step| matches!(step.action, LiveAction::Put(_) | LiveAction::Patch(_)))
+            .map(|step| &*step.path)
+            .collect();
+        repository
+            .for_each_document(&root, async |page| {
+                let items = self.items(None, page, &files, seen);
+                self.take(name, items, &written, seen).await
+            })
+            .await?;
+        repository
+            .for_each_of_releases(&root, async |release, page| {
+                let items = self.items(Some(release), page, &files, seen);
+                self.take(name, items, &written, seen).await
+            })
+            .await?;
+        if let Some(items) = repository.library_and_models(self.key).await? {
+            let ids = items.iter().filter(|item| item.path.starts_with("assets/"));
+            seen.library = Some(ids.filter_map(|item| id_of(&item.bytes)).collect());
+            if steps.iter().filter_map(|step| step.task()).any(|task| task.code == TaskCode::DeleteAssetTag)
+                && let Some(library) = repository.library()
+            {
+                seen.tags = tags_of(&library.tags().await?);
+            }
+            seen.items += items.len() as u64;
+            self.take(name, items, &written, seen).await?;
+        }
+        self.settle(repository, &root, name, steps, seen).await
+    }
+
+    /// Makes items of documents, and notes which files they show.
+    fn items(
+        &self,
+        release: Option<&str>,
+        page: Vec<Document>,
+        files: &BTreeSet<&str>,
+        seen: &mut Seen,
+    ) -> Vec<Item> {
+        seen.items += page.len() as u64;
+        let item = |document: Document| {
+            let shown = files.iter().filter(|file| memmem::find(&document.bytes, file.as_bytes()).is_some());
+            seen.used.extend(shown.map(|file| (*file).to_owned()));
+            let Document { bytes, lang, type_, id, .. } = document;
+            Item { path: names::document(self.key, release, &lang, &type_, &id), bytes }
+        };
+        page.into_iter().map(item).collect()
+    }
+
+    /// Counts what is found in items and does not stay.
+    async fn take(
+        &self,
+        name: &Name,
+        items: Vec<Item>,
+        written: &HashSet<&str>,
+        seen: &mut Seen,
+    ) -> Result<(), Cause> {
+        for (item, found) in self.found(items).await? {
+            let says = |finding: &Finding| self.decisions.says(name, &item.path, finding);
+            let (goes, new): (Vec<Finding>, Vec<Finding>) = found
+                .into_iter()
+                .filter(|finding| says(finding) != Some(Says::Stays))
+                .partition(|finding| says(finding) == Some(Says::Goes));
+            goes.iter().for_each(|finding| seen.count(&item.path, finding, true));
+            match written.contains(&*item.path) {
+                // Words around a finding that stays are masked: it has another fingerprint.
+                true if !new.is_empty() => seen.written.push((item, new)),
+                _ => new.iter().for_each(|finding| seen.count(&item.path, finding, false)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What reads exactly as it was planned says what was approved: findings at places that stay do stay.
+    async fn settle(
+        &self,
+        repository: &Repository<'_>,
+        root: &Root,
+        name: &Name,
+        steps: &[&LiveStep],
+        seen: &mut Seen,
+    ) -> Result<(), Cause> {
+        let written = std::mem::take(&mut seen.written);
+        if written.is_empty() {
+            return Ok(());
+        }
+        let documents: Vec<Document> =
+            written.iter().filter_map(|(item, _)| Document::parse(&item.bytes).ok()).collect();
+        let models = repository.target_models().await?;
+        let there = self.there(repository, root, models, documents.iter()).await?;
+        for (item, new) in written {
+            let is_planned =
+                steps.iter().filter(|step| step.path == item.path).any(|step| match &step.action {
+                    LiveAction::Put(put) => {
+                        let now = object(&item.bytes).and_then(|object| taken(&object, &there));
+                        now.is_some_and(|now| now.digest == put.sent)
+                    }
+                    LiveAction::Patch(patch) => {
+                        Texts::of(&item.bytes).is_some_and(|texts| texts.digest() == patch.after)
+                    }
+                    _ => false,
+                });
+            let kept = self.decisions.kept(name, &item.path);
+            let stays = |finding: &Finding| is_planned && kept.contains(&Kept::of(finding));
+            let left = new.iter().filter(|finding| !stays(finding));
+            left.for_each(|finding| seen.count(&item.path, finding, false));
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn count(&mut self, path: &str, finding: &Finding, is_decided: bool) {
+        self.kinds.entry(path.to_owned()).or_default().insert(Kind::of(finding));
+        let in_master = path.strip_prefix("releases/").and_then(|rest| rest.split_once('/'));
+        let document = in_master.map_or(path, |(_, rest)| rest).to_owned();
+        if self.told.insert((document, finding.place.clone(), finding.fingerprint)) {
+            let (path, place) = (path.to_owned(), finding.place.clone());
+            self.remaining.insert(Remaining { path, place, is_decided });
+        }
+    }
+
+    fn has(&self, path: &str, is_it: impl Fn(Kind) -> bool) -> bool {
+        self.kinds.get(path).is_some_and(|kinds| kinds.iter().any(|kind| is_it(*kind)))
+    }
+
+    /// Whether a task is seen to be done; `None`: nobody can see it from outside.
+    fn is_done(&self, name: &Name, path: &str, task: &Task, urls: &[UrlEvidence]) -> Option<bool> {
+        match task.code {
+            TaskCode::EditDocument | TaskCode::RemoveDocument => {
+                Some(!self.has(path, |kind| kind == Kind::Other || task.places.is_empty()))
+            }
+            TaskCode::EditRelease | TaskCode::EditAsset | TaskCode::ReplaceAsset | TaskCode::EditModel => {
+                Some(!self.has(path, |_| true))
+            }
+            TaskCode::RemoveEmbed => Some(!self.has(path, |kind| kind == Kind::Embed)),
+            TaskCode::SupportSlugs => Some(!self.has(path, |kind| kind == Kind::Slug)),
+            TaskCode::DeleteAsset => Some(self.library.as_ref().is_some_and(|all| !all.contains(&task.id))),
+            TaskCode::UnlinkAsset => Some(!self.used.contains(&task.id)),
+            TaskCode::DeleteAssetTag if !task.id.is_empty() => {
+                Some(self.tags.as_ref().is_some_and(|all| !all.contains(&task.id)))
+            }
+            TaskCode::SupportFile if !task.urls.is_empty() => {
+                let own = urls.iter().filter(|url| url.repository == *name && url.asset == task.id);
+                let gone = own.filter(|url| url.gone.is_some()).count();
+                Some(gone == task.urls.len())
+            }
+            TaskCode::DeleteAssetTag
+            | TaskCode::SupportFile
+            | TaskCode::EditSettings
+            | TaskCode::CheckHidden
+            | TaskCode::SupportHistory => None,
+        }
+    }
+}
+
+/// The id that metadata of a file tells.
+fn id_of(bytes: &Bytes) -> Option<String> {
+    crate::prismic::Asset::parse(bytes).map(|asset| asset.id)
+}
+
+/// Ids of the tags of a media library.
+fn tags_of(bytes: &[u8]) -> Option<HashSet<String>> {
+    let listed = parse_json(bytes).ok()?;
+    let tags = listed.get("items").unwrap_or(&listed).as_array()?;
+    Some(tags.iter().filter_map(|tag| Some(tag.get("id")?.as_str()?.to_owned())).collect())
+}
