@@ -19,13 +19,17 @@
 //! | [`classification`] | what each field of a repository may hold of people |
 //! | [`erasure`] | what becomes of each item in which the person was found |
 //! | [`proof`] | what was seen after an erasure |
+//! | [`certificate`] | the same for people outside, signed: four claims, each shown or open |
+//! | `markup` | HTML of which nothing can break out |
 
 pub mod case;
+pub mod certificate;
 pub mod channels;
 pub mod classification;
 pub mod erasure;
 pub mod found;
 pub mod letters;
+mod markup;
 pub mod matching;
 pub mod package;
 pub mod passage;

@@ -23,6 +23,7 @@ mod search;
 mod show;
 mod sources;
 mod subject;
+mod verify_certificate;
 mod verify_package;
 
 pub(super) use self::classify::tell_of_fields;
@@ -66,6 +67,9 @@ enum PrivacyCommand {
     Export(Box<export::Args>),
     /// Check that a package is what was signed: every file, none more, none less; needs no vault with --key
     VerifyPackage(verify_package::Args),
+    /// Check a certificate of an erasure: that it is what was signed, and that its claims follow from what was
+    /// seen; needs no vault with --key
+    VerifyCertificate(verify_certificate::Args),
     /// Add a note to a case
     Note(note::Args),
     /// Put something of a case under hold, or release a hold
@@ -96,6 +100,7 @@ impl Args {
             PrivacyCommand::List(_)
             | PrivacyCommand::Show(_)
             | PrivacyCommand::Due(_)
+            | PrivacyCommand::VerifyCertificate(_)
             | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
             PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
@@ -139,6 +144,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Assess(args) => assess::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,
+        PrivacyCommand::VerifyCertificate(args) => verify_certificate::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,
         PrivacyCommand::Hold(args) => hold::run(args, context).await,
         PrivacyCommand::Extend(args) => extend::run(args, context).await,
