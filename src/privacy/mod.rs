@@ -20,6 +20,7 @@
 //! | [`erasure`] | what becomes of each item in which the person was found |
 //! | [`proof`] | what was seen after an erasure |
 //! | [`certificate`] | the same for people outside, signed: four claims, each shown or open |
+//! | [`own_files`] | what this program wrote on this host, found and removed |
 //! | `markup` | HTML of which nothing can break out |
 
 pub mod case;
@@ -31,6 +32,7 @@ pub mod found;
 pub mod letters;
 mod markup;
 pub mod matching;
+pub mod own_files;
 pub mod package;
 pub mod passage;
 pub mod processing;
