@@ -15,6 +15,7 @@ mod note;
 mod open;
 mod overview;
 mod pause;
+mod purge;
 mod refuse;
 mod reopen;
 mod review;
@@ -88,6 +89,8 @@ enum PrivacyCommand {
     Reopen(reopen::Args),
     /// Say what each field may hold of people, and see which fields nobody has looked at
     Classify(classify::Args),
+    /// Remove the files of cases, and packages on this host, that are kept no longer
+    Purge(purge::Args),
     /// Make cases readable for people who came later
     Rewrap(rewrap::Args),
 }
@@ -119,6 +122,7 @@ impl Args {
             PrivacyCommand::Close(args) => args.step.effect("privacy close"),
             PrivacyCommand::Reopen(args) => args.step.effect("privacy reopen"),
             PrivacyCommand::Classify(args) => args.effect(),
+            PrivacyCommand::Purge(args) => args.effect(),
             PrivacyCommand::Rewrap(args) => Effect::unless_dry("privacy rewrap", args.dry_run),
         }
     }
@@ -154,6 +158,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Close(args) => close::run(args, context).await,
         PrivacyCommand::Reopen(args) => reopen::run(args, context).await,
         PrivacyCommand::Classify(args) => classify::run(args, context).await,
+        PrivacyCommand::Purge(args) => purge::run(args, context).await,
         PrivacyCommand::Rewrap(args) => rewrap::run(args, context).await,
     }
 }
