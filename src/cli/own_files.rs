@@ -59,6 +59,12 @@ pub(super) fn begin(
     noted.map_err(|why| warn(path, &why, context)).ok()
 }
 
+/// Notes something that is written already.
+pub(super) fn written(kind: OutputKind, path: &Path, session: &Session, context: &Context) {
+    let noted = begin(kind, path, session, context, |output| output);
+    finish(noted, Wrote::All, context);
+}
+
 /// Notes how it ended, and what it is in its file system.
 pub(super) fn finish(noted: Option<Noted>, wrote: Wrote, context: &Context) {
     let Some(Noted { register, output, earlier }) = noted else { return };

@@ -76,6 +76,10 @@ async fn list(vault: &Vault) -> Listed {
             Err(error) => replica.fail(error),
         }
     }
+    for case in &purged {
+        let below = format!("{}/{case}", layout::REQUESTS);
+        vault.cache.forget_unlisted(&below, |key| layout::parse_purged(key).is_some());
+    }
     // Of a case that is kept no longer a replica that was away may have entries: it is there no more.
     purged.retain(|case| listed.contains_key(case));
     let purged = purged::among(vault, &purged).await;

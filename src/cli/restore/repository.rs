@@ -10,7 +10,7 @@ use super::destination::Destination;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
-use crate::cli::own_files::{self, Wrote};
+use crate::cli::own_files;
 use crate::cli::record::Effect;
 use crate::cli::session::IdentityOptions;
 use crate::privacy::own_files::OutputKind;
@@ -149,10 +149,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let outcome = outcome_of(&report);
     let files = write(args.report.as_deref().unwrap_or(&destination.journals), &report)?;
     for file in &files {
-        let noted = own_files::begin(OutputKind::RestoreReport, file, &content.session, context, |output| {
-            output.of_snapshot(&manifest.repository, &manifest.snapshot)
-        });
-        own_files::finish(noted, Wrote::All, context);
+        own_files::written(OutputKind::RestoreReport, file, &content.session, context);
     }
     context.output.result(outcome, &report, || page::report(&report, &files))?;
     content.session.warn_of_replicas(context);

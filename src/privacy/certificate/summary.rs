@@ -278,9 +278,11 @@ impl Making<'_> {
             match self.fields.iter().find(|own| own.repository == *repository).map(|own| own.unclassified) {
                 Some(Some(0)) => {}
                 Some(Some(count)) => {
-                    drop(why.insert(Why::new(Code::Unclassified).of(repository).count(count)))
+                    why.insert(Why::new(Code::Unclassified).of(repository).count(count));
                 }
-                Some(None) | None => drop(why.insert(Why::new(Code::FieldsNotKnown).of(repository))),
+                Some(None) | None => {
+                    why.insert(Why::new(Code::FieldsNotKnown).of(repository));
+                }
             }
         }
         if coverage.unread > 0 {

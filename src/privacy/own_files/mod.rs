@@ -10,17 +10,21 @@
 //! | [`find`] | which of these files hold the person |
 //! | [`remove`] | deletes them, and says what is left |
 //! | [`scan`] | looks into a file as the search looks into an item |
+//! | [`sweep`] | all of it in one go, for an erasure |
 //!
-//! Caches of the vault hold packs as they are stored; destroying a pack removes it there too. Spool files are
-//! encrypted or without a name, and go when the vault is opened next. Logs hold no personal data.
+//! Caches of the vault hold objects as they are stored, encrypted; what no replica lists any more leaves the
+//! cache of a host when it next reads that space. Spool files are encrypted or without a name, and go when the vault
+//! is opened next. Logs hold no personal data.
 
 pub mod find;
 pub mod register;
 pub mod remove;
 pub mod scan;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
 pub use self::find::{Found, Holds, OwnFile, Refused, Why, find};
 pub use self::register::{Identity, Output, OutputKind, Register, RegisterError};
 pub use self::remove::{Removed, remove};
+pub use self::sweep::sweep;

@@ -34,6 +34,8 @@ pub enum OutputKind {
     Item,
     /// A journal or report of `restore repository`.
     RestoreReport,
+    /// A review of who has access to a repository.
+    AccessReview,
     /// The answer to a request for access or portability.
     Package,
     /// A worksheet of a review.
@@ -53,6 +55,7 @@ impl OutputKind {
             Self::RestoredFiles => "restored files",
             Self::Item => "an item",
             Self::RestoreReport => "a report of a restore",
+            Self::AccessReview => "a review of access",
             Self::Package => "a package",
             Self::Worksheet => "a worksheet",
             Self::Drill => "a copy of a rehearsal",

@@ -183,6 +183,27 @@ fn a_file_with_further_names_is_left() {
 }
 
 #[test]
+fn a_sweep_says_what_is_left_until_nothing_is() {
+    let host = Host::new();
+    let case: CaseId = "2026-7K3F9Q".parse().unwrap();
+    host.restored(&[("with.txt", PERSON), ("without.txt", "x")]);
+    host.write("sealed.age", "age-encryption.org/v1\n");
+    host.register.finish(&host.output(OutputKind::Export, "sealed.age")).unwrap();
+    let (matcher, bounds) = (matcher(), Bounds::default());
+    let is_person = |finding: &crate::privacy::matching::Finding| finding.tier <= Tier::B;
+    let scan = super::scan::Scan { matcher: &matcher, bounds: &bounds, is_person: &is_person };
+    let swept = |host: &Host| {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let (state, _) = sweep(&host.register, &case, &scan, now).unwrap();
+        (state.looked.is_some(), state.removed, state.left)
+    };
+    assert_eq!(swept(&host), (true, 1, 1));
+    assert_eq!(swept(&host), (true, 0, 1), "what cannot be looked into is left");
+    fs::remove_file(host.path("sealed.age")).unwrap();
+    assert_eq!(swept(&host), (true, 0, 0));
+}
+
+#[test]
 fn what_may_be_of_others_is_told_and_stays() {
     let host = Host::new();
     let mut output = host.restored(&[("with.txt", PERSON), ("without.txt", "x")]);
