@@ -12,7 +12,7 @@ use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
 use crate::ids::CaseId;
-use crate::privacy::own_files::find::{Found, Refused};
+use crate::privacy::own_files::find::{Found, OwnFile, Refused};
 use crate::privacy::own_files::{Register, remove};
 use crate::privacy::purge::{self, DueCase, Kept};
 use crate::progress::Problem;
@@ -101,13 +101,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let keep = session.config.privacy.keep_packages;
     let (files, refused) = purge::packages(&outputs, vault.file.vault, vault.now(), keep, is_purged);
     let can_delete = vault.signer(&[Role::Maintenance]).is_ok();
+    let is_any = !decided.is_empty() || !earlier.is_empty();
     let mut report = Report {
         dry_run: args.dry_run,
-        waits_for_maintenance: !can_delete && !(decided.is_empty() && earlier.is_empty()),
+        waits_for_maintenance: is_any && !can_delete,
         decided,
         deleted: earlier,
         kept: cases.kept.iter().map(|(case, why)| KeptCase { case: case.clone(), why: *why }).collect(),
-        packages: files.iter().map(|own| own.path()).collect(),
+        packages: files.iter().map(OwnFile::path).collect(),
         left: refused.clone(),
         problems: cases.problems.clone(),
     };

@@ -163,7 +163,7 @@ pub fn find(
         if is_of_case(output) {
             match is_only_name(&metadata) || metadata.is_dir() {
                 true => {
-                    found.files.push(OwnFile { output: output.clone(), inside: PathBuf::new(), identity })
+                    found.files.push(OwnFile { output: output.clone(), inside: PathBuf::new(), identity });
                 }
                 false => found.refused.push(Refused::new(&output.path, Why::FurtherNames)),
             }

@@ -106,8 +106,9 @@ impl Sink for Kept {
     }
 
     fn unsearchable(&mut self, unsearchable: Unsearchable) {
-        // What pictures show is no text anywhere; it is told of the search.
-        if unsearchable.reason != Reason::NoText {
+        // What pictures show is no text, and what looks like text in bytes of any format was read: the same
+        // stands in the vault, and is told of the search there.
+        if !matches!(unsearchable.reason, Reason::NoText | Reason::UnknownFormat) {
             self.unknown = Some(unsearchable.reason);
         }
     }
