@@ -16,6 +16,7 @@ use super::Context;
 use super::error::{CommandError, ErrorKind};
 use super::exit::Outcome;
 use super::output::Page;
+use super::own_files;
 use super::record::Effect;
 use super::restore::ContentSession;
 use super::session::{IdentityOptions, Session};
@@ -29,6 +30,7 @@ use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, Repository, SecretRef};
 use crate::ids::Name;
 use crate::prismic::TokenDates;
+use crate::privacy::own_files::OutputKind;
 use crate::vault::snapshots::{Snapshot, Snapshots};
 
 /// Arguments of `access`.
@@ -426,6 +428,7 @@ async fn make_review(args: ReviewArgs, context: &Context) -> Result<Outcome, Com
     };
     if let Some(file) = &args.to {
         write_new(file, &sheet)?;
+        own_files::written(OutputKind::AccessReview, file, &content.session, context);
     }
     if context.output.is_json() {
         context.output.report(

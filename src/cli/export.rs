@@ -6,12 +6,14 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Outcome;
 use super::output::Page;
+use super::own_files::{self, Wrote};
 use super::replay::with_applied;
 use super::restore::files::with_problems;
 use super::restore::{ContentSession, outcome_of_problems, outcome_of_status};
 use super::session::IdentityOptions;
 use super::text::{Style, Text};
 use super::units::{counted, human_bytes};
+use crate::privacy::own_files::OutputKind;
 use crate::restore::{ExportOptions, export};
 
 /// Arguments of `export`.
@@ -43,7 +45,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         progress: &*context.progress,
         cancel: context.cancel.clone(),
     };
-    let report = export(&snapshot, &args.to, options).await?;
+    let noted = own_files::begin(OutputKind::Export, &args.to, &content.session, context, |output| {
+        output.of_snapshot(&manifest.repository, &manifest.snapshot)
+    });
+    let exported = export(&snapshot, &args.to, options).await;
+    own_files::finish(noted, Wrote::whole(&exported), context);
+    let report = exported?;
     context.output.warning(format!(
         "{} is not encrypted: whoever gets it reads all content, personal data included",
         report.archive.display()

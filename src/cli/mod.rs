@@ -46,6 +46,7 @@ mod keyfiles;
 mod lock_lines;
 pub mod metrics;
 mod notify_test;
+mod own_files;
 mod places;
 mod record;
 mod replay;

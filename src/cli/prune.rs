@@ -20,6 +20,7 @@ use crate::pruning::{
     PruneOptions, PrunePlan, PruneReport, RepackPlan, ReplicaPlan, Tally, apply, plan_with,
 };
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
+use crate::vault::purged;
 use crate::vault::replica::with_causes;
 use crate::vault::see_through::Hidden;
 
@@ -170,6 +171,7 @@ pub(super) async fn prune_and_print(
         Err(error) => return not_pruned(error, &session, args, context).await,
         Ok(done) => done,
     };
+    delete_purged(&session, context).await?;
     let agreed: &[_] = if delete { &uncovers } else { &[] };
     let locks = Locks::renew(&session, args.may_uncover(agreed), context).await?;
     let held_back = done.held_back || (!delete && !locks.left_hidden.is_empty());
@@ -183,6 +185,25 @@ pub(super) async fn prune_and_print(
     context.output.result(outcome, &report, || lock_lines(done_page(&plan, &done), &locks))?;
     session.warn(context);
     Ok(outcome)
+}
+
+/// Deletes what is left of cases that a privacy key decided to keep no longer: its signature is the consent.
+async fn delete_purged(session: &Session, context: &Context) -> Result<(), CommandError> {
+    let left = purged::delete(&session.vault, true).await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    left.iter().for_each(|done| context.record.about(format!("case {}", done.case)));
+    context.record.begin(session, context).await?;
+    for done in purged::delete(&session.vault, false).await? {
+        context.output.message(format!(
+            "case {} is kept no longer: {} deleted, {} left",
+            done.case,
+            counted(done.objects, "object"),
+            done.left.len()
+        ));
+    }
+    Ok(())
 }
 
 /// SHA-256 of all that is deleted for good: the plan, and with it what hides objects that are

@@ -21,7 +21,7 @@ use super::secret_ref::SecretRef;
 use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
-use super::{AuditSettings, Config, Keys, Place, Replica, Repository, VaultSettings, Zone};
+use super::{AuditSettings, Config, Keys, Place, PrivacySettings, Replica, Repository, VaultSettings, Zone};
 use super::{notifications, webhook};
 
 const ROOT_KEYS: &[&str] = &[
@@ -38,6 +38,7 @@ const ROOT_KEYS: &[&str] = &[
     "run",
     "notifications",
     "webhook",
+    "privacy",
 ];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
@@ -120,6 +121,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let audit = root.read("audit", read_audit)?.unwrap_or_default();
     let notifications = root.read("notifications", |value| notifications::read(value, file))?;
     let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
+    let privacy = root.read("privacy", PrivacySettings::read)?.unwrap_or_default();
     let objectives = root.read("objectives", ObjectivesTable::read)?.unwrap_or_default();
     let metrics =
         root.read("metrics", |value| MetricsSettings::read(value, directory_of(file)))?.unwrap_or_default();
@@ -162,6 +164,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         run,
         notifications: notifications.unwrap_or_default(),
         webhook,
+        privacy,
         retention,
         objectives,
         metrics,

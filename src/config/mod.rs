@@ -28,6 +28,7 @@ mod load;
 mod metrics;
 mod notifications;
 mod objectives;
+mod privacy;
 pub(crate) mod read;
 mod retention;
 mod run;
@@ -42,6 +43,7 @@ pub use error::{ConfigError, ConfigErrorKind};
 pub use metrics::MetricsSettings;
 pub use notifications::{Channel, Email, Hooks, Notification, PLACEHOLDERS, SmtpTls, Target, WebhookBody};
 pub use objectives::{InvalidWithin, Objectives, Within};
+pub use privacy::PrivacySettings;
 pub use retention::{Period, RetentionPolicy};
 pub use run::RunSettings;
 pub use secret_ref::{SecretError, SecretErrorKind, SecretRef};
@@ -74,6 +76,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Who is told when something is wrong, in the order of the file.
     pub notifications: Vec<Notification>,
+    /// What is kept of data-subject requests on this host.
+    pub privacy: PrivacySettings,
     /// Where Prismic's webhooks are received.
     pub webhook: Option<WebhookSettings>,
     /// Where numbers for monitoring go.

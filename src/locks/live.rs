@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::Name;
+use crate::ids::{CaseId, Name};
 use crate::objects::{ObjectVersion, VersionId};
 use crate::vault::error::Result;
 use crate::vault::layout;
 use crate::vault::needs::{Needed, Needs};
 use crate::vault::open::Vault;
+use crate::vault::purged::purged;
 use crate::vault::reader::Reader;
 use crate::vault::replica::Replica;
 use crate::vault::see_through::Hidden;
@@ -43,6 +44,8 @@ struct Wanted {
     doubtful: BTreeSet<Name>,
     /// Whether it is not known which spaces those are.
     all: bool,
+    /// Cases of which only the decision stays that they are kept no longer.
+    purged: BTreeSet<CaseId>,
 }
 
 /// Returns what each of these replicas holds, and its number. One that cannot be listed leaves the
@@ -80,6 +83,7 @@ impl Wanted {
             keys: vec![BTreeSet::new(); vault.replicas.all().len()],
             doubtful: BTreeSet::new(),
             all: !snapshots.unreadable.is_empty() || !snapshots.missing(vault)?.is_empty(),
+            purged: purged(vault).await?.into_keys().collect(),
         };
         let mut by_space: BTreeMap<&Name, Vec<&Snapshot>> = BTreeMap::new();
         for snapshot in snapshots.iter() {
@@ -167,12 +171,13 @@ impl Wanted {
 
     fn is_live(&self, at: usize, key: &str, gone: &BTreeSet<&str>) -> bool {
         match key.split('/').next().unwrap_or_default() {
-            layout::VAULT
-            | layout::REPLICA
-            | layout::TRUST
-            | layout::LEDGER
-            | layout::AUDIT
-            | layout::REQUESTS => true,
+            layout::VAULT | layout::REPLICA | layout::TRUST | layout::LEDGER | layout::AUDIT => true,
+            layout::REQUESTS => {
+                let mut parts = key.split('/').skip(1);
+                let case = parts.next().and_then(|case| case.parse::<CaseId>().ok());
+                let is_purged = case.is_some_and(|case| self.purged.contains(&case));
+                !is_purged || layout::parse_purged(key).is_some()
+            }
             layout::SNAPSHOTS => !gone.contains(layout::signed_file(key)),
             layout::PACKS | layout::KEYS | layout::INDEX => {
                 let is_doubtful = |scope: &str| self.doubtful.iter().any(|space| space.as_str() == scope);

@@ -19,18 +19,26 @@
 //! | [`classification`] | what each field of a repository may hold of people |
 //! | [`erasure`] | what becomes of each item in which the person was found |
 //! | [`proof`] | what was seen after an erasure |
+//! | [`certificate`] | the same for people outside, signed: four claims, each shown or open |
+//! | [`own_files`] | what this program wrote on this host, found and removed |
+//! | [`purge`] | cases and packages that are kept no longer |
+//! | `markup` | HTML of which nothing can break out |
 
 pub mod case;
+pub mod certificate;
 pub mod channels;
 pub mod classification;
 pub mod erasure;
 pub mod found;
 pub mod letters;
+mod markup;
 pub mod matching;
+pub mod own_files;
 pub mod package;
 pub mod passage;
 pub mod processing;
 pub mod proof;
+pub mod purge;
 pub mod review;
 pub mod right;
 pub mod rules;

@@ -116,6 +116,11 @@ impl StoredCase {
         Ok(())
     }
 
+    /// Its files.
+    pub fn row(&self) -> &RequestRow {
+        &self.row
+    }
+
     /// Whether a privacy recipient of now may be unable to read some of it.
     pub fn needs_rewrap(&self, vault: &Vault) -> bool {
         // A file was written on the day of the first event that names it.

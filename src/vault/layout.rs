@@ -61,6 +61,7 @@ pub fn is_contended(key: &str) -> bool {
     matches!(key, VAULT | REPLICA)
         || parse_trust(signed_file(key)).is_some()
         || parse_request(signed_file(key)).is_some()
+        || parse_purged(key).is_some()
 }
 
 /// Whether a key may be there before a place is a vault: what probes and a killed `init` left.
@@ -231,6 +232,18 @@ pub fn parse_request(key: &str) -> Option<(CaseId, u32)> {
     let (case, n) = (case.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?);
     // One number has one spelling, and the first is 1.
     (n > 0 && request(&case, n) == key).then_some((case, n))
+}
+
+/// Key of what is left of a case that is kept no longer.
+pub fn purged(case: &CaseId) -> String {
+    format!("{REQUESTS}/{case}/purged.json")
+}
+
+/// Returns the case from the key of what is left of it, or of its signature.
+pub fn parse_purged(key: &str) -> Option<CaseId> {
+    let case: CaseId =
+        signed_file(key).strip_prefix(REQUESTS)?.strip_prefix('/')?.split_once('/')?.0.parse().ok()?;
+    (purged(&case) == signed_file(key)).then_some(case)
 }
 
 /// Key of the signature of a signed file.

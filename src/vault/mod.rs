@@ -33,6 +33,7 @@ pub mod open;
 pub mod pack;
 mod payload_keys;
 pub mod places;
+pub mod purged;
 pub mod reader;
 pub mod rebuild;
 pub mod repack;

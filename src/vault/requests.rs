@@ -30,7 +30,7 @@ use super::format::{VERSION, to_json};
 use super::open::Vault;
 use super::replica::{Replica, in_parallel, with_causes};
 use super::signed::Candidate;
-use super::{case_files, layout};
+use super::{case_files, layout, purged};
 use crate::clock::rfc3339;
 use crate::ids::{CaseId, Digest};
 use crate::progress::Problem;
@@ -58,15 +58,17 @@ struct Stored {
 /// On which replicas there is a file of which number, by case.
 type Listed = BTreeMap<CaseId, BTreeSet<u32>>;
 
+/// Lists the cases that are kept.
 async fn list(vault: &Vault) -> Listed {
     let asked = vault
         .replicas
         .live()
         .map(|replica| async move { (replica, replica.store.list(layout::REQUESTS).await) });
-    let mut listed = Listed::new();
+    let (mut listed, mut purged) = (Listed::new(), BTreeSet::new());
     for (replica, objects) in join_all(asked).await {
         match objects {
             Ok(objects) => {
+                purged.extend(objects.iter().filter_map(|object| layout::parse_purged(&object.key)));
                 for (case, n) in objects.iter().filter_map(|object| layout::parse_request(&object.key)) {
                     listed.entry(case).or_default().insert(n);
                 }
@@ -74,6 +76,14 @@ async fn list(vault: &Vault) -> Listed {
             Err(error) => replica.fail(error),
         }
     }
+    for case in &purged {
+        let below = format!("{}/{case}", layout::REQUESTS);
+        vault.cache.forget_unlisted(&below, |key| layout::parse_purged(key).is_some());
+    }
+    // Of a case that is kept no longer a replica that was away may have entries: it is there no more.
+    purged.retain(|case| listed.contains_key(case));
+    let purged = purged::among(vault, &purged).await;
+    listed.retain(|case, _| !purged.contains(case));
     listed
 }
 
@@ -284,6 +294,11 @@ impl RequestRow {
         self.files.len()
     }
 
+    /// SHA-256 of its last file.
+    pub fn last(&self) -> Option<Digest> {
+        self.files.last().map(|stored| stored.digest)
+    }
+
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
@@ -466,6 +481,7 @@ impl Stored {
 /// When no replica could be listed.
 pub async fn bring_all(vault: &Vault) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
+    purged::bring(vault).await;
     for case in cases(vault).await? {
         match load(vault, &case).await {
             Ok(Some(row)) => {

@@ -117,6 +117,9 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
+/// What stands in the first line of a signature, which nothing signs.
+pub const UNTRUSTED_COMMENT: &str = "signature from prismvault";
+
 /// A key that signs. Never printed.
 pub struct SigningKey {
     secret: SecretKey,
@@ -173,7 +176,7 @@ impl SigningKey {
             &self.secret,
             Cursor::new(bytes),
             Some(&format!("prismvault {key}")),
-            Some("signature from prismvault"),
+            Some(UNTRUSTED_COMMENT),
         )
         .expect("signing bytes in memory fails only without random bytes")
         .into_string()

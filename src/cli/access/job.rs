@@ -18,6 +18,7 @@ use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
 use crate::cli::output::Page;
+use crate::cli::own_files;
 use crate::cli::record::Finding;
 use crate::cli::restore::ContentSession;
 use crate::cli::session::{IdentityOptions, Session};
@@ -26,6 +27,7 @@ use crate::cli::units::counted;
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Config;
 use crate::ids::Name;
+use crate::privacy::own_files::OutputKind;
 use crate::vault::snapshots::Snapshots;
 
 /// Repositories that one message names; the others it counts.
@@ -93,7 +95,12 @@ pub(in crate::cli) async fn review_all(
     let mut reviews = Vec::new();
     for name in names {
         match review_one(&content, &name, &desk).await {
-            Ok(line) => reviews.push(line),
+            Ok(line) => {
+                if let Some(file) = &line.file {
+                    own_files::written(OutputKind::AccessReview, file, &content.session, context);
+                }
+                reviews.push(line);
+            }
             Err(error) => {
                 // Usage is said only before any work.
                 outcome = outcome.worst(match error.kind.outcome() {

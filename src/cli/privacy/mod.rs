@@ -20,6 +20,7 @@ mod overview;
 mod pause;
 mod plan;
 mod planning;
+mod purge;
 mod recipients;
 mod refuse;
 mod reopen;
@@ -29,6 +30,7 @@ mod search;
 mod show;
 mod sources;
 mod subject;
+mod verify_certificate;
 mod verify_package;
 
 pub(super) use self::classify::tell_of_fields;
@@ -80,6 +82,9 @@ enum PrivacyCommand {
     Export(Box<export::Args>),
     /// Check that a package is what was signed: every file, none more, none less; needs no vault with --key
     VerifyPackage(verify_package::Args),
+    /// Check a certificate of an erasure: that it is what was signed, and that its claims follow from what was
+    /// seen; needs no vault with --key
+    VerifyCertificate(verify_certificate::Args),
     /// Add a note to a case
     Note(note::Args),
     /// Put something of a case under hold, or release a hold
@@ -98,6 +103,8 @@ enum PrivacyCommand {
     Reopen(reopen::Args),
     /// Say what each field may hold of people, and see which fields nobody has looked at
     Classify(classify::Args),
+    /// Remove the files of cases, and packages on this host, that are kept no longer
+    Purge(purge::Args),
     /// Make cases readable for people who came later
     Rewrap(rewrap::Args),
 }
@@ -110,6 +117,7 @@ impl Args {
             PrivacyCommand::List(_)
             | PrivacyCommand::Show(_)
             | PrivacyCommand::Due(_)
+            | PrivacyCommand::VerifyCertificate(_)
             | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
             PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
@@ -132,6 +140,7 @@ impl Args {
             PrivacyCommand::Close(args) => args.step.effect("privacy close"),
             PrivacyCommand::Reopen(args) => args.step.effect("privacy reopen"),
             PrivacyCommand::Classify(args) => args.effect(),
+            PrivacyCommand::Purge(args) => args.effect(),
             PrivacyCommand::Rewrap(args) => Effect::unless_dry("privacy rewrap", args.dry_run),
         }
     }
@@ -161,6 +170,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,
+        PrivacyCommand::VerifyCertificate(args) => verify_certificate::run(args, context).await,
         PrivacyCommand::Note(args) => note::run(args, context).await,
         PrivacyCommand::Hold(args) => hold::run(args, context).await,
         PrivacyCommand::Extend(args) => extend::run(args, context).await,
@@ -170,6 +180,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Close(args) => close::run(args, context).await,
         PrivacyCommand::Reopen(args) => reopen::run(args, context).await,
         PrivacyCommand::Classify(args) => classify::run(args, context).await,
+        PrivacyCommand::Purge(args) => purge::run(args, context).await,
         PrivacyCommand::Rewrap(args) => rewrap::run(args, context).await,
     }
 }

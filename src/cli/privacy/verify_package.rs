@@ -86,7 +86,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
 }
 
 /// The keys that sign what happens to requests: all that ever did, and those of today.
-async fn keys_of_vault(context: &Context) -> Result<(Vec<VerifyingKey>, Vec<VerifyingKey>), CommandError> {
+pub(super) async fn keys_of_vault(
+    context: &Context,
+) -> Result<(Vec<VerifyingKey>, Vec<VerifyingKey>), CommandError> {
     let session = Session::open(context, &IdentityOptions::default()).await.map_err(|error| {
         error.hint("without the vault, name the key that is to have signed it: --key RW…")
     })?;

@@ -6,12 +6,14 @@ use super::{ContentSession, SelectionOptions, outcome_of_problems, outcome_of_st
 use crate::cli::error::CommandError;
 use crate::cli::exit::Outcome;
 use crate::cli::output::Page;
+use crate::cli::own_files::{self, Wrote};
 use crate::cli::replay::with_applied;
 use crate::cli::session::IdentityOptions;
 use crate::cli::text::{Style, Table, Text};
 use crate::cli::units::{counted, human_bytes};
 use crate::cli::verify::traffic_table;
 use crate::cli::{Context, ErrorKind};
+use crate::privacy::own_files::OutputKind;
 use crate::progress::Problem;
 use crate::restore::{
     Action, OverwriteMode, RestoreOptions, RestorePlan, RestoreReport, Selection, plan_files, restore_files,
@@ -87,15 +89,22 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         content.session.warn_of_replicas(context);
         return Ok(outcome);
     }
+    let noted = own_files::begin(OutputKind::RestoredFiles, &args.to, &content.session, context, |output| {
+        output.of_snapshot(&manifest.repository, &manifest.snapshot)
+    });
     let restored = restore_files(&snapshot, &args.to, options).await;
-    let report = restored.map_err(|error| {
-        let error = CommandError::from(error);
-        match error.kind {
-            ErrorKind::Interrupted | ErrorKind::Failed => {
-                error.hint("files that are there are whole; add `--overwrite if-changed` to go on from there")
-            }
-            _ => error,
+    let restored = restored.map_err(CommandError::from);
+    let wrote = match &restored {
+        Ok(_) => Wrote::All,
+        Err(error) if matches!(error.kind, ErrorKind::Interrupted | ErrorKind::Failed) => Wrote::Some,
+        Err(_) => Wrote::Nothing,
+    };
+    own_files::finish(noted, wrote, context);
+    let report = restored.map_err(|error| match error.kind {
+        ErrorKind::Interrupted | ErrorKind::Failed => {
+            error.hint("files that are there are whole; add `--overwrite if-changed` to go on from there")
         }
+        _ => error,
     })?;
     let mut outcome = outcome_of_problems(&report.problems);
     let status = outcome_of_status(manifest, &context.output);

@@ -10,8 +10,10 @@ use super::destination::Destination;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
+use crate::cli::own_files;
 use crate::cli::record::Effect;
 use crate::cli::session::IdentityOptions;
+use crate::privacy::own_files::OutputKind;
 use crate::restore::Selection;
 use crate::restore::repository::{Choice, Ending, OnConflict, Plan, Report, report_page};
 
@@ -146,6 +148,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let report = restore.run().await?;
     let outcome = outcome_of(&report);
     let files = write(args.report.as_deref().unwrap_or(&destination.journals), &report)?;
+    for file in &files {
+        own_files::written(OutputKind::RestoreReport, file, &content.session, context);
+    }
     context.output.result(outcome, &report, || page::report(&report, &files))?;
     content.session.warn_of_replicas(context);
     Ok(outcome)

@@ -6,7 +6,7 @@
 //! | `order` | what is asked for, what stands in its way, what came of it |
 //! | `records` | the entries: each text about the person once, with its places and times |
 //! | `redact`, `contacts` | what is hidden because it is of others (GDPR Art. 15(4)) |
-//! | `html`, `markup`, `data` | the same for people and for programs |
+//! | `html`, `data` | the same for people and for programs |
 //! | `texts` | the words, in the language of the person |
 //! | [`portability`] | what was provided by the person (Art. 20) |
 //! | [`manifest`], [`verify`] | every file with its checksum, signed; and checking that |
@@ -32,15 +32,14 @@ mod data;
 mod files;
 mod html;
 pub mod manifest;
-mod markup;
 mod order;
-mod out;
+pub(in crate::privacy) mod out;
 pub mod portability;
 mod records;
 mod redact;
 #[cfg(test)]
 mod tests;
-mod texts;
+pub(in crate::privacy) mod texts;
 pub mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};

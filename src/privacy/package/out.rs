@@ -67,15 +67,15 @@ enum Target {
 }
 
 /// A package that is being written.
-pub(super) struct Out {
+pub(in crate::privacy) struct Out {
     target: Target,
     place: PathBuf,
-    pub(super) files: Vec<ManifestFile>,
+    pub(in crate::privacy) files: Vec<ManifestFile>,
 }
 
 impl Out {
     /// Begins a package. `modified` is the time of every file in an archive, in seconds since 1970.
-    pub(super) fn create(
+    pub(in crate::privacy) fn create(
         place: &Path,
         name: &str,
         protection: &Protection,
@@ -119,7 +119,12 @@ impl Out {
     }
 
     /// Writes a file, and notes it for the manifest.
-    pub(super) fn put(&mut self, path: &str, class: Class, bytes: &[u8]) -> Result<(), PackageError> {
+    pub(in crate::privacy) fn put(
+        &mut self,
+        path: &str,
+        class: Class,
+        bytes: &[u8],
+    ) -> Result<(), PackageError> {
         self.write(path, bytes)?;
         self.files.push(ManifestFile {
             path: path.to_owned(),
@@ -131,7 +136,7 @@ impl Out {
     }
 
     /// Writes a file that no manifest names: the manifest itself.
-    pub(super) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), PackageError> {
+    pub(in crate::privacy) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), PackageError> {
         let done = match &mut self.target {
             Target::Directory(directory) => write_file(directory.path(), path, bytes),
             Target::Archive { tar, prefix, modified } => {
@@ -147,7 +152,7 @@ impl Out {
     }
 
     /// Gives the whole package its name.
-    pub(super) fn finish(self) -> Result<(), PackageError> {
+    pub(in crate::privacy) fn finish(self) -> Result<(), PackageError> {
         require_free(&self.place)?;
         let place = &self.place;
         let done = match self.target {

@@ -14,7 +14,7 @@ use crate::privacy::search::Not;
 /// The words of one language. Names in double braces stand for what is filled in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Texts {
+pub(in crate::privacy) struct Texts {
     pub(super) page: Page,
     pub(super) columns: Columns,
     pub(super) words: Words,
@@ -271,13 +271,23 @@ static CATALOGUES: LazyLock<[Texts; 3]> = LazyLock::new(|| {
 
 impl Texts {
     /// Returns the words of a language.
-    pub(super) fn of(language: Language) -> &'static Self {
+    pub(in crate::privacy) fn of(language: Language) -> &'static Self {
         let [en, de, fr] = &*CATALOGUES;
         match language {
             Language::En => en,
             Language::De => de,
             Language::Fr => fr,
         }
+    }
+
+    /// Why something could not be searched.
+    pub(in crate::privacy) fn reason(&self, reason: Reason) -> &str {
+        word(&self.unsearchable, &reason)
+    }
+
+    /// What no search reaches.
+    pub(in crate::privacy) fn not(&self, not: Not) -> &str {
+        word(&self.beyond, &not)
     }
 
     /// The heading of an entry of Art. 15.
@@ -292,7 +302,7 @@ impl Texts {
 }
 
 /// A word that the catalogues have for every key: a test asks for all of them.
-pub(super) fn word<'t, K: Ord>(words: &'t BTreeMap<K, String>, key: &K) -> &'t str {
+pub(in crate::privacy) fn word<'t, K: Ord>(words: &'t BTreeMap<K, String>, key: &K) -> &'t str {
     words.get(key).map_or("", String::as_str)
 }
 
@@ -303,7 +313,7 @@ pub(super) fn file_key(name: &str) -> &str {
 }
 
 /// Fills in names in double braces. What is filled in is not looked at for names.
-pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
+pub(in crate::privacy) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {

@@ -143,7 +143,7 @@ impl Verified {
 }
 
 /// Lists the files of a directory by their paths from its top.
-fn list(
+pub(in crate::privacy) fn list(
     directory: &Path,
     prefix: &str,
     depth: usize,
@@ -178,7 +178,7 @@ fn list(
     Ok(())
 }
 
-fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+pub(in crate::privacy) fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
@@ -187,7 +187,7 @@ fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
+pub(in crate::privacy) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     let (mut file, mut size) = (File::open(path)?, 0);

@@ -1,4 +1,5 @@
-//! `requests/<case>/<n>.json`: what happened to a data-subject request, one signed file an event.
+//! `requests/<case>/<n>.json`: what happened to a data-subject request, one signed file an event; and
+//! `requests/<case>/purged.json`, what is left when it is kept no longer.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -75,4 +76,33 @@ pub struct RequestBody {
     /// later can read them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Box<serde_json::value::RawValue>>,
+}
+
+/// Kind of [`PurgedFile`].
+pub const PURGED_KIND: &str = "request-purged";
+
+/// What is left of a case whose file is kept no longer. Signed by a key with the role `privacy`. No personal
+/// data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgedFile {
+    /// [`PURGED_KIND`].
+    pub kind: String,
+    /// Version of the format.
+    pub format: u32,
+    /// Vault it belongs to.
+    pub vault: VaultId,
+    /// Key under which it lies.
+    pub key: String,
+    /// The case.
+    pub case: CaseId,
+    /// When that was decided, RFC 3339.
+    pub decided: String,
+    /// The day on which the case was closed.
+    pub closed: NaiveDate,
+    /// The last day on which the rules kept its file.
+    pub keep_until: NaiveDate,
+    /// How many entries it had.
+    pub entries: u32,
+    /// SHA-256 of the last of them.
+    pub last: Digest,
 }

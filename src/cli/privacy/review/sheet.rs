@@ -12,9 +12,11 @@ use super::{Answers, Args};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::keyfiles::write_new;
 use crate::cli::output::Page;
+use crate::cli::own_files::{self, Wrote};
 use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
 use crate::ids::DecisionKey;
+use crate::privacy::own_files::OutputKind;
 use crate::privacy::review::worksheet::{self, BYTES_MAX, Format, Mistake, Purpose, Row, Worksheet};
 
 /// Mistakes that are told; more are of the same kind.
@@ -69,7 +71,13 @@ pub(super) fn write(
         Written { dry_run: args.step.dry_run, worksheet: file, purpose: purpose.name(), rows: rows.len() };
     let sheet = Worksheet { case: desk.case().id(), purpose, rows };
     if !args.step.dry_run {
-        write_new(file, &sheet.write(format), 0o600)?;
+        let case = desk.case().id();
+        let noted = own_files::begin(OutputKind::Worksheet, file, &desk.session, context, |output| {
+            output.of_case(case)
+        });
+        let done = write_new(file, &sheet.write(format), 0o600);
+        own_files::finish(noted, Wrote::whole(&done), context);
+        done?;
     }
     let outcome = desk.outcome(context);
     context.output.result(outcome, &written, || {
