@@ -23,7 +23,7 @@ pub enum Ground {
 }
 
 /// Words that stand between the numbers of an article.
-const BETWEEN: [&str; 18] = [
+const BETWEEN: [&str; 17] = [
     "abs",
     "absatz",
     "para",
@@ -40,7 +40,6 @@ const BETWEEN: [&str; 18] = [
     "point",
     "letter",
     "let",
-    "lettre",
     "no",
 ];
 
@@ -107,7 +106,7 @@ mod tests {
             ("GDPR Art. 17 (3) (a): Perpetua Exampleton is in public life", Ground::Expression),
             ("Art. 17 Abs. 3 lit. b DSGVO", Ground::Obligation),
             ("article 17, paragraphe 3", Ground::InTheCase),
-            ("art. 17 al. 3 lettre d", Ground::Archive),
+            ("art. 17 al. 3 litt. d", Ground::Archive),
             ("17.3.c", Ground::Health),
             ("Perpetua Exampleton sues us", Ground::InTheCase),
             ("on 17 March, 3 e-mails", Ground::InTheCase),
