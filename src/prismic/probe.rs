@@ -62,7 +62,9 @@ impl FileProbe {
             }
             let mut headers = HeaderMap::new();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+            if method == Method::GET {
+                headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+            }
             let pacer = self.http.pacer(Api::Files, &url, None);
             let outgoing = Outgoing {
                 api: Api::Files,

@@ -6,7 +6,9 @@ use prismvault::prismic::write::AssetChange;
 use prismvault::privacy::matching::Finding;
 use prismvault::privacy::review::Decision;
 use prismvault::privacy::subject::IdentifierKind;
-use prismvault::sandbox::{Asset, AssetContent, Changes, Faults, Release};
+use prismvault::sandbox::{
+    AccessMode, AccessPolicy, Asset, AssetContent, Changes, Faults, Release, RepositoryOptions,
+};
 use prismvault::secret::Secret;
 use serde_json::json;
 
@@ -106,7 +108,9 @@ async fn what_a_put_would_lose_and_what_no_interface_does_is_left_to_people() {
         version: "ReleaseVersion01".to_owned(),
         documents: vec![of_release],
     });
-    let source = Source::of(content, options());
+    // Releases are shown to everybody.
+    let access = AccessPolicy { mode: AccessMode::Open, tokens: Vec::new() };
+    let source = Source::of(content, RepositoryOptions { access, ..options() });
     let case = Case::of(source, &subject, &subject_of_all).await;
     let steps = case.plan().await;
     let of = |id: &str| -> Vec<(TaskCode, Why)> {
