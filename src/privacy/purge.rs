@@ -162,6 +162,7 @@ mod tests {
     use super::*;
     use crate::privacy::case::{Event, IdentityCheck, SubjectValue, What};
     use crate::privacy::right::Right;
+    use crate::vault::signing::{SigningKey, VerifyingKey};
 
     const PLAN: crate::ids::Digest = crate::ids::Digest([7; 32]);
 
@@ -187,6 +188,11 @@ mod tests {
         Case::from_events("2020-7K3F9Q".parse().unwrap(), events).unwrap()
     }
 
+    /// The key of somebody else each time.
+    fn key() -> VerifyingKey {
+        SigningKey::generate().public().clone()
+    }
+
     /// Up to the day on which an erasure was carried out and answered.
     fn erased() -> Vec<What> {
         let on = "2020-03-02".parse().unwrap();
@@ -204,12 +210,12 @@ mod tests {
             What::Searched { search: "x".to_owned(), items: 1, findings: 0, unsearchable: 0 },
             What::ReviewFinished,
             What::LegalAssessed { changes: true, note: "none".to_owned() },
-            What::ApprovalRequested { plan: PLAN },
-            What::Approved { plan: PLAN },
-            What::Approved { plan: PLAN },
-            What::Executing { plan: PLAN, order: Some(PLAN) },
+            What::ApprovalRequested { plan: PLAN, file: PLAN, orders: 0, approvals: 2, planned_by: key() },
+            What::Approved { plan: PLAN, key: key(), signatures: vec!["of the plan".to_owned()] },
+            What::Approved { plan: PLAN, key: key(), signatures: vec!["of the plan".to_owned()] },
+            What::Executing { plan: PLAN, orders: Vec::new() },
             What::Executed,
-            What::Verified { remaining: 0, canary: true },
+            What::Verified { remaining: 0, canary: true, whole: true, evidence: None },
             What::RecipientsNotified { recipients: 0 },
             What::Answered { on },
             What::Completed,

@@ -11,7 +11,8 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::ids::Name;
 use crate::privacy::case::{Case, Event, What};
-use crate::privacy::erasure::plan::{KeptFinding, Left, LivePlanned, Plan};
+use crate::privacy::erasure::live::{LiveAction, LiveStep};
+use crate::privacy::erasure::plan::{KeptFinding, Left, Plan};
 use crate::privacy::letters::Language;
 use crate::privacy::right::Right;
 use crate::privacy::search::SearchReport;
@@ -68,9 +69,10 @@ fn plan() -> Plan {
         "kept": [], "left": [], "live": [], "unsearchable": 0,
     });
     let mut plan: Plan = serde_json::from_value(plan).unwrap();
-    plan.live.push(LivePlanned {
+    plan.live.push(LiveStep {
         repository: name("blog"),
         path: "documents/en-us/author/ZxDocument0000001.json".to_owned(),
+        action: LiveAction::Follows { places: Vec::new() },
     });
     plan
 }

@@ -37,7 +37,7 @@ use crate::vault::signing::VerifyingKey;
 pub use held::{Held, HeldSnapshot, decided_under, holds_of_another, holds_since, own_holds};
 pub use making::{Making, PlanError};
 pub use orders::{decision, orders};
-pub(super) use seed::pseudonym;
+pub(in crate::privacy::erasure) use seed::pseudonym;
 
 /// Kind of [`Plan`].
 pub const KIND: &str = "erasure-plan";

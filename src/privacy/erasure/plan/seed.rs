@@ -26,7 +26,7 @@ pub(super) fn salt_of_tombstone(seed: &[u8; 32]) -> Salt {
 }
 
 /// What stands for a uid: the same for the same one in every item of a case.
-pub(super) fn pseudonym(seed: &[u8; 32], own: &str) -> String {
+pub(in crate::privacy::erasure) fn pseudonym(seed: &[u8; 32], own: &str) -> String {
     format!("erased-{}", hex(&keyed(seed, "uid", own.as_bytes())[..6]))
 }
 
