@@ -12,9 +12,22 @@ use super::*;
 use crate::privacy_channels::plant::places;
 use crate::privacy_search::PERSON;
 
-/// Places in which a name is cut so that only who reads their format can put it together: two fields beside each
-/// other, text of which every second byte is of something else. The matcher reads them; the second path cannot.
-const CUT: &[&str] = &[];
+/// Places in which the name is not there as such: words in fields, cells and blocks beside each other, and a PDF
+/// that names glyphs of a font instead of letters. Who reads their formats puts it together, as the matcher does;
+/// raw bytes hold no name to be found.
+const CUT: [&str; 11] = [
+    "csv.row",
+    "document.embedded_joined",
+    "document.group_joined",
+    "document.slice_joined",
+    "document.two_blocks",
+    "document.two_cells",
+    "document.two_fields",
+    "document.two_fields_apart",
+    "json.joined",
+    "pdf.composite_font",
+    "xlsx.row",
+];
 
 /// Every place that takes the name, as an item of its own, by its path.
 fn planted() -> BTreeMap<String, (&'static str, ItemKind, Vec<u8>)> {
@@ -50,8 +63,9 @@ async fn the_corpus_is_found_by_both_paths_and_erased() {
     assert_eq!(found.len(), planted.len(), "the search finds every place");
     for replica in scanned(&case, Stays::default()).await {
         let seen: std::collections::BTreeSet<_> = replica.leaks.iter().filter_map(|leak| leak.item).collect();
-        let missed: Vec<&str> =
+        let mut missed: Vec<&str> =
             found.iter().filter(|(item, _)| !seen.contains(item)).map(|(_, path)| planted[path].0).collect();
+        missed.sort_unstable();
         assert_eq!(missed, CUT, "of {} places the second path finds all others", planted.len());
         assert_eq!(replica.unscanned, []);
     }

@@ -263,8 +263,13 @@ async fn a_replica_that_is_away_and_local_files_are_told() {
     let directory = tempfile::tempdir().unwrap();
     let pack = plan_packs(&case).await;
     std::fs::create_dir_all(directory.path().join("packs/blog")).unwrap();
-    std::fs::write(directory.path().join(format!("packs/blog/{pack}")), b"sealed").unwrap();
-    std::fs::write(directory.path().join("export.html"), format!("<b>{PERSON}</b>")).unwrap();
+    for (name, text) in [
+        (format!("packs/blog/{pack}"), "sealed".to_owned()),
+        ("export.html".to_owned(), format!("<b>{PERSON}</b>")),
+    ] {
+        let mut file = std::fs::File::create(directory.path().join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
     let vault = case.open().await;
     let needles = Needles::of(&subject()).unwrap();
     let (stays, cancel) = (Stays::default(), CancellationToken::new());
