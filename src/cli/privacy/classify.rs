@@ -15,6 +15,7 @@ use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
 use crate::config::Config;
 use crate::ids::{Name, SnapshotId};
+use crate::privacy::certificate::FieldsOf;
 use crate::privacy::classification::{
     Class, Classification, Coverage, FILE, FieldPlace, fields_of, fields_of_snapshot,
 };
@@ -152,6 +153,30 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     context.output.report(outcome, &report, || page(&report))?;
     content.session.warn_of_replicas(context);
     Ok(outcome)
+}
+
+/// How well the fields of repositories are known, by their newest snapshots.
+pub(super) async fn fields_of_repositories(
+    names: impl Iterator<Item = &Name>,
+    content: &ContentSession,
+) -> Result<Vec<FieldsOf>, CommandError> {
+    let config = &content.session.config;
+    let known = Classification::load(&file_of(config), &config.limits)?;
+    let mut all = Vec::new();
+    for name in names.filter(|name| !name.is_access_chain()) {
+        let mut of = FieldsOf { repository: name.clone(), classified: 0, unclassified: None };
+        if let (Some(known), Some(newest)) = (&known, content.snapshots.newest_complete(name)) {
+            let snapshot = content.content(&newest.manifest).await?;
+            let (fields, problems) = fields_of_snapshot(&snapshot).await?;
+            let coverage = known.coverage(name, &fields);
+            of.classified = coverage.classified as u64;
+            // Models that nobody could read may have any field.
+            of.unclassified =
+                (problems.is_empty() && !fields.is_empty()).then_some(coverage.unclassified.len() as u64);
+        }
+        all.push(of);
+    }
+    Ok(all)
 }
 
 fn page(report: &Report) -> Page {

@@ -1,19 +1,22 @@
 //! `prismvault privacy erase`: carries out an approved plan, or what others decided and this host can do.
 
 mod carried;
+mod live;
 mod looking;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use self::carried::{carried_page, outcome_of};
-use self::looking::{Seen, look};
+use self::looking::{Shown as SeenShown, look};
 use super::desk::{Shown, actor, open_case};
 use super::planning::{Ground, Summary, plan_page};
 use crate::cli::confirm::confirm_that;
 use crate::cli::error::CommandError;
 use crate::cli::hold::ended;
+use crate::cli::output::Page;
 use crate::cli::record::Effect;
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::{Context, Outcome};
@@ -39,6 +42,10 @@ pub(super) struct Args {
     /// with the maintenance key, and for replicas that were away
     #[arg(long)]
     pending: bool,
+    /// Publish the migration release in Prismic: everything that waits in it goes live, also what others left
+    /// there. Without it what was changed waits there for a person
+    #[arg(long)]
+    publish: bool,
     /// Do not ask before it begins
     #[arg(long)]
     yes: bool,
@@ -67,7 +74,7 @@ struct Report<'a> {
     summary: Option<&'a Summary>,
     done: Option<&'a Carried>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    seen: Option<Seen>,
+    seen: Option<SeenShown>,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
@@ -114,28 +121,37 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         }
     }
     let spaces = spaces_of(&file)?;
+    let ground = Ground::load(&session, &stored, context).await?;
+    let in_prismic = match file.plan.live.is_empty() {
+        true => None,
+        false => Some(live::carry_out(&file.plan, &ground, args.publish, &session, context).await?),
+    };
+    let is_live_done = in_prismic.as_ref().is_none_or(live::is_done);
     let headers = names_of_headers(&session, &spaces).await?;
     let done = Box::pin(carry_out(&session.vault, spaces, &*context.progress, &context.cancel)).await?;
-    if done.is_carried_out() && stored.case.state().stage == Stage::Executing {
+    let is_carried_out = done.is_carried_out() && is_live_done;
+    if is_carried_out && stored.case.state().stage == Stage::Executing {
         last = Some(Kind::Executed);
         stored.record(&session.vault, event(What::Executed, &args, &session)).await?;
     }
     let mut seen = None;
-    if done.is_carried_out()
-        && let Some((what, own)) = Box::pin(look(&stored, &file, &headers, &session, context)).await?
+    if is_carried_out
+        && let Some((what, own)) =
+            Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?
     {
         last = Some(Kind::Verified);
         stored.record(&session.vault, event(what, &args, &session)).await?;
         seen = Some(own);
     }
     let shown = Shown::of(&stored.case, last, false);
-    let is_clean = seen.as_ref().is_none_or(Seen::is_clean);
+    let is_clean = is_live_done && seen.as_ref().is_none_or(SeenShown::is_clean);
     let looked = if is_clean { Outcome::Complete } else { Outcome::Partial };
     let outcome = outcome_of(&done).worst(looked).worst(ended(&session, context));
     let report =
         Report { shown: Some(shown), dry_run: false, summary: Some(&summary), done: Some(&done), seen };
     context.output.result(outcome, &report, || {
-        let page = carried_page(&done);
+        let page = in_prismic.iter().fold(Page::new(), |page, done| page.append(live::page(done)));
+        let page = page.append(carried_page(&done));
         let page = report.seen.iter().fold(page, |page, seen| page.append(seen.page()));
         report.shown.iter().fold(page, |page, shown| page.append(shown.page(&stored.case)))
     })?;

@@ -2,6 +2,7 @@
 
 mod approve;
 mod assess;
+mod certificate;
 mod classify;
 mod close;
 mod corrections;
@@ -76,6 +77,8 @@ enum PrivacyCommand {
     Approve(approve::Args),
     /// Carry out an approved plan in every replica; the same again goes on with what is left
     Erase(erase::Args),
+    /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
+    Certificate(certificate::Args),
     /// Record that everybody who got the data from you was told
     Recipients(recipients::Args),
     /// Make the package with the person's data: for access, or for portability
@@ -118,6 +121,7 @@ impl Args {
             | PrivacyCommand::Show(_)
             | PrivacyCommand::Due(_)
             | PrivacyCommand::VerifyCertificate(_)
+            | PrivacyCommand::Certificate(_)
             | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
             PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
@@ -167,6 +171,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Plan(args) => plan::run(args, context).await,
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,

@@ -46,7 +46,7 @@ impl Ground {
         Ok(Self {
             review: Review::load(&session.vault, stored).await?,
             matcher: Arc::new(Matcher::new(&subject_of(&stored.case)?, &[])),
-            sources: Sources::of(session, context, &report).await?,
+            sources: Sources::to_change(session, context, &report).await?,
             held: held(session, stored).await?,
             report,
         })

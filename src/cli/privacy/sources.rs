@@ -19,19 +19,42 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Finds what is needed for a report. Other repositories are not asked.
+    /// Finds what is needed to read a report again. Other repositories are not asked.
     pub(super) async fn of(
         session: &Session,
         context: &Context,
         report: &SearchReport,
     ) -> Result<Self, CommandError> {
-        let config = &session.config;
         let is_live = |name: &Name| {
             report.found.iter().any(|found| {
                 found.item.is_none() && found.live.as_ref().is_some_and(|live| live.repository == *name)
             })
         };
-        let wanted = config.repositories.iter().filter(|own| is_live(&own.name));
+        Self::with(session, context, is_live).await
+    }
+
+    /// Finds what is needed to change what is live: every repository in which the person was ever found.
+    pub(super) async fn to_change(
+        session: &Session,
+        context: &Context,
+        report: &SearchReport,
+    ) -> Result<Self, CommandError> {
+        let is_touched = |name: &Name| {
+            report.found.iter().any(|found| {
+                found.live.as_ref().is_some_and(|live| live.repository == *name)
+                    || found.sightings.iter().any(|sighting| sighting.repository == *name)
+            })
+        };
+        Self::with(session, context, is_touched).await
+    }
+
+    async fn with(
+        session: &Session,
+        context: &Context,
+        is_wanted: impl Fn(&Name) -> bool,
+    ) -> Result<Self, CommandError> {
+        let config = &session.config;
+        let wanted = config.repositories.iter().filter(|own| is_wanted(&own.name));
         Ok(Self {
             snapshots: Snapshots::load(&session.vault, None).await?,
             targets: wanted.map(|own| target(own, config)).collect::<Result<_, _>>()?,

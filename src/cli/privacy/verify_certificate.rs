@@ -122,7 +122,18 @@ fn page(report: &Report) -> Page {
     if let (Some(case), Some(made), Some(looked)) = (&report.case, &report.made, &report.looked) {
         page = page.line(format!("Case {case}, certificate of {made}, seen on {looked}"));
     }
-    for (kind, claim) in report.claims.iter().flat_map(Claims::all) {
+    if let Some(claims) = &report.claims {
+        page = claims_page(page, claims, &report.incomplete);
+    }
+    match report.is_complete {
+        true => page,
+        false => page.line("It does not say that the person's data is erased"),
+    }
+}
+
+/// What a certificate claims, and why its search was not whole.
+pub(super) fn claims_page(mut page: Page, claims: &Claims, incomplete: &[Why]) -> Page {
+    for (kind, claim) in claims.all() {
         page = page.line(match claim {
             Claim::Shown { since, of: 0 } => Text::styled(Style::Green, "  shown")
                 .and(Style::Plain, format!("  {}: nothing of that kind on {since}", kind.words())),
@@ -135,13 +146,7 @@ fn page(report: &Report) -> Page {
             }
         });
     }
-    for why in &report.incomplete {
-        page = page.line(format!("  incomplete: {}", words(why)));
-    }
-    match report.is_complete {
-        true => page,
-        false => page.line("It does not say that the person's data is erased"),
-    }
+    incomplete.iter().fold(page, |page, why| page.line(format!("  incomplete: {}", words(why))))
 }
 
 /// What keeps a claim open, in words.

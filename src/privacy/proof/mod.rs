@@ -2,6 +2,7 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
+//! | [`seen`] | what was seen last, as the case keeps it |
 //! | [`evidence`] | what was seen, as data without any of the person |
 //! | [`check`](mod@check) | all of the following, joined to evidence |
 //! | [`needles`] | the person in every encoding, as bytes |
@@ -32,6 +33,7 @@ mod hunt;
 pub mod needles;
 pub mod restored;
 pub mod scan;
+pub mod seen;
 pub mod stays;
 mod unpack;
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::live::{self, SeenLive};
+use super::own;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::output::Page;
@@ -10,20 +12,21 @@ use crate::cli::privacy::subject::subject_of;
 use crate::cli::session::Session;
 use crate::cli::units::{counted, human_bytes};
 use crate::privacy::case::What;
+use crate::privacy::certificate::OwnFilesState;
 use crate::privacy::erasure::plan::{PlanFile, Purpose};
 use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
 use crate::privacy::proof::headers::OldHeaders;
+use crate::privacy::proof::seen::Seen;
 use crate::privacy::proof::stays::Stays;
 use crate::privacy::store::StoredCase;
-use crate::vault::case_files;
 
 /// Places that are listed; all are counted.
 const LISTED_MAX: usize = 20;
 
 /// What was seen, for people: where something is left, never what.
 #[derive(Debug, Serialize)]
-pub(super) struct Seen {
+pub(super) struct Shown {
     /// Findings and leaks that are still there.
     pub(super) remaining: u64,
     /// Whether everything could be looked at.
@@ -35,10 +38,13 @@ pub(super) struct Seen {
     left: Vec<String>,
     not_seen: Vec<String>,
     horizon: Vec<(String, Option<String>)>,
+    /// What is left to people, in words, a line each.
+    tasks: Vec<String>,
 }
 
-impl Seen {
-    fn of(checked: &Checked) -> Self {
+impl Shown {
+    fn of(checked: &Checked, live: Option<&SeenLive>, own_left: u64) -> Self {
+        let live = live.map(|seen| &seen.looked[..]).unwrap_or_default();
         let places = checked.replicas.iter().chain(&checked.local);
         let leaks = places.clone().flat_map(|own| {
             own.leaks
@@ -57,22 +63,29 @@ impl Seen {
         let opened = checked.headers.iter().filter(|own| own.opened > 0).map(|own| {
             format!("{}: {} of packs that were to go still open", own.replica, counted(own.opened, "header"))
         });
+        let again_live = live.iter().flat_map(|own| {
+            own.remaining
+                .iter()
+                .map(move |left| format!("live in {}: {} {}", own.evidence.repository, left.path, left.place))
+        });
+        let unread = live.iter().flat_map(|own| &own.problems);
         let unscanned = places.clone().flat_map(|own| &own.unscanned);
         let unknown = checked.headers.iter().flat_map(|own| &own.unknown);
-        let problems = unscanned.chain(unknown).chain(&checked.restored.problems);
+        let problems = unscanned.chain(unknown).chain(&checked.restored.problems).chain(unread);
         let away = checked.evidence.replicas.iter().filter(|own| own.id.is_none());
         Self {
-            remaining: checked.remaining(),
-            whole: checked.is_whole(),
+            remaining: checked.remaining() + own_left,
+            whole: checked.is_whole() && live.iter().all(|own| own.problems.is_empty()),
             canary: checked.canary.is_found(),
             scanned: places.map(|own| (own.name.clone(), own.objects, own.bytes)).collect(),
             restored: checked.evidence.restored.iter().map(|own| own.items).sum(),
-            left: leaks.chain(again).chain(opened).collect(),
+            left: leaks.chain(again).chain(opened).chain(again_live).collect(),
             not_seen: away
                 .map(|own| format!("{}: it could not be reached", own.name))
                 .chain(problems.map(|own| format!("{}: {}", own.subject, own.detail)))
                 .collect(),
             horizon: checked.horizons.iter().map(|own| (own.replica.clone(), own.date())).collect(),
+            tasks: Vec::new(),
         }
     }
 
@@ -105,6 +118,7 @@ impl Seen {
                 None => format!("Until when {replica} has copies is not known"),
             });
         }
+        page = self.tasks.iter().fold(page, |page, line| page.line(line.as_str()));
         page.line(match self.is_clean() {
             true => "Nothing of the person that was to go was found.".to_owned(),
             false => format!("{} left; this is not done yet.", counted(self.remaining, "place")),
@@ -132,39 +146,58 @@ pub(super) async fn look(
     stored: &StoredCase,
     file: &PlanFile,
     headers: &OldHeaders,
+    ground: &Ground,
     session: &Session,
     context: &Context,
-) -> Result<Option<(What, Seen)>, CommandError> {
-    if file.plan.purpose == Purpose::Rectification {
-        return Ok(None);
+) -> Result<Option<(What, Shown)>, CommandError> {
+    let (vault, plan) = (&session.vault, &file.plan);
+    let is_erasure = match plan.purpose {
+        Purpose::Erasure => true,
+        Purpose::Restriction | Purpose::Lift => false,
+        Purpose::Rectification => return Ok(None),
+    };
+    let earlier = Seen::load(vault, stored).await?.filter(|seen| seen.evidence.plan == plan.hash());
+    let (mut seen_live, mut own_files) = (None, OwnFilesState::default());
+    let mut not_removed: Vec<String> = Vec::new();
+    if is_erasure {
+        let urls = earlier.as_ref().map(|seen| &seen.evidence.urls[..]).unwrap_or_default();
+        seen_live = Some(live::look(plan, ground, urls, session, context).await?);
+        let removed = earlier.as_ref().map_or(0, |seen| seen.own_files.removed);
+        let (state, swept) = own::swept(stored.case.id(), &ground.matcher, removed, session).await?;
+        own_files = state;
+        not_removed =
+            swept.left.iter().map(|own| format!("{}: {}", own.path.display(), own.why.words())).collect();
     }
-    let ground = Ground::load(session, stored, context).await?;
     let subject = subject_of(&stored.case)?;
-    let stays = Stays::of(&file.plan, &ground.report, &|found, finding| ground.review.of(found, finding));
-    let live = ground.sources.live();
-    let again = ground.sources.again(session, context, &live);
+    let stays = Stays::of(plan, &ground.report, &|found, finding| ground.review.of(found, finding));
+    let sources = ground.sources.live();
+    let again = ground.sources.again(session, context, &sources);
     let checking = Checking {
         again: &again,
-        plan: &file.plan,
+        plan,
         stays: &stays,
         subject: &subject,
         matcher: &ground.matcher,
         headers,
         directories: &[],
-        live: Vec::new(),
-        urls: Vec::new(),
+        live: seen_live.iter().flat_map(|seen| &seen.looked).map(|own| own.evidence.clone()).collect(),
+        urls: seen_live.as_ref().map(|seen| seen.urls.clone()).unwrap_or_default(),
     };
     let checked = Box::pin(check(checking)).await.map_err(of_proof)?;
-    let plain = serde_json::to_vec(&checked.evidence).expect("evidence always serialises");
-    let evidence = case_files::store(&session.vault, stored.case.id(), plain).await?;
-    let seen = Seen::of(&checked);
+    let mut shown = Shown::of(&checked, seen_live.as_ref(), own_files.left);
+    shown.left.extend(not_removed);
+    let seen = Seen { evidence: checked.evidence.clone(), own_files };
+    let evidence = seen.store(vault).await?;
+    if let Some(seen) = &seen_live {
+        shown.tasks = live::tasks(plan, seen, stored.case.language());
+    }
     let what = What::Verified {
-        remaining: seen.remaining,
-        canary: seen.canary,
-        whole: seen.whole,
+        remaining: shown.remaining,
+        canary: shown.canary,
+        whole: shown.whole,
         evidence: Some(evidence),
     };
-    Ok(Some((what, seen)))
+    Ok(Some((what, shown)))
 }
 
 fn of_proof(error: ProofError) -> CommandError {

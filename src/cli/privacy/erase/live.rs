@@ -1,0 +1,122 @@
+//! The live side: steps in Prismic are done, and looked at again.
+
+use std::collections::BTreeSet;
+
+use crate::cli::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::output::Page;
+use crate::cli::privacy::planning::{Ground, of_plan};
+use crate::cli::session::Session;
+use crate::ids::Digest;
+use crate::privacy::channels::Bounds;
+use crate::privacy::erasure::live::carry_out::{CarriedOut, Options, Outcome as StepOutcome};
+use crate::privacy::erasure::live::look::Looked;
+use crate::privacy::erasure::live::tasks::words;
+use crate::privacy::erasure::live::{Decisions, Live, LiveError, erasing};
+use crate::privacy::erasure::plan::{Plan, decided_under};
+use crate::privacy::letters::Language;
+use crate::privacy::proof::evidence::UrlEvidence;
+
+/// What was seen live.
+pub(super) struct SeenLive {
+    pub(super) looked: Vec<Looked>,
+    pub(super) urls: Vec<UrlEvidence>,
+}
+
+/// Does the steps of a plan in Prismic; those that are done are found so.
+pub(super) async fn carry_out(
+    plan: &Plan,
+    ground: &Ground,
+    publish: bool,
+    session: &Session,
+    context: &Context,
+) -> Result<CarriedOut, CommandError> {
+    let work = async |live: &Live<'_>| Box::pin(live.carry_out(&plan.live, Options { publish })).await;
+    with_live(plan, ground, session, context, work).await
+}
+
+/// Reads everything live again, and asks the public addresses of files. `earlier` is what was seen of these before.
+pub(super) async fn look(
+    plan: &Plan,
+    ground: &Ground,
+    earlier: &[UrlEvidence],
+    session: &Session,
+    context: &Context,
+) -> Result<SeenLive, CommandError> {
+    let now = session.vault.now();
+    let work = async |live: &Live<'_>| {
+        let urls = Box::pin(live.probe(&plan.live, earlier, now)).await;
+        let looked = Box::pin(live.look(&plan.live, &urls, &BTreeSet::new(), now)).await?;
+        Ok(SeenLive { looked, urls })
+    };
+    with_live(plan, ground, session, context, work).await
+}
+
+async fn with_live<T>(
+    plan: &Plan,
+    ground: &Ground,
+    session: &Session,
+    context: &Context,
+    work: impl AsyncFnOnce(&Live<'_>) -> Result<T, LiveError>,
+) -> Result<T, CommandError> {
+    let unreadable = || CommandError::new(ErrorKind::Integrity, "the plan of the case has no seed");
+    let Digest(seed) = plan.seed.parse().map_err(|_| unreadable())?;
+    let reviewed = |found: &_, finding: &_| ground.review.of(found, finding);
+    let decided = decided_under(&ground.held, &reviewed).map_err(|error| of_plan(error, &plan.case))?;
+    let (bounds, sources) = (Bounds::default(), ground.sources.live());
+    let live = Live {
+        sources: &sources,
+        key: session.vault.item_key()?,
+        matcher: &ground.matcher,
+        bounds: &bounds,
+        decisions: &Decisions::of(&ground.report, &decided),
+        change: &erasing(&ground.matcher, &bounds, seed),
+        progress: &*context.progress,
+        cancel: &context.cancel,
+    };
+    work(&live).await.map_err(|error| match error {
+        LiveError::Cancelled => crate::vault::error::VaultError::cancelled().into(),
+        other => CommandError::new(ErrorKind::Failed, other),
+    })
+}
+
+/// Whether nothing is left that the same command would do.
+pub(super) fn is_done(done: &CarriedOut) -> bool {
+    let waits = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Failed { .. } | StepOutcome::Staged);
+    !done.steps.iter().any(|step| waits(&step.outcome))
+}
+
+/// What became of the steps.
+pub(super) fn page(done: &CarriedOut) -> Page {
+    let mut page = Page::new();
+    for step in &done.steps {
+        let what = match &step.outcome {
+            StepOutcome::Done => "done",
+            StepOutcome::Already => "done before",
+            StepOutcome::Gone => "not live any more",
+            StepOutcome::Staged => {
+                "waits in the migration release: publish it in Prismic, or run this with --publish"
+            }
+            StepOutcome::Drifted => {
+                "somebody changed it since the plan, so nothing was written: search and plan again"
+            }
+            StepOutcome::Failed { why } => why.as_str(),
+            StepOutcome::ForOthers => continue,
+        };
+        page = page.line(format!("{} live, {}: {what}", step.repository, step.path));
+    }
+    done.problems.iter().fold(page, |page, own| page.line(format!("{}: {}", own.subject, own.detail)))
+}
+
+/// What is left to people, in words, with the id of each task; a line each.
+pub(super) fn tasks(plan: &Plan, seen: &SeenLive, language: &str) -> Vec<String> {
+    let language: Language = language.parse().unwrap_or(Language::En);
+    let open: BTreeSet<&str> = seen.looked.iter().flat_map(|own| &own.open).map(String::as_str).collect();
+    let mut lines = Vec::new();
+    for step in plan.live.iter().filter(|step| open.contains(step.id().as_str())) {
+        let Ok(Some(task)) = words(step, step.repository.as_str(), language) else { continue };
+        lines.push(format!("Task {}: {}", task.id, task.title));
+        lines.extend(task.text.lines().map(|line| format!("  {line}")));
+    }
+    lines
+}
