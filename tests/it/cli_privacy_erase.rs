@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use prismvault::sandbox::Changes;
 use serde_json::Value;
 
-use crate::cli_privacy::{CONFIG, Office};
+use crate::backups::WRITE_TOKEN;
+use crate::cli_privacy::{CONFIG, Office, note};
 use crate::restore::tree;
 use crate::workplace::Run;
 
 const PERSON: &str = "Perpetua Exampleton";
+const EDITED: [(&str, &str); 2] =
+    [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
 const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
     ("ErasePerson00002", "write to perpetua@example.org or to otto@example.org"),
@@ -28,6 +32,12 @@ impl Two {
         let config = office.place.read(CONFIG);
         office.place.write("berta.toml", &config.replace("anna", "berta"));
         let case = office.searched("erasure", &TEXTS);
+        office.place.write("token.txt", WRITE_TOKEN);
+        for file in [CONFIG, "berta.toml"] {
+            let config = office.place.read(file);
+            let token = "write_token = { file = \"token.txt\" }\n\n[limits]";
+            office.place.write(file, &config.replacen("[limits]", token, 1));
+        }
         for question in office.questions(&case) {
             let row = question["row"].as_str().unwrap();
             office.run(0, &["review", &case, "--decide", "subject", "--row", row, "--by", "anna"]);
@@ -58,6 +68,12 @@ impl Two {
         hash
     }
 
+    /// An editor does what the tasks say: these documents say nothing of the person any more.
+    fn edited(&self, texts: &[(&str, &str)]) {
+        let put = texts.iter().map(|(id, text)| note(id, text)).collect();
+        self.office.source.repository.publish(Changes { put, ..Changes::default() });
+    }
+
     fn state(&self) -> String {
         self.office.json(&["show", &self.case])["state"]["stage"].as_str().unwrap().to_owned()
     }
@@ -69,9 +85,15 @@ impl Two {
         objects
     }
 
+    /// What is published now.
+    fn live(&self) -> String {
+        let all = crate::restoring::documents(&self.office.source);
+        all.values().map(Value::to_string).collect()
+    }
+
     /// What a restore of the newest snapshot writes, as one text.
     fn restored(&self, to: &str) -> (Run, String) {
-        let line = ["restore", "acme-blog@latest", "--to", to];
+        let line = ["restore", "files", "latest", "--to", to];
         let run = self.office.place.expect(0, &line);
         let files = tree(&self.office.place.file(to));
         let text = files.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
@@ -122,10 +144,27 @@ async fn what_one_plans_another_approves_and_then_it_is_gone() {
     assert!(unasked.stderr.contains("nobody can be asked"), "{unasked:?}");
     two.anna(0, &["erase", case, "--dry-run"]);
     assert_eq!((two.packs("one"), &*two.state()), (packs.clone(), "approved"));
-    let erased = two.anna(0, &["erase", case, "--yes"]);
+    let erased = two.anna(3, &["erase", case, "--yes", "--publish"]);
     assert!(erased.stdout.contains("Nothing of it is left on any replica"), "{erased:?}");
-    assert!(erased.stdout.contains("Nothing of the person that was to go was found"), "{erased:?}");
+    for words in [
+        "live in acme-blog: documents/en-us/note/ErasePerson00001.json",
+        "Take the person out of a document",
+        "The repository has no custom type that takes this document",
+        "2 places left; this is not done yet",
+        "Next: prismvault privacy erase",
+    ] {
+        assert!(erased.stdout.contains(words), "{words}: {erased:?}");
+    }
+    assert!(!erased.stdout.contains("Exampleton") && !erased.stderr.contains("Exampleton"), "{erased:?}");
+    let before = tree(&office.place.file("before"));
+    assert!(!before.values().any(|bytes| String::from_utf8_lossy(bytes).contains("Exampleton")), "own files");
+    two.edited(&EDITED);
+    let clean = two.anna(0, &["erase", case]);
+    assert!(clean.stdout.contains("Nothing of the person that was to go was found"), "{clean:?}");
     assert_eq!(two.state(), "notifying_recipients");
+    let live = two.live();
+    assert!(!live.contains("Exampleton") && live.contains("otto@example.org"));
+    certified(&two);
     for replica in ["one", "two"] {
         let now = two.packs(replica);
         assert!(packs.keys().any(|pack| !now.contains_key(pack)), "packs that held it are gone");
@@ -135,10 +174,26 @@ async fn what_one_plans_another_approves_and_then_it_is_gone() {
     assert!(!after.contains("Exampleton") && !after.contains("perpetua@"));
     assert!(after.contains("otto@example.org") && after.contains("[erased]"), "what is of others stays");
     office.place.expect(0, &["verify", "--full"]);
-    let again = two.anna(0, &["erase", case, "--yes"]);
+    let again = two.anna(0, &["erase", case]);
     assert!(again.stdout.contains("Nothing of it is left"), "{again:?}");
     let pending = office.run(0, &["erase", "--pending"]);
     assert!(pending.stdout.contains("Nothing of it is left"), "{pending:?}");
+}
+
+/// A certificate, which anybody can check, and which says what is open.
+fn certified(two: &Two) {
+    let made =
+        two.office.run(0, &["certificate", &two.case, "--to", "certificate", "--lang", "en", "--json"]);
+    let made = made.json();
+    let claims = made["claims"].to_string();
+    assert!(claims.contains("shown") && claims.contains("open"), "tasks of others are open: {claims}");
+    let key = made["key"].as_str().unwrap();
+    let good = two.office.run(0, &["verify-certificate", "certificate", "--key", key]);
+    assert!(good.stdout.contains("Good") && good.stdout.contains("does not say"), "{good:?}");
+    for (name, bytes) in tree(&two.office.place.file("certificate")) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(!text.contains("Exampleton") && !text.contains("anna") && !text.contains("berta"), "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +229,7 @@ async fn what_changes_after_the_approval_makes_it_void() {
     assert!(drifted.stderr.contains("not there any more"), "{drifted:?}");
     fs::rename(&away, &packs).unwrap();
     fs::rename(&away_two, &packs_two).unwrap();
-    two.anna(0, &["erase", case, "--yes"]);
+    two.anna(3, &["erase", case, "--yes"]);
     let (_, after) = two.restored("after");
     let kept = after.contains("Exampleton") != after.contains("perpetua@");
     assert!(kept, "one of both is kept, with its ground");
@@ -201,6 +256,7 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     let done = two.office.run(0, &["erase", "--pending"]);
     assert!(done.stdout.contains("on two: destroyed"), "{done:?}");
     assert!(held.keys().any(|pack| !two.packs("two").contains_key(pack)));
+    two.edited(&EDITED);
     two.anna(0, &["erase", case]);
     assert_eq!(two.state(), "notifying_recipients");
     place.expect(0, &["verify", "--full"]);
@@ -231,6 +287,7 @@ async fn who_reads_and_who_deletes_may_be_on_different_hosts() {
     let done = place.expect(0, &other);
     assert!(done.stdout.contains("destroyed"), "{done:?}");
     assert!(before.keys().any(|pack| !two.packs("one").contains_key(pack)));
+    two.edited(&EDITED);
     let last = two.anna(0, &["erase", case]);
     assert!(last.stdout.contains("Nothing of it is left"), "by the receipts of the other host: {last:?}");
     assert_eq!(two.state(), "notifying_recipients");

@@ -81,6 +81,14 @@ pub fn next_command(case: &Case) -> Step {
         },
         Stage::Executing => step("erase CASE", "go on with carrying out the plan"),
         Stage::Verifying => step("erase CASE", "look whether it did what it was to"),
+        Stage::NotifyingRecipients | Stage::Responding
+            if !state.answered && state.verified.is_some_and(|seen| !seen.is_clean()) =>
+        {
+            step(
+                "erase CASE",
+                "something is left: do the tasks that it names, then look again; answer the person in time all the same",
+            )
+        }
         Stage::NotifyingRecipients => step(
             "recipients CASE --told NUMBER",
             "tell everybody who got the data from you, and record how many that were",

@@ -48,6 +48,13 @@ pub struct Verification {
     pub whole: bool,
 }
 
+impl Verification {
+    /// Whether nothing was left, and that was seen.
+    pub fn is_clean(self) -> bool {
+        self.remaining == 0 && self.canary && self.whole
+    }
+}
+
 /// A plan that waits for approval, or has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanState {

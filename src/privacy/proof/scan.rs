@@ -254,7 +254,7 @@ impl Scanner {
             if self.look.cancel.is_cancelled() {
                 return Err(ProofError::Cancelled);
             }
-            let Some(looked) = looked else { continue };
+            let Some(mut looked) = looked else { continue };
             progress.advance(Phase::Search, 1, looked.bytes);
             let own = &mut scanned[object.place];
             let key = &object.version.key;
@@ -265,6 +265,11 @@ impl Scanner {
                 own.sealed += 1;
                 own.bytes += looked.bytes;
                 continue;
+            }
+            if layout::parse_trust(key).is_some() {
+                // What a trust record seals is one key of 32 bytes, for those who read it in its time.
+                let sealed: u64 = looked.seen.values_mut().map(|seen| std::mem::take(&mut seen.unread)).sum();
+                own.sealed += sealed;
             }
             let version = object.is_one_of_many.then(|| object.version.version.as_str());
             own.take(key, version, looked, &self.stays);
