@@ -1,14 +1,12 @@
 //! What is planned, and what it comes to.
 
-use prismvault::contentapi::ASSET_HOST;
+use prismvault::contentapi::{ASSET_HOST, AccessMode, AccessPolicy};
 use prismvault::prismic::RepositoryWriter;
 use prismvault::prismic::write::AssetChange;
 use prismvault::privacy::matching::Finding;
 use prismvault::privacy::review::Decision;
 use prismvault::privacy::subject::IdentifierKind;
-use prismvault::sandbox::{
-    AccessMode, AccessPolicy, Asset, AssetContent, Changes, Faults, Release, RepositoryOptions,
-};
+use prismvault::sandbox::{Asset, AssetContent, Changes, Faults, Release, RepositoryOptions};
 use prismvault::secret::Secret;
 use serde_json::json;
 
