@@ -156,7 +156,7 @@ async fn what_the_media_library_says_is_changed_and_an_address_with_the_name_is_
     let mut content = content_of(vec![page(HOME, &data("of nobody"))]);
     let ids: Vec<String> = content.library.assets().iter().map(|asset| asset.id.clone()).collect();
     let mut put = |at: usize, change: &dyn Fn(&mut Value)| {
-        let asset = content.library.assets()[at].clone();
+        let asset = Arc::clone(&content.library.assets()[at]);
         let mut item = asset.item();
         change(&mut item);
         let bytes = AssetContent::Bytes(vec![b'x'; item["size"].as_u64().unwrap() as usize].into());
