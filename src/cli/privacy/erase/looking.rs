@@ -14,6 +14,7 @@ use crate::cli::units::{counted, human_bytes};
 use crate::privacy::case::What;
 use crate::privacy::certificate::OwnFilesState;
 use crate::privacy::erasure::plan::{PlanFile, Purpose};
+use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
 use crate::privacy::proof::headers::OldHeaders;
@@ -158,15 +159,15 @@ pub(super) async fn look(
     };
     let earlier = Seen::load(vault, stored).await?.filter(|seen| seen.evidence.plan == plan.hash());
     let (mut seen_live, mut own_files) = (None, OwnFilesState::default());
-    let mut not_removed: Vec<String> = Vec::new();
+    let (mut not_removed, mut not_known) = (Vec::new(), Vec::new());
     if is_erasure {
         let urls = earlier.as_ref().map(|seen| &seen.evidence.urls[..]).unwrap_or_default();
         seen_live = Some(live::look(plan, ground, urls, session, context).await?);
         let removed = earlier.as_ref().map_or(0, |seen| seen.own_files.removed);
         let (state, swept) = own::swept(stored.case.id(), &ground.matcher, removed, session).await?;
         own_files = state;
-        not_removed =
-            swept.left.iter().map(|own| format!("{}: {}", own.path.display(), own.why.words())).collect();
+        (not_known, not_removed) =
+            swept.left.into_iter().partition(|own| matches!(own.why, Why::NotKnown(_)));
     }
     let subject = subject_of(&stored.case)?;
     let stays = Stays::of(plan, &ground.report, &|found, finding| ground.review.of(found, finding));
@@ -185,7 +186,9 @@ pub(super) async fn look(
     };
     let checked = Box::pin(check(checking)).await.map_err(of_proof)?;
     let mut shown = Shown::of(&checked, seen_live.as_ref(), own_files.left);
-    shown.left.extend(not_removed);
+    let words = |own: Refused| format!("{}: {}", own.path.display(), own.why.words());
+    shown.left.extend(not_removed.into_iter().map(words));
+    shown.not_seen.extend(not_known.into_iter().map(words));
     let seen = Seen { evidence: checked.evidence.clone(), own_files };
     let evidence = seen.store(vault).await?;
     if let Some(seen) = &seen_live {

@@ -10,7 +10,7 @@ use crate::privacy::certificate::OwnFilesState;
 use crate::privacy::channels::Bounds;
 use crate::privacy::matching::{Finding, Matcher, Tier};
 use crate::privacy::own_files::scan::Scan;
-use crate::privacy::own_files::{Register, Removed, sweep};
+use crate::privacy::own_files::{Register, Removed, Why, sweep};
 
 /// Deletes exports, packages, worksheets and reports of this host in which the person is found by an exact
 /// identifier or the full name. `removed` were removed before.
@@ -32,5 +32,7 @@ pub(super) async fn swept(
         CommandError::because(ErrorKind::Failed, "what was written on this host is not known", error)
     })?;
     state.removed += removed;
+    // What no reader reads is not read in the vault either: it is told, as there.
+    state.left -= done.left.iter().filter(|own| matches!(own.why, Why::NotKnown(_))).count() as u64;
     Ok((state, done))
 }
