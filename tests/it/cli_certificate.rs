@@ -34,7 +34,7 @@ fn plan(key: &SigningKey) -> Plan {
             "space": "blog", "item": "11".repeat(32), "paths": ["documents/en-us/note/ZxDocument0000001.json"],
             "change": "masked", "by": "22".repeat(32), "size": 10, "places": ["/data/name"],
         }],
-        "kept": [], "left": [], "live": [], "unsearchable": 0,
+        "purpose": "erasure", "kept": [], "left": [], "live": [], "unsearchable": 0,
     }))
     .unwrap()
 }

@@ -197,13 +197,13 @@ fn unknown_keys_are_named_with_what_was_meant() {
             UnknownKey,
             "prismvault.toml:1: retentoin: unknown key, did you mean \"retention\"? (known here: include, \
              repositories, vault, keys, limits, replicas, retention, audit, objectives, metrics, run, \
-             notifications, webhook)",
+             notifications, webhook, privacy)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas, retention, audit, objectives, metrics, run, notifications, webhook)",
+             limits, replicas, retention, audit, objectives, metrics, run, notifications, webhook, privacy)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",

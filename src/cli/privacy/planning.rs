@@ -66,8 +66,18 @@ impl Ground {
         store: impl FnMut(&Name, NewItem),
     ) -> Result<(), CommandError> {
         let decisions = |found: &_, finding: &_| self.review.of(found, finding);
-        let basis =
-            Basis { report: &self.report, decisions: &decisions, files: self.files(), held: &self.held };
+        let can_write = |name: &Name| {
+            let mut all = session.config.repositories.iter();
+            all.any(|own| own.name == *name && own.write_token.is_some())
+        };
+        let sees_live = plan.live.iter().all(|step| can_write(&step.repository));
+        let basis = Basis {
+            report: &self.report,
+            decisions: &decisions,
+            files: self.files(),
+            held: &self.held,
+            sees_live,
+        };
         let live = self.sources.live();
         let again = self.sources.again(session, context, &live);
         let made = Box::pin(made_again(plan, &basis, &again, &self.matcher, store)).await;

@@ -66,7 +66,7 @@ fn plan() -> Plan {
             item("masked", "documents/en-us/author/ZxDocument0000001.json"),
             item("removed", &format!("assets/{ASSET}/original")),
         ],
-        "kept": [], "left": [], "live": [], "unsearchable": 0,
+        "purpose": "erasure", "kept": [], "left": [], "live": [], "unsearchable": 0,
     });
     let mut plan: Plan = serde_json::from_value(plan).unwrap();
     plan.live.push(LiveStep {

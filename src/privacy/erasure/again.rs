@@ -20,6 +20,9 @@ pub struct Basis<'a> {
     pub files: (Digest, Digest),
     /// Legal holds that count.
     pub held: &'a [Held],
+    /// Whether this host sees live what the planner saw: the media library is shown to holders of a write token
+    /// only. Without it the live steps are taken as they were planned; whoever carries them out looks again.
+    pub sees_live: bool,
 }
 
 /// Makes a plan again from what is there now; each item that is to be read in the place of others is handed to
@@ -52,6 +55,9 @@ pub async fn made_again(
         report: basis.report,
         decisions: basis.decisions,
     };
-    let now = making.make(again, matcher, store).await?;
+    let mut now = making.make(again, matcher, store).await?;
+    if !basis.sees_live {
+        now.live.clone_from(&plan.live);
+    }
     if now.hash() == plan.hash() { Ok(()) } else { Err(unlike()) }
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::bring::bring_replacements;
 use super::plan::{Plan, decision};
 use crate::ids::{Digest, Name};
 use crate::progress::Progress;
@@ -162,7 +163,7 @@ pub async fn decide(vault: &Vault, plan: &Plan, orders: Vec<Signed>) -> Result<V
 ///
 /// # Errors
 ///
-/// Those of [`rewrite`] and [`destroy`], but for an identity or a key that is not here: then that part is left
+/// Those of [`bring_replacements`], [`rewrite`] and [`destroy`], but for an identity or a key that is not here: then that part is left
 /// out and the result says so.
 pub async fn carry_out(
     vault: &Vault,
@@ -173,6 +174,7 @@ pub async fn carry_out(
     let mut carried = Carried::default();
     for name in spaces {
         let mut own = InSpace::default();
+        bring_replacements(vault, &name).await?;
         let rewritten = rewrite(vault, &name, progress, cancel).await;
         own.rewritten = own.unless_elsewhere(rewritten)?;
         let destroyed = destroy(vault, &name, progress, cancel).await;

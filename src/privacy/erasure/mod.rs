@@ -6,6 +6,7 @@
 //! | [`mask`] | JSON without the person: documents, metadata, models |
 //! | [`approval`] | the plan with its orders in the case, and signatures over them |
 //! | [`again`] | a plan made again, to see that nothing has changed since |
+//! | [`bring`] | what is read in the place of erased items, brought to replicas that were away |
 //! | [`carry_out`] | orders into the ledger, packs rewritten and destroyed, as far as a host may |
 //! | [`correct`] | JSON with another value where a wrong one stood |
 //! | [`live`] | what becomes of the person in Prismic itself |
@@ -14,6 +15,7 @@
 
 pub mod again;
 pub mod approval;
+pub mod bring;
 pub mod carry_out;
 pub mod correct;
 pub mod live;
