@@ -1,6 +1,6 @@
 //! Handles and addresses of profiles in a text; and the words that support other findings.
 
-use super::fold::{Fold, Folded};
+use super::fold::{Fold, Folded, is_mark};
 use super::{Normaliser, Raw, Rule};
 use crate::privacy::subject::{Handle, IdentifierKind, IdentifierRef};
 
@@ -164,8 +164,9 @@ fn host_before(text: &str) -> (&str, usize) {
     (&text[start..], start)
 }
 
+/// Whether it goes on with a handle: a letter, a digit, and a mark, which is of the letter before it.
 fn is_part(char: char) -> bool {
-    char.is_alphanumeric() || char == '_'
+    char.is_alphanumeric() || char == '_' || is_mark(char)
 }
 
 /// Whether a handle stands there as a whole; what is under the host of a `site` is of its owner.

@@ -135,6 +135,24 @@ const SEEDS: [&str; 50] = [
 const GAPS: [&str; 16] =
     [" ", "", ", ", "-", "_", ".", "\n", "・", "\u{a0}", "’", "/", " (", ") ", "; ", "@", " — "];
 
+#[test]
+fn a_mark_behind_a_handle_is_of_its_last_letter() {
+    for (text, is_there) in
+        [("@bo\u{301}erika went", false), ("by @bo\u{301} and others", true), ("by @bo", true)]
+    {
+        let handles = |matcher: &Matcher| {
+            let findings = matcher.search(&[passage(text)]);
+            findings.iter().filter(|own| own.identifier.kind == IdentifierKind::Handle).count()
+        };
+        for [matcher, unfiltered] in subjects() {
+            let found = handles(&matcher);
+            assert_eq!(found, handles(&unfiltered), "{text}");
+            let knows = matcher.subject.handles().iter().any(|handle| handle.name.ends_with("bo"));
+            assert_eq!(found > 0, is_there && knows, "{text}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
