@@ -164,19 +164,20 @@ fn host_before(text: &str) -> (&str, usize) {
     (&text[start..], start)
 }
 
-/// Whether it goes on with a handle: a letter, a digit, and a mark, which is of the letter before it.
 fn is_part(char: char) -> bool {
-    char.is_alphanumeric() || char == '_' || is_mark(char)
+    char.is_alphanumeric() || char == '_'
 }
 
 /// Whether a handle stands there as a whole; what is under the host of a `site` is of its owner.
 fn is_word(text: &str, at: usize, end: usize, site: bool) -> bool {
     let before = text[..at].chars().next_back();
-    let mut behind = text[end..].chars();
+    // A mark is of the letter before it.
+    let mut behind = text[end..].chars().skip_while(|char| is_mark(*char));
     let next = behind.next();
     // `name.surname` is another handle than `name`; a full stop ends a sentence.
     let longer = next.is_some_and(|char| matches!(char, '.' | '-')) && behind.next().is_some_and(is_part);
-    let begun = before.is_some_and(|char| is_part(char) || char == '-' || (char == '.' && !site));
+    let begun =
+        before.is_some_and(|char| is_part(char) || is_mark(char) || char == '-' || (char == '.' && !site));
     !begun && !next.is_some_and(is_part) && !longer
 }
 
