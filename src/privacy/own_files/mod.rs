@@ -7,10 +7,10 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`register`] | the lines, and how they get there |
-//! | [`find`] | which of these files hold the person |
-//! | [`remove`] | deletes them, and says what is left |
+//! | [`mod@find`] | which of these files hold the person |
+//! | [`mod@remove`] | deletes them, and says what is left |
 //! | [`scan`] | looks into a file as the search looks into an item |
-//! | [`sweep`] | all of it in one go, for an erasure |
+//! | [`mod@sweep`] | all of it in one go, for an erasure |
 //!
 //! Caches of the vault hold objects as they are stored, encrypted; what no replica lists any more leaves the
 //! cache of a host when it next reads that space. Spool files are encrypted or without a name, and go when the vault
