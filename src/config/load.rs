@@ -22,7 +22,7 @@ use super::value::{
     api_address, host, label, prismic_repository, public_key, replica_address, storage_class,
 };
 use super::{AuditSettings, Config, Keys, Place, PrivacySettings, Replica, Repository, VaultSettings, Zone};
-use super::{notifications, webhook};
+use super::{notifications, people, webhook};
 
 const ROOT_KEYS: &[&str] = &[
     "include",
@@ -39,6 +39,7 @@ const ROOT_KEYS: &[&str] = &[
     "notifications",
     "webhook",
     "privacy",
+    "people",
 ];
 const INCLUDED_KEYS: &[&str] = &["repositories", "replicas"];
 const REPOSITORY_KEYS: &[&str] = &[
@@ -49,6 +50,7 @@ const REPOSITORY_KEYS: &[&str] = &[
     "groups",
     "space",
     "timezone",
+    "contacts",
     "retention",
     "objectives",
     "priority",
@@ -122,6 +124,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let notifications = root.read("notifications", |value| notifications::read(value, file))?;
     let webhook = root.read("webhook", |value| webhook::read(value, directory_of(file)))?;
     let privacy = root.read("privacy", PrivacySettings::read)?.unwrap_or_default();
+    let people = root.read("people", people::read)?.unwrap_or_default();
     let objectives = root.read("objectives", ObjectivesTable::read)?.unwrap_or_default();
     let metrics =
         root.read("metrics", |value| MetricsSettings::read(value, directory_of(file)))?.unwrap_or_default();
@@ -164,6 +167,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
         run,
         notifications: notifications.unwrap_or_default(),
         webhook,
+        people,
         privacy,
         retention,
         objectives,
@@ -316,6 +320,7 @@ fn read_repository(name: &str, value: &Value<'_>, file: &Path) -> Result<Reposit
         groups: table.read("groups", |value| each(value, group))?.unwrap_or_default(),
         space: table.read("space", Value::parse)?.unwrap_or_else(|| name.clone()),
         timezone: table.read("timezone", Value::parse)?.unwrap_or(Zone::UTC),
+        contacts: table.read("contacts", |value| each(value, label))?.unwrap_or_default(),
         retention: table.read("retention", |value| RetentionTable::read(value, file))?,
         objectives: table.read("objectives", ObjectivesTable::read)?.unwrap_or_default(),
         priority: table.read("priority", |value| value.integer(0, u64::from(u32::MAX)))?.map(|n| n as u32),

@@ -28,6 +28,7 @@ mod load;
 mod metrics;
 mod notifications;
 mod objectives;
+mod people;
 mod privacy;
 pub(crate) mod read;
 mod retention;
@@ -35,7 +36,7 @@ mod run;
 mod secret_ref;
 mod starter;
 mod template;
-mod value;
+pub(crate) mod value;
 mod webhook;
 mod zone;
 
@@ -43,6 +44,7 @@ pub use error::{ConfigError, ConfigErrorKind};
 pub use metrics::MetricsSettings;
 pub use notifications::{Channel, Email, Hooks, Notification, PLACEHOLDERS, SmtpTls, Target, WebhookBody};
 pub use objectives::{InvalidWithin, Objectives, Within};
+pub use people::Person;
 pub use privacy::PrivacySettings;
 pub use retention::{Period, RetentionPolicy};
 pub use run::RunSettings;
@@ -76,6 +78,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Who is told when something is wrong, in the order of the file.
     pub notifications: Vec<Notification>,
+    /// Who signs, in the order of the file.
+    pub people: Vec<Person>,
     /// What is kept of data-subject requests on this host.
     pub privacy: PrivacySettings,
     /// Where Prismic's webhooks are received.
@@ -113,6 +117,8 @@ pub struct Repository {
     pub space: Name,
     /// Whose days, weeks and months retention counts.
     pub timezone: Zone,
+    /// Whom to call when it is lost; shown by drills.
+    pub contacts: Vec<String>,
     /// How long its snapshots are kept, where that differs.
     retention: Option<retention::RetentionTable>,
     /// What is promised of it, where that differs.

@@ -107,7 +107,7 @@ fn meant_by(text: &str, port: u16) -> Option<SocketAddr> {
 
 /// Reads a short text that people and logs are shown: at most 200 characters, no line breaks or
 /// other control characters.
-pub(super) fn label(value: &Value<'_>) -> Result<String, ConfigError> {
+pub(crate) fn label(value: &Value<'_>) -> Result<String, ConfigError> {
     let text = value.text()?;
     if text.chars().count() > 200 || text.chars().any(char::is_control) {
         return Err(value.invalid("must have at most 200 characters, and no control characters"));

@@ -113,13 +113,15 @@ pub struct Point {
 }
 
 /// A rehearsal of a recovery that ended well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drill {
     /// When it ended.
     pub ended: Timestamp,
     /// How long the recovery took, in seconds; `None` where it was not measured.
     #[serde(rename = "recovery_seconds", serialize_with = "in_seconds")]
     pub recovery: Option<TimeDelta>,
+    /// Share (0 to 1) of the documents that came back as they were; `None` where nothing was compared.
+    pub fidelity: Option<f64>,
 }
 
 /// What is known of one replica.

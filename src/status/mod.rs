@@ -20,6 +20,7 @@ mod assess;
 mod awaited;
 mod burn;
 mod collect;
+pub mod confidence;
 mod erasures;
 mod facts;
 pub mod metrics;

@@ -246,6 +246,44 @@ pub fn parse_purged(key: &str) -> Option<CaseId> {
     (purged(&case) == signed_file(key)).then_some(case)
 }
 
+/// Records of drills.
+pub const DRILLS: &str = "drills";
+
+/// Key of the record of a drill.
+pub fn drill(id: &SnapshotId) -> String {
+    format!("{DRILLS}/{id}/drill.json")
+}
+
+/// The drill of which this is the record; `None` for other keys.
+pub fn parse_drill(key: &str) -> Option<SnapshotId> {
+    key.strip_prefix(DRILLS)?.strip_prefix('/')?.strip_suffix("/drill.json")?.parse().ok()
+}
+
+/// Key of a file of a drill, by the SHA-256 of what is stored.
+pub fn drill_file(id: &SnapshotId, stored: &Digest) -> String {
+    format!("{DRILLS}/{id}/files/{stored}")
+}
+
+/// Below which decisions about a drill are.
+pub fn drill_decisions(id: &SnapshotId) -> String {
+    format!("{DRILLS}/{id}/decisions")
+}
+
+/// Key of a decision about a drill.
+pub fn drill_decision(id: &SnapshotId, n: u32) -> String {
+    format!("{DRILLS}/{id}/decisions/{n}.json")
+}
+
+/// Key under which it is said that a finding is closed.
+pub fn closed_finding(id: &SnapshotId, finding: &str) -> String {
+    format!("{DRILLS}/{id}/closed/{finding}.json")
+}
+
+/// Whether a key says that a finding is closed.
+pub fn is_closed_finding(key: &str) -> bool {
+    key.starts_with(DRILLS) && key.contains("/closed/") && key.ends_with(".json")
+}
+
 /// Key of the signature of a signed file.
 pub fn signature(of: &str) -> String {
     format!("{of}.minisig")

@@ -6,6 +6,7 @@
 pub mod abilities;
 pub mod audit;
 pub mod catalog;
+pub mod drill;
 pub mod index;
 pub mod job;
 pub mod lease;

@@ -1,0 +1,17 @@
+//! Rehearsals of a recovery: injected disasters, phases, gates and signed evidence.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`plan`] | what is rehearsed, as a file of `drills/` says it; criteria, fixed before it begins |
+//! | [`scenario`] | what has happened, injected on the read path; nothing is written through it |
+//! | [`timeline`] | phases and lines, timed by a monotonic clock |
+//! | [`gate`] | the way back to service, and where it stands |
+//! | [`findings`] | what is wrong, carried over until somebody closes it |
+//!
+//! Records lie in the vault: [`vault::drills`](crate::vault::drills).
+
+pub mod findings;
+pub mod gate;
+pub mod plan;
+pub mod scenario;
+pub mod timeline;

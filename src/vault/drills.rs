@@ -1,0 +1,481 @@
+//! Records of drills: stored on every replica, read from whichever has a good copy, checked without a network.
+//!
+//! What may hold content is compressed, and encrypted to the content recipients where the vault is encrypted;
+//! each file is named by the SHA-256 of what is stored, which the signed record names.
+//!
+//! **If we crash here** files may lie there that no record names: they are of no use, and the drill counts as
+//! one that was killed. The record is written last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::envelope;
+use super::error::{ErrorKind, Result, VaultError};
+use super::format::drill::{
+    CLOSED_KIND, ClosedFile, DECISION_KIND, DecisionFile, DrillAttachment, DrillFile, KIND,
+};
+use super::format::trust::Role;
+use super::format::{VERSION, to_json};
+use super::layout;
+use super::open::Vault;
+use super::replica::{Replica, with_causes};
+use super::signing::{SigningKey, VerifyingKey};
+use crate::clock::rfc3339;
+use crate::ids::{Digest, SnapshotId};
+use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
+use crate::progress::Problem;
+
+/// Whose keys sign records: any that the vault trusts with something.
+const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
+/// Largest file of a drill, as it is stored: a page of pictures.
+pub const STORED_BYTES_MAX: u64 = 256 << 20;
+/// Bytes that one may unpack to.
+const PLAIN_BYTES_MAX: usize = 1 << 30;
+/// Level at which files are compressed; the default of zstd.
+const LEVEL: i32 = 3;
+
+/// A drill as it is stored, with the digest by which decisions name it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredDrill {
+    /// The record.
+    pub file: DrillFile,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its bytes, and the signature over them: for bundles.
+    pub signed: (Bytes, Bytes),
+}
+
+/// A decision as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDecision {
+    /// What was decided.
+    pub file: DecisionFile,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its bytes, and the signature over them.
+    pub signed: (Bytes, Bytes),
+}
+
+/// Stores the files of a drill on every live replica; returns what the record is to name.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] for one that is too large; [`ErrorKind::TooFewReplicas`].
+pub async fn store_files(
+    vault: &Vault,
+    drill: &SnapshotId,
+    files: Vec<(String, Bytes)>,
+) -> Result<Vec<DrillAttachment>> {
+    vault.require_may_write().await?;
+    let mut attachments = Vec::with_capacity(files.len());
+    for (path, plain) in files {
+        let recipients = vault.is_encrypted().then(|| vault.trust.content_recipients.clone());
+        let (bytes, sha256) = (plain.len() as u64, Digest::of(&plain));
+        let sealed = tokio::task::spawn_blocking(move || {
+            let packed = zstd::bulk::compress(&plain, LEVEL).expect("memory takes it");
+            match recipients {
+                Some(recipients) => envelope::seal(&packed, &recipients),
+                None => Ok(packed),
+            }
+        });
+        let sealed = Bytes::from(sealed.await.expect("sealing does not panic")?);
+        if sealed.len() as u64 > STORED_BYTES_MAX {
+            let error = VaultError::new(
+                ErrorKind::Refused,
+                format!("{path} is larger than a file of a drill may be"),
+            );
+            return Err(error.hint("leave out pages or checks that make it so large"));
+        }
+        let stored = Digest::of(&sealed);
+        let key = layout::drill_file(drill, &stored);
+        for replica in vault.replicas.live() {
+            put(replica, &key, &sealed).await;
+        }
+        vault.replicas.require_enough()?;
+        attachments.push(DrillAttachment { path, bytes, sha256, stored });
+    }
+    Ok(attachments)
+}
+
+/// Stores the record of a drill on every live replica: from then on it counts.
+///
+/// # Errors
+///
+/// [`ErrorKind::Identity`] without a key of the vault; [`ErrorKind::TooFewReplicas`].
+pub async fn store(vault: &Vault, mut file: DrillFile) -> Result<StoredDrill> {
+    let signer = vault.signer(ROLES)?;
+    vault.require_may_write().await?;
+    let key = layout::drill(&file.drill);
+    KIND.clone_into(&mut file.kind);
+    file.format = VERSION;
+    file.vault = vault.file.vault;
+    file.key.clone_from(&key);
+    let bytes = Bytes::from(to_json(&file));
+    let signature = Bytes::from(signer.sign(&bytes, &key).into_bytes());
+    store_signed(vault, &key, &bytes, &signature).await?;
+    Ok(StoredDrill { digest: Digest::of(&bytes), file, signed: (bytes, signature) })
+}
+
+async fn store_signed(vault: &Vault, key: &str, bytes: &Bytes, signature: &Bytes) -> Result<()> {
+    let there = || {
+        VaultError::new(ErrorKind::Refused, format!("{key} is there already, and says something else"))
+            .hint("somebody else wrote it meanwhile: look at it, and run the command again")
+    };
+    let mut refused = None;
+    for replica in vault.replicas.live() {
+        match replica.store_signed_new(key, bytes, signature, there).await {
+            Ok(()) => {}
+            Err(error) if error.kind == ErrorKind::Refused => refused = Some(error),
+            Err(error) => replica.fail(error),
+        }
+    }
+    match refused {
+        Some(error) => Err(error),
+        None => vault.replicas.require_enough(),
+    }
+}
+
+async fn put(replica: &Replica, key: &str, sealed: &Bytes) {
+    match replica.store.put(key, Body::bytes(sealed.clone()), PutMode::CreateOnly).await {
+        Ok(_) => {}
+        Err(error) if error.kind == StoreKind::AlreadyExists => {}
+        Err(error) => replica.fail(error),
+    }
+}
+
+/// Keys below a prefix, on any live replica.
+async fn keys(vault: &Vault, prefix: &str) -> Result<BTreeSet<String>> {
+    let asked =
+        vault.replicas.live().map(|replica| async move { (replica, replica.store.list(prefix).await) });
+    let mut keys = BTreeSet::new();
+    for (replica, objects) in join_all(asked).await {
+        match objects {
+            Ok(objects) => keys.extend(objects.into_iter().map(|object| object.key)),
+            Err(error) => replica.fail(error),
+        }
+    }
+    vault.replicas.require_any()?;
+    Ok(keys)
+}
+
+/// Returns the ids of all drills, oldest first.
+///
+/// # Errors
+///
+/// When no replica could be listed.
+pub async fn ids(vault: &Vault) -> Result<BTreeSet<SnapshotId>> {
+    let keys = keys(vault, layout::DRILLS).await?;
+    Ok(keys.iter().filter_map(|key| layout::parse_drill(key)).collect())
+}
+
+/// Returns all drills, oldest first. One that is not signed, or damaged everywhere, is a problem.
+///
+/// # Errors
+///
+/// When no replica could be listed.
+pub async fn all(vault: &Vault) -> Result<(Vec<StoredDrill>, Vec<Problem>)> {
+    let (mut drills, mut problems) = (Vec::new(), Vec::new());
+    for id in ids(vault).await? {
+        match load(vault, &id).await {
+            Ok(drill) => drills.push(drill),
+            Err(error) => {
+                problems.push(Problem::new("drill-unreadable", layout::drill(&id), with_causes(&error)))
+            }
+        }
+    }
+    Ok((drills, problems))
+}
+
+/// Returns the record of a drill.
+///
+/// # Errors
+///
+/// [`ErrorKind::NotFound`]; what is wrong with the copies, when none is good.
+pub async fn load(vault: &Vault, id: &SnapshotId) -> Result<StoredDrill> {
+    let key = layout::drill(id);
+    let candidate = vault.read_candidate(&key, KIND, ROLES).await.map_err(|error| match error.kind {
+        ErrorKind::Store(StoreKind::NotFound) => {
+            VaultError::new(ErrorKind::NotFound, format!("there is no drill {id}"))
+                .hint("`prismvault drill list` shows the drills")
+        }
+        _ => error,
+    })?;
+    let damaged = |why: String| VaultError::damaged(&key, &"all replicas", why);
+    let file: DrillFile =
+        serde_json::from_slice(&candidate.bytes).map_err(|error| damaged(error.to_string()))?;
+    if file.drill != *id {
+        return Err(damaged("it is the record of another drill".to_owned()));
+    }
+    Ok(StoredDrill {
+        digest: Digest::of(&candidate.bytes),
+        file,
+        signed: (candidate.bytes, candidate.signature),
+    })
+}
+
+/// Reads a file of a drill from whichever live replica has a good copy.
+///
+/// # Errors
+///
+/// [`ErrorKind::Identity`] when no identity here reads it; [`ErrorKind::Integrity`] when no replica has a good
+/// copy, or it is not what the record says.
+pub async fn read_file(vault: &Vault, drill: &DrillFile, attachment: &DrillAttachment) -> Result<Bytes> {
+    let key = layout::drill_file(&drill.drill, &attachment.stored);
+    let sealed = stored(vault, &key, &attachment.stored).await?;
+    let damaged = |why: &str| VaultError::damaged(&key, &"all replicas", why);
+    let packed = match vault.is_encrypted() {
+        false => sealed.to_vec(),
+        true => envelope::open(&sealed, vault.identities()).map_err(|error| match error {
+            envelope::HeaderError::NotARecipient => VaultError::new(
+                ErrorKind::Identity,
+                format!(
+                    "{} of drill {} is read with an identity that reads content",
+                    attachment.path, drill.drill
+                ),
+            )
+            .hint("pass --identity with the recovery identity"),
+            envelope::HeaderError::Damaged => damaged("it cannot be decrypted"),
+        })?,
+    };
+    let plain = tokio::task::spawn_blocking(move || {
+        let said = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten();
+        let room = said.map_or(PLAIN_BYTES_MAX, |said| usize::try_from(said).unwrap_or(usize::MAX));
+        zstd::bulk::Decompressor::new()?.decompress(&packed, room.min(PLAIN_BYTES_MAX))
+    });
+    let plain = plain.await.expect("decompressing does not panic");
+    let plain = plain.map_err(|_| damaged("it does not decompress"))?;
+    match Digest::of(&plain) == attachment.sha256 {
+        true => Ok(plain.into()),
+        false => Err(damaged("it is not what the record says")),
+    }
+}
+
+async fn stored(vault: &Vault, key: &str, digest: &Digest) -> Result<Bytes> {
+    let is_right = |replica: &Replica, bytes: Bytes| match Digest::of(&bytes) == *digest {
+        true => Ok(bytes),
+        false => Err(VaultError::damaged(key, &replica.store, "it has other bytes than its name says")),
+    };
+    vault.replicas.read_any(key, STORED_BYTES_MAX, is_right, |error| vault.read_around(key, error)).await
+}
+
+/// Seals a note for the content recipients; as it is in a vault without encryption.
+///
+/// # Errors
+///
+/// Those of encrypting.
+pub fn seal_note(vault: &Vault, note: &str) -> Result<String> {
+    match vault.is_encrypted() {
+        false => Ok(note.to_owned()),
+        true => Ok(BASE64.encode(envelope::seal(note.as_bytes(), &vault.trust.content_recipients)?)),
+    }
+}
+
+/// Reads a note; `None` where no identity here reads it.
+pub fn open_note(vault: &Vault, sealed: &str) -> Option<String> {
+    if !vault.is_encrypted() {
+        return Some(sealed.to_owned());
+    }
+    let bytes = BASE64.decode(sealed).ok()?;
+    String::from_utf8(envelope::open(&bytes, vault.identities()).ok()?).ok()
+}
+
+/// Returns the decisions about a drill that count, in order: each signed by one of these keys, and naming the
+/// record or the decision before it. What does not count is a problem.
+///
+/// # Errors
+///
+/// When no replica could be listed.
+pub async fn decisions(
+    vault: &Vault,
+    drill: &StoredDrill,
+    people: &[VerifyingKey],
+) -> Result<(Vec<StoredDecision>, Vec<Problem>)> {
+    let keys = keys(vault, &layout::drill_decisions(&drill.file.drill)).await?;
+    let (mut all, mut problems) = (Vec::<StoredDecision>::new(), Vec::new());
+    for n in 1.. {
+        let key = layout::drill_decision(&drill.file.drill, n);
+        if !keys.contains(&key) {
+            break;
+        }
+        let before = all.last().map_or(drill.digest, |last| last.digest);
+        match read_by(vault, &key, DECISION_KIND, people).await {
+            Ok((bytes, signature)) => match serde_json::from_slice::<DecisionFile>(&bytes) {
+                Ok(file) if file.n == n && file.before == before && file.drill == drill.file.drill => {
+                    all.push(StoredDecision { digest: Digest::of(&bytes), file, signed: (bytes, signature) });
+                }
+                _ => {
+                    let detail = "it does not follow from the record and the decisions before it";
+                    problems.push(Problem::new("drill-decision-refused", key, detail));
+                    break;
+                }
+            },
+            Err(error) => {
+                problems.push(Problem::new("drill-decision-refused", key, with_causes(&error)));
+                break;
+            }
+        }
+    }
+    Ok((all, problems))
+}
+
+/// A file that one of these people signed, from whichever live replica has a good copy.
+async fn read_by(vault: &Vault, key: &str, kind: &str, people: &[VerifyingKey]) -> Result<(Bytes, Bytes)> {
+    let mut failure = None;
+    for replica in vault.replicas.live() {
+        match vault.read_signed_on(replica, key, kind, people).await {
+            Ok(read) => return Ok(read),
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
+}
+
+/// What somebody decides.
+#[derive(Debug, Clone)]
+pub struct Deciding<'a> {
+    /// The gate, by its name.
+    pub gate: &'a str,
+    /// The verdict, by its name.
+    pub verdict: &'a str,
+    /// Who.
+    pub by: &'a str,
+    /// In whose place.
+    pub for_: Option<&'a str>,
+    /// Their note.
+    pub note: &'a str,
+    /// Their key.
+    pub key: &'a SigningKey,
+}
+
+/// Stores a decision on every live replica.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when somebody else decided meanwhile; [`ErrorKind::TooFewReplicas`].
+pub async fn decide(
+    vault: &Vault,
+    drill: &StoredDrill,
+    earlier: &[StoredDecision],
+    deciding: &Deciding<'_>,
+) -> Result<StoredDecision> {
+    vault.require_may_write().await?;
+    let n = u32::try_from(earlier.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let key = layout::drill_decision(&drill.file.drill, n);
+    let file = DecisionFile {
+        kind: DECISION_KIND.to_owned(),
+        format: VERSION,
+        vault: vault.file.vault,
+        key: key.clone(),
+        drill: drill.file.drill.clone(),
+        n,
+        before: earlier.last().map_or(drill.digest, |last| last.digest),
+        at: rfc3339(vault.now()),
+        gate: deciding.gate.to_owned(),
+        verdict: deciding.verdict.to_owned(),
+        by: deciding.by.to_owned(),
+        for_: deciding.for_.map(str::to_owned),
+        note: seal_note(vault, deciding.note)?,
+    };
+    let bytes = Bytes::from(to_json(&file));
+    let signature = Bytes::from(deciding.key.sign(&bytes, &key).into_bytes());
+    store_signed(vault, &key, &bytes, &signature).await?;
+    Ok(StoredDecision { digest: Digest::of(&bytes), file, signed: (bytes, signature) })
+}
+
+/// Returns the findings that somebody closed, by their ids.
+///
+/// # Errors
+///
+/// When no replica could be listed.
+pub async fn closed(vault: &Vault) -> Result<BTreeMap<String, ClosedFile>> {
+    let mut all = BTreeMap::new();
+    for key in keys(vault, layout::DRILLS).await?.into_iter().filter(|key| layout::is_closed_finding(key)) {
+        match vault.read_candidate(&key, CLOSED_KIND, ROLES).await {
+            Ok(candidate) => {
+                if let Ok(file) = serde_json::from_slice::<ClosedFile>(&candidate.bytes) {
+                    all.insert(file.finding.clone(), file);
+                }
+            }
+            Err(error) => {
+                vault.warn(Problem::new("drill-finding-not-closed", key, with_causes(&error)));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Closes a finding, on every live replica.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when it is closed already; [`ErrorKind::Identity`] without a key of the vault;
+/// [`ErrorKind::TooFewReplicas`].
+pub async fn close(
+    vault: &Vault,
+    drill: &SnapshotId,
+    finding: &str,
+    by: &str,
+    note: &str,
+) -> Result<ClosedFile> {
+    let signer = vault.signer(ROLES)?;
+    vault.require_may_write().await?;
+    let key = layout::closed_finding(drill, finding);
+    let file = ClosedFile {
+        kind: CLOSED_KIND.to_owned(),
+        format: VERSION,
+        vault: vault.file.vault,
+        key: key.clone(),
+        finding: finding.to_owned(),
+        drill: drill.clone(),
+        at: rfc3339(vault.now()),
+        by: by.to_owned(),
+        note: seal_note(vault, note)?,
+    };
+    let bytes = Bytes::from(to_json(&file));
+    let signature = Bytes::from(signer.sign(&bytes, &key).into_bytes());
+    store_signed(vault, &key, &bytes, &signature).await?;
+    Ok(file)
+}
+
+/// Brings what any live replica holds of drills to those that lack it.
+///
+/// # Errors
+///
+/// When no replica could be listed.
+pub async fn bring(vault: &Vault) -> Result<()> {
+    let asked = vault
+        .replicas
+        .live()
+        .map(|replica| async move { (replica, replica.store.list(layout::DRILLS).await) });
+    let mut there: Vec<(&Replica, BTreeSet<String>)> = Vec::new();
+    for (replica, objects) in join_all(asked).await {
+        match objects {
+            Ok(objects) => there.push((replica, objects.into_iter().map(|object| object.key).collect())),
+            Err(error) => replica.fail(error),
+        }
+    }
+    vault.replicas.require_any()?;
+    let all: BTreeSet<&String> = there.iter().flat_map(|(_, keys)| keys).collect();
+    // Records last: one that is there names files that are.
+    let mut all: Vec<&String> = all.into_iter().collect();
+    all.sort_by_key(|key| (layout::parse_drill(key).is_some(), key.ends_with(".json")));
+    for key in all {
+        let lacking: Vec<&Replica> =
+            there.iter().filter(|(_, keys)| !keys.contains(key)).map(|(replica, _)| *replica).collect();
+        for (replica, _) in there.iter().filter(|(_, keys)| !lacking.is_empty() && keys.contains(key)) {
+            let Ok(bytes) = replica.store.get(key, STORED_BYTES_MAX).await else { continue };
+            if layout::promised_digest(key).is_some_and(|promised| Digest::of(&bytes) != promised) {
+                continue;
+            }
+            for replica in &lacking {
+                put(replica, key, &bytes).await;
+            }
+            break;
+        }
+    }
+    Ok(())
+}
