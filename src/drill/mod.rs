@@ -6,12 +6,14 @@
 //! | [`scenario`] | what has happened, injected on the read path; nothing is written through it |
 //! | [`timeline`] | phases and lines, timed by a monotonic clock |
 //! | [`gate`] | the way back to service, and where it stands |
+//! | [`measure`] | objectives against what was measured |
 //! | [`findings`] | what is wrong, carried over until somebody closes it |
 //!
 //! Records lie in the vault: [`vault::drills`](crate::vault::drills).
 
 pub mod findings;
 pub mod gate;
+pub mod measure;
 pub mod plan;
 pub mod scenario;
 pub mod timeline;

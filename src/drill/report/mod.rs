@@ -1,0 +1,309 @@
+//! What a drill showed, as data: everything that is rendered is in here, and nothing is rendered that is not.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`junit`] | JUnit XML, for systems that build and deploy |
+//! | [`csv`] | the findings, for tables |
+//! | [`controls`] | which requirements of which standards a drill gives evidence for |
+//!
+//! Layout after NIST SP 800-84 (after-action report) and ISO 22301:2019, 8.5.
+
+pub mod controls;
+pub mod csv;
+pub mod junit;
+
+use serde::{Deserialize, Serialize};
+
+use super::findings::Finding;
+use super::gate::{Gate, Standing, Verdict};
+use super::measure::{Judged, Light};
+use super::timeline::{Entry, PhaseRecord};
+use crate::ids::{Digest, Name, SnapshotId, VaultId};
+use crate::vault::format::drill::DrillResult;
+
+/// Version of the report's JSON.
+pub const SCHEMA: u32 = 1;
+
+/// A drill, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Id of the drill.
+    pub drill: SnapshotId,
+    /// The vault.
+    pub vault: VaultId,
+    /// Name of the plan.
+    pub plan: Name,
+    /// What it is called.
+    pub title: String,
+    /// Whether it was a real disaster.
+    pub real: bool,
+    /// How it ended.
+    pub result: DrillResult,
+    /// One sentence.
+    pub outcome: String,
+    /// When it began, RFC 3339, by the wall clock.
+    pub began: String,
+    /// When it ended, RFC 3339, by the wall clock.
+    pub ended: String,
+    /// Milliseconds that it took, by the monotonic clock.
+    pub took_ms: u64,
+    /// By how many seconds the wall clock went another way; absent: both agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_drift_seconds: Option<i64>,
+    /// SHA-256 of the file of the plan.
+    pub plan_sha256: Digest,
+    /// SHA-256 of the criteria, fixed before it began.
+    pub criteria_sha256: Digest,
+    /// Where it ran: program, machine, configuration.
+    pub environment: Environment,
+    /// What has happened, in words.
+    pub scenario: Vec<String>,
+    /// What is left out, and why.
+    pub exclusions: Vec<(String, String)>,
+    /// What Prismic cannot give back in any recovery: known before it began.
+    pub limits: Vec<String>,
+    /// Who took part.
+    pub participants: Vec<Attendance>,
+    /// Whom to call.
+    pub contacts: Vec<(Name, Vec<String>)>,
+    /// What was recovered.
+    pub repositories: Vec<Recovered>,
+    /// Objectives against what was measured; of several repositories the worst.
+    pub objectives: Vec<Judged>,
+    /// Phases, timed.
+    pub phases: Vec<PhaseRecord>,
+    /// Theoretical least time of a recovery into Prismic under its documented limits, in seconds, and what bounds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Floor>,
+    /// The phase that took longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<String>,
+    /// Everything that was looked at.
+    pub checks: Vec<Checked>,
+    /// The timeline.
+    pub timeline: Vec<Entry>,
+    /// Where gates stand.
+    pub gates: Vec<GateRecord>,
+    /// What went another way than planned.
+    pub deviations: Vec<String>,
+    /// What is wrong, carried over until it is closed.
+    pub findings: Vec<Finding>,
+    /// What the drill made and removed.
+    pub cleaned: Vec<Cleaned>,
+    /// Drills of the same plan before this one, newest first.
+    pub earlier: Vec<Earlier>,
+    /// Drills that were killed, and after which this one cleaned up.
+    pub abandoned: Vec<String>,
+}
+
+/// Where a drill ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Version of the program.
+    pub tool: String,
+    /// SHA-256 of the configuration's file.
+    pub configuration: Digest,
+    /// Name of the host, as `[audit]` says it.
+    pub host: String,
+    /// Where it recovered to.
+    pub target: String,
+    /// What keeps that apart from what the public sees.
+    pub isolation: Vec<String>,
+    /// Replicas, and whether each took part.
+    pub replicas: Vec<(String, String)>,
+    /// Recipients of the identities that were used.
+    pub identities: Vec<String>,
+}
+
+/// Somebody who takes part, and whether they could.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attendance {
+    /// Their name.
+    pub name: String,
+    /// What they do.
+    pub role: String,
+    /// Who stands in for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub substitute: Option<String>,
+    /// Whether the scenario has taken them away.
+    pub absent: bool,
+}
+
+/// A repository that was recovered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Its name.
+    pub repository: Name,
+    /// The snapshot; absent: none was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    /// When it was taken, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<String>,
+    /// The newest edit in it, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_edit: Option<String>,
+    /// Documents of the snapshot, and of what was restored.
+    pub documents: (u64, u64),
+    /// Assets of the snapshot, and of what was restored.
+    pub assets: (u64, u64),
+    /// Documents that were compared field by field, and those in which nothing differs but what was foretold.
+    pub compared: (u64, u64),
+    /// Counts by type and language: type, language, in the snapshot, restored.
+    pub counts: Vec<(String, String, u64, u64)>,
+    /// Edits that are lost, where what is live can still be read; absent: nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_edits: Option<Vec<LostEdit>>,
+}
+
+/// An edit that is in live Prismic and not in the snapshot. Its title is content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostEdit {
+    /// Id of the document.
+    pub id: String,
+    /// What people call it; left out for auditors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `added`, `changed` or `removed`.
+    pub what: String,
+}
+
+/// The least time that a recovery into Prismic can take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Seconds.
+    pub seconds: u64,
+    /// Requests that write.
+    pub requests: u64,
+    /// What bounds it: the interface, and its documented rate.
+    pub bound: String,
+}
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// What it is called.
+    pub name: String,
+    /// The phase in which it was looked at.
+    pub phase: String,
+    /// How it stands: [`Light::Grey`] where it could not be looked at because something before it failed.
+    pub light: Light,
+    /// What is expected, in words.
+    pub expected: String,
+    /// What was seen: counts and ids.
+    pub seen: String,
+    /// Milliseconds.
+    pub took_ms: u64,
+    /// Files of the bundle that show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+}
+
+/// A gate, as it stood when the report was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateRecord {
+    /// Which.
+    pub gate: Gate,
+    /// How it stands.
+    pub standing: Standing,
+    /// Who decides: a name, or `machine`; absent: nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// What that rests on.
+    pub evidence: String,
+}
+
+/// Something that the drill made, and whether it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cleaned {
+    /// What: a directory, a process, a server.
+    pub what: String,
+    /// Whether it was seen to be gone.
+    pub gone: bool,
+    /// How that was seen.
+    pub how: String,
+}
+
+/// A drill before this one, for comparison and trends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its id.
+    pub drill: SnapshotId,
+    /// When it began.
+    pub began: String,
+    /// How it ended.
+    pub result: DrillResult,
+    /// Milliseconds to recover; absent: it did not come to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_ms: Option<u64>,
+    /// Share of documents as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<f64>,
+    /// Findings that were open.
+    pub findings: u32,
+}
+
+impl Report {
+    /// Without what may be content or name people: for auditors outside. Counts, ids, times and decisions stay.
+    #[must_use]
+    pub fn for_auditors(&self) -> Self {
+        let mut own = self.clone();
+        for repository in &mut own.repositories {
+            for edit in repository.lost_edits.iter_mut().flatten() {
+                edit.title = None;
+            }
+        }
+        // Roles say who decided what; names are people's.
+        let names: Vec<String> = own
+            .participants
+            .iter()
+            .flat_map(|own| std::iter::once(&own.name).chain(&own.substitute))
+            .chain(own.gates.iter().filter_map(|gate| gate.owner.as_ref()).filter(|owner| *owner != "machine"))
+            .chain(own.findings.iter().map(|finding| &finding.owner))
+            .cloned()
+            .collect();
+        let alias = |name: &str| {
+            let at = names.iter().position(|own| own == name);
+            at.map_or_else(|| "a person".to_owned(), |at| format!("person {}", at + 1))
+        };
+        for own in &mut own.participants {
+            own.substitute = own.substitute.as_deref().map(alias);
+            own.name = alias(&own.name);
+        }
+        for gate in &mut own.gates {
+            gate.owner = gate.owner.as_deref().map(|owner| if owner == "machine" { owner.to_owned() } else { alias(owner) });
+        }
+        for finding in &mut own.findings {
+            finding.owner = alias(&finding.owner);
+        }
+        for entry in own.timeline.iter_mut().filter(|entry| entry.by != super::timeline::MACHINE) {
+            // What people write may name anybody.
+            entry.by = alias(&entry.by);
+            "(a note by a person)".clone_into(&mut entry.what);
+        }
+        own.contacts.iter_mut().for_each(|(_, whom)| {
+            let count = whom.len();
+            *whom = vec![format!("{count} contacts")];
+        });
+        own.scenario.iter_mut().for_each(|line| {
+            for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+                *line = line.replace(name.as_str(), &format!("person {}", at + 1));
+            }
+        });
+        own.environment.host = "(left out)".to_owned();
+        own
+    }
+
+    /// Checks that are not as expected.
+    pub fn failed(&self) -> impl Iterator<Item = &Checked> {
+        self.checks.iter().filter(|check| check.light == Light::Red)
+    }
+}
