@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::mask::Read;
 use super::texts;
-use crate::prismic::replace::{Edits, replaced};
+use crate::prismic::replace::{Edit, Edits, replaced};
 use crate::privacy::channels::{Bounds, is_date};
 use crate::privacy::matching::is_boundary;
 use crate::privacy::passage::Channel;
@@ -164,6 +164,49 @@ pub fn corrected(
     now.places.sort_unstable();
     now.places.dedup();
     now
+}
+
+/// Returns the places of an item where a wrong value stands, with the kind of each. `others` as in [`corrected`].
+pub fn wrong_in(
+    path: &str,
+    bytes: &[u8],
+    bounds: &Bounds,
+    corrections: &[Correction],
+    others: &dyn Fn(&str) -> bool,
+) -> BTreeMap<String, Channel> {
+    let mut wrong = BTreeMap::new();
+    for passage in &Read::of(path, bytes, bounds).0 {
+        if !others(&passage.place) && !occurrences(&passage.text, corrections).is_empty() {
+            wrong.entry(passage.place.clone()).or_insert(passage.channel);
+        }
+    }
+    wrong
+}
+
+/// Whether one of the right values stands at a place of JSON. One of nothing stands everywhere.
+pub fn is_right_at(value: &Value, place: &str, corrections: &[Correction]) -> bool {
+    let text = value.pointer(place).and_then(Value::as_str);
+    let is_there =
+        |one: &Correction| one.right.is_empty() || text.is_some_and(|text| text.contains(&one.right));
+    corrections.iter().any(is_there)
+}
+
+/// Whether one of the right values stands anywhere in an item. One of nothing stands everywhere.
+pub fn is_right_in(path: &str, bytes: &[u8], bounds: &Bounds, corrections: &[Correction]) -> bool {
+    let read = Read::of(path, bytes, bounds);
+    let has =
+        |one: &Correction| one.right.is_empty() || read.0.iter().any(|own| own.text.contains(&one.right));
+    corrections.iter().any(has)
+}
+
+/// Returns an item with a wrong value at a place: what must be found there by whoever looks. `None` for a place
+/// that holds no text.
+pub fn with_wrong_at(bytes: &[u8], place: &str, wrong: &Correction) -> Option<Vec<u8>> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    value.pointer(place)?.as_str()?;
+    let mut edits = Edits::default();
+    edits.add(place, Edit::Put(Value::String(wrong.wrong.clone()).to_string()));
+    replaced(bytes, &edits).ok()
 }
 
 /// Corrects one text; whether anything in it can be.
