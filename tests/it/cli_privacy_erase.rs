@@ -14,24 +14,29 @@ use crate::workplace::Run;
 const PERSON: &str = "Perpetua Exampleton";
 const EDITED: [(&str, &str); 2] =
     [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
-const TEXTS: [(&str, &str); 2] = [
+pub(crate) const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
     ("ErasePerson00002", "write to perpetua@example.org or to otto@example.org"),
 ];
 
 /// An office in which Anna plans and Berta approves.
-struct Two {
-    office: Office,
-    case: String,
+pub(crate) struct Two {
+    pub(crate) office: Office,
+    pub(crate) case: String,
 }
 
 impl Two {
     fn new() -> Self {
+        Self::asked("erasure")
+    }
+
+    /// The same for a request of another kind.
+    pub(crate) fn asked(right: &str) -> Self {
         let office = Office::new();
         office.appoint("berta");
         let config = office.place.read(CONFIG);
         office.place.write("berta.toml", &config.replace("anna", "berta"));
-        let case = office.searched("erasure", &TEXTS);
+        let case = office.searched(right, &TEXTS);
         office.place.write("token.txt", WRITE_TOKEN);
         for file in [CONFIG, "berta.toml"] {
             let config = office.place.read(file);
@@ -47,11 +52,11 @@ impl Two {
         Self { office, case }
     }
 
-    fn anna(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn anna(&self, code: i32, arguments: &[&str]) -> Run {
         self.office.run(code, &[arguments, &["--by", "anna"]].concat())
     }
 
-    fn berta(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn berta(&self, code: i32, arguments: &[&str]) -> Run {
         let line = [&["--config", "berta.toml", "privacy"], arguments, &["--by", "berta"]].concat();
         self.office.place.expect(code, &line)
     }
@@ -74,7 +79,7 @@ impl Two {
         self.office.source.repository.publish(Changes { put, ..Changes::default() });
     }
 
-    fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         self.office.json(&["show", &self.case])["state"]["stage"].as_str().unwrap().to_owned()
     }
 
@@ -86,13 +91,13 @@ impl Two {
     }
 
     /// What is published now.
-    fn live(&self) -> String {
+    pub(crate) fn live(&self) -> String {
         let all = crate::restoring::documents(&self.office.source);
         all.values().map(Value::to_string).collect()
     }
 
     /// What a restore of the newest snapshot writes, as one text.
-    fn restored(&self, to: &str) -> (Run, String) {
+    pub(crate) fn restored(&self, to: &str) -> (Run, String) {
         let line = ["restore", "files", "latest", "--to", to];
         let run = self.office.place.expect(0, &line);
         let files = tree(&self.office.place.file(to));

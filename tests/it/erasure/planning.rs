@@ -51,6 +51,7 @@ pub(super) struct Asked<'a> {
     pub(super) corrections: &'a [Correction],
     pub(super) held: &'a [Held],
     pub(super) over_hold: Option<&'a str>,
+    pub(super) told: Option<chrono::NaiveDate>,
 }
 
 impl Case {
@@ -114,6 +115,7 @@ impl Case {
             corrections: asked.corrections,
             held: asked.held,
             over_hold: asked.over_hold,
+            told: asked.told,
             case: &case,
             planned: "2026-11-23T10:00:00Z".parse().unwrap(),
             by: "Ottilie",
