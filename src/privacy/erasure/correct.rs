@@ -18,6 +18,7 @@ use crate::prismic::replace::{Edit, Edits, replaced};
 use crate::privacy::channels::{Bounds, is_date};
 use crate::privacy::matching::is_boundary;
 use crate::privacy::passage::Channel;
+use crate::privacy::search::PassageText;
 use crate::vault::item::ItemKind;
 
 /// How often what one round leaves is corrected by the next: a text, the links in its formatting.
@@ -174,9 +175,21 @@ pub fn wrong_in(
     corrections: &[Correction],
     others: &dyn Fn(&str) -> bool,
 ) -> BTreeMap<String, Channel> {
+    let read = Read::of(path, bytes, bounds);
+    let found = read.0.iter().filter(|passage| !others(&passage.place)).map(|passage| {
+        let seen: BTreeSet<usize> =
+            occurrences(&passage.text, corrections).into_iter().map(|own| own.1).collect();
+        (passage, seen)
+    });
+    let found: Vec<(&PassageText, BTreeSet<usize>)> = found.filter(|(_, seen)| !seen.is_empty()).collect();
+    // What stands whole in one field stands in the fields read as one as well: told once.
+    let direct = found.iter().filter(|(passage, _)| passage.channel != Channel::Joined);
+    let direct: BTreeSet<(u32, usize)> =
+        direct.flat_map(|(passage, seen)| seen.iter().map(|number| (passage.group, *number))).collect();
     let mut wrong = BTreeMap::new();
-    for passage in &Read::of(path, bytes, bounds).0 {
-        if !others(&passage.place) && !occurrences(&passage.text, corrections).is_empty() {
+    for (passage, seen) in found {
+        let is_told = seen.iter().all(|number| direct.contains(&(passage.group, *number)));
+        if passage.channel != Channel::Joined || !is_told {
             wrong.entry(passage.place.clone()).or_insert(passage.channel);
         }
     }

@@ -145,7 +145,9 @@ async fn every_snapshot_is_looked_at_afterwards_and_what_is_still_wrong_is_told_
     let again = looked(&case, &plan).await;
     assert!(again.remaining() > 0 && again.is_whole(), "{again:?}");
     let found = &again.restored.found;
-    assert!(found.iter().all(|own| own.path.contains(HOME) && !own.places.is_empty()), "{found:?}");
+    let at = |id: &str| found.iter().filter(|own| own.path.contains(id)).count();
+    assert_eq!((at(HOME), at(NOTE), found.len()), (1, 1, 2), "in the new one only: {found:?}");
+    assert!(found.iter().all(|own| !own.places.is_empty()));
     assert!(!format!("{found:?}").contains("Perpetua"));
 }
 

@@ -6,7 +6,7 @@ use super::super::live::{LiveAction, LiveStep, Task, TaskCode, Why};
 use super::Lifted;
 use super::making::PlanError;
 use crate::clock::Timestamp;
-use crate::ids::{CaseId, ItemId};
+use crate::ids::{CaseId, ItemId, SnapshotId};
 use crate::privacy::search::{Again, SearchReport, Sighting};
 use crate::restore::paths::{Place, place};
 use crate::vault::ledger::Ledger;
@@ -54,10 +54,13 @@ pub(super) fn shown_again(
     restrictions: &[InForce],
 ) -> Vec<LiveStep> {
     let was_live = |sighting: &Sighting, began: Timestamp| {
-        let before = again.snapshots.of(&sighting.repository).iter().map(|snapshot| snapshot.id());
-        let newest = before.filter(|id| id.time() <= began).max_by_key(|id| id.time());
+        // In the order of their chain: clocks may have been wrong.
+        let all = again.snapshots.of(&sighting.repository);
+        let at = |id: &SnapshotId| all.iter().position(|snapshot| snapshot.id() == id);
+        let newest = all.iter().rposition(|snapshot| snapshot.id().time() <= began);
+        let (from, to) = (at(&sighting.from), at(&sighting.to));
         newest.is_some_and(|newest| {
-            sighting.from.time() <= newest.time() && newest.time() <= sighting.to.time()
+            from.is_some_and(|from| from <= newest) && to.is_some_and(|to| newest <= to)
         })
     };
     let mut steps = BTreeSet::new();

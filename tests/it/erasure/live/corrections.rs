@@ -92,10 +92,12 @@ async fn what_somebody_edited_since_the_plan_is_not_written() {
 
 #[tokio::test]
 async fn what_is_no_text_is_a_task_and_what_is_of_others_stays() {
-    let link = json!({"link_type": "Web", "url": format!("https://example.org/?q={PERSON}")});
+    let address = json!({"link_type": "Web", "url": format!("https://example.org/?q={PERSON}")});
+    let span = json!({"start": 0, "end": 3, "type": "hyperlink", "data": address});
+    let text = json!([{"type": "paragraph", "text": "see more", "spans": [span]}]);
     let body = data_with(&format!("by {PERSON}"), json!({"legacy": "of a field that is gone"}));
     let mut content = content_of(vec![
-        page(HOME, &data_with(&format!("as {PERSON} says"), json!({ "outside": link }))),
+        page(HOME, &data_with(&format!("as {PERSON} says"), json!({ "content": text }))),
         page(NOTE, &body),
         document((LINKING, "article", "en-us"), Some("someone"), &[], &data(&format!("another {PERSON}"))),
     ]);
