@@ -12,6 +12,7 @@ mod erase;
 mod export;
 mod extend;
 mod hold;
+mod horizon;
 mod identity;
 mod letter;
 mod list;
@@ -77,6 +78,8 @@ enum PrivacyCommand {
     Approve(approve::Args),
     /// Carry out an approved plan in every replica; the same again goes on with what is left
     Erase(erase::Args),
+    /// Show until when copies of what was erased can survive, and what is promised of it; or promise a day
+    Horizon(horizon::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
     Certificate(certificate::Args),
     /// Record that everybody who got the data from you was told
@@ -134,6 +137,7 @@ impl Args {
             PrivacyCommand::Plan(args) => args.effect(),
             PrivacyCommand::Approve(args) => args.effect(),
             PrivacyCommand::Erase(args) => args.effect(),
+            PrivacyCommand::Horizon(args) => args.effect(),
             PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
@@ -171,6 +175,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Plan(args) => plan::run(args, context).await,
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Horizon(args) => horizon::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,

@@ -17,7 +17,7 @@ use crate::privacy::erasure::plan::{Plan, PlanFile, Purpose, decided_under};
 use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
-use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence};
+use crate::privacy::proof::evidence::{Evidence, LiveEvidence, UrlEvidence};
 use crate::privacy::proof::headers::OldHeaders;
 use crate::privacy::proof::rectified::{Allowed, Looking, rectified};
 use crate::privacy::proof::seen::Seen;
@@ -45,6 +45,9 @@ pub(super) struct Shown {
     tasks: Vec<String>,
     /// What the plan was for.
     purpose: Purpose,
+    /// All that was seen, as the case keeps it.
+    #[serde(skip)]
+    pub(super) evidence: Evidence,
 }
 
 impl Shown {
@@ -92,6 +95,7 @@ impl Shown {
             horizon: horizons.map(|own| (own.replica.clone(), own.date())).collect(),
             tasks: Vec::new(),
             purpose,
+            evidence: checked.evidence.clone(),
         }
     }
 
