@@ -51,7 +51,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    fn new(key: String, severity: Severity, what: String, next: impl Into<String>) -> Self {
+    pub(super) fn new(key: String, severity: Severity, what: String, next: impl Into<String>) -> Self {
         Self { key, severity, repository: None, what, since: None, next: next.into() }
     }
 
@@ -60,7 +60,7 @@ impl Alarm {
         self
     }
 
-    fn since(mut self, since: Option<Timestamp>) -> Self {
+    pub(super) fn since(mut self, since: Option<Timestamp>) -> Self {
         self.since = since;
         self
     }
@@ -96,6 +96,7 @@ pub(super) fn raise(facts: &Facts, standings: &[Standing], limits: &Limits, now:
     alarms.extend(facts.tokens.iter().flat_map(|token| of_token(token, limits, now)));
     alarms.extend(facts.cases.iter().filter_map(|case| of_case(case, limits, now)));
     alarms.extend(facts.unreadable_cases.iter().map(unreadable_case));
+    alarms.extend(super::erased::alarms(facts, limits, now));
     alarms.extend(of_jobs(&facts.jobs, limits, now));
     alarms.extend(facts.pending.iter().filter(|pending| now > pending.due).map(of_pending));
     alarms.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.key.cmp(&b.key)));

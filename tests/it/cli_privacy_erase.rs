@@ -11,27 +11,32 @@ use crate::cli_privacy::{CONFIG, Office, note};
 use crate::restore::tree;
 use crate::workplace::Run;
 
-const PERSON: &str = "Perpetua Exampleton";
-const EDITED: [(&str, &str); 2] =
+pub(crate) const PERSON: &str = "Perpetua Exampleton";
+pub(crate) const EDITED: [(&str, &str); 2] =
     [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
-const TEXTS: [(&str, &str); 2] = [
+pub(crate) const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
     ("ErasePerson00002", "write to perpetua@example.org or to otto@example.org"),
 ];
 
 /// An office in which Anna plans and Berta approves.
-struct Two {
-    office: Office,
-    case: String,
+pub(crate) struct Two {
+    pub(crate) office: Office,
+    pub(crate) case: String,
 }
 
 impl Two {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::asked("erasure")
+    }
+
+    /// The same where the person asked for something else.
+    pub(crate) fn asked(right: &str) -> Self {
         let office = Office::new();
         office.appoint("berta");
         let config = office.place.read(CONFIG);
         office.place.write("berta.toml", &config.replace("anna", "berta"));
-        let case = office.searched("erasure", &TEXTS);
+        let case = office.searched(right, &TEXTS);
         office.place.write("token.txt", WRITE_TOKEN);
         for file in [CONFIG, "berta.toml"] {
             let config = office.place.read(file);
@@ -47,34 +52,34 @@ impl Two {
         Self { office, case }
     }
 
-    fn anna(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn anna(&self, code: i32, arguments: &[&str]) -> Run {
         self.office.run(code, &[arguments, &["--by", "anna"]].concat())
     }
 
-    fn berta(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn berta(&self, code: i32, arguments: &[&str]) -> Run {
         let line = [&["--config", "berta.toml", "privacy"], arguments, &["--by", "berta"]].concat();
         self.office.place.expect(code, &line)
     }
 
     /// Makes the plan, and says what it comes to.
-    fn plan(&self) -> Value {
+    pub(crate) fn plan(&self) -> Value {
         let plan = self.anna(0, &["plan", &self.case, "--json"]).json();
         plan["summary"].clone()
     }
 
-    fn approved(&self) -> String {
+    pub(crate) fn approved(&self) -> String {
         let hash = self.plan()["plan"].as_str().unwrap().to_owned();
         self.berta(0, &["approve", &self.case, "--plan", &hash, "--yes"]);
         hash
     }
 
     /// An editor does what the tasks say: these documents say nothing of the person any more.
-    fn edited(&self, texts: &[(&str, &str)]) {
+    pub(crate) fn edited(&self, texts: &[(&str, &str)]) {
         let put = texts.iter().map(|(id, text)| note(id, text)).collect();
         self.office.source.repository.publish(Changes { put, ..Changes::default() });
     }
 
-    fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         self.office.json(&["show", &self.case])["state"]["stage"].as_str().unwrap().to_owned()
     }
 

@@ -14,6 +14,7 @@
 //! | [`canary`] | somebody invented, whom the scanner must find in the same run |
 //! | [`headers`] | headers that were destroyed are asked for, and tried |
 //! | [`restored`] | snapshots read as a restore does, and searched |
+//! | [`again`] | people who are looked for again, and what is kept of that |
 //! | [`stays`] | what stays because the plan says so |
 //! | [`erased`] | packs and receipts of orders |
 //! | [`horizon`](mod@horizon) | until when a copy can survive on a replica |
@@ -21,6 +22,7 @@
 //! The scanner is a second path on purpose: it uses neither the matcher nor the reader of the vault, so that a
 //! mistake in these does not hide what it leaves behind.
 
+pub mod again;
 mod archive;
 pub mod canary;
 pub mod check;
