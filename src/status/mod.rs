@@ -31,6 +31,6 @@ pub use burn::unmet_share;
 pub use collect::{Asked, ScheduledJob, collect, replica_requests};
 pub use erased::erased;
 pub use facts::{
-    Drill, ErasedFacts, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts,
-    RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
+    Drill, Endangered, ErasedFacts, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point,
+    ReplicaFacts, RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
 };

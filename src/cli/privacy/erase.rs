@@ -28,6 +28,7 @@ use crate::privacy::erasure::carry_out::{
     Carried, carry_out, decide, is_decided, space_of, spaces_with_orders,
 };
 use crate::privacy::erasure::plan::PlanFile;
+use crate::privacy::promise;
 use crate::privacy::proof::headers::{OldHeaders, collect};
 use crate::privacy::store::StoredCase;
 use crate::vault::erasure::replacements::{self, NewItem};
@@ -142,6 +143,12 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
     {
         last = Some(Kind::Verified);
         stored.record(&session.vault, event(what, &args, &session)).await?;
+        if file.plan.purpose.destroys() {
+            for what in promise::follows(stored.case.state(), &own.evidence) {
+                last = Some(what.kind());
+                stored.record(&session.vault, event(what, &args, &session)).await?;
+            }
+        }
         seen = Some(own);
     }
     let shown = Shown::of(&stored.case, last, false);

@@ -13,6 +13,7 @@ mod erase;
 mod export;
 mod extend;
 mod hold;
+mod horizon;
 mod identity;
 mod letter;
 mod list;
@@ -80,6 +81,8 @@ enum PrivacyCommand {
     Approve(approve::Args),
     /// Carry out an approved plan in every replica; the same again goes on with what is left
     Erase(erase::Args),
+    /// Show until when copies of what was erased can survive, and what is promised of it; or promise a day
+    Horizon(horizon::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
     Certificate(certificate::Args),
     /// Look whether people who were erased are there again, live or in snapshots since; exit code 3 when somebody
@@ -141,6 +144,7 @@ impl Args {
             PrivacyCommand::Plan(args) => args.effect(),
             PrivacyCommand::Approve(args) => args.effect(),
             PrivacyCommand::Erase(args) => args.effect(),
+            PrivacyCommand::Horizon(args) => args.effect(),
             PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
@@ -178,6 +182,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Plan(args) => plan::run(args, context).await,
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Horizon(args) => horizon::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
         PrivacyCommand::Check(args) => check::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,

@@ -465,7 +465,11 @@ fn take(state: &mut State, event: &Event, before: Stage) {
             }
         }
         What::CoolingOff { until } => state.not_before = Some(*until),
-        What::Executing { .. } => state.executed = true,
+        What::Executing { .. } => {
+            state.executed = true;
+            // What is erased now is in copies again.
+            state.horizon = state.horizon.filter(|horizon| *horizon != Horizon::Reached);
+        }
         What::Verified { remaining, canary, whole, .. } => {
             state.verified = Some(Verification { remaining: *remaining, canary: *canary, whole: *whole });
         }

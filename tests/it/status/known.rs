@@ -164,6 +164,7 @@ pub(crate) fn good() -> Facts {
         cases: Vec::new(),
         unreadable_cases: Vec::new(),
         erased: ErasedFacts::default(),
+        endangered: Vec::new(),
         requests: vec![RequestCount {
             of: "replica office".to_owned(),
             operation: "list".to_owned(),

@@ -17,6 +17,7 @@ use crate::privacy::erasure::plan::{PlanFile, Purpose};
 use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
+use crate::privacy::proof::evidence::Evidence;
 use crate::privacy::proof::headers::OldHeaders;
 use crate::privacy::proof::seen::Seen;
 use crate::privacy::proof::stays::Stays;
@@ -41,6 +42,9 @@ pub(super) struct Shown {
     horizon: Vec<(String, Option<String>)>,
     /// What is left to people, in words, a line each.
     tasks: Vec<String>,
+    /// All that was seen, as the case keeps it.
+    #[serde(skip)]
+    pub(super) evidence: Evidence,
 }
 
 impl Shown {
@@ -87,6 +91,7 @@ impl Shown {
                 .collect(),
             horizon: checked.horizons.iter().map(|own| (own.replica.clone(), own.date())).collect(),
             tasks: Vec::new(),
+            evidence: checked.evidence.clone(),
         }
     }
 
