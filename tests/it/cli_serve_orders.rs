@@ -76,11 +76,9 @@ async fn what_another_process_erases_is_answered_no_more() {
     assert!(status == StatusCode::GONE && !text.contains(PERSON), "{text}");
     assert!(text.contains(&format!("Master ref is: {now}")), "{text}");
     let client = crate::sandbox::client();
-    let asked = client
-        .get(format!("{}/documents/search", site.api(0)))
-        .query(&one)
-        .header(header::IF_NONE_MATCH, tag)
-        .send();
+    let mut url = url::Url::parse(&format!("{}/documents/search", site.api(0))).unwrap();
+    url.query_pairs_mut().extend_pairs(one);
+    let asked = client.get(url).header(header::IF_NONE_MATCH, tag).send();
     assert_eq!(asked.await.unwrap().status(), StatusCode::GONE);
     let run = site.end();
     assert!(run.stderr.contains("acme-blog is served as orders of the ledger leave it now"), "{run:?}");

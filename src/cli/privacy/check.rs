@@ -28,7 +28,7 @@ use crate::privacy::store::{StoredCase, load_all};
 use crate::progress::Problem;
 use crate::vault::erasure_checks;
 use crate::vault::error::VaultError;
-use crate::vault::format::erasure_checks::{CaseCheck, Checks};
+use crate::vault::format::erasure_checks::CaseCheck;
 use crate::vault::open::Vault;
 use crate::vault::requests::require_identity;
 
@@ -123,7 +123,9 @@ impl Row {
 impl Report {
     fn outcome(&self) -> Outcome {
         let is_unreadable = self.problems.iter().any(|own| own.code != NOT_LOOKED_AT);
-        match (is_unreadable, self.whole && !self.cases.iter().any(Row::is_found)) {
+        // Who asked for a part gets a part: only what could not be looked at is missing.
+        let is_clean = |row: &Row| !row.is_found() && row.not_read.is_empty();
+        match (is_unreadable, self.problems.is_empty() && self.cases.iter().all(is_clean)) {
             (true, _) => Outcome::Integrity,
             (false, false) => Outcome::Partial,
             (false, true) => Outcome::Complete,
@@ -199,7 +201,7 @@ async fn check(
     report.whole &= vault.replicas.failed().is_empty();
     date(&mut checks, vault.now(), report.whole, vault.limits());
     let stored = erasure_checks::store(vault, &checks).await;
-    tell(&report, &checks, context);
+    tell(&report, context);
     let outcome = report.outcome().worst(ended(&session, context));
     context.output.result(outcome, &report, || page(&report))?;
     stored.map_err(|error| {
@@ -291,19 +293,18 @@ fn of_proof(error: ProofError) -> CommandError {
 }
 
 /// Warns of everybody who is there again, and tells whoever is told of a job.
-fn tell(report: &Report, checks: &Checks, context: &Context) {
-    for row in report.cases.iter().filter(|row| row.is_found()) {
+fn tell(report: &Report, context: &Context) {
+    let found: Vec<&Row> = report.cases.iter().filter(|row| row.is_found()).collect();
+    for row in &found {
         let next = row.next.as_deref().unwrap_or_default();
         context.output.warning(format!("{}; next: {next}", row.words()));
     }
-    let found: Vec<&Row> = report.cases.iter().filter(|row| row.is_found()).collect();
     if let Some(first) = found.first() {
         let what = match found.len() {
             1 => first.words(),
             more => format!("people who were erased in {} are there again", counted(more as u64, "case")),
         };
-        let next = checks.cases.get(&first.case).map(|check| check.next.command(&first.case));
-        context.record.found(Finding { what, next: next.unwrap_or_default() });
+        context.record.found(Finding { what, next: first.next.clone().unwrap_or_default() });
     }
 }
 
