@@ -11,8 +11,8 @@ use crate::cli_privacy::{CONFIG, Office, note};
 use crate::restore::tree;
 use crate::workplace::Run;
 
-const PERSON: &str = "Perpetua Exampleton";
-const EDITED: [(&str, &str); 2] =
+pub(crate) const PERSON: &str = "Perpetua Exampleton";
+pub(crate) const EDITED: [(&str, &str); 2] =
     [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
 pub(crate) const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
@@ -26,11 +26,11 @@ pub(crate) struct Two {
 }
 
 impl Two {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::asked("erasure")
     }
 
-    /// The same for a request of another kind.
+    /// The same where the person asked for something else.
     pub(crate) fn asked(right: &str) -> Self {
         let office = Office::new();
         office.appoint("berta");
@@ -62,19 +62,19 @@ impl Two {
     }
 
     /// Makes the plan, and says what it comes to.
-    fn plan(&self) -> Value {
+    pub(crate) fn plan(&self) -> Value {
         let plan = self.anna(0, &["plan", &self.case, "--json"]).json();
         plan["summary"].clone()
     }
 
-    fn approved(&self) -> String {
+    pub(crate) fn approved(&self) -> String {
         let hash = self.plan()["plan"].as_str().unwrap().to_owned();
         self.berta(0, &["approve", &self.case, "--plan", &hash, "--yes"]);
         hash
     }
 
     /// An editor does what the tasks say: these documents say nothing of the person any more.
-    fn edited(&self, texts: &[(&str, &str)]) {
+    pub(crate) fn edited(&self, texts: &[(&str, &str)]) {
         let put = texts.iter().map(|(id, text)| note(id, text)).collect();
         self.office.source.repository.publish(Changes { put, ..Changes::default() });
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use self::carried::{carried_page, outcome_of};
+pub(super) use self::live::look_again;
 use self::looking::{Shown as SeenShown, look};
 use super::desk::{Shown, actor, open_case};
 use super::planning::{Ground, Summary, plan_page};

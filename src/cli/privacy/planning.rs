@@ -32,7 +32,7 @@ pub(super) struct Ground {
     pub(super) report: SearchReport,
     pub(super) review: Review,
     pub(super) matcher: Arc<Matcher>,
-    pub(super) sources: Sources,
+    pub(super) sources: Arc<Sources>,
     /// Holds of the case, and those of other open cases on items.
     pub(super) held: Vec<Held>,
 }
@@ -44,12 +44,29 @@ impl Ground {
         context: &Context,
     ) -> Result<Self, CommandError> {
         let report = found::load_last(&session.vault, stored).await?;
+        let sources = Sources::to_change(session, context, &report).await?;
+        let (others, problems) = load_all(&session.vault).await?;
+        // One that cannot be read may hold something: nothing is planned until it can.
+        if let Some(problem) = problems.first() {
+            let why = format!("{} cannot be read, and may hold what the plan changes", problem.subject);
+            return Err(CommandError::new(ErrorKind::Failed, why).hint(problem.detail.clone()));
+        }
+        Self::with(session, stored, &others, Arc::new(sources)).await
+    }
+
+    /// The same, where sources and all cases were loaded before.
+    pub(super) async fn with(
+        session: &Session,
+        stored: &StoredCase,
+        cases: &[StoredCase],
+        sources: Arc<Sources>,
+    ) -> Result<Self, CommandError> {
         Ok(Self {
+            report: found::load_last(&session.vault, stored).await?,
             review: Review::load(&session.vault, stored).await?,
             matcher: Arc::new(Matcher::new(&subject_of(&stored.case)?, &[])),
-            sources: Sources::to_change(session, context, &report).await?,
-            held: held(session, stored).await?,
-            report,
+            held: held(session, stored, cases).await?,
+            sources,
         })
     }
 
@@ -86,17 +103,15 @@ impl Ground {
     }
 }
 
-/// The holds that count for a plan of a case: its own, and those of every other. A case that cannot be read may
-/// hold something: nothing is planned until it can.
-async fn held(session: &Session, stored: &StoredCase) -> Result<Vec<Held>, CommandError> {
+/// The holds that count for a plan of a case: its own, and those of every other.
+async fn held(
+    session: &Session,
+    stored: &StoredCase,
+    cases: &[StoredCase],
+) -> Result<Vec<Held>, CommandError> {
     let vault = &session.vault;
     let mut held = own_holds(&stored.case);
-    let (others, problems) = load_all(vault).await?;
-    if let Some(problem) = problems.first() {
-        let why = format!("{} cannot be read, and may hold what the plan changes", problem.subject);
-        return Err(CommandError::new(ErrorKind::Failed, why).hint(problem.detail.clone()));
-    }
-    let others = others.iter().filter(|other| other.case.id() != stored.case.id());
+    let others = cases.iter().filter(|other| other.case.id() != stored.case.id());
     for other in others.filter(|other| other.case.state().is_held()) {
         let found = match found::load_last(vault, other).await {
             Ok(found) => Some(found),

@@ -15,6 +15,7 @@
 //! | [`headers`] | headers that were destroyed are asked for, and tried |
 //! | [`restored`] | snapshots read as a restore does, and searched |
 //! | [`rectified`](mod@rectified) | the same after a rectification: wrong values, and right ones |
+//! | [`again`] | people who are looked for again, and what is kept of that |
 //! | [`stays`] | what stays because the plan says so |
 //! | [`erased`] | packs and receipts of orders |
 //! | [`horizon`](mod@horizon) | until when a copy can survive on a replica |
@@ -22,6 +23,7 @@
 //! The scanner is a second path on purpose: it uses neither the matcher nor the reader of the vault, so that a
 //! mistake in these does not hide what it leaves behind.
 
+pub mod again;
 mod archive;
 pub mod canary;
 pub mod check;
