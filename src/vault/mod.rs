@@ -56,3 +56,4 @@ mod trust;
 pub mod verified;
 mod walk;
 pub mod writer;
+pub mod writing;

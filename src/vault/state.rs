@@ -19,7 +19,7 @@ use super::signing::SigningKey;
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
-/// Who may sign state.
+/// Who may sign state, but for leases.
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance];
 
 /// What lies on the replica.
@@ -99,6 +99,21 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
     kind: &str,
     max: u64,
 ) -> Result<Option<T>> {
+    read_signed_by(ROLES, vault, replica, (key, kind), max).await
+}
+
+/// The same for one that keys with other roles may sign.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(super) async fn read_signed_by<T: DeserializeOwned>(
+    roles: &[Role],
+    vault: &Vault,
+    replica: &Replica,
+    (key, kind): (&str, &str),
+    max: u64,
+) -> Result<Option<T>> {
     let bytes = match replica.store.get(key, max).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind == StoreKind::NotFound => return Ok(None),
@@ -108,7 +123,7 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
     let damaged = |error: serde_json::Error| VaultError::damaged(key, place, error);
     let sealed: Sealed = serde_json::from_slice(&bytes).map_err(damaged)?;
     let (text, signature) = (sealed.signed.as_bytes(), sealed.signature.as_bytes());
-    check_signed(text, signature, &vault.signers(ROLES), kind, &vault.file.vault, key, place)?;
+    check_signed(text, signature, &vault.signers(roles), kind, &vault.file.vault, key, place)?;
     serde_json::from_slice(text).map(Some).map_err(damaged)
 }
 
