@@ -12,7 +12,7 @@ use crate::restore::tree;
 use crate::workplace::Run;
 
 const PERSON: &str = "Perpetua Exampleton";
-const EDITED: [(&str, &str); 2] =
+pub(crate) const EDITED: [(&str, &str); 2] =
     [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
 const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
@@ -20,13 +20,13 @@ const TEXTS: [(&str, &str); 2] = [
 ];
 
 /// An office in which Anna plans and Berta approves.
-struct Two {
-    office: Office,
-    case: String,
+pub(crate) struct Two {
+    pub(crate) office: Office,
+    pub(crate) case: String,
 }
 
 impl Two {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let office = Office::new();
         office.appoint("berta");
         let config = office.place.read(CONFIG);
@@ -47,7 +47,7 @@ impl Two {
         Self { office, case }
     }
 
-    fn anna(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn anna(&self, code: i32, arguments: &[&str]) -> Run {
         self.office.run(code, &[arguments, &["--by", "anna"]].concat())
     }
 
@@ -62,19 +62,19 @@ impl Two {
         plan["summary"].clone()
     }
 
-    fn approved(&self) -> String {
+    pub(crate) fn approved(&self) -> String {
         let hash = self.plan()["plan"].as_str().unwrap().to_owned();
         self.berta(0, &["approve", &self.case, "--plan", &hash, "--yes"]);
         hash
     }
 
     /// An editor does what the tasks say: these documents say nothing of the person any more.
-    fn edited(&self, texts: &[(&str, &str)]) {
+    pub(crate) fn edited(&self, texts: &[(&str, &str)]) {
         let put = texts.iter().map(|(id, text)| note(id, text)).collect();
         self.office.source.repository.publish(Changes { put, ..Changes::default() });
     }
 
-    fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         self.office.json(&["show", &self.case])["state"]["stage"].as_str().unwrap().to_owned()
     }
 
@@ -86,7 +86,7 @@ impl Two {
     }
 
     /// What is published now.
-    fn live(&self) -> String {
+    pub(crate) fn live(&self) -> String {
         let all = crate::restoring::documents(&self.office.source);
         all.values().map(Value::to_string).collect()
     }

@@ -31,6 +31,7 @@ mod search;
 mod show;
 mod sources;
 mod subject;
+mod tasks;
 mod verify_certificate;
 mod verify_package;
 
@@ -59,7 +60,8 @@ enum PrivacyCommand {
     Show(show::Args),
     /// What is due, most pressing first; exit code 6 when something is overdue
     Due(due::Args),
-    /// Write a letter to the person from a template: receipt, identity, extension, refusal, answer
+    /// Write a letter from a template: to the person (receipt, identity, extension, refusal, answer), or to
+    /// Prismic's support about what only they can erase (support)
     Letter(letter::Args),
     /// Ask for proof of identity, or record how it was checked
     Identity(identity::Args),
@@ -77,6 +79,8 @@ enum PrivacyCommand {
     Approve(approve::Args),
     /// Carry out an approved plan in every replica; the same again goes on with what is left
     Erase(erase::Args),
+    /// List what is left to people in Prismic, and mark what they did
+    Tasks(tasks::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
     Certificate(certificate::Args),
     /// Record that everybody who got the data from you was told
@@ -134,6 +138,7 @@ impl Args {
             PrivacyCommand::Plan(args) => args.effect(),
             PrivacyCommand::Approve(args) => args.effect(),
             PrivacyCommand::Erase(args) => args.effect(),
+            PrivacyCommand::Tasks(args) => args.effect(),
             PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
@@ -171,6 +176,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Plan(args) => plan::run(args, context).await,
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Tasks(args) => tasks::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,

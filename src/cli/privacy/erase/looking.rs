@@ -1,5 +1,7 @@
 //! Looks whether a plan did what it was to, and says so in the case.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::live::{self, SeenLive};
@@ -13,6 +15,7 @@ use crate::cli::session::Session;
 use crate::cli::units::{counted, human_bytes};
 use crate::privacy::case::What;
 use crate::privacy::certificate::OwnFilesState;
+use crate::privacy::erasure::live::standing::contradicted;
 use crate::privacy::erasure::plan::{PlanFile, Purpose};
 use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
@@ -39,8 +42,12 @@ pub(super) struct Shown {
     left: Vec<String>,
     not_seen: Vec<String>,
     horizon: Vec<(String, Option<String>)>,
+    /// Identifiers that cannot be looked for in raw bytes.
+    weak: Option<u64>,
     /// What is left to people, in words, a line each.
     tasks: Vec<String>,
+    /// Ids of tasks of which people said that they are done, and which are seen to be open.
+    pub(super) contradicted: BTreeSet<String>,
 }
 
 impl Shown {
@@ -73,6 +80,7 @@ impl Shown {
         let unscanned = places.clone().flat_map(|own| &own.unscanned);
         let unknown = checked.headers.iter().flat_map(|own| &own.unknown);
         let problems = unscanned.chain(unknown).chain(&checked.restored.problems).chain(unread);
+        let unseen = live.iter().flat_map(|own| &own.unseen);
         let away = checked.evidence.replicas.iter().filter(|own| own.id.is_none());
         Self {
             remaining: checked.remaining() + own_left,
@@ -83,10 +91,12 @@ impl Shown {
             left: leaks.chain(again).chain(opened).chain(again_live).collect(),
             not_seen: away
                 .map(|own| format!("{}: it could not be reached", own.name))
-                .chain(problems.map(|own| format!("{}: {}", own.subject, own.detail)))
+                .chain(problems.chain(unseen).map(|own| format!("{}: {}", own.subject, own.detail)))
                 .collect(),
+            weak: checked.evidence.sought.map(|sought| sought.weak),
             horizon: checked.horizons.iter().map(|own| (own.replica.clone(), own.date())).collect(),
             tasks: Vec::new(),
+            contradicted: BTreeSet::new(),
         }
     }
 
@@ -120,6 +130,17 @@ impl Shown {
             });
         }
         page = self.tasks.iter().fold(page, |page, line| page.line(line.as_str()));
+        for task in &self.contradicted {
+            page = page
+                .line(format!("Task {task} was said to be done, and is seen not to be: it is open again"));
+        }
+        if let Some(weak) = self.weak.filter(|weak| *weak > 0) {
+            page = page.line(format!(
+                "{} of the person {} too short or too common to be looked for in raw bytes: snapshots were searched for it",
+                counted(weak, "identifier"),
+                if weak == 1 { "is" } else { "are" }
+            ));
+        }
         page.line(match self.is_clean() {
             true => "Nothing of the person that was to go was found.".to_owned(),
             false => format!("{} left; this is not done yet.", counted(self.remaining, "place")),
@@ -162,7 +183,8 @@ pub(super) async fn look(
     let (mut not_removed, mut not_known) = (Vec::new(), Vec::new());
     if is_erasure {
         let urls = earlier.as_ref().map(|seen| &seen.evidence.urls[..]).unwrap_or_default();
-        seen_live = Some(live::look(plan, ground, urls, session, context).await?);
+        let said = &stored.case.state().tasks_done;
+        seen_live = Some(live::look(plan, ground, urls, said, session, context).await?);
         let removed = earlier.as_ref().map_or(0, |seen| seen.own_files.removed);
         let (state, swept) = own::swept(stored.case.id(), &ground.matcher, removed, session).await?;
         own_files = state;
@@ -189,15 +211,19 @@ pub(super) async fn look(
     let words = |own: Refused| format!("{}: {}", own.path.display(), own.why.words());
     shown.left.extend(not_removed.into_iter().map(words));
     shown.not_seen.extend(not_known.into_iter().map(words));
-    let seen = Seen { evidence: checked.evidence.clone(), own_files };
+    let looked = seen_live.as_ref().map(|seen| &seen.looked[..]).unwrap_or_default();
+    let tasks = looked.iter().flat_map(|own| own.sights.clone()).collect();
+    let seen = Seen { evidence: checked.evidence.clone(), own_files, tasks };
     let evidence = seen.store(vault).await?;
     if let Some(seen) = &seen_live {
-        shown.tasks = live::tasks(plan, seen, stored.case.language());
+        shown.tasks = live::tasks(plan, seen, stored.case.language(), session);
+        shown.contradicted = contradicted(&plan.live, &stored.case.state().tasks_done, None, &seen.looked);
     }
     let what = What::Verified {
         remaining: shown.remaining,
         canary: shown.canary,
         whole: shown.whole,
+        tasks: looked.iter().map(|own| own.evidence.tasks).sum(),
         evidence: Some(evidence),
     };
     Ok(Some((what, shown)))

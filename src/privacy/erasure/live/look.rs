@@ -5,7 +5,7 @@
 //! which nothing was decided counts too. A repository of which anything cannot be read, the media library among
 //! it, is not *read*: nobody may say of it that the person is gone.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -15,6 +15,7 @@ use super::asset::Texts;
 use super::content::{object, taken};
 use super::decided::Says;
 use super::read::{Item, Repository};
+use super::standing::Sight;
 use super::step::{LiveAction, LiveStep, Task, TaskCode};
 use super::{Cause, Live, LiveError};
 use crate::clock::{Timestamp, rfc3339};
@@ -23,7 +24,7 @@ use crate::prismic::{Document, Root, parse_json};
 use crate::privacy::erasure::mask::Kept;
 use crate::privacy::matching::{Finding, Fingerprint};
 use crate::privacy::passage::Channel;
-use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence};
+use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence, WordEvidence};
 use crate::progress::{Phase, Problem};
 use crate::snapshot::names;
 
@@ -36,8 +37,13 @@ pub struct Looked {
     pub remaining: Vec<Remaining>,
     /// Ids of the steps that are tasks and not done, as far as that is seen or was noted.
     pub open: Vec<String>,
+    /// What was seen of each task, by the id of its step.
+    pub sights: BTreeMap<String, Sight>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// What may be there and cannot be seen with the tokens that are here. It is told, and is no failure: nobody
+    /// can say whether there is anything.
+    pub unseen: Vec<Problem>,
 }
 
 /// A finding that is live.
@@ -73,6 +79,8 @@ struct Seen {
     library: Option<HashSet<String>>,
     /// Tags of the media library.
     tags: Option<HashSet<String>>,
+    /// Releases that were read.
+    releases: usize,
     /// What has findings without a decision, and was written by this erasure: they may stay.
     written: Vec<(Item, Vec<Finding>)>,
 }
@@ -97,8 +105,8 @@ impl Kind {
 
 impl Live<'_> {
     /// Reads every repository again that the steps or the decisions name, and every other that is configured.
-    /// `urls` is what [`probe`](Self::probe) saw just now; `done` are the ids of steps that people say they did,
-    /// which counts for what cannot be seen only.
+    /// `urls` is what [`probe`](Self::probe) saw just now; `said` are the ids of steps that people say they did, and
+    /// when they said so, which counts for what cannot be seen only.
     ///
     /// # Errors
     ///
@@ -107,7 +115,7 @@ impl Live<'_> {
         &self,
         steps: &[LiveStep],
         urls: &[UrlEvidence],
-        done: &BTreeSet<String>,
+        said: &BTreeMap<String, Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<Looked>, LiveError> {
         let of_steps = steps.iter().map(|step| &step.repository);
@@ -142,22 +150,31 @@ impl Live<'_> {
                      the person is not in them: configure one, and look again",
                 ));
             }
-            let tasks = own.iter().filter_map(|step| Some((*step, step.task()?)));
-            let is_open = |step: &LiveStep, task: &Task| match seen.is_done(name, &step.path, task, urls) {
-                Some(is_done) => !(is_read && is_done),
-                None => !done.contains(&step.id()),
-            };
-            let open: Vec<String> =
-                tasks.filter(|(step, task)| is_open(step, task)).map(|(step, _)| step.id()).collect();
+            let (mut open, mut words, mut sights) = (Vec::new(), Vec::new(), BTreeMap::new());
+            for (step, task) in own.iter().filter_map(|step| Some((step, step.task()?))) {
+                let (id, sight) = (step.id(), seen.sight(name, &step.path, task, urls, is_read));
+                match (sight, said.get(&id)) {
+                    (Sight::Done, _) => {}
+                    (Sight::Hidden, Some(at)) => {
+                        words.push(WordEvidence { task: task.code, said: rfc3339(*at) })
+                    }
+                    _ => open.push(id.clone()),
+                }
+                sights.insert(id, sight);
+            }
+            words.sort_unstable();
             let evidence = LiveEvidence {
                 repository: name.clone(),
                 read: is_read.then(|| rfc3339(now)),
                 items: seen.items,
                 remaining: seen.remaining.len() as u64,
                 tasks: open.len() as u64,
+                words,
+                releases: is_read.then_some(seen.releases as u64),
             };
+            let unseen = if is_read && seen.releases == 0 { vec![no_release(name)] } else { Vec::new() };
             let remaining = seen.remaining.into_iter().collect();
-            all.push(Looked { evidence, remaining, open, problems });
+            all.push(Looked { evidence, remaining, open, sights, problems, unseen });
         }
         self.progress.finish(Phase::Search);
         Ok(all)
@@ -171,6 +188,7 @@ impl Live<'_> {
         seen: &mut Seen,
     ) -> Result<(), Cause> {
         let root = repository.root().await?;
+        seen.releases = root.releases.len();
         let files: BTreeSet<&str> = steps
             .iter()
             .filter_map(|step| step.task())
@@ -303,12 +321,24 @@ impl Seen {
         self.kinds.get(path).is_some_and(|kinds| kinds.iter().any(|kind| is_it(*kind)))
     }
 
+    /// What is seen of a task.
+    fn sight(&self, name: &Name, path: &str, task: &Task, urls: &[UrlEvidence], is_read: bool) -> Sight {
+        match self.is_done(name, path, task, urls) {
+            None => Sight::Hidden,
+            Some(_) if !is_read => Sight::NotRead,
+            Some(true) => Sight::Done,
+            Some(false) => Sight::Open,
+        }
+    }
+
     /// Whether a task is seen to be done; `None`: nobody can see it from outside.
     fn is_done(&self, name: &Name, path: &str, task: &Task, urls: &[UrlEvidence]) -> Option<bool> {
         match task.code {
             TaskCode::EditDocument | TaskCode::RemoveDocument => {
                 Some(!self.has(path, |kind| kind == Kind::Other || task.places.is_empty()))
             }
+            // Without a release to be seen nobody knows whether it is gone, or the token shows none.
+            TaskCode::EditRelease if self.releases == 0 => None,
             TaskCode::EditRelease | TaskCode::EditAsset | TaskCode::ReplaceAsset | TaskCode::EditModel => {
                 Some(!self.has(path, |_| true))
             }
@@ -324,6 +354,11 @@ impl Seen {
                 let gone = own.filter(|url| url.gone.is_some()).count();
                 Some(gone == task.urls.len())
             }
+            // What is there now is an earlier version tomorrow, so nobody has erased all of them yet.
+            TaskCode::SupportHistory if self.has(path, |_| true) => Some(false),
+            TaskCode::SupportFile if self.library.as_ref().is_some_and(|all| all.contains(&task.id)) => {
+                Some(false)
+            }
             TaskCode::DeleteAssetTag
             | TaskCode::SupportFile
             | TaskCode::EditSettings
@@ -331,6 +366,16 @@ impl Seen {
             | TaskCode::SupportHistory => None,
         }
     }
+}
+
+/// A token with the scope master shows none, and none is shown where there is none.
+fn no_release(name: &Name) -> Problem {
+    Problem::new(
+        "no-release-seen",
+        name.as_str(),
+        "no release is to be seen: there is none, or the access token has the scope master only; if there are releases, \
+         look into them in Prismic, or make a token with the scope master+releases",
+    )
 }
 
 /// The id that metadata of a file tells.

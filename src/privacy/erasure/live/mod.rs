@@ -14,6 +14,7 @@
 //! | `content`, `asset` | what is written of a document, of a file, and what that would lose |
 //! | [`carry_out`] | does the steps, again and again the same: [`Live::carry_out`] |
 //! | [`look`] | reads everything again and counts what is left: [`Live::look`] |
+//! | [`standing`] | how far tasks are: what is seen of them, and what people say |
 //! | [`probe`] | asks public addresses of files: [`Live::probe`] |
 //! | [`tasks`] | tasks in words, for editors and for Prismic's support |
 //!
@@ -33,6 +34,7 @@ pub mod decided;
 pub mod look;
 pub mod probe;
 mod read;
+pub mod standing;
 pub mod step;
 mod survey;
 pub mod tasks;
