@@ -109,18 +109,22 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
     let file = approval::load(&session.vault, &stored).await?;
     let summary = Summary::of(&file.plan, file.orders.len());
     let mut last = None;
-    if !stored.case.state().executed || stored.case.state().stage == Stage::Executing {
-        last = Some(Kind::Executing);
-        let stopped = Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?;
-        if let Some(after) = stopped {
-            let shown = Some(Shown::of(&after, last, true));
-            let report = Report { shown, dry_run: true, summary: Some(&summary), done: None, seen: None };
-            let outcome = ended(&session, context);
-            context.output.result(outcome, &report, || {
-                plan_page(&file.plan, &summary, session.vault.is_encrypted(), false)
-            })?;
-            return Ok(outcome);
+    let stopped = match !stored.case.state().executed || stored.case.state().stage == Stage::Executing {
+        true => {
+            last = Some(Kind::Executing);
+            Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?
         }
+        // All was carried out: it would be looked again, and what came back would be written again.
+        false => args.dry_run.then(|| stored.case.clone()),
+    };
+    if let Some(after) = stopped {
+        let shown = Some(Shown::of(&after, last, true));
+        let report = Report { shown, dry_run: true, summary: Some(&summary), done: None, seen: None };
+        let outcome = ended(&session, context);
+        context.output.result(outcome, &report, || {
+            plan_page(&file.plan, &summary, session.vault.is_encrypted(), false)
+        })?;
+        return Ok(outcome);
     }
     let spaces = spaces_of(&file)?;
     let ground = Ground::load(&session, &stored, context).await?;

@@ -488,6 +488,43 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         }
         What::LegalAssessed { changes: false, .. } => state.stage = Stage::Responding,
         What::Exported { right, .. } => drop(state.exported.insert(*right)),
+        What::Answered { .. } => state.answered = true,
+        What::StepFailed { step, retryable } => state.error = Some((step.clone(), *retryable)),
+        What::StepRetried => state.error = None,
+        What::Hold { item, .. } => {
+            state.holds.push(HoldState { on_all: item.is_none(), released: false });
+        }
+        What::HoldReleased { hold, .. } => {
+            let at = usize::try_from(*hold).unwrap_or(0).wrapping_sub(1);
+            if let Some(hold) = state.holds.get_mut(at) {
+                hold.released = true;
+            }
+        }
+        What::Extended { .. } => state.extended = true,
+        What::Paused { kind, .. } => drop(state.paused.insert(*kind)),
+        What::Resumed { kind, .. } => drop(state.paused.remove(kind)),
+        What::Blocked => state.blocked = true,
+        What::Unblocked => state.blocked = false,
+        What::Reopened => {
+            let rights = std::mem::take(&mut state.rights);
+            *state = State {
+                stage: Stage::Scoping,
+                extended: state.extended,
+                paused: std::mem::take(&mut state.paused),
+                holds: std::mem::take(&mut state.holds),
+                reopened: state.reopened.saturating_add(1),
+                ..State::received(rights)
+            };
+        }
+        What::HorizonSet { until } => state.horizon = Some(Horizon::Pending(*until)),
+        What::HorizonReached => state.horizon = Some(Horizon::Reached),
+        _ => take_of_plan(state, event),
+    }
+}
+
+/// Takes in what an allowed event says of the plan: approvals, carrying it out, what was seen and said of it.
+fn take_of_plan(state: &mut State, event: &Event) {
+    match &event.what {
         What::ApprovalRequested { plan, orders, approvals, planned_by, .. } => {
             state.plan = Some(PlanState {
                 hash: *plan,
@@ -532,36 +569,6 @@ fn take(state: &mut State, event: &Event, before: Stage) {
                 seen.tasks = seen.tasks.saturating_add(again);
             }
         }
-        What::Answered { .. } => state.answered = true,
-        What::StepFailed { step, retryable } => state.error = Some((step.clone(), *retryable)),
-        What::StepRetried => state.error = None,
-        What::Hold { item, .. } => {
-            state.holds.push(HoldState { on_all: item.is_none(), released: false });
-        }
-        What::HoldReleased { hold, .. } => {
-            let at = usize::try_from(*hold).unwrap_or(0).wrapping_sub(1);
-            if let Some(hold) = state.holds.get_mut(at) {
-                hold.released = true;
-            }
-        }
-        What::Extended { .. } => state.extended = true,
-        What::Paused { kind, .. } => drop(state.paused.insert(*kind)),
-        What::Resumed { kind, .. } => drop(state.paused.remove(kind)),
-        What::Blocked => state.blocked = true,
-        What::Unblocked => state.blocked = false,
-        What::Reopened => {
-            let rights = std::mem::take(&mut state.rights);
-            *state = State {
-                stage: Stage::Scoping,
-                extended: state.extended,
-                paused: std::mem::take(&mut state.paused),
-                holds: std::mem::take(&mut state.holds),
-                reopened: state.reopened.saturating_add(1),
-                ..State::received(rights)
-            };
-        }
-        What::HorizonSet { until } => state.horizon = Some(Horizon::Pending(*until)),
-        What::HorizonReached => state.horizon = Some(Horizon::Reached),
         _ => {}
     }
 }

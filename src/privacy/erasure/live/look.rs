@@ -156,7 +156,7 @@ impl Live<'_> {
                 match (sight, said.get(&id)) {
                     (Sight::Done, _) => {}
                     (Sight::Hidden, Some(at)) => {
-                        words.push(WordEvidence { task: task.code, said: rfc3339(*at) })
+                        words.push(WordEvidence { task: task.code, said: rfc3339(*at) });
                     }
                     _ => open.push(id.clone()),
                 }
@@ -355,7 +355,7 @@ impl Seen {
                 Some(gone == task.urls.len())
             }
             // What is there now is an earlier version tomorrow, so nobody has erased all of them yet.
-            TaskCode::SupportHistory if self.has(path, |_| true) => Some(false),
+            TaskCode::SupportHistory if self.has(path, |kind| kind != Kind::Slug) => Some(false),
             TaskCode::SupportFile if self.library.as_ref().is_some_and(|all| all.contains(&task.id)) => {
                 Some(false)
             }
