@@ -1,10 +1,10 @@
 //! What is known at one moment.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
-use crate::ids::{Name, SnapshotId};
+use crate::ids::{CaseId, Name, SnapshotId};
 use crate::progress::Problem;
 use crate::retention::Shrink;
 use crate::vault::format::job::JobRecord;
@@ -28,6 +28,8 @@ pub struct Facts {
     pub pending: Vec<Pending>,
     /// Data-subject requests that are open. No personal data.
     pub cases: Vec<RequestSummary>,
+    /// Promises to people that will not hold, or may not: until when copies of what was erased survive.
+    pub endangered: Vec<Endangered>,
     /// Cases of which nobody knows whether they are due, and why.
     pub unreadable_cases: Vec<Problem>,
     /// What this process asked of APIs and replicas so far.
@@ -220,6 +222,19 @@ pub enum PendingKind {
     Erasure,
     /// What an order of erasure destroys is still there, and locks keep all of it to a date.
     LockedErasure,
+}
+
+/// A promise that will not hold on a replica, or may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endangered {
+    /// The case of the erasure.
+    pub case: CaseId,
+    /// The replica.
+    pub replica: String,
+    /// Last day on which a copy can survive, as it was promised.
+    pub promised: NaiveDate,
+    /// Why it is in danger.
+    pub why: String,
 }
 
 /// What was asked of somebody.

@@ -29,6 +29,6 @@ pub use assess::{Assessment, Judged, Objective, Standing, State, assess};
 pub use burn::unmet_share;
 pub use collect::{Asked, ScheduledJob, collect, replica_requests};
 pub use facts::{
-    Drill, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts,
-    RequestCount, SnapshotFacts, TokenFacts,
+    Drill, Endangered, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts,
+    RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
 };

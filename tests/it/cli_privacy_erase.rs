@@ -250,6 +250,7 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
         "{partly:?}"
     );
     assert_eq!(two.state(), "executing", "it is not said to be done");
+    promised(&two);
     assert!(!two.restored("meanwhile").1.contains("Exampleton"));
     fs::rename(&away, &there).unwrap();
     let held = two.packs("two");
@@ -259,7 +260,28 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     two.edited(&EDITED);
     two.anna(0, &["erase", case]);
     assert_eq!(two.state(), "notifying_recipients");
+    let horizon = two.office.run(0, &["horizon", case, "--json"]).json();
+    assert_eq!((&horizon["reached"], &horizon["promised"]), (&true.into(), &Value::Null), "{horizon}");
     place.expect(0, &["verify", "--full"]);
+}
+
+/// Until when a copy can survive is told as far as it is known, and nothing is promised that cannot be kept.
+fn promised(two: &Two) {
+    let case = &*two.case;
+    let open = two.office.run(3, &["horizon", case]);
+    for words in ["one: no copy is left, since", "two: not known", "Nothing is promised"] {
+        assert!(open.stdout.contains(words), "{words}: {open:?}");
+    }
+    let promise = |code, day: &str| {
+        two.anna(code, &["horizon", case, "--promise", day, "--reason", "in the answer to the person"])
+    };
+    let early = promise(5, "2020-01-01");
+    assert!(early.stderr.contains("2020-01-01 cannot be promised"), "{early:?}");
+    two.anna(2, &["horizon", case, "--promise", "2099-01-01"]);
+    let made = promise(3, "2099-01-01");
+    assert!(made.stdout.contains("Promised: no copy survives 2099-01-01"), "{made:?}");
+    let status = two.office.place.run(&["status", "--json"]);
+    assert!(!status.stdout.contains("erasure-promise:"), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

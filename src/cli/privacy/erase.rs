@@ -29,6 +29,7 @@ use crate::privacy::erasure::carry_out::{
 use crate::privacy::erasure::live::carry_out::CarriedOut;
 use crate::privacy::erasure::live::standing::contradicted;
 use crate::privacy::erasure::plan::PlanFile;
+use crate::privacy::promise;
 use crate::privacy::proof::headers::{OldHeaders, collect};
 use crate::privacy::store::StoredCase;
 use crate::vault::erasure::replacements::{self, NewItem};
@@ -149,6 +150,12 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         take_back(&mut stored, own.contradicted.clone(), &args, &session).await?;
         last = Some(Kind::Verified);
         stored.record(&session.vault, event(what, &args, &session)).await?;
+        if file.plan.purpose.destroys() {
+            for what in promise::follows(stored.case.state(), &own.evidence) {
+                last = Some(what.kind());
+                stored.record(&session.vault, event(what, &args, &session)).await?;
+            }
+        }
         seen = Some(own);
     }
     let shown = Shown::of(&stored.case, last, false);

@@ -12,6 +12,7 @@ mod erase;
 mod export;
 mod extend;
 mod hold;
+mod horizon;
 mod identity;
 mod letter;
 mod list;
@@ -81,6 +82,8 @@ enum PrivacyCommand {
     Erase(erase::Args),
     /// List what is left to people in Prismic, and mark what they did
     Tasks(tasks::Args),
+    /// Show until when copies of what was erased can survive, and what is promised of it; or promise a day
+    Horizon(horizon::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
     Certificate(certificate::Args),
     /// Record that everybody who got the data from you was told
@@ -139,6 +142,7 @@ impl Args {
             PrivacyCommand::Approve(args) => args.effect(),
             PrivacyCommand::Erase(args) => args.effect(),
             PrivacyCommand::Tasks(args) => args.effect(),
+            PrivacyCommand::Horizon(args) => args.effect(),
             PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
@@ -177,6 +181,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
         PrivacyCommand::Tasks(args) => tasks::run(args, context).await,
+        PrivacyCommand::Horizon(args) => horizon::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,

@@ -550,6 +550,8 @@ fn take_of_plan(state: &mut State, event: &Event) {
         What::Executing { live, .. } => {
             state.executed = true;
             state.live_done |= *live;
+            // What is erased now is in copies again.
+            state.horizon = state.horizon.filter(|horizon| *horizon != Horizon::Reached);
         }
         What::Verified { remaining, canary, whole, tasks, .. } => {
             let (remaining, canary, whole, tasks) = (*remaining, *canary, *whole, *tasks);

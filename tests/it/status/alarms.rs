@@ -8,7 +8,7 @@ use prismvault::ids::SnapshotId;
 use prismvault::notify::{Pace, due};
 use prismvault::progress::Problem;
 use prismvault::retention::{Fall, Shrink};
-use prismvault::status::{Alarm, Facts, Pending, PendingKind, Severity, State};
+use prismvault::status::{Alarm, Endangered, Facts, Pending, PendingKind, Severity, State};
 use prismvault::vault::format::manifest::Status;
 use prismvault::vault::format::request::RequestSummary;
 
@@ -279,6 +279,14 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.pending.push(pending(PendingKind::Deletion, hours(1))),
         |facts| facts.pending.push(pending(PendingKind::Deletion, hours(0))),
     ),
+    ("erasure-promise:office:2026-7K3F9Q", Critical, |facts| facts.endangered.push(endangered(-1)), |_| {}),
+    (
+        "erasure-promise:office:2026-7K3F9Q",
+        Warning,
+        // The last day is not over.
+        |facts| facts.endangered.push(endangered(0)),
+        |_| {},
+    ),
     (
         "erasure-pending:office:blog",
         Critical,
@@ -302,6 +310,16 @@ fn request(days: i64) -> RequestSummary {
         due: Some(now().date_naive() + TimeDelta::days(days)),
         waits_for: None,
         closed: false,
+        promised: None,
+    }
+}
+
+fn endangered(days: i64) -> Endangered {
+    Endangered {
+        case: "2026-7K3F9Q".parse().unwrap(),
+        replica: "office".to_owned(),
+        promised: now().date_naive() + TimeDelta::days(days),
+        why: "a lock keeps a copy".to_owned(),
     }
 }
 

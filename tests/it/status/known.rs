@@ -163,6 +163,7 @@ pub(crate) fn good() -> Facts {
         pending: Vec::new(),
         cases: Vec::new(),
         unreadable_cases: Vec::new(),
+        endangered: Vec::new(),
         requests: vec![RequestCount {
             of: "replica office".to_owned(),
             operation: "list".to_owned(),

@@ -20,6 +20,7 @@ use crate::privacy::erasure::plan::{PlanFile, Purpose};
 use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
+use crate::privacy::proof::evidence::Evidence;
 use crate::privacy::proof::headers::OldHeaders;
 use crate::privacy::proof::seen::Seen;
 use crate::privacy::proof::stays::Stays;
@@ -48,6 +49,9 @@ pub(super) struct Shown {
     tasks: Vec<String>,
     /// Ids of tasks of which people said that they are done, and which are seen to be open.
     pub(super) contradicted: BTreeSet<String>,
+    /// All that was seen, as the case keeps it.
+    #[serde(skip)]
+    pub(super) evidence: Evidence,
 }
 
 impl Shown {
@@ -97,6 +101,7 @@ impl Shown {
             horizon: checked.horizons.iter().map(|own| (own.replica.clone(), own.date())).collect(),
             tasks: Vec::new(),
             contradicted: BTreeSet::new(),
+            evidence: checked.evidence.clone(),
         }
     }
 
