@@ -195,7 +195,7 @@ pub fn packages(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
@@ -206,7 +206,7 @@ mod tests {
     const PLAN: crate::ids::Digest = crate::ids::Digest([7; 32]);
 
     /// A case to which these things happened, in March 2020, a minute after the other.
-    fn case(what: Vec<What>) -> Case {
+    pub(crate) fn case(what: Vec<What>) -> Case {
         let on = "2020-03-02".parse().unwrap();
         let first = What::Received {
             on,
@@ -233,7 +233,7 @@ mod tests {
     }
 
     /// Up to the day on which an erasure was carried out and answered.
-    fn erased() -> Vec<What> {
+    pub(crate) fn erased() -> Vec<What> {
         let on = "2020-03-02".parse().unwrap();
         let check = IdentityCheck {
             method: "reply".to_owned(),
@@ -261,7 +261,7 @@ mod tests {
         ]
     }
 
-    fn hold() -> What {
+    pub(crate) fn hold() -> What {
         What::Hold { ground: "Art. 17(3)(e)".to_owned(), item: None }
     }
 

@@ -54,7 +54,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    fn new(key: String, severity: Severity, what: String, next: impl Into<String>) -> Self {
+    pub(super) fn new(key: String, severity: Severity, what: String, next: impl Into<String>) -> Self {
         Self { key, severity, repository: None, what, since: None, next: next.into() }
     }
 
@@ -63,7 +63,7 @@ impl Alarm {
         self
     }
 
-    fn since(mut self, since: Option<Timestamp>) -> Self {
+    pub(super) fn since(mut self, since: Option<Timestamp>) -> Self {
         self.since = since;
         self
     }
@@ -99,6 +99,7 @@ pub(super) fn raise(facts: &Facts, standings: &[Standing], limits: &Limits, now:
     alarms.extend(facts.tokens.iter().flat_map(|token| of_token(token, limits, now)));
     alarms.extend(facts.cases.iter().filter_map(|case| of_case(case, limits, now)));
     alarms.extend(facts.unreadable_cases.iter().map(unreadable_case));
+    alarms.extend(super::erased::alarms(facts, limits, now));
     alarms.extend(facts.endangered.iter().map(|own| of_promise(own, now)));
     alarms.extend(of_jobs(&facts.jobs, limits, now));
     alarms.extend(facts.pending.iter().filter(|pending| now > pending.due).map(of_pending));

@@ -14,6 +14,7 @@ use chrono::{NaiveTime, SubsecRound as _, TimeDelta};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::erased::erased;
 use super::erasures::{Places, endangered, erasures};
 use super::facts::{
     Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts,
@@ -97,6 +98,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let mut pending = pending(vault, at).await;
     let jobs = known_jobs(vault, asked).await;
     let (mut cases, unreadable_cases) = cases(vault).await?;
+    let erased = erased(vault, &snapshots).await;
     let mut locks = locks(vault, &asked.cancel).await;
     let listed = members_listed(vault, &snapshots, &of, only).await?;
     let repositories = of.iter().map(|own| RepositoryFacts {
@@ -134,6 +136,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
         cases,
         endangered,
         unreadable_cases,
+        erased,
         requests: requests(vault, asked),
         retries: asked.retries,
     })

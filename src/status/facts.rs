@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CaseId, Name, SnapshotId};
 use crate::progress::Problem;
 use crate::retention::Shrink;
+use crate::vault::format::erasure_checks::Checks;
 use crate::vault::format::job::JobRecord;
 use crate::vault::format::manifest::Status;
 use crate::vault::format::request::RequestSummary;
@@ -32,10 +33,37 @@ pub struct Facts {
     pub endangered: Vec<Endangered>,
     /// Cases of which nobody knows whether they are due, and why.
     pub unreadable_cases: Vec<Problem>,
+    /// Erasures, and whether anybody looks for the people since. No personal data.
+    pub erased: ErasedFacts,
     /// What this process asked of APIs and replicas so far.
     pub requests: Vec<RequestCount>,
     /// How often it asked again after a failure.
     pub retries: u64,
+}
+
+/// What is known of erasures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ErasedFacts {
+    /// Cases of which an order that erases is in a ledger.
+    pub cases: u64,
+    /// When the first of them was decided.
+    pub since: Option<Timestamp>,
+    /// What was found when somebody looked for the people since.
+    pub checks: Checks,
+}
+
+impl ErasedFacts {
+    /// Whether there is nobody to look for.
+    pub fn is_nobody(&self) -> bool {
+        self.cases == 0 && self.checks.cases.is_empty()
+    }
+
+    /// Whether there is somebody to look for, and nobody looks: no job of `jobs` does, and no person did since
+    /// `age`.
+    pub fn is_unwatched(&self, jobs: &[JobFacts], age: TimeDelta, now: Timestamp) -> bool {
+        let is_old = self.checks.whole.is_none_or(|whole| now.signed_duration_since(whole) > age);
+        !self.is_nobody() && is_old && !jobs.iter().any(JobFacts::looks_for_erased)
+    }
 }
 
 /// What is known of one repository.
@@ -165,6 +193,13 @@ pub struct JobFacts {
     pub plan: Option<Plan>,
     /// What schedulers recorded in the vault.
     pub record: Option<JobRecord>,
+}
+
+impl JobFacts {
+    /// Whether it looks for people who were erased.
+    pub fn looks_for_erased(&self) -> bool {
+        self.does == "privacy-check"
+    }
 }
 
 /// What the file of a job says.

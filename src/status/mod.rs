@@ -20,6 +20,7 @@ mod assess;
 mod awaited;
 mod burn;
 mod collect;
+mod erased;
 mod erasures;
 mod facts;
 pub mod metrics;
@@ -28,7 +29,8 @@ pub use alarms::{Alarm, Severity};
 pub use assess::{Assessment, Judged, Objective, Standing, State, assess};
 pub use burn::unmet_share;
 pub use collect::{Asked, ScheduledJob, collect, replica_requests};
+pub use erased::erased;
 pub use facts::{
-    Drill, Endangered, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts,
-    RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
+    Drill, Endangered, ErasedFacts, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point,
+    ReplicaFacts, RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
 };

@@ -304,7 +304,7 @@ impl<'a> Leases<'a> {
     /// Reads a file of a lease; `None` when there is none.
     async fn signed(&self, key: &str) -> Result<Option<Lease>> {
         let max = self.vault.limits.small_object_bytes_max;
-        state::read_signed_by(ROLES, self.vault, self.replica, (key, KIND), max).await
+        state::read_sealed(self.vault, self.replica, (key, KIND), max, ROLES).await
     }
 
     /// Makes number `n`; `None` when another was faster.

@@ -14,6 +14,7 @@ mod creation;
 pub mod endorse;
 pub mod envelope;
 pub mod erasure;
+pub mod erasure_checks;
 pub mod error;
 pub mod fate;
 pub mod forecast;

@@ -84,10 +84,25 @@ pub(super) async fn read<T: DeserializeOwned>(
     key: &str,
     kind: &str,
 ) -> Result<Option<T>> {
-    read_up_to(vault, replica, key, kind, vault.limits.small_object_bytes_max).await
+    read_by(vault, replica, key, kind, ROLES).await
 }
 
-/// The same for one that may be larger: at most so many bytes are read.
+/// The same for one that keys of other roles may sign.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(super) async fn read_by<T: DeserializeOwned>(
+    vault: &Vault,
+    replica: &Replica,
+    key: &str,
+    kind: &str,
+    roles: &[Role],
+) -> Result<Option<T>> {
+    read_sealed(vault, replica, (key, kind), vault.limits.small_object_bytes_max, roles).await
+}
+
+/// The same as [`read`] for one that may be larger: at most so many bytes are read.
 ///
 /// # Errors
 ///
@@ -99,7 +114,7 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
     kind: &str,
     max: u64,
 ) -> Result<Option<T>> {
-    read_signed_by(ROLES, vault, replica, (key, kind), max).await
+    read_sealed(vault, replica, (key, kind), max, ROLES).await
 }
 
 /// The same for one that keys with other roles may sign.
@@ -107,12 +122,12 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
 /// # Errors
 ///
 /// Those of [`read`].
-pub(super) async fn read_signed_by<T: DeserializeOwned>(
-    roles: &[Role],
+pub(super) async fn read_sealed<T: DeserializeOwned>(
     vault: &Vault,
     replica: &Replica,
     (key, kind): (&str, &str),
     max: u64,
+    roles: &[Role],
 ) -> Result<Option<T>> {
     let bytes = match replica.store.get(key, max).await {
         Ok(bytes) => bytes,

@@ -11,10 +11,10 @@ use crate::cli_privacy::{CONFIG, Office, note};
 use crate::restore::tree;
 use crate::workplace::Run;
 
-const PERSON: &str = "Perpetua Exampleton";
+pub(crate) const PERSON: &str = "Perpetua Exampleton";
 pub(crate) const EDITED: [(&str, &str); 2] =
     [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
-const TEXTS: [(&str, &str); 2] = [
+pub(crate) const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
     ("ErasePerson00002", "write to perpetua@example.org or to otto@example.org"),
 ];
@@ -27,11 +27,16 @@ pub(crate) struct Two {
 
 impl Two {
     pub(crate) fn new() -> Self {
+        Self::asked("erasure")
+    }
+
+    /// The same where the person asked for something else.
+    pub(crate) fn asked(right: &str) -> Self {
         let office = Office::new();
         office.appoint("berta");
         let config = office.place.read(CONFIG);
         office.place.write("berta.toml", &config.replace("anna", "berta"));
-        let case = office.searched("erasure", &TEXTS);
+        let case = office.searched(right, &TEXTS);
         office.place.write("token.txt", WRITE_TOKEN);
         for file in [CONFIG, "berta.toml"] {
             let config = office.place.read(file);
@@ -51,13 +56,13 @@ impl Two {
         self.office.run(code, &[arguments, &["--by", "anna"]].concat())
     }
 
-    fn berta(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn berta(&self, code: i32, arguments: &[&str]) -> Run {
         let line = [&["--config", "berta.toml", "privacy"], arguments, &["--by", "berta"]].concat();
         self.office.place.expect(code, &line)
     }
 
     /// Makes the plan, and says what it comes to.
-    fn plan(&self) -> Value {
+    pub(crate) fn plan(&self) -> Value {
         let plan = self.anna(0, &["plan", &self.case, "--json"]).json();
         plan["summary"].clone()
     }
@@ -92,7 +97,7 @@ impl Two {
     }
 
     /// What a restore of the newest snapshot writes, as one text.
-    fn restored(&self, to: &str) -> (Run, String) {
+    pub(crate) fn restored(&self, to: &str) -> (Run, String) {
         let line = ["restore", "files", "latest", "--to", to];
         let run = self.office.place.expect(0, &line);
         let files = tree(&self.office.place.file(to));

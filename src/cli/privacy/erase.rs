@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use self::carried::{carried_page, outcome_of};
+pub(super) use self::live::look_again;
 use self::looking::{Shown as SeenShown, look};
 use super::desk::{Shown, actor, open_case};
 use super::planning::{Ground, Summary, plan_page};
@@ -143,10 +144,8 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         stored.record(&session.vault, event(What::Executed, &args, &session)).await?;
     }
     let mut seen = None;
-    if is_carried_out
-        && let Some((what, own)) =
-            Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?
-    {
+    if is_carried_out {
+        let (what, own) = Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?;
         take_back(&mut stored, own.contradicted.clone(), &args, &session).await?;
         last = Some(Kind::Verified);
         stored.record(&session.vault, event(what, &args, &session)).await?;

@@ -3,6 +3,7 @@
 mod approve;
 mod assess;
 mod certificate;
+mod check;
 mod classify;
 mod close;
 mod corrections;
@@ -36,7 +37,9 @@ mod tasks;
 mod verify_certificate;
 mod verify_package;
 
+pub(super) use self::check::check_all;
 pub(super) use self::classify::tell_of_fields;
+pub(super) use self::purge::purge_all;
 use super::error::CommandError;
 use super::record::Effect;
 use super::session::IdentityOptions;
@@ -86,6 +89,9 @@ enum PrivacyCommand {
     Horizon(horizon::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
     Certificate(certificate::Args),
+    /// Look whether people who were erased are there again, live or in snapshots since; exit code 3 when somebody
+    /// is, and `status` raises an alarm until a later look finds nothing
+    Check(check::Args),
     /// Record that everybody who got the data from you was told
     Recipients(recipients::Args),
     /// Make the package with the person's data: for access, or for portability
@@ -129,6 +135,7 @@ impl Args {
             | PrivacyCommand::Due(_)
             | PrivacyCommand::VerifyCertificate(_)
             | PrivacyCommand::Certificate(_)
+            | PrivacyCommand::Check(_)
             | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
             PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
@@ -183,6 +190,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Tasks(args) => tasks::run(args, context).await,
         PrivacyCommand::Horizon(args) => horizon::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
+        PrivacyCommand::Check(args) => check::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,

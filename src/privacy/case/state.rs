@@ -415,6 +415,11 @@ fn marking(state: &State, plan: Digest) -> Option<String> {
     }
 }
 
+/// Whether the person asked for something by which their data goes.
+fn is_to_go(state: &State) -> bool {
+    state.rights.iter().any(|right| matches!(right, Right::Erasure | Right::Objection))
+}
+
 fn completing(state: &State, what: &What) -> Option<String> {
     let no = |why: &str| Some(why.to_owned());
     if !state.answered {
@@ -440,7 +445,8 @@ fn completing(state: &State, what: &What) -> Option<String> {
         (What::Completed, Some(seen)) if !seen.whole => {
             no("not everything could be looked at when it was verified")
         }
-        (What::Completed, Some(seen)) if seen.tasks > 0 => Some(format!(
+        // Of what was only to be put right or kept from view, what is left to people is theirs to weigh.
+        (What::Completed, Some(seen)) if seen.tasks > 0 && is_to_go(state) => Some(format!(
             "{} tasks for people were open when it was looked last; have them done and look again, or close the case with --partly",
             seen.tasks
         )),

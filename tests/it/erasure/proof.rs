@@ -1,10 +1,11 @@
 //! What is looked at after an erasure: a scanner that shares nothing with the search, headers that are tried,
 //! snapshots that are read as a restore reads them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::sync::Arc;
 
+use prismvault::ids::SnapshotId;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::privacy::erasure::plan::Plan;
 use prismvault::privacy::matching::{Finding, Matcher};
@@ -12,7 +13,7 @@ use prismvault::privacy::proof::check::{Checked, Checking, check};
 use prismvault::privacy::proof::encodings::Encoding;
 use prismvault::privacy::proof::headers::{self, OldHeaders};
 use prismvault::privacy::proof::needles::Needles;
-use prismvault::privacy::proof::restored::again_live;
+use prismvault::privacy::proof::restored::{Since, again_live};
 use prismvault::privacy::proof::scan::{Leaked, Place, Scanned, Scanner};
 use prismvault::privacy::proof::stays::Stays;
 use prismvault::privacy::review::Decision;
@@ -316,22 +317,50 @@ async fn somebody_who_is_live_again_is_noticed() {
     let plan = case.carry_out(&subject_of_all).await;
     let stays = Stays::of(&plan, &case.report, &subject_of_all);
     let matcher = Arc::new(Matcher::new(&subject(), &[]));
-    let look = async || {
+    let long_ago = "2020-01-01T00:00:00Z".parse().unwrap();
+    let look = async |clean: &BTreeMap<Name, SnapshotId>| {
         let vault = case.open().await;
         let snapshots = Snapshots::load(&vault, None).await.unwrap();
-        again_live(&again(&vault, &snapshots), &matcher, &stays).await.unwrap()
+        let since = Since { planned: long_ago, clean };
+        again_live(&again(&vault, &snapshots), &matcher, &stays, since).await.unwrap()
     };
-    let quiet = look().await;
-    assert_eq!((quiet.evidence.len(), quiet.found.len(), quiet.problems.len()), (1, 0, 0));
+    let nothing = BTreeMap::new();
+    let quiet = look(&nothing).await;
+    assert_eq!((quiet.evidence.len(), quiet.found.len(), quiet.problems.len()), (2, 0, 0));
+    let clean = quiet.clean(&nothing);
+    assert_eq!(clean[&blog()], quiet.evidence[1].snapshot);
+    assert_eq!(look(&clean).await.evidence.len(), 0, "nothing is read twice");
     // The live content was not changed: a snapshot takes it as it is.
-    case.backup.clock.advance(chrono::TimeDelta::hours(1));
-    let report = case.backup.snapshot(case.source.as_ref().unwrap()).await.unwrap();
-    let loud = look().await;
-    assert!(!loud.found.is_empty());
+    let source = case.source.as_ref().unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        case.backup.clock.advance(chrono::TimeDelta::hours(1));
+        taken.push(case.backup.snapshot(source).await.unwrap().committed.manifest.snapshot.clone());
+    }
+    let loud = look(&clean).await;
+    assert_eq!(loud.found_in().into_iter().collect::<Vec<_>>(), taken.iter().collect::<Vec<_>>());
     for found in &loud.found {
-        assert_eq!(found.snapshot, report.committed.manifest.snapshot);
         assert!(found.findings > 0 && !plan.items.iter().any(|item| item.item == found.item), "{found:?}");
     }
+    assert_eq!(loud.clean(&clean), clean, "the next look reads them once more");
+
+    // What nobody can read is no look: the packs of the last snapshots are lost everywhere.
+    let vault = case.open().await;
+    let space = Space::load(&vault, &blog()).await.unwrap();
+    let lost: BTreeSet<String> = loud
+        .found
+        .iter()
+        .flat_map(|found| space.index.locations(&found.item))
+        .map(|place| space.index.packs()[place.pack as usize].id.to_string())
+        .collect();
+    for (_, store) in &case.backup.stores {
+        for pack in &lost {
+            store.delete(&format!("packs/blog/{pack}")).await.unwrap();
+        }
+    }
+    let blind = look(&clean).await;
+    assert!(blind.found.is_empty() && !blind.problems.is_empty() && blind.unread.len() == 2, "{blind:?}");
+    assert_eq!(blind.clean(&clean), clean);
 }
 
 #[tokio::test]

@@ -128,7 +128,12 @@ impl Task {
     /// Whether nobody outside of Prismic can see that it is done, as far as that is known before anybody looked.
     fn is_hidden(&self) -> bool {
         match self.code {
-            TaskCode::EditSettings | TaskCode::CheckHidden | TaskCode::SupportHistory => true,
+            TaskCode::EditSettings
+            | TaskCode::CheckHidden
+            | TaskCode::CorrectHidden
+            | TaskCode::HideOther
+            | TaskCode::ShowFile
+            | TaskCode::SupportHistory => true,
             TaskCode::DeleteAssetTag => self.id.is_empty(),
             TaskCode::SupportFile => self.urls.is_empty(),
             _ => false,
