@@ -103,8 +103,15 @@ async fn who_is_named_again_is_an_alarm_until_they_are_gone() {
     }
     office.run(0, &["review", case, "--finish", "--by", "anna"]);
     office.run(0, &["assess", case, "--changes", "--note", "nothing is to be kept", "--by", "anna"]);
-    two.approved();
-    two.anna(0, &["erase", case, "--yes"]);
+    // The approval of the first plan is none of the second.
+    let hash = two.plan()["plan"].as_str().unwrap().to_owned();
+    let packs = two.packs("one");
+    let early = two.anna(5, &["erase", case, "--yes", "--publish"]);
+    assert!(early.stderr.contains("waits for approval"), "{early:?}");
+    assert_eq!(two.packs("one"), packs, "nothing was done");
+    two.berta(0, &["approve", case, "--plan", &hash, "--yes"]);
+    let second = two.anna(0, &["erase", case, "--yes"]);
+    assert!(second.stdout.contains("Nothing of the person that was to go was found"), "{second:?}");
     office.run(0, &["check"]);
     assert_eq!(alarms(office), []);
 }

@@ -84,7 +84,7 @@ impl Two {
     }
 
     /// Packs of a replica.
-    fn packs(&self, replica: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn packs(&self, replica: &str) -> BTreeMap<String, Vec<u8>> {
         let mut objects = tree(&self.office.place.file(replica));
         objects.retain(|key, _| key.starts_with("packs/"));
         objects

@@ -88,6 +88,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     }
 }
 
+/// Whether the plan that is there was begun, and needs no approval any more. An earlier plan of the case says
+/// nothing of that: in a second round there is another.
+fn has_begun(stage: Stage) -> bool {
+    matches!(stage, Stage::Verifying | Stage::NotifyingRecipients | Stage::Responding) || stage.is_done()
+}
+
 /// What was decided and is not done everywhere, in every space.
 async fn pending(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &args.identity).await?;
@@ -111,7 +117,7 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
     let file = approval::load(&session.vault, &stored).await?;
     let summary = Summary::of(&file.plan, file.orders.len());
     let mut last = None;
-    let stopped = match !stored.case.state().executed || stored.case.state().stage == Stage::Executing {
+    let stopped = match !has_begun(stored.case.state().stage) {
         true => {
             last = Some(Kind::Executing);
             Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?

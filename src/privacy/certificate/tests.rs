@@ -303,7 +303,7 @@ const ROWS: &[Row] = &[
                 path: "models/customtypes/a.json".to_owned(),
                 place: String::new(),
                 why: "model".to_owned(),
-            })
+            });
         },
         VAULT,
         Code::Left,

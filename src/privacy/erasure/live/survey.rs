@@ -173,93 +173,89 @@ impl Survey<'_> {
     }
 
     async fn document(&mut self, path: &str, document: &Document, there: &Arc<There>) -> Result<(), Cause> {
-        let task = |code, why, places| Task {
-            id: document.id.clone(),
-            type_: document.type_.clone(),
-            language: document.lang.clone(),
-            places,
-            ..Task::new(code, why)
-        };
-        let code = self.edits().0;
-        let edit = |why, places| task(code, why, places);
-        let history = task(TaskCode::SupportHistory, Why::NoInterface, Vec::new());
-        let changed = match self.live.becomes(self.name, path, &document.bytes, there).await? {
+        let edit = |why, places| of_live(document, self.edits().0, why, places);
+        let task = match self.live.becomes(self.name, path, &document.bytes, there).await? {
             Becomes::Clean => return Ok(()),
             Becomes::Undecided(count) => {
                 self.undecided(path, count);
                 return Ok(());
             }
-            Becomes::CannotTell(places) => {
-                self.task(path, edit(Why::CannotTell, places));
-                None
-            }
-            Becomes::Stuck(place) => {
-                self.task(path, task(TaskCode::RemoveDocument, Why::CannotMask, vec![place]));
-                None
-            }
-            Becomes::Hidden(places) => {
-                self.task(path, edit(Why::NoInterface, places));
+            Becomes::Changed(changed) => {
+                self.changed(path, document, *changed);
                 return Ok(());
             }
-            // Without a token there are no models.
-            Becomes::NoModel(places) => {
-                self.task(path, edit(self.cannot.unwrap_or(Why::NoModel), places));
-                None
+            Becomes::Hidden(places) => edit(Why::NoInterface, places),
+            Becomes::CannotTell(places) => edit(Why::CannotTell, places),
+            Becomes::Stuck(place) => {
+                of_live(document, TaskCode::RemoveDocument, Why::CannotMask, vec![place])
             }
-            Becomes::Changed(changed) => Some(changed),
+            // Without a token there are no models.
+            Becomes::NoModel(places) => edit(self.cannot.unwrap_or(Why::NoModel), places),
         };
-        let Some(changed) = changed else {
-            self.history(path, &history);
-            return Ok(());
-        };
-        let Changed { before, after, own, mut copies, loses, may_differ, left } = *changed;
-        let (mut slugs, mut left_own): (Vec<String>, Vec<String>) = Default::default();
+        self.task(path, task);
+        self.history(path, &of_live(document, TaskCode::SupportHistory, Why::NoInterface, Vec::new()));
+        Ok(())
+    }
+
+    /// A document that is another afterwards: by this program, by people, or by what it copies.
+    fn changed(&mut self, path: &str, document: &Document, changed: Changed) {
+        let Changed { before, after, mut own, copies, loses, may_differ, left } = changed;
+        let is_erasing = self.live.change.is_erasing();
+        let code = self.edits().0;
+        let edit = |why, places| of_live(document, code, why, places);
+        let (mut slugs, mut embeds, mut follows) = (Vec::new(), Vec::new(), Vec::new());
+        // What an editor puts right, because it is no text.
+        let mut by_hand = Vec::new();
         for (place, channel) in left {
             match channel {
                 Channel::Slug if place.starts_with("/slugs") => slugs.push(place),
-                Channel::Relationship | Channel::Slug => copies.push(place),
-                _ => left_own.push(place),
+                Channel::Relationship | Channel::Slug => follows.push(place),
+                _ => by_hand.push(place),
             }
         }
-        if !left_own.is_empty() {
-            self.task(path, edit(Why::CannotCorrect, left_own));
+        for place in copies {
+            match embed_of(&before.findings, &place).is_some() {
+                _ if place.starts_with("/slugs") => slugs.push(place),
+                true if is_erasing => embeds.push(place),
+                true => by_hand.push(place),
+                false => follows.push(place),
+            }
         }
         if !own.is_empty() {
             let is_same = before.digest == after.digest;
-            match (self.cannot, loses) {
-                (Some(why), _) => self.task(path, edit(why, own)),
-                (None, Some(lost)) => {
-                    self.task(path, Task { loses: vec![lost], ..edit(Why::WouldLose, own) });
+            let why = match (self.cannot, &loses) {
+                (Some(why), _) => Some(why),
+                (None, Some(_)) => Some(Why::WouldLose),
+                (None, None) if is_same && is_erasing => Some(Why::CannotMask),
+                (None, None) if is_same => Some(Why::CannotCorrect),
+                (None, None) => None,
+            };
+            match why {
+                Some(why) => {
+                    // One task for one document: whoever opens it does all of it.
+                    own.append(&mut by_hand);
+                    let loses = loses.into_iter().filter(|_| why == Why::WouldLose).collect();
+                    self.task(path, Task { loses, ..edit(why, own) });
                 }
-                (None, None) if is_same => {
-                    let is_erasing = self.live.change.is_erasing();
-                    let why = if is_erasing { Why::CannotMask } else { Why::CannotCorrect };
-                    self.task(path, edit(why, own));
-                }
-                (None, None) => {
+                None => {
                     let (id, before, sent) = (document.id.clone(), before.digest, after.digest);
                     self.add(path, LiveAction::Put(Put { id, before, sent, places: own, may_differ }));
                 }
             }
-            self.history(path, &history);
+            self.history(path, &of_live(document, TaskCode::SupportHistory, Why::NoInterface, Vec::new()));
         }
-        let (more_slugs, copies): (Vec<String>, Vec<String>) =
-            copies.into_iter().partition(|place| place.starts_with("/slugs"));
-        slugs.extend(more_slugs);
-        let (embeds, copies): (Vec<String>, Vec<String>) =
-            copies.into_iter().partition(|place| embed_of(&before.findings, place).is_some());
+        if !by_hand.is_empty() {
+            self.task(path, edit(Why::CannotCorrect, by_hand));
+        }
         if !slugs.is_empty() {
-            self.task(path, task(TaskCode::SupportSlugs, Why::NoInterface, slugs));
+            self.task(path, of_live(document, TaskCode::SupportSlugs, Why::NoInterface, slugs));
         }
-        match self.live.change.is_erasing() {
-            _ if embeds.is_empty() => {}
-            true => self.task(path, task(TaskCode::RemoveEmbed, Why::NoInterface, embeds)),
-            false => self.task(path, edit(Why::NoInterface, embeds)),
+        if !embeds.is_empty() {
+            self.task(path, of_live(document, TaskCode::RemoveEmbed, Why::NoInterface, embeds));
         }
-        if !copies.is_empty() {
-            self.add(path, LiveAction::Follows { places: copies });
+        if !follows.is_empty() {
+            self.add(path, LiveAction::Follows { places: follows });
         }
-        Ok(())
     }
 
     async fn asset(
@@ -359,5 +355,16 @@ impl Survey<'_> {
             self.task(path, edit(Why::NoInterface, rest));
         }
         Ok(())
+    }
+}
+
+/// A task about a document that is live.
+fn of_live(document: &Document, code: TaskCode, why: Why, places: Vec<String>) -> Task {
+    Task {
+        id: document.id.clone(),
+        type_: document.type_.clone(),
+        language: document.lang.clone(),
+        places,
+        ..Task::new(code, why)
     }
 }
