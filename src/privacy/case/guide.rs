@@ -119,19 +119,13 @@ fn of_plan(state: &State, step: impl Fn(&str, &str) -> Step, wait: impl Fn(Strin
             "erase CASE",
             "something is left: do the tasks that it and `tasks` name, then look again; answer the person in time all the same",
         ),
-        // Prismic's support may take longer than the person may be kept waiting.
-        _ if has_open_tasks(state) => {
-            let next = of_tasks(state, step);
-            let why = format!(
-                "{}; meanwhile tell everybody who got the data from you: `recipients --told NUMBER`",
-                next.why
-            );
-            Step { why, ..next }
+        _ if has_open_tasks(state) && state.tasks_told => of_tasks(state, step),
+        _ => {
+            let why = "tell everybody who got the data from you, and record how many that were";
+            // Prismic's support may take longer than recipients and the person may be kept waiting.
+            let tasks = has_open_tasks(state).then(|| format!("{why}; {}", of_tasks(state, &step).why));
+            step("recipients CASE --told NUMBER", tasks.as_deref().unwrap_or(why))
         }
-        _ => step(
-            "recipients CASE --told NUMBER",
-            "tell everybody who got the data from you, and record how many that were",
-        ),
     }
 }
 
@@ -149,7 +143,10 @@ fn of_tasks(state: &State, step: impl Fn(&str, &str) -> Step) -> Step {
         1 => "1 task for people is open".to_owned(),
         open => format!("{open} tasks for people are open"),
     };
-    step("tasks CASE", &format!("{open}: have them done, and mark those that nobody can see with --done"))
+    step(
+        "tasks CASE",
+        &format!("{open}: `tasks` lists what to do, and marks with --done what nobody can see"),
+    )
 }
 
 /// Whether a package is asked for and not made yet.

@@ -105,7 +105,12 @@ pub(super) async fn run(
 /// earlier versions again.
 fn require_carried_out(case: &Case) -> Result<(), CommandError> {
     let state = case.state();
-    let is_done = state.executed && (state.stage != Stage::Executing || state.live_done);
+    // An earlier plan of the case says nothing of this one.
+    let is_done = match state.stage {
+        Stage::Executing => state.live_done,
+        Stage::Verifying | Stage::NotifyingRecipients | Stage::Responding => true,
+        stage => stage.is_done(),
+    };
     if is_done && state.plan.is_some() {
         return Ok(());
     }
