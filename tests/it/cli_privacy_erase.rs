@@ -91,13 +91,13 @@ impl Two {
     }
 
     /// What is published now.
-    fn live(&self) -> String {
+    pub(crate) fn live(&self) -> String {
         let all = crate::restoring::documents(&self.office.source);
         all.values().map(Value::to_string).collect()
     }
 
     /// What a restore of the newest snapshot writes, as one text.
-    fn restored(&self, to: &str) -> (Run, String) {
+    pub(crate) fn restored(&self, to: &str) -> (Run, String) {
         let line = ["restore", "files", "latest", "--to", to];
         let run = self.office.place.expect(0, &line);
         let files = tree(&self.office.place.file(to));

@@ -27,6 +27,7 @@ mod cli_privacy_check;
 mod cli_privacy_classify;
 mod cli_privacy_erase;
 mod cli_privacy_export;
+mod cli_privacy_rectify;
 mod cli_privacy_review;
 mod cli_prune;
 mod cli_reading;

@@ -143,10 +143,8 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         stored.record(&session.vault, event(What::Executed, &args, &session)).await?;
     }
     let mut seen = None;
-    if is_carried_out
-        && let Some((what, own)) =
-            Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?
-    {
+    if is_carried_out {
+        let (what, own) = Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?;
         last = Some(Kind::Verified);
         stored.record(&session.vault, event(what, &args, &session)).await?;
         if file.plan.purpose.destroys() {

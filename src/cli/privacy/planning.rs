@@ -13,6 +13,7 @@ use crate::cli::session::Session;
 use crate::cli::units::counted;
 use crate::ids::{CaseId, Digest, Name};
 use crate::privacy::erasure::again::{Basis, made_again};
+use crate::privacy::erasure::live::{Doer, LiveAction, LiveStep};
 use crate::privacy::erasure::plan::{Held, Plan, PlanError, holds_of_another, own_holds};
 use crate::privacy::found;
 use crate::privacy::matching::Matcher;
@@ -201,7 +202,7 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
     if !plan.live.is_empty() {
         page = page.line(format!("Live in Prismic: {}", counted(summary.live, "step")));
         for step in plan.live.iter().take(most) {
-            page = page.line(format!("  {}: {}", step.repository, step.path));
+            page = page.line(format!("  {}: {}  {}", step.repository, step.path, step_words(step)));
         }
         page = more(page, plan.live.len(), most);
     }
@@ -215,7 +216,8 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
     if !plan.left.is_empty() {
         page = page.line(format!("Left to people: {}", counted(summary.left, "item")));
         for left in plan.left.iter().take(most) {
-            page = page.line(format!("  {}: {}", left.path, left.why));
+            let place = if left.place.is_empty() { "" } else { " " };
+            page = page.line(format!("  {}{place}{}: {}", left.path, left.place, left.why));
         }
         page = more(page, plan.left.len(), most);
     }
@@ -232,6 +234,9 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
             over.reason
         ));
     }
+    if let Some(told) = plan.told {
+        page = page.line(format!("The person was told on {told} that the restriction ends"));
+    }
     if !plan.purpose.destroys() {
         return page.line("Nothing is destroyed");
     }
@@ -242,6 +247,20 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
         false => page.line(
             "The vault is not encrypted: there is no key to destroy, so copies can be read until their bytes are deleted",
         ),
+    }
+}
+
+/// What happens in a step: done by the program, or by people.
+fn step_words(step: &LiveStep) -> &'static str {
+    match &step.action {
+        LiveAction::Put(_) => "written anew",
+        LiveAction::Patch(_) => "its texts are changed",
+        LiveAction::Delete(_) => "deleted",
+        LiveAction::Follows { .. } => "follows from others",
+        LiveAction::Task(task) => match task.code.doer() {
+            Doer::Editor => "a task for an editor",
+            Doer::Support => "a task for Prismic's support",
+        },
     }
 }
 

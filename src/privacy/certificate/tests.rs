@@ -281,7 +281,13 @@ const ROWS: &[Row] = &[
     ("bucket copies", |p| p.outlook[1].copies = Copies::Replicated, VAULT, Code::CopiedElsewhere),
     (
         "items left",
-        |p| p.plan.left.push(Left { path: "models/customtypes/a.json".to_owned(), why: "model".to_owned() }),
+        |p| {
+            p.plan.left.push(Left {
+                path: "models/customtypes/a.json".to_owned(),
+                place: String::new(),
+                why: "model".to_owned(),
+            });
+        },
         VAULT,
         Code::Left,
     ),

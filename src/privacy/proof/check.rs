@@ -12,7 +12,7 @@ use super::headers::{self, OldHeaders, Tried};
 use super::horizon::{Horizon, OnReplica, horizon};
 use super::needles::Needles;
 use super::restored::{Restored, restored};
-use super::scan::{Place, Scanned, Scanner};
+use super::scan::{Place, Scanned, Scanner, listed};
 use super::stays::Stays;
 use crate::clock::rfc3339;
 use crate::privacy::erasure::plan::{Plan, Purpose};
@@ -107,10 +107,13 @@ pub async fn check(checking: Checking<'_>) -> Result<Checked, ProofError> {
     let canary = Box::pin(canary::sing(&scanner, recipients, vault.spool(), vault.now())).await?;
     // What a restriction withholds is stored as before: only what users are given says whether it holds.
     let purpose = checking.plan.purpose;
-    let live = vault.replicas.live().filter(|_| purpose.destroys());
+    let live = vault.replicas.live();
     let places: Vec<Place> =
         live.map(|own| Place { name: own.name.clone(), store: Arc::clone(&own.store) }).collect();
-    let replicas = Box::pin(scanner.places(&places, again.progress)).await?;
+    let replicas = match purpose.destroys() {
+        true => Box::pin(scanner.places(&places, again.progress)).await?,
+        false => listed(&places, &erased.all()).await,
+    };
     let mut local = Vec::new();
     let own = vault.local_directories().into_iter().map(|(name, directory)| (name.to_owned(), directory));
     let directories = own.chain(checking.directories.iter().cloned());
@@ -163,7 +166,11 @@ pub fn horizons(vault: &Vault, erased: &ErasedPacks) -> Vec<Horizon> {
 }
 
 /// What receipts say, as far as what was seen does not speak against it.
-fn of_replicas(horizons: &[Horizon], scanned: &[Scanned], tried: &[Tried]) -> Vec<ReplicaEvidence> {
+pub(super) fn of_replicas(
+    horizons: &[Horizon],
+    scanned: &[Scanned],
+    tried: &[Tried],
+) -> Vec<ReplicaEvidence> {
     let of = |horizon: &Horizon| {
         let scanned = scanned.iter().find(|own| own.name == horizon.replica);
         let tried = tried.iter().find(|own| own.replica == horizon.replica);

@@ -1,5 +1,11 @@
 //! What was seen when somebody looked whether an erasure did what it was to.
 //!
+//! After a rectification it claims less, and other things: what remains are places where a wrong value stands, or no
+//! right one where it was put, in live content and in every snapshot as a restore reads it. No replica is scanned
+//! for wrong values, as the same words may be right elsewhere, so `scanned` is nothing; that the packs with them
+//! are gone is what receipts, listings and their headers say. The canary is then a wrong value put back, in memory,
+//! at each place that was corrected.
+//!
 //! Ids, counts, codes and dates only: it stands in certificates, which people outside read. Nothing here says
 //! more than was seen: what was not looked at, or could not be reached, is not there or says so.
 

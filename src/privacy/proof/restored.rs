@@ -55,8 +55,11 @@ pub struct FoundAgain {
     pub path: String,
     /// The item.
     pub item: ItemId,
-    /// Findings that were to go, or are new.
+    /// Findings that were to go, or are new; after a rectification places that are not as they are to be.
     pub findings: u64,
+    /// These places, after a rectification.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
 }
 
 /// Reads a sample of snapshots and searches it. `before` is when the erasure was planned.
@@ -262,6 +265,7 @@ impl Searching<'_> {
                     path: entry.path.to_string(),
                     item: entry.item,
                     findings: *findings,
+                    places: Vec::new(),
                 });
             }
         }

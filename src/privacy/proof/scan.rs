@@ -421,6 +421,21 @@ fn below(directory: &Path, path: &Path) -> String {
     path.strip_prefix(directory).unwrap_or(path).to_string_lossy().into_owned()
 }
 
+/// Counts what lies at some places of packs that were to be destroyed, and looks into nothing: no object of what
+/// comes of it was scanned. A place that cannot be listed has that among what was not scanned.
+pub(super) async fn listed(places: &[Place], erased: &HashSet<Digest>) -> Vec<Scanned> {
+    let mut all = Vec::new();
+    for place in places {
+        let mut own = Scanned { name: place.name.clone(), ..Scanned::default() };
+        let versions = list(place, &mut own).await;
+        let there = versions.iter().filter(|version| !version.is_delete_marker);
+        let packs = there.filter_map(|version| header_of(&version.key).or(body_of(&version.key)));
+        own.of_erased = packs.filter(|pack| erased.contains(pack)).count() as u64;
+        all.push(own);
+    }
+    all
+}
+
 /// Lists all versions of a place; where it does not let them be listed, its objects.
 async fn list(place: &Place, scanned: &mut Scanned) -> Vec<ObjectVersion> {
     let told = |error: &StoreError| Problem::new("not-scanned", "hidden versions", error.to_string());

@@ -1,6 +1,8 @@
 //! The live side of an erasure: what is written to Prismic, what is left to people, and what is seen afterwards.
 
 mod again;
+mod corrections;
+mod hiding;
 mod kills;
 mod steps;
 
@@ -10,10 +12,11 @@ use std::sync::Arc;
 use prismvault::clock::{SystemClock, Timestamp};
 use prismvault::prismic::Http;
 use prismvault::privacy::channels::Bounds;
+use prismvault::privacy::erasure::correct::Correction;
 use prismvault::privacy::erasure::live::carry_out::{CarriedOut, Options, Outcome};
 use prismvault::privacy::erasure::live::look::Looked;
 use prismvault::privacy::erasure::live::{
-    Decisions, Live, LiveAction, LiveError, LiveStep, TaskCode, Why, erasing,
+    Change, Correcting, Decisions, Live, LiveAction, LiveError, LiveStep, TaskCode, Why, erasing,
 };
 use prismvault::privacy::matching::Matcher;
 use prismvault::privacy::proof::evidence::UrlEvidence;
@@ -40,6 +43,8 @@ struct Case {
     matcher: Arc<Matcher>,
     decisions: Decisions,
     backup: Backup,
+    /// What the plan is for: an erasure, where nobody says otherwise.
+    change: Change,
 }
 
 impl Case {
@@ -60,7 +65,19 @@ impl Case {
         let matcher = Arc::new(Matcher::new(subject, &[]));
         let report = report(&vault, &backup, &source, &matcher).await;
         let decisions = Decisions::of(&report, deciding);
-        Self { source, vault, matcher, decisions, backup }
+        let change = erasing(&matcher, &Bounds::default(), [7; 32]);
+        Self { source, vault, matcher, decisions, backup, change }
+    }
+
+    /// The same for a rectification.
+    fn correcting(self, corrections: &[(&str, &str)]) -> Self {
+        let correction = |(wrong, right): &(&str, &str)| Correction {
+            wrong: (*wrong).to_owned(),
+            right: (*right).to_owned(),
+        };
+        let corrections = corrections.iter().map(correction).collect();
+        let correcting = Correcting { corrections, ..Correcting::default() };
+        Self { change: Change::Correcting(Arc::new(correcting)), ..self }
     }
 
     fn key(&self) -> &ItemKey {
@@ -78,7 +95,7 @@ impl Case {
             matcher: &self.matcher,
             bounds: &bounds,
             decisions: &self.decisions,
-            change: &erasing(&self.matcher, &bounds, [7; 32]),
+            change: &self.change,
             progress: &Silent,
             cancel: &cancel,
         };

@@ -12,8 +12,8 @@ use crate::privacy::channels::Bounds;
 use crate::privacy::erasure::live::carry_out::{CarriedOut, Options, Outcome as StepOutcome};
 use crate::privacy::erasure::live::look::Looked;
 use crate::privacy::erasure::live::tasks::words;
-use crate::privacy::erasure::live::{Decisions, Live, LiveError, erasing};
-use crate::privacy::erasure::plan::{Plan, decided_under};
+use crate::privacy::erasure::live::{Correcting, Decisions, Live, LiveError, change_of};
+use crate::privacy::erasure::plan::{Held, Plan, decided_under};
 use crate::privacy::letters::Language;
 use crate::privacy::proof::evidence::UrlEvidence;
 
@@ -74,15 +74,19 @@ async fn with_live<T>(
     let unreadable = || CommandError::new(ErrorKind::Integrity, "the plan of the case has no seed");
     let Digest(seed) = plan.seed.parse().map_err(|_| unreadable())?;
     let reviewed = |found: &_, finding: &_| ground.review.of(found, finding);
-    let decided = decided_under(&ground.held, &reviewed).map_err(|error| of_plan(error, &plan.case))?;
+    let held: &[Held] = if plan.purpose.destroys() { &ground.held } else { &[] };
+    let decided = decided_under(held, &reviewed).map_err(|error| of_plan(error, &plan.case))?;
     let (bounds, sources) = (Bounds::default(), ground.sources.live());
+    // Files and the like are tasks of the plan by now: which of them are clean is nobody's question any more.
+    let corrections = plan.corrections.clone();
+    let correcting = Correcting { corrections, bounds: bounds.clone(), ..Correcting::default() };
     let live = Live {
         sources: &sources,
         key: session.vault.item_key()?,
         matcher: &ground.matcher,
         bounds: &bounds,
         decisions: &Decisions::of(&ground.report, &decided),
-        change: &erasing(&ground.matcher, &bounds, seed),
+        change: &change_of(plan.purpose, correcting, &ground.matcher, &bounds, seed),
         progress: &*context.progress,
         cancel: &context.cancel,
     };
