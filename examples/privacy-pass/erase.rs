@@ -86,6 +86,7 @@ pub(crate) async fn order(arguments: &Arguments) -> Result<Value> {
         corrections: &[],
         held: &[],
         over_hold: None,
+        told: None,
         case: &case,
         planned: at,
         by: "bench",

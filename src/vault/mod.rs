@@ -57,3 +57,4 @@ mod trust;
 pub mod verified;
 mod walk;
 pub mod writer;
+pub mod writing;

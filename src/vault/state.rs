@@ -19,7 +19,7 @@ use super::signing::SigningKey;
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
-/// Who may sign state.
+/// Who may sign state, but for leases.
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance];
 
 /// What lies on the replica.
@@ -117,7 +117,12 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
     read_sealed(vault, replica, (key, kind), max, ROLES).await
 }
 
-async fn read_sealed<T: DeserializeOwned>(
+/// The same for one that keys with other roles may sign.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(super) async fn read_sealed<T: DeserializeOwned>(
     vault: &Vault,
     replica: &Replica,
     (key, kind): (&str, &str),

@@ -63,7 +63,7 @@ async fn a_wrong_value_is_put_right_everywhere_and_it_is_looked_at() {
         "No wrong value was found where it was to be corrected, and a right one stands there.",
         "Look for wrong values where no interface looks",
         "as a restore would",
-        "Next: prismvault privacy recipients",
+        "Next: prismvault privacy tasks",
     ] {
         assert!(done.stdout.contains(words), "{words}: {done:?}");
     }
@@ -94,6 +94,19 @@ async fn a_wrong_value_is_put_right_everywhere_and_it_is_looked_at() {
     let put = vec![note(NOTES[0], "by Perpetua Other-Exampleton")];
     two.office.source.repository.publish(Changes { put, ..Changes::default() });
     two.anna(0, &["erase", case]);
+    // What nobody can see is told by people.
+    let tasks = two.office.json(&["tasks", case]);
+    let open: Vec<&str> = tasks["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|task| task["is_open"] == true)
+        .map(|task| task["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(open.len(), 1, "{tasks}");
+    two.anna(0, &["tasks", case, "--done", open[0], "--note", "an editor looked"]);
+    let all = two.anna(0, &["erase", case]);
+    assert!(all.stdout.contains("Next: prismvault privacy recipients"), "{all:?}");
     close(&two);
     place.expect(0, &["verify", "--full"]);
 }

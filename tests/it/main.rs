@@ -29,6 +29,7 @@ mod cli_privacy_erase;
 mod cli_privacy_export;
 mod cli_privacy_rectify;
 mod cli_privacy_review;
+mod cli_privacy_tasks;
 mod cli_prune;
 mod cli_reading;
 mod cli_replicate;

@@ -33,6 +33,7 @@ mod search;
 mod show;
 mod sources;
 mod subject;
+mod tasks;
 mod verify_certificate;
 mod verify_package;
 
@@ -63,7 +64,8 @@ enum PrivacyCommand {
     Show(show::Args),
     /// What is due, most pressing first; exit code 6 when something is overdue
     Due(due::Args),
-    /// Write a letter to the person from a template: receipt, identity, extension, refusal, answer
+    /// Write a letter from a template: to the person (receipt, identity, extension, refusal, answer), or to
+    /// Prismic's support about what only they can erase (support)
     Letter(letter::Args),
     /// Ask for proof of identity, or record how it was checked
     Identity(identity::Args),
@@ -81,6 +83,8 @@ enum PrivacyCommand {
     Approve(approve::Args),
     /// Carry out an approved plan in every replica; the same again goes on with what is left
     Erase(erase::Args),
+    /// List what is left to people in Prismic, and mark what they did
+    Tasks(tasks::Args),
     /// Show until when copies of what was erased can survive, and what is promised of it; or promise a day
     Horizon(horizon::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
@@ -144,6 +148,7 @@ impl Args {
             PrivacyCommand::Plan(args) => args.effect(),
             PrivacyCommand::Approve(args) => args.effect(),
             PrivacyCommand::Erase(args) => args.effect(),
+            PrivacyCommand::Tasks(args) => args.effect(),
             PrivacyCommand::Horizon(args) => args.effect(),
             PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
@@ -182,6 +187,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Plan(args) => plan::run(args, context).await,
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Tasks(args) => tasks::run(args, context).await,
         PrivacyCommand::Horizon(args) => horizon::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
         PrivacyCommand::Check(args) => check::run(args, context).await,

@@ -136,6 +136,7 @@ mod tests {
                     path: "documents/en-us/page/A.json".to_owned(),
                     item: crate::ids::ItemId([1; 32]),
                     findings: *remaining,
+                    places: Vec::new(),
                 });
             }
         }

@@ -140,10 +140,12 @@ pub async fn rectified(looking: Looking<'_>) -> Result<Checked, ProofError> {
         live: looking.live,
         urls: looking.urls,
         replicas: of_replicas(&horizons, &replicas, &headers),
+        local: Vec::new(),
+        sought: None,
         restored: restored.evidence.clone(),
         canary: canary.is_found(),
     };
-    Ok(Checked { evidence, replicas, local: Vec::new(), headers, horizons, restored, canary, weak: 0 })
+    Ok(Checked { evidence, replicas, local: Vec::new(), headers, horizons, restored, canary })
 }
 
 /// Places of one item that are not as they are to be; `None`: it could not be read.

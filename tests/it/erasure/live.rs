@@ -4,9 +4,11 @@ mod again;
 mod corrections;
 mod hiding;
 mod kills;
+mod leases;
 mod steps;
+mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use prismvault::clock::{SystemClock, Timestamp};
@@ -126,7 +128,8 @@ impl Case {
     }
 
     async fn look(&self, steps: &[LiveStep], urls: &[UrlEvidence], done: &BTreeSet<String>) -> Looked {
-        let looked = self.with(async |live| live.look(steps, urls, done, now(1)).await).await.unwrap();
+        let said: BTreeMap<String, Timestamp> = done.iter().map(|id| (id.clone(), now(0))).collect();
+        let looked = self.with(async |live| live.look(steps, urls, &said, now(1)).await).await.unwrap();
         assert_eq!(looked.len(), 1);
         looked.into_iter().next().unwrap()
     }

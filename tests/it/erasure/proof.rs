@@ -95,7 +95,9 @@ async fn what_is_found_before_is_gone_after_and_the_evidence_says_so() {
         let plan = case.carry_out(&subject_of_all).await;
         let checked = checked(&case, &plan, &subject_of_all, &OldHeaders::default()).await;
         assert_eq!(checked.canary.missed, Vec::<String>::new());
-        assert_eq!((checked.remaining(), checked.weak), (0, 0), "{:?}", checked.replicas);
+        assert_eq!(checked.remaining(), 0, "{:?}", checked.replicas);
+        let sought = checked.evidence.sought.unwrap();
+        assert!(sought.needles > 10 && sought.weak == 0, "{sought:?}");
         assert!(
             checked.is_whole(),
             "{:?} {:?} {:?}",
@@ -179,6 +181,85 @@ async fn whatever_is_left_anywhere_is_found_and_attributed() {
         .await
         .unwrap();
     assert_eq!(leaked(&scanned(&case, Stays::default()).await), [0, 0]);
+}
+
+#[tokio::test]
+async fn what_a_killed_write_left_in_a_directory_is_looked_into() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = prismvault::objects::local::LocalStore::open(directory.path()).await.unwrap();
+    store.put("state/jobs/nightly.json", Body::bytes(b"{}".to_vec()), PutMode::CreateOnly).await.unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    // As a replica has it, with all that is around its store.
+    let replica = prismvault::vault::replica::Replica::new("one", store);
+    let needles = || [Needles::of(&subject()).unwrap()];
+    let scan = async || {
+        let (stays, cancel) = (Stays::default(), CancellationToken::new());
+        let scanner = Scanner::new(needles(), &[], stays, HashSet::new(), cancel).unwrap();
+        let places = [Place { name: "one".to_owned(), store: Arc::clone(&replica.store) }];
+        scanner.places(&places, &Silent).await.unwrap().remove(0)
+    };
+    let seen = scan().await;
+    assert_eq!((seen.leaked, seen.objects, seen.unscanned.len()), (0, 1, 0), "{seen:?}");
+    let leave = |name: &str, bytes: &[u8]| {
+        let mut file = std::fs::File::create(directory.path().join(".tmp").join(name)).unwrap();
+        file.write_all(bytes).unwrap();
+    };
+    leave("put-killed.part", format!("{{\"by\":\"{PERSON}\"").as_bytes());
+    let seen = scan().await;
+    let [leak] = &seen.leaks[..] else { panic!("{seen:?}") };
+    assert_eq!((&*leak.place, seen.leaked, seen.objects), (".tmp/put-killed.part", 1, 2));
+    // Half of what is packed cannot be looked into, and that is said.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(PERSON.repeat(50).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    leave("put-killed.part", &packed[..packed.len() - 12]);
+    let seen = scan().await;
+    assert!(seen.leaked > 0 || seen.unscanned.len() == 1, "{seen:?}");
+    assert!(seen.unscanned.iter().all(|own| own.detail.contains("killed write")), "{seen:?}");
+    std::fs::remove_file(directory.path().join(".tmp/put-killed.part")).unwrap();
+    assert_eq!(scan().await.leaked, 0);
+}
+
+#[tokio::test]
+async fn what_lies_on_this_machine_and_who_cannot_be_looked_for_is_in_the_evidence() {
+    let case = Case::new(true).await;
+    let plan = case.carry_out(&subject_of_all).await;
+    let exports = tempfile::tempdir().unwrap();
+    let mut file = std::fs::File::create(exports.path().join("export.html")).unwrap();
+    file.write_all(PERSON.as_bytes()).unwrap();
+    let mut short = prismvault::privacy::subject::Subject::default();
+    short.add(IdentifierKind::Handle, "pe").unwrap();
+    let look = async |subject: &prismvault::privacy::subject::Subject| {
+        let vault = case.open().await;
+        let snapshots = Snapshots::load(&vault, None).await.unwrap();
+        let checking = Checking {
+            again: &again(&vault, &snapshots),
+            plan: &plan,
+            stays: &Stays::of(&plan, &case.report, &subject_of_all),
+            subject,
+            matcher: &Arc::new(Matcher::new(subject, &[])),
+            headers: &OldHeaders::default(),
+            directories: &[("exports".to_owned(), exports.path().to_owned())],
+            live: Vec::new(),
+            urls: Vec::new(),
+        };
+        check(checking).await.unwrap()
+    };
+    let seen = look(&subject()).await;
+    let own = seen.evidence.local.iter().find(|own| own.name == "exports").unwrap();
+    assert_eq!((own.leaks, own.scanned.0, own.unscanned), (1, 1, 0));
+    assert!(seen.evidence.local.iter().any(|own| own.name == "spool"), "{:?}", seen.evidence.local);
+    assert_eq!(seen.remaining(), 1);
+    // Somebody of whom nothing can be looked for in raw bytes: nothing was found, and that says nothing.
+    let seen = look(&short).await;
+    let sought = seen.evidence.sought.unwrap();
+    assert_eq!((sought.needles, sought.weak, seen.evidence.replicas[0].leaks), (0, 1, 0));
+    assert!(!seen.is_whole());
+    let text = serde_json::to_string(&seen.evidence).unwrap();
+    assert_eq!(
+        serde_json::from_str::<prismvault::privacy::proof::evidence::Evidence>(&text).unwrap(),
+        seen.evidence
+    );
 }
 
 #[tokio::test]

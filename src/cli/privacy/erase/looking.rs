@@ -1,5 +1,7 @@
 //! Looks whether a plan did what it was to, and says so in the case.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::live::{self, SeenLive};
@@ -13,6 +15,7 @@ use crate::cli::session::Session;
 use crate::cli::units::{counted, human_bytes};
 use crate::privacy::case::What;
 use crate::privacy::certificate::OwnFilesState;
+use crate::privacy::erasure::live::standing::contradicted;
 use crate::privacy::erasure::plan::{Plan, PlanFile, Purpose, decided_under};
 use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
@@ -41,8 +44,12 @@ pub(super) struct Shown {
     left: Vec<String>,
     not_seen: Vec<String>,
     horizon: Vec<(String, Option<String>)>,
+    /// Identifiers that cannot be looked for in raw bytes.
+    weak: Option<u64>,
     /// What is left to people, in words, a line each.
     tasks: Vec<String>,
+    /// Ids of tasks of which people said that they are done, and which are seen to be open.
+    pub(super) contradicted: BTreeSet<String>,
     /// What the plan was for.
     purpose: Purpose,
     /// All that was seen, as the case keeps it.
@@ -78,6 +85,7 @@ impl Shown {
         let unscanned = places.clone().flat_map(|own| &own.unscanned);
         let unknown = checked.headers.iter().flat_map(|own| &own.unknown);
         let problems = unscanned.chain(unknown).chain(&checked.restored.problems).chain(unread);
+        let unseen = live.iter().flat_map(|own| &own.unseen);
         // Copies of what is restricted are to stay.
         let horizons = checked.horizons.iter().filter(|_| purpose.destroys());
         let away = checked.evidence.replicas.iter().filter(|own| own.id.is_none());
@@ -90,10 +98,12 @@ impl Shown {
             left: leaks.chain(again).chain(opened).chain(again_live).collect(),
             not_seen: away
                 .map(|own| format!("{}: it could not be reached", own.name))
-                .chain(problems.map(|own| format!("{}: {}", own.subject, own.detail)))
+                .chain(problems.chain(unseen).map(|own| format!("{}: {}", own.subject, own.detail)))
                 .collect(),
+            weak: checked.evidence.sought.map(|sought| sought.weak),
             horizon: horizons.map(|own| (own.replica.clone(), own.date())).collect(),
             tasks: Vec::new(),
+            contradicted: BTreeSet::new(),
             purpose,
             evidence: checked.evidence.clone(),
         }
@@ -129,6 +139,17 @@ impl Shown {
             });
         }
         page = self.tasks.iter().fold(page, |page, line| page.line(line.as_str()));
+        for task in &self.contradicted {
+            page = page
+                .line(format!("Task {task} was said to be done, and is seen not to be: it is open again"));
+        }
+        if let Some(weak) = self.weak.filter(|weak| *weak > 0) {
+            page = page.line(format!(
+                "{} of the person {} too short or too common to be looked for in raw bytes: snapshots were searched for it",
+                counted(weak, "identifier"),
+                if weak == 1 { "is" } else { "are" }
+            ));
+        }
         page.line(match self.is_clean() {
             true => match self.purpose {
                 Purpose::Erasure => "Nothing of the person that was to go was found.",
@@ -170,7 +191,8 @@ pub(super) async fn look(
     let (vault, plan) = (&session.vault, &file.plan);
     let earlier = Seen::load(vault, stored).await?.filter(|seen| seen.evidence.plan == plan.hash());
     let urls = earlier.as_ref().map(|seen| &seen.evidence.urls[..]).unwrap_or_default();
-    let seen_live = Box::pin(live::look(plan, ground, urls, session, context)).await?;
+    let said = &stored.case.state().tasks_done;
+    let seen_live = Box::pin(live::look(plan, ground, urls, said, session, context)).await?;
     let mut own_files = OwnFilesState::default();
     let (mut not_removed, mut not_known) = (Vec::new(), Vec::new());
     if plan.purpose == Purpose::Erasure {
@@ -191,13 +213,16 @@ pub(super) async fn look(
     let words = |own: Refused| format!("{}: {}", own.path.display(), own.why.words());
     shown.left.extend(not_removed.into_iter().map(words));
     shown.not_seen.extend(not_known.into_iter().map(words));
-    let seen = Seen { evidence: checked.evidence.clone(), own_files };
+    let tasks = seen_live.looked.iter().flat_map(|own| own.sights.clone()).collect();
+    let seen = Seen { evidence: checked.evidence.clone(), own_files, tasks };
     let evidence = seen.store(vault).await?;
-    shown.tasks = live::tasks(plan, &seen_live, stored.case.language());
+    shown.tasks = live::tasks(plan, &seen_live, stored.case.language(), session);
+    shown.contradicted = contradicted(&plan.live, said, None, &seen_live.looked);
     let what = What::Verified {
         remaining: shown.remaining,
         canary: shown.canary,
         whole: shown.whole,
+        tasks: seen_live.looked.iter().map(|own| own.evidence.tasks).sum(),
         evidence: Some(evidence),
     };
     Ok((what, shown))

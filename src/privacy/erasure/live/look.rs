@@ -10,7 +10,7 @@
 
 mod seen;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -21,14 +21,15 @@ use super::content::{object, taken};
 use super::decided::Says;
 use super::purpose::Change;
 use super::read::{Item, Repository};
-use super::step::{LiveAction, LiveStep, Task, TaskCode};
+use super::standing::Sight;
+use super::step::{LiveAction, LiveStep, TaskCode};
 use super::{Cause, Live, LiveError};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
 use crate::prismic::{Document, Root, parse_json};
 use crate::privacy::erasure::mask::Kept;
 use crate::privacy::matching::Finding;
-use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence};
+use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence, WordEvidence};
 use crate::progress::{Phase, Problem};
 use crate::snapshot::names;
 pub(super) use seen::{Kind, Planned, Seen, in_master};
@@ -42,8 +43,13 @@ pub struct Looked {
     pub remaining: Vec<Remaining>,
     /// Ids of the steps that are tasks and not done, as far as that is seen or was noted.
     pub open: Vec<String>,
+    /// What was seen of each task, by the id of its step.
+    pub sights: BTreeMap<String, Sight>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// What may be there and cannot be seen with the tokens that are here. It is told, and is no failure: nobody
+    /// can say whether there is anything.
+    pub unseen: Vec<Problem>,
 }
 
 /// A finding that is live.
@@ -65,8 +71,8 @@ impl std::fmt::Debug for Remaining {
 
 impl Live<'_> {
     /// Reads every repository again that the steps or the decisions name, and every other that is configured.
-    /// `urls` is what [`probe`](Self::probe) saw just now; `done` are the ids of steps that people say they did,
-    /// which counts for what cannot be seen only.
+    /// `urls` is what [`probe`](Self::probe) saw just now; `said` are the ids of steps that people say they did, and
+    /// when they said so, which counts for what cannot be seen only.
     ///
     /// # Errors
     ///
@@ -75,7 +81,7 @@ impl Live<'_> {
         &self,
         steps: &[LiveStep],
         urls: &[UrlEvidence],
-        done: &BTreeSet<String>,
+        said: &BTreeMap<String, Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<Looked>, LiveError> {
         let of_steps = steps.iter().map(|step| &step.repository);
@@ -110,22 +116,31 @@ impl Live<'_> {
                      the person is not in them: configure one, and look again",
                 ));
             }
-            let tasks = own.iter().filter_map(|step| Some((*step, step.task()?)));
-            let is_open = |step: &LiveStep, task: &Task| match seen.is_done(name, &step.path, task, urls) {
-                Some(is_done) => !(is_read && is_done),
-                None => !done.contains(&step.id()),
-            };
-            let open: Vec<String> =
-                tasks.filter(|(step, task)| is_open(step, task)).map(|(step, _)| step.id()).collect();
+            let (mut open, mut words, mut sights) = (Vec::new(), Vec::new(), BTreeMap::new());
+            for (step, task) in own.iter().filter_map(|step| Some((step, step.task()?))) {
+                let (id, sight) = (step.id(), seen.sight(name, &step.path, task, urls, is_read));
+                match (sight, said.get(&id)) {
+                    (Sight::Done, _) => {}
+                    (Sight::Hidden, Some(at)) => {
+                        words.push(WordEvidence { task: task.code, said: rfc3339(*at) });
+                    }
+                    _ => open.push(id.clone()),
+                }
+                sights.insert(id, sight);
+            }
+            words.sort_unstable();
             let evidence = LiveEvidence {
                 repository: name.clone(),
                 read: is_read.then(|| rfc3339(now)),
                 items: seen.items,
                 remaining: seen.remaining.len() as u64,
                 tasks: open.len() as u64,
+                words,
+                releases: seen.releases.filter(|_| is_read),
             };
+            let unseen = if evidence.releases == Some(0) { vec![no_release(name)] } else { Vec::new() };
             let remaining = seen.remaining.into_iter().collect();
-            all.push(Looked { evidence, remaining, open, problems });
+            all.push(Looked { evidence, remaining, open, sights, problems, unseen });
         }
         self.progress.finish(Phase::Search);
         Ok(all)
@@ -154,6 +169,7 @@ impl Live<'_> {
         if !self.needs_library() {
             return Ok(());
         }
+        seen.releases = Some(root.releases.len() as u64);
         repository
             .for_each_of_releases(&root, async |release, page| {
                 let items = self.items(Some(release), page, &planned, seen);
@@ -261,6 +277,16 @@ impl Live<'_> {
         }
         Ok(())
     }
+}
+
+/// A token with the scope master shows none, and none is shown where there is none.
+fn no_release(name: &Name) -> Problem {
+    Problem::new(
+        "no-release-seen",
+        name.as_str(),
+        "no release is to be seen: there is none, or the access token has the scope master only; if there are releases, \
+         look into them in Prismic, or make a token with the scope master+releases",
+    )
 }
 
 /// The id that metadata of a file tells.

@@ -16,6 +16,7 @@
 //! | `content`, `asset` | what is written of a document, of a file, and what that would lose |
 //! | [`carry_out`] | does the steps, again and again the same: [`Live::carry_out`] |
 //! | [`look`] | reads everything again and counts what is left: [`Live::look`] |
+//! | [`standing`] | how far tasks are: what is seen of them, and what people say |
 //! | `rectified` | the same after a rectification: wrong values, and right ones that are not there |
 //! | [`probe`] | asks public addresses of files: [`Live::probe`] |
 //! | [`tasks`] | tasks in words, for editors and for Prismic's support |
@@ -38,6 +39,7 @@ pub mod probe;
 mod purpose;
 mod read;
 mod rectified;
+pub mod standing;
 pub mod step;
 mod survey;
 pub mod tasks;

@@ -16,8 +16,8 @@ use crate::privacy::letters::{Language, LetterError, fill_with};
 const NAMES: [&str; 11] =
     ["repository", "host", "path", "id", "ids", "type", "language", "places", "documents", "why", "loses"];
 
-/// Names that the letter to Prismic's support may have.
-const LETTER_NAMES: [&str; 4] = ["today", "case", "host", "items"];
+/// Names that a template of the letter to Prismic's support may have.
+pub const LETTER_NAMES: [&str; 4] = ["today", "case", "host", "items"];
 
 /// Places that are told one by one.
 const PLACES_MAX: usize = 50;

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::Remaining;
 use crate::ids::Name;
 use crate::privacy::erasure::live::read::Item;
+use crate::privacy::erasure::live::standing::Sight;
 use crate::privacy::erasure::live::step::{LiveAction, LiveStep, Task, TaskCode};
 use crate::privacy::matching::{Finding, Fingerprint};
 use crate::privacy::passage::Channel;
@@ -62,6 +63,8 @@ pub(in super::super) struct Seen {
     pub(super) library: Option<HashSet<String>>,
     /// Tags of the media library.
     pub(super) tags: Option<HashSet<String>>,
+    /// Releases that were read; `None`: it was not asked for them.
+    pub(super) releases: Option<u64>,
     /// What has findings without a decision, and was written by this erasure: they may stay.
     pub(super) written: Vec<(Item, Vec<Finding>)>,
 }
@@ -109,11 +112,34 @@ impl Seen {
         self.kinds.get(path).is_some_and(|kinds| kinds.iter().any(|kind| is_it(*kind)))
     }
 
+    /// What is seen of a task, where all that tells of it was read or not.
+    pub(super) fn sight(
+        &self,
+        name: &Name,
+        path: &str,
+        task: &Task,
+        urls: &[UrlEvidence],
+        is_read: bool,
+    ) -> Sight {
+        match self.is_done(name, path, task, urls) {
+            None => Sight::Hidden,
+            Some(_) if !is_read => Sight::NotRead,
+            Some(true) => Sight::Done,
+            Some(false) => Sight::Open,
+        }
+    }
+
     /// Whether a task is seen to be done; `None`: nobody can see it from outside.
-    pub(super) fn is_done(&self, name: &Name, path: &str, task: &Task, urls: &[UrlEvidence]) -> Option<bool> {
+    fn is_done(&self, name: &Name, path: &str, task: &Task, urls: &[UrlEvidence]) -> Option<bool> {
         match task.code {
             TaskCode::EditDocument | TaskCode::RemoveDocument => {
                 Some(!self.has(path, |kind| kind == Kind::Other || task.places.is_empty()))
+            }
+            // Without a release to be seen nobody knows whether it is gone, or the token shows none.
+            TaskCode::EditRelease | TaskCode::CorrectDocument
+                if path.starts_with("releases/") && self.releases.unwrap_or(0) == 0 =>
+            {
+                None
             }
             TaskCode::EditRelease | TaskCode::EditAsset | TaskCode::ReplaceAsset | TaskCode::EditModel => {
                 Some(!self.has(path, |_| true))
@@ -141,6 +167,11 @@ impl Seen {
                 Some(self.tags.as_ref().is_some_and(|all| !all.contains(&task.id)))
             }
             TaskCode::SupportFile if !task.urls.is_empty() => Some(are_gone(name, task, urls)),
+            // What is there now is an earlier version tomorrow, so nobody has erased all of them yet.
+            TaskCode::SupportHistory if self.has(path, |kind| kind != Kind::Slug) => Some(false),
+            TaskCode::SupportFile if self.library.as_ref().is_some_and(|all| all.contains(&task.id)) => {
+                Some(false)
+            }
             TaskCode::DeleteAssetTag
             | TaskCode::SupportFile
             | TaskCode::EditSettings
