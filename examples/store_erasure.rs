@@ -36,7 +36,7 @@ use prismvault::vault::erasure::destroy::{Destroyed, destroy};
 use prismvault::vault::erasure::rewrite::rewrite;
 use prismvault::vault::format::catalog::CatalogEntry;
 use prismvault::vault::format::ledger::Decision;
-use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source};
+use prismvault::vault::format::manifest::{Consistency, Counts, Manifest, Source, Tally};
 use prismvault::vault::format::order::{self, Approval, Order, Replaced};
 use prismvault::vault::format::receipt::Receipt;
 use prismvault::vault::format::trust::Role;
@@ -224,7 +224,7 @@ impl Home {
             },
             entries,
             links: LinksPart::New(Box::new(std::iter::empty())),
-            counts: Counts::default(),
+            counts: Counts { documents: Tally { stored: 2, ..Tally::default() }, ..Counts::default() },
             consistency: Consistency::default(),
             read: None,
             gaps: Vec::new(),

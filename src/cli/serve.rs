@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use self::look::{ORDERS_EVERY, Orders};
+use self::look::{Orders, Pace};
 use self::threads::Threads;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
@@ -398,7 +398,8 @@ impl Args {
     ) {
         let mut server = std::pin::pin!(server);
         let mut followed = Instant::now();
-        let mut look = interval(self.look_every.min(ORDERS_EVERY));
+        let pace = Pace::new(self.look_every);
+        let mut look = interval(pace.look_every());
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.tick().await;
         loop {
@@ -407,7 +408,7 @@ impl Args {
                 Some(()) = shelves.reading.next(), if !shelves.reading.is_empty() => continue,
                 _ = look.tick(), if !context.cancel.is_cancelled() => {}
             }
-            let follows = self.look_every <= ORDERS_EVERY || followed.elapsed() >= self.look_every;
+            let follows = pace.follows(followed.elapsed());
             if follows {
                 followed = Instant::now();
             }

@@ -127,7 +127,7 @@ async fn without_the_ledger_nothing_is_answered_until_it_is_back() {
             match back {
                 false => std::fs::rename(&there, &away).unwrap(),
                 true => {
-                    let _: Result<(), std::io::Error> = std::fs::remove_dir(&there);
+                    drop(std::fs::remove_dir(&there));
                     std::fs::rename(&away, &there).unwrap();
                 }
             }

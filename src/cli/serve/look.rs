@@ -24,9 +24,32 @@ use crate::vault::ledger::Ledger;
 use crate::vault::snapshots::Snapshot;
 
 /// Longest time between two looks for orders.
-pub(super) const ORDERS_EVERY: Duration = Duration::from_secs(60);
+const ORDERS_EVERY: Duration = Duration::from_secs(60);
 /// Time to make ready what orders leave, before nothing is answered.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// When it is looked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How often newer snapshots are looked for.
+    follow_every: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(follow_every: Duration) -> Self {
+        Self { follow_every }
+    }
+
+    /// Time from one look to the next.
+    pub(super) fn look_every(self) -> Duration {
+        self.follow_every.min(ORDERS_EVERY)
+    }
+
+    /// Whether a look moves to newer snapshots too, so long after one did.
+    pub(super) fn follows(self, after: Duration) -> bool {
+        self.follow_every <= ORDERS_EVERY || after >= self.follow_every
+    }
+}
 
 /// What a space is read under.
 pub(super) struct Orders {
@@ -199,4 +222,17 @@ async fn due_of(
     let is_due = newer.is_some() || has_failed || is_outdated;
     let due = is_due.then(|| Due { name: name.clone(), newer: newer.cloned(), is_outdated });
     Ok((due, all_orders))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_looked_for_each_minute_however_rarely_snapshots_are() {
+        let (often, rarely) = (Pace::new(Duration::from_secs(30)), Pace::new(Duration::from_hours(24)));
+        assert_eq!((often.look_every(), rarely.look_every()), (Duration::from_secs(30), ORDERS_EVERY));
+        assert!(often.follows(Duration::ZERO), "each look does");
+        assert!(!rarely.follows(Duration::from_hours(23)) && rarely.follows(Duration::from_hours(24)));
+    }
 }
