@@ -63,7 +63,7 @@ async fn a_wrong_value_is_put_right_everywhere_and_it_is_looked_at() {
         "No wrong value was found where it was to be corrected, and a right one stands there.",
         "Look for wrong values where no interface looks",
         "as a restore would",
-        "Next: prismvault privacy tasks",
+        "1 task for people is open: `tasks` lists what to do",
     ] {
         assert!(done.stdout.contains(words), "{words}: {done:?}");
     }
