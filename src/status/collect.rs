@@ -147,7 +147,7 @@ async fn cases(vault: &Vault) -> Result<(Vec<RequestSummary>, Vec<Problem>)> {
     if vault.item_key().is_err() {
         return Ok((Vec::new(), Vec::new()));
     }
-    Ok(vault_requests::summaries(vault).await?)
+    vault_requests::summaries(vault).await
 }
 
 fn time(text: &str, otherwise: &SnapshotId) -> Timestamp {
