@@ -42,6 +42,7 @@ use prismvault::vault::format::receipt::Receipt;
 use prismvault::vault::format::trust::Role;
 use prismvault::vault::init::{NewVault, init};
 use prismvault::vault::item::ItemKind;
+use prismvault::vault::layout;
 use prismvault::vault::ledger::Ledger;
 use prismvault::vault::open::{Keys, OpenOptions, Pins, Vault};
 use prismvault::vault::pack::ItemData;
@@ -128,7 +129,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         ..ReplicaOptions::default()
     };
     let store = open_replica(&arguments.place, &options, &limits).await?;
-    let found = probe(&store, &SystemClock, &limits, "prismvault-probe").await;
+    let found = probe(&store, &SystemClock, &limits, layout::SCRATCH).await;
     let abilities = found.abilities(store.abilities());
     let has_versions = abilities.versions;
     let store: Arc<dyn ObjectStore> = Arc::new(ProbedStore::new(store, abilities));
