@@ -190,6 +190,9 @@ pub struct Limits {
     pub member_list_age_advised: Duration,
     /// Time that people have for an access review beyond that, before it counts as overdue: holidays.
     pub access_review_slack: Duration,
+    /// Age from which on a look for erased people is too old where no schedule says how often there is to be one:
+    /// who is named again should be gone within the month that the law gives for an answer.
+    pub erased_look_age_advised: Duration,
     /// Attempts at sending one notification, the first included: more would hold up what comes
     /// after it, and what was not said is said the next time.
     pub notice_attempts: u32,
@@ -369,6 +372,7 @@ impl Default for Limits {
             administrators_advised: 3,
             member_list_age_advised: Duration::from_hours(90 * 24),
             access_review_slack: Duration::from_hours(14 * 24),
+            erased_look_age_advised: Duration::from_hours(31 * 24),
             notice_attempts: 3,
             notice_timeout: Duration::from_secs(20),
             notice_round: Duration::from_mins(1),

@@ -216,6 +216,7 @@ async fn order(place: &Corpus, person: usize, cases: &[Case], of: &HashMap<Strin
         corrections: &[],
         held: &[],
         over_hold: None,
+        told: None,
         case: &case,
         planned: at,
         by: "corpus",

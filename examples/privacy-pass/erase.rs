@@ -35,7 +35,7 @@ use prismvault::vault::open::Vault;
 use prismvault::vault::signing::SigningKey;
 use prismvault::vault::snapshots::Snapshots;
 use prismvault::vault::space::Space;
-use prismvault::verification::{Level, Scope, VerifyOptions, verify};
+use prismvault::verification::{Scope, VerifyOptions, verify};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +86,7 @@ pub(crate) async fn order(arguments: &Arguments) -> Result<Value> {
         corrections: &[],
         held: &[],
         over_hold: None,
+        told: None,
         case: &case,
         planned: at,
         by: "bench",
@@ -180,7 +181,7 @@ pub(crate) async fn leaks(arguments: &Arguments) -> Result<Value> {
     let old: OldHeaders = serde_json::from_str(&old).unwrap_or_default();
     let tried = headers::try_all(&vault, &erased, &old).await?;
     let options = VerifyOptions {
-        level: Some(Level::Stored),
+        level: None,
         snapshots: Vec::new(),
         progress: &Silent,
         cancel,

@@ -12,6 +12,7 @@ use super::session::IdentityOptions;
 use super::snapshot::target;
 use crate::diff::{DiffError, DiffOptions, DiffReport, Live, compare_snapshots, compare_with_live};
 use crate::vault::format::manifest::{Manifest, Status};
+use crate::vault::snapshots::Snapshots;
 
 /// What is typed for the repository as it is now.
 const LIVE: &str = "live";
@@ -62,7 +63,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         typed => {
             let new = &content.select(typed)?.manifest;
             require_content(new)?;
-            warn_of_order(old, new, context);
+            warn_of_order(&content.snapshots, old, new, context);
             let newer = older.open_another(&content.snapshots, new).await?;
             warn_of_status(new, context);
             compare_snapshots(&older, &newer, options).await?
@@ -106,13 +107,17 @@ fn live(manifest: &Manifest, content: &ContentSession, context: &Context) -> Res
     Ok(Live::new(&target, &http))
 }
 
-fn warn_of_order(old: &Manifest, new: &Manifest, context: &Context) {
+fn warn_of_order(snapshots: &Snapshots, old: &Manifest, new: &Manifest, context: &Context) {
+    // By the chain: clocks may stand still between two snapshots, and be set back.
+    let place = |manifest: &Manifest| {
+        snapshots.of(&manifest.repository).iter().position(|own| *own.id() == manifest.snapshot)
+    };
     if old.repository != new.repository {
         context.output.warning(format!(
             "these are snapshots of two repositories, {} and {}: what has another id counts as another item",
             old.repository, new.repository
         ));
-    } else if old.started > new.started {
+    } else if place(old) > place(new) {
         context
             .output
             .warning("the snapshot that was named first is the newer one, so this tells the way back");

@@ -4,7 +4,7 @@
 //! opened anew, by threads of their own, when a newer one is followed, or when reading failed: a replica that was away may be
 //! back, and nobody should have to restart a standby on the worst day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::look::{Orders, Pace};
 use self::threads::Threads;
 use super::Context;
 use super::error::{CommandError, ErrorKind};
@@ -35,20 +36,20 @@ use crate::clock::parse_duration;
 use crate::config::{Config, SecretRef};
 use crate::contentapi::{AccessMode, AccessPolicy, TokenScope};
 use crate::ids::{Name, SnapshotId};
+use crate::limits::Limits;
 use crate::progress::Progress;
 use crate::restore::OpenSnapshot;
 use crate::server::{Bounds, listen};
 use crate::standby::{
-    DocumentCache, Edition, Heads, Requests, Served, SiteOptions, Standby, StandbyError, open, serve, site,
-    tls,
+    Caches, DocumentCache, Edition, Heads, Requests, Served, SiteOptions, Standby, StandbyError, open, serve,
+    site, tls,
 };
 use crate::vault::blocks::Blocks;
 use crate::vault::format::manifest::Manifest;
-use crate::vault::ledger::Ledger;
-use crate::vault::open::Vault;
 use crate::vault::space::Space;
 
 pub(crate) mod heap;
+mod look;
 mod threads;
 
 /// How long answers under way are waited for at the end.
@@ -66,7 +67,7 @@ pub struct Args {
     /// Serve the newest complete snapshot of this repository or group, and move to each new one
     #[arg(long, value_name = "REPOSITORY", num_args = 1..)]
     follow: Vec<String>,
-    /// How often to look for a new snapshot
+    /// How often to look for a new snapshot; orders of erasure and restriction are looked for each minute at least
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     look_every: Duration,
     /// Address and port
@@ -153,7 +154,7 @@ struct Kept {
 /// What holds open snapshots and reads them.
 struct Shelves {
     reading: FuturesUnordered<LocalBoxFuture<'static, ()>>,
-    documents: Arc<DocumentCache>,
+    caches: Caches,
     blocks: Option<Arc<Blocks>>,
     /// Where snapshots are made ready; on the threads of the command while nobody asks yet.
     preparing: Option<Handle>,
@@ -172,7 +173,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     let listener = args.listener().await?;
     let mut shelves = Shelves {
         reading: FuturesUnordered::new(),
-        documents: Arc::new(DocumentCache::new(args.memory() - args.memory() / ANSWERS_SHARE)),
+        caches: args.caches(&content.session.config.limits),
         blocks: content.session.vault.keep_blocks(None, u64::from(args.cache_size) << 20),
         preparing: None,
     };
@@ -196,10 +197,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         is_https: acceptor.is_some(),
         rewrites_files: args.rewrite_asset_urls,
         limits: content.session.config.limits.clone(),
-        answer_bytes: args.memory() / ANSWERS_SHARE,
     };
     let address = listener.local_addr().unwrap_or(args.listen);
-    let routes = watch::channel(site(served, &options)).1;
+    let routes = watch::channel(site(served, &options, &shelves.caches)).1;
     let (answering, preparing) = (Threads::answering()?, Threads::preparing()?);
     shelves.preparing = preparing.handle();
     let bounds = Bounds::of_sites(&options.limits, STOP_GRACE);
@@ -220,12 +220,6 @@ fn outcome(kept: &BTreeMap<Name, Kept>) -> Outcome {
         true => Outcome::Complete,
         false => Outcome::Partial,
     }
-}
-
-/// What orders a space is read under, by their ledger entries.
-async fn orders(vault: &Vault, space: &Name) -> Result<BTreeSet<SnapshotId>, CommandError> {
-    let ledger = Ledger::load(vault, space).await?;
-    Ok(ledger.erased().decided())
 }
 
 /// Scheme and host of the addresses that files of a repository have in its documents.
@@ -258,9 +252,9 @@ impl Shelves {
         let served = kept.standby.editions();
         let mut editions = Vec::new();
         for manifest in &kept.manifests {
-            let orders = orders(&content.session.vault, &manifest.space).await?;
+            let orders = Orders::load(content, &manifest.space).await?;
             let is_ready = |one: &&Arc<Edition>| {
-                *one.snapshot() == manifest.snapshot && !one.has_failed() && one.is_under(&orders)
+                *one.snapshot() == manifest.snapshot && !one.has_failed() && orders.leave(one)
             };
             if let Some(ready) = served.iter().find(is_ready) {
                 editions.push(Arc::clone(ready));
@@ -286,7 +280,7 @@ impl Shelves {
             content: Arc::clone(&content),
             manifest: manifest.clone(),
             heads: Arc::clone(&kept.heads),
-            documents: Arc::clone(&self.documents),
+            documents: self.caches.documents(),
             file_hosts: Arc::clone(&kept.file_hosts),
             progress: Arc::clone(&context.progress),
             cancel: context.cancel.clone(),
@@ -403,7 +397,9 @@ impl Args {
         context: &Context,
     ) {
         let mut server = std::pin::pin!(server);
-        let mut look = interval(self.look_every);
+        let mut followed = Instant::now();
+        let pace = Pace::new(self.look_every);
+        let mut look = interval(pace.look_every());
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.tick().await;
         loop {
@@ -412,8 +408,12 @@ impl Args {
                 Some(()) = shelves.reading.next(), if !shelves.reading.is_empty() => continue,
                 _ = look.tick(), if !context.cancel.is_cancelled() => {}
             }
+            let follows = pace.follows(followed.elapsed());
+            if follows {
+                followed = Instant::now();
+            }
             let looked = tokio::select! {
-                looked = self.look(kept, shelves, context) => looked,
+                looked = self.look(kept, shelves, follows, context) => looked,
                 // What is being read goes on for the requests that are under way.
                 () = context.cancel.cancelled() => Ok(()),
             };
@@ -422,66 +422,6 @@ impl Args {
                 context.output.error(&error);
             }
         }
-    }
-
-    /// Looks for newer snapshots of what is followed, for replicas that are back, and for orders of erasure.
-    async fn look(
-        &self,
-        kept: &mut BTreeMap<Name, Kept>,
-        shelves: &mut Shelves,
-        context: &Context,
-    ) -> Result<(), CommandError> {
-        let has_failed = |kept: &Kept| kept.standby.editions().iter().any(|one| one.has_failed());
-        let content = shelves.meanwhile(ContentSession::open(context, &self.identity)).await?;
-        drop(content.session.vault.keep_blocks(shelves.blocks.clone(), u64::from(self.cache_size) << 20));
-        let content = Arc::new(content);
-        for (name, kept) in kept {
-            let newest = content.snapshots.newest_complete(name).filter(|_| kept.is_followed);
-            let served = kept.manifests.first().map(|manifest| manifest.snapshot.clone());
-            let newer = newest.filter(|newest| served.as_ref() != Some(&newest.manifest.snapshot));
-            // Also where nothing could be served the last time.
-            let mut is_outdated = kept.standby.editions().is_empty();
-            for manifest in &kept.manifests {
-                let orders = orders(&content.session.vault, &manifest.space).await?;
-                is_outdated |= kept
-                    .standby
-                    .editions()
-                    .iter()
-                    .any(|one| *one.snapshot() == manifest.snapshot && !one.is_under(&orders));
-            }
-            if newer.is_none() && !has_failed(kept) && !is_outdated {
-                continue;
-            }
-            let before = kept.manifests.clone();
-            if let Some(newer) = newer {
-                // The one before stays for those who are just reading it page by page, and so do those
-                // that were asked for besides.
-                let mut manifests = vec![newer.manifest.clone()];
-                manifests.extend(before.first().cloned());
-                manifests.extend(kept.named.iter().cloned());
-                let mut seen = BTreeSet::new();
-                manifests.retain(|manifest| seen.insert(manifest.snapshot.clone()));
-                kept.manifests = manifests;
-            }
-            match shelves.editions(&content, kept, context).await {
-                Ok(editions) => kept.standby.serve(editions),
-                Err(error) => {
-                    kept.manifests = before;
-                    if is_outdated {
-                        // What was erased since is not served, also where nothing else can be.
-                        kept.standby.serve(Vec::new());
-                    }
-                    return Err(error);
-                }
-            }
-            if is_outdated {
-                context.output.message(format!("{name} is served as orders of the ledger leave it now"));
-            }
-            if let Some(newer) = newer {
-                context.output.message(format!("{name} is served from {} now", newer.manifest.snapshot));
-            }
-        }
-        Ok(())
     }
 
     /// Listens, before anything is read: a port that is taken is said at once.
@@ -495,9 +435,11 @@ impl Args {
         })
     }
 
-    /// Bytes of the caches in memory.
-    fn memory(&self) -> usize {
-        (self.memory as usize) << 20
+    /// Caches in memory.
+    fn caches(&self, limits: &Limits) -> Caches {
+        let bytes = (self.memory as usize) << 20;
+        let answers = bytes / ANSWERS_SHARE;
+        Caches::new(bytes - answers, answers, limits)
     }
 
     fn public_url(&self) -> Option<String> {
@@ -508,7 +450,7 @@ impl Args {
         let tokens = match &self.access_token_file {
             None => Vec::new(),
             Some(path) => {
-                let limits = crate::limits::Limits::default();
+                let limits = Limits::default();
                 let token = SecretRef::File { path: path.clone() }.resolve(&limits)?;
                 vec![(token, TokenScope::MasterAndReleases)]
             }

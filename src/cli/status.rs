@@ -17,10 +17,11 @@ use super::units::{counted, human_duration};
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::{Config, ConfigErrorKind, Objectives};
 use crate::ids::Name;
+use crate::limits::Limits;
 use crate::schedule::{Job, Schedules};
 use crate::status::{
-    Alarm, Asked, Assessment, Facts, JobFacts, Objective, Pending, Plan, ReplicaFacts, RepositoryFacts,
-    ScheduledJob, Severity, Standing, State, TokenFacts, assess, collect, metrics,
+    Alarm, Asked, Assessment, ErasedFacts, Facts, JobFacts, Objective, Pending, Plan, ReplicaFacts,
+    RepositoryFacts, ScheduledJob, Severity, Standing, State, TokenFacts, assess, collect, metrics,
 };
 
 /// Alarms of objectives that are written out for people; the table has them all.
@@ -48,6 +49,10 @@ struct Report<'a> {
     jobs: &'a [JobFacts],
     tokens: &'a [TokenFacts],
     pending: &'a [Pending],
+    erased: &'a ErasedFacts,
+    /// Whether people were erased and nothing looks for them since.
+    #[serde(skip)]
+    is_unwatched: bool,
     alarms: &'a [Alarm],
 }
 
@@ -87,7 +92,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         metrics_file::write(&file, &metrics::render(&facts, &assessment))?;
     }
     let outcome = outcome(&facts, &assessment);
-    let report = report(&facts, &assessment, args.problems);
+    let report = report(&facts, &assessment, args.problems, vault.limits());
     context.output.report(outcome, &report, || page(&report, args.problems))?;
     session.warn(context);
     Ok(outcome)
@@ -164,7 +169,7 @@ fn planned(job: &Job, config: &Config, now: Timestamp) -> ScheduledJob {
     }
 }
 
-fn report<'a>(facts: &'a Facts, assessment: &'a Assessment, problems: bool) -> Report<'a> {
+fn report<'a>(facts: &'a Facts, assessment: &'a Assessment, problems: bool, limits: &Limits) -> Report<'a> {
     let count = |state| assessment.repositories.iter().filter(|own| own.state == state).count();
     let by_name: BTreeMap<&Name, &RepositoryFacts> =
         facts.repositories.iter().map(|own| (&own.repository, own)).collect();
@@ -184,6 +189,11 @@ fn report<'a>(facts: &'a Facts, assessment: &'a Assessment, problems: bool) -> R
         jobs: &facts.jobs,
         tokens: &facts.tokens,
         pending: &facts.pending,
+        erased: &facts.erased,
+        is_unwatched: {
+            let age = chrono::TimeDelta::from_std(limits.erased_look_age_advised).unwrap_or_default();
+            facts.erased.is_unwatched(&facts.jobs, age, assessment.at)
+        },
         alarms: &assessment.alarms,
     }
 }
@@ -270,6 +280,12 @@ fn page(report: &Report<'_>, problems: bool) -> Page {
     }
     if problems && report.alarms.is_empty() && not_set == 0 {
         page = page.line("Nothing to do.");
+    }
+    if report.is_unwatched {
+        page = page.line(format!(
+            "Nothing looks whether people who were erased ({}) are named again: a job with job = \"privacy-check\", where a privacy officer's keys are, or prismvault privacy check",
+            counted(report.erased.cases, "case")
+        ));
     }
     let (of_objectives, others): (Vec<&Alarm>, Vec<&Alarm>) =
         report.alarms.iter().partition(|alarm| alarm.is_of_objective());

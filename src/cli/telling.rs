@@ -56,7 +56,7 @@ impl<'a> Telling<'a> {
         };
         let end = match self.stopped.get() {
             Some(stopped) => RunEnd::Stopped(stopped.clone()),
-            None => match self.context.record.finding().filter(|_| outcome == Outcome::ObjectiveMissed) {
+            None => match self.context.record.finding().filter(|_| has_work_for_people(outcome)) {
                 Some(Finding { what, next }) => RunEnd::Found { exit_code: outcome.code(), what, next },
                 None => RunEnd::Ended(outcome.code()),
             },
@@ -91,4 +91,9 @@ impl<'a> Telling<'a> {
             self.context.output.warning(format!("{}: {}", problem.subject, problem.detail));
         }
     }
+}
+
+/// Whether a run did its work, and what it found is for people to do.
+fn has_work_for_people(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::ObjectiveMissed | Outcome::Partial)
 }

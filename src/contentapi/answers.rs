@@ -100,6 +100,19 @@ impl AnswerCache {
         Some(response)
     }
 
+    /// Forgets answers of every repository that says something else of itself now.
+    pub fn keep_only(&self, roots: &[Arc<RepositoryRoot>]) {
+        let mut kept = self.kept.lock().expect("no holder of this lock can panic");
+        let is_old = |answer: &KeptAnswer| !roots.iter().any(|root| Arc::ptr_eq(root, &answer.root));
+        let old: Vec<Asked> =
+            kept.answers.iter().filter(|(_, answer)| is_old(answer)).map(|(asked, _)| *asked).collect();
+        for asked in old {
+            if let Some(answer) = kept.answers.pop(&asked) {
+                kept.bytes -= answer.size();
+            }
+        }
+    }
+
     /// Keeps an answer with this body.
     pub(super) fn keep(&self, asked: Asked, root: &Arc<RepositoryRoot>, response: &Response, body: Bytes) {
         let answer = KeptAnswer { root: Arc::clone(root), headers: response.headers().clone(), body };
@@ -132,6 +145,20 @@ mod tests {
 
     fn keep(cache: &AnswerCache, asked: Asked, root: &Arc<RepositoryRoot>, body: &'static str) {
         cache.keep(asked, root, &([(header::ETAG, "W/\"x\"")], body).into_response(), Bytes::from(body));
+    }
+
+    #[test]
+    fn answers_of_what_is_served_no_more_are_forgotten() {
+        let cache = AnswerCache::new(1 << 20);
+        let (old, new) = (Arc::new(RepositoryRoot::default()), Arc::new(RepositoryRoot::default()));
+        keep(&cache, asked("a", &[]), &old, "of somebody");
+        keep(&cache, asked("b", &[]), &new, "of nobody");
+        cache.keep_only(&[Arc::clone(&old), Arc::clone(&new)]);
+        assert_eq!(cache.kept.lock().unwrap().answers.len(), 2);
+        cache.keep_only(std::slice::from_ref(&new));
+        let bytes = cache.kept.lock().unwrap().bytes;
+        assert_eq!(bytes, "of nobody".len() + OVERHEAD);
+        assert!(cache.get(&asked("a", &[]), &old).is_none() && cache.get(&asked("b", &[]), &new).is_some());
     }
 
     #[test]

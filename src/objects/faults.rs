@@ -19,6 +19,7 @@ mod crash;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -466,6 +467,10 @@ impl ObjectStore for FaultStore {
 
     fn lock_rule(&self) -> Option<LockRule> {
         self.inner.lock_rule()
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -138,6 +139,10 @@ impl ObjectStore for LimitStore {
 
     fn lock_rule(&self) -> Option<LockRule> {
         self.inner.lock_rule()
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

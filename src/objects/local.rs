@@ -34,7 +34,8 @@ use bytes::Bytes;
 
 use super::{
     Abilities, Body, ErrorKind, Lock, LockRule, ObjectMeta, ObjectStore, ObjectVersion, Pieces, PlaceFacts,
-    PutMode, Result, StoreError, VersionId, check_key, check_prefix, check_range, lock, pieces, version,
+    PutMode, Result, StoreError, TEMPORARY, VersionId, check_key, check_prefix, check_range, lock, pieces,
+    version,
 };
 use crate::clock::Timestamp;
 use crate::limits::Limits;
@@ -187,6 +188,10 @@ impl ObjectStore for LocalStore {
 
     fn lock_rule(&self) -> Option<LockRule> {
         None
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        Some(self.0.root.join(TEMPORARY))
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

@@ -16,6 +16,7 @@ mod versions;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -329,6 +330,10 @@ impl ObjectStore for MemoryStore {
 
     fn lock_rule(&self) -> Option<LockRule> {
         self.rule
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        None
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

@@ -308,6 +308,10 @@ pub trait ObjectStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Says what every put of this handle is locked with.
     fn lock_rule(&self) -> Option<LockRule>;
 
+    /// Returns the directory of this machine in which puts that were killed leave what they had written, where there
+    /// is such a directory: no key reaches it, and no listing shows it. It need not be there.
+    fn unfinished(&self) -> Option<PathBuf>;
+
     /// Returns a handle on the same store whose puts are locked by `rule`, or not at all. Bounds and
     /// counts of this handle are shared.
     ///

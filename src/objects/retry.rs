@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,6 +291,10 @@ impl ObjectStore for RetryStore {
 
     fn lock_rule(&self) -> Option<LockRule> {
         self.inner.lock_rule()
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

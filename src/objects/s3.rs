@@ -28,6 +28,7 @@ mod versions;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -310,6 +311,10 @@ impl ObjectStore for S3Store {
 
     fn lock_rule(&self) -> Option<LockRule> {
         self.rule
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        None
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

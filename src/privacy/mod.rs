@@ -21,6 +21,7 @@
 //! | [`proof`] | what was seen after an erasure |
 //! | [`certificate`] | the same for people outside, signed: four claims, each shown or open |
 //! | [`own_files`] | what this program wrote on this host, found and removed |
+//! | [`promise`] | until when copies of what was erased can survive, and what was promised |
 //! | [`purge`] | cases and packages that are kept no longer |
 //! | `markup` | HTML of which nothing can break out |
 
@@ -37,6 +38,7 @@ pub mod own_files;
 pub mod package;
 pub mod passage;
 pub mod processing;
+pub mod promise;
 pub mod proof;
 pub mod purge;
 pub mod review;

@@ -5,6 +5,8 @@
 //! backups in which what was erased may still be (its file is what shows that it was). Packages for people are
 //! copies of all that is held on them; where this host wrote one, it is removed some days later.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use serde::Serialize;
 
@@ -20,6 +22,7 @@ use crate::progress::Problem;
 use crate::vault::envelope::Identity;
 use crate::vault::error::Result;
 use crate::vault::format::request::PurgedFile;
+use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
 use crate::vault::purged;
 
@@ -42,6 +45,8 @@ pub enum Kept {
     Hold,
     /// What was erased may still be in backups.
     Horizon,
+    /// Something is under restriction because of it.
+    Restriction,
 }
 
 impl Kept {
@@ -51,6 +56,9 @@ impl Kept {
             Self::Hold => "a hold is on it",
             Self::Horizon => {
                 "what was erased may still be in backups, and its file is what shows that it was erased"
+            }
+            Self::Restriction => {
+                "what it restricted is still under restriction, which only this case can lift"
             }
         }
     }
@@ -67,8 +75,35 @@ pub enum Fate {
     Due(DueCase),
 }
 
+/// What ledgers hold because of cases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InLedgers {
+    /// Cases with orders that erase or correct.
+    pub erases: BTreeSet<CaseId>,
+    /// Cases with restrictions that are in force.
+    pub restricts: BTreeSet<CaseId>,
+}
+
+impl InLedgers {
+    /// Reads the ledgers of all spaces.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading a ledger.
+    pub async fn load(vault: &Vault) -> Result<Self> {
+        let mut all = Self::default();
+        for space in Ledger::spaces(vault).await? {
+            let ledger = Ledger::load(vault, &space).await?;
+            let erased = ledger.erased();
+            all.erases.extend(erased.orders().iter().map(|known| known.order.case.clone()));
+            all.restricts.extend(erased.restrictions().map(|known| known.order.case.clone()));
+        }
+        Ok(all)
+    }
+}
+
 /// Says what is to become of a case on this day.
-pub fn fate(case: &Case, today: NaiveDate) -> Fate {
+pub fn fate(case: &Case, today: NaiveDate, ledgers: &InLedgers) -> Fate {
     let (Some(closed), Some(keep_until)) = (case.closed_at(), case.keep_until()) else { return Fate::Stays };
     if today <= keep_until {
         return Fate::Stays;
@@ -78,8 +113,11 @@ pub fn fate(case: &Case, today: NaiveDate) -> Fate {
     if state.stage.is_done() && state.holds.iter().any(|hold| !hold.released) {
         return Fate::Kept(Kept::Hold);
     }
-    // Where data was changed and nobody has said that no copy is left, one may be.
-    if state.executed && state.horizon != Some(Horizon::Reached) {
+    if ledgers.restricts.contains(case.id()) {
+        return Fate::Kept(Kept::Restriction);
+    }
+    // Where stored data was changed and nobody has said that no copy is left, one may be.
+    if ledgers.erases.contains(case.id()) && state.horizon != Some(Horizon::Reached) {
         return Fate::Kept(Kept::Horizon);
     }
     Fate::Due(DueCase { case: case.id().clone(), closed: closed.date_naive(), keep_until })
@@ -108,10 +146,11 @@ pub async fn cases(vault: &Vault) -> Result<Cases> {
         return Ok(Cases::default());
     }
     let (all, problems) = load_all(vault).await?;
+    let ledgers = InLedgers::load(vault).await?;
     let today = vault.now().date_naive();
     let mut cases = Cases { problems, ..Cases::default() };
     for stored in all {
-        match fate(&stored.case, today) {
+        match fate(&stored.case, today, &ledgers) {
             Fate::Stays => {}
             Fate::Kept(why) => cases.kept.push((stored.case.id().clone(), why)),
             Fate::Due(due) => cases.due.push((stored, due)),
@@ -156,7 +195,7 @@ pub fn packages(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
@@ -167,7 +206,7 @@ mod tests {
     const PLAN: crate::ids::Digest = crate::ids::Digest([7; 32]);
 
     /// A case to which these things happened, in March 2020, a minute after the other.
-    fn case(what: Vec<What>) -> Case {
+    pub(crate) fn case(what: Vec<What>) -> Case {
         let on = "2020-03-02".parse().unwrap();
         let first = What::Received {
             on,
@@ -194,7 +233,7 @@ mod tests {
     }
 
     /// Up to the day on which an erasure was carried out and answered.
-    fn erased() -> Vec<What> {
+    pub(crate) fn erased() -> Vec<What> {
         let on = "2020-03-02".parse().unwrap();
         let check = IdentityCheck {
             method: "reply".to_owned(),
@@ -213,17 +252,25 @@ mod tests {
             What::ApprovalRequested { plan: PLAN, file: PLAN, orders: 0, approvals: 2, planned_by: key() },
             What::Approved { plan: PLAN, key: key(), signatures: vec!["of the plan".to_owned()] },
             What::Approved { plan: PLAN, key: key(), signatures: vec!["of the plan".to_owned()] },
-            What::Executing { plan: PLAN, orders: Vec::new() },
+            What::Executing { plan: PLAN, orders: Vec::new(), live: false },
             What::Executed,
-            What::Verified { remaining: 0, canary: true, whole: true, evidence: None },
+            What::Verified { remaining: 0, canary: true, whole: true, tasks: 0, evidence: None },
             What::RecipientsNotified { recipients: 0 },
             What::Answered { on },
             What::Completed,
         ]
     }
 
-    fn hold() -> What {
+    pub(crate) fn hold() -> What {
         What::Hold { ground: "Art. 17(3)(e)".to_owned(), item: None }
+    }
+
+    fn none() -> InLedgers {
+        InLedgers::default()
+    }
+
+    fn erases() -> InLedgers {
+        InLedgers { erases: BTreeSet::from(["2020-7K3F9Q".parse().unwrap()]), ..none() }
     }
 
     fn late() -> NaiveDate {
@@ -234,26 +281,40 @@ mod tests {
     fn a_case_goes_the_day_after_its_time() {
         let withdrawn = case(vec![What::Withdrawn]);
         let until = withdrawn.keep_until().unwrap();
-        assert_eq!(fate(&withdrawn, until), Fate::Stays);
-        let Fate::Due(due) = fate(&withdrawn, until.succ_opt().unwrap()) else { panic!("it is due") };
+        assert_eq!(fate(&withdrawn, until, &none()), Fate::Stays);
+        let Fate::Due(due) = fate(&withdrawn, until.succ_opt().unwrap(), &none()) else {
+            panic!("it is due")
+        };
         assert_eq!((due.keep_until, due.closed), (until, "2020-03-02".parse().unwrap()));
-        assert_eq!(fate(&case(vec![]), late()), Fate::Stays, "an open case has no time");
+        assert_eq!(fate(&case(vec![]), late(), &none()), Fate::Stays, "an open case has no time");
         // Nobody can release that hold any more, and nothing was changed that it could keep.
-        assert!(matches!(fate(&case(vec![hold(), What::Withdrawn]), late()), Fate::Due(_)));
+        assert!(matches!(fate(&case(vec![hold(), What::Withdrawn]), late(), &none()), Fate::Due(_)));
     }
 
     #[test]
     fn a_case_stays_while_a_hold_or_a_backup_is_left() {
-        assert_eq!(fate(&case(erased()), late()), Fate::Kept(Kept::Horizon), "nobody has said when");
+        assert_eq!(
+            fate(&case(erased()), late(), &erases()),
+            Fate::Kept(Kept::Horizon),
+            "nobody has said when"
+        );
         let with = |more: Vec<What>| case(erased().into_iter().chain(more).collect());
         let set = || What::HorizonSet { until: "2020-09-01".parse().unwrap() };
         assert_eq!(
-            fate(&with(vec![set()]), late()),
+            fate(&with(vec![set()]), late(), &erases()),
             Fate::Kept(Kept::Horizon),
             "the day alone shows nothing"
         );
-        assert!(matches!(fate(&with(vec![set(), What::HorizonReached]), late()), Fate::Due(_)));
+        assert!(matches!(fate(&with(vec![set(), What::HorizonReached]), late(), &erases()), Fate::Due(_)));
         let held = with(vec![set(), What::HorizonReached, hold()]);
-        assert_eq!(fate(&held, late()), Fate::Kept(Kept::Hold));
+        assert_eq!(fate(&held, late(), &erases()), Fate::Kept(Kept::Hold));
+    }
+
+    #[test]
+    fn a_case_that_erased_nothing_stays_while_it_restricts() {
+        let done = case(erased());
+        assert!(matches!(fate(&done, late(), &none()), Fate::Due(_)), "only live, or lifted again");
+        let ledgers = InLedgers { restricts: BTreeSet::from([done.id().clone()]), ..none() };
+        assert_eq!(fate(&done, late(), &ledgers), Fate::Kept(Kept::Restriction));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::case::state::Horizon;
 use super::case::{Case, CaseError, Event, What};
 use crate::ids::{CaseId, Digest};
 use crate::progress::Problem;
@@ -38,6 +39,10 @@ pub fn summary_of(case: &Case) -> RequestSummary {
         due: due.as_ref().map(|due| due.date),
         waits_for: due.and_then(|due| due.waits_for).map(|kind| kind.words().to_owned()),
         closed: case.state().stage.is_closed(),
+        promised: match case.state().horizon {
+            Some(Horizon::Pending(until)) => Some(until),
+            Some(Horizon::Reached) | None => None,
+        },
     }
 }
 

@@ -183,8 +183,12 @@ fn later(at: Timestamp, by: Duration) -> Timestamp {
 /// Whether two runs at once could remove more than each alone.
 pub fn removes(work: Work) -> bool {
     match work {
-        Work::Retain | Work::Prune { .. } => true,
-        Work::Snapshot { .. } | Work::Replicate | Work::Verify { .. } | Work::AccessReview => false,
+        Work::Retain | Work::Prune { .. } | Work::PrivacyPurge => true,
+        Work::Snapshot { .. }
+        | Work::Replicate
+        | Work::Verify { .. }
+        | Work::AccessReview
+        | Work::PrivacyCheck => false,
     }
 }
 

@@ -46,7 +46,8 @@ const RETRIES_MAX: u64 = 20;
 const FULL_EVERY: Duration = Duration::from_hours(7 * 24);
 /// How often is asked whether something was published, where a file does not say so, and at most.
 const POLL: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(5));
-const KINDS: [&str; 6] = ["snapshot", "replicate", "verify", "retain", "prune", "access-review"];
+const KINDS: [&str; 8] =
+    ["snapshot", "replicate", "verify", "retain", "prune", "access-review", "privacy-check", "privacy-purge"];
 /// Keys that only some kinds of jobs know.
 const OF_KINDS: [(&str, &str); 8] = [
     ("read", "snapshot"),
@@ -132,6 +133,12 @@ pub enum Work {
     },
     /// Reviews who has access to the repositories, or says that it is due where content cannot be read.
     AccessReview,
+    /// Looks whether people who were erased are found again: live, and in snapshots since. Needs an identity that
+    /// reads data-subject requests, and one that reads content.
+    PrivacyCheck,
+    /// Lets the files of cases go that are kept no longer, and packages on this host. Needs an identity that reads
+    /// data-subject requests. The file is the consent that a person would give on a terminal.
+    PrivacyPurge,
 }
 
 impl Work {
@@ -144,6 +151,24 @@ impl Work {
             Self::Retain => "retain",
             Self::Prune { .. } => "prune",
             Self::AccessReview => "access-review",
+            Self::PrivacyCheck => "privacy-check",
+            Self::PrivacyPurge => "privacy-purge",
+        }
+    }
+
+    /// Why it is for the whole vault, and not for some repositories; `None` for what is done for each.
+    fn for_all_because(self) -> Option<&'static str> {
+        match self {
+            Self::Prune { .. } => Some(
+                "what one repository needs no more another may need, so pruning is for all: write [\"*\"]",
+            ),
+            Self::PrivacyCheck => Some("a person may be named again anywhere: write [\"*\"]"),
+            Self::PrivacyPurge => Some("requests are of people, not of repositories: write [\"*\"]"),
+            Self::Snapshot { .. }
+            | Self::Replicate
+            | Self::Verify { .. }
+            | Self::Retain
+            | Self::AccessReview => None,
         }
     }
 }
@@ -183,9 +208,9 @@ impl Job {
         let work = read_work(&root, limits)?;
         let place = |value: &Value<'_>| Place { file: file.to_owned(), line: value.line() };
         let repositories = read_selectors(root.need("repositories")?, place)?;
-        if matches!(work, Work::Prune { .. }) && repositories.iter().any(|selector| selector.text != "*") {
-            let reason =
-                "what one repository needs no more another may need, so pruning is for all: write [\"*\"]";
+        if let Some(reason) = work.for_all_because()
+            && repositories.iter().any(|selector| selector.text != "*")
+        {
             return Err(root.need("repositories")?.invalid(reason));
         }
         let after = root.read("after", |value| read_names(value, &name))?.unwrap_or_default();
@@ -261,6 +286,8 @@ fn read_work(root: &Table<'_>, limits: &Limits) -> Result<Work, ConfigError> {
         "retain" => Ok(Work::Retain),
         "prune" => Ok(Work::Prune { repack_below: read_repack(root, limits)? }),
         "access-review" => Ok(Work::AccessReview),
+        "privacy-check" => Ok(Work::PrivacyCheck),
+        "privacy-purge" => Ok(Work::PrivacyPurge),
         "verify" => Ok(Work::Verify {
             level: root.read("level", read_level)?,
             sample: root.read("sample", Value::parse)?,

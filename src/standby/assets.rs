@@ -118,6 +118,22 @@ impl FileCache {
         }
     }
 
+    /// Forgets files, and pictures that were made of them.
+    pub(super) fn forget(&self, is_gone: impl Fn(&ItemId) -> bool) {
+        let mut files = self.files.lock().expect("no holder of this lock can panic");
+        let gone: Vec<ItemId> = files.iter().map(|(item, _)| *item).filter(|item| is_gone(item)).collect();
+        gone.iter().for_each(|item| drop(files.pop(item)));
+        drop(files);
+        let mut pictures = self.pictures.lock().expect("no holder of this lock can panic");
+        let made = pictures.made.iter().map(|(key, _)| key.clone());
+        let gone: Vec<_> = made.filter(|(item, _)| is_gone(item)).collect();
+        for key in gone {
+            if let Some((bytes, _)) = pictures.made.pop(&key) {
+                pictures.bytes -= bytes.len();
+            }
+        }
+    }
+
     async fn file(&self, item: ItemId, shelf: &Shelf) -> Result<Arc<ItemData>, SourceError> {
         if let Some(kept) = self.files.lock().expect("no holder of this lock can panic").get(&item) {
             return Ok(Arc::clone(kept));

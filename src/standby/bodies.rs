@@ -40,6 +40,18 @@ impl DocumentCache {
         Self { kept: Mutex::new(kept), bytes_max }
     }
 
+    /// Forgets documents.
+    pub(super) fn forget(&self, is_gone: impl Fn(&ItemId) -> bool) {
+        let mut kept = self.kept.lock().expect("no holder of this lock can panic");
+        let gone: Vec<ItemId> =
+            kept.documents.iter().map(|(item, _)| *item).filter(|item| is_gone(item)).collect();
+        for item in gone {
+            if let Some(document) = kept.documents.pop(&item) {
+                kept.bytes -= size_of(&document);
+            }
+        }
+    }
+
     fn get(&self, item: ItemId) -> Option<Arc<Document>> {
         let mut kept = self.kept.lock().expect("no holder of this lock can panic");
         kept.documents.get(&item).cloned()
@@ -121,5 +133,29 @@ impl Bodies for VaultBodies {
 
     fn kept(&self, place: u32) -> Option<Arc<Document>> {
         self.cache.get(self.items[place as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_takes_no_bytes_and_is_read_anew() {
+        let document = |id: &str| {
+            let text = format!(
+                r#"{{"id":"{id}","uid":null,"type":"page","tags":[],"first_publication_date":"2026-11-01T08:00:00+0000","last_publication_date":"2026-11-01T08:00:00+0000","slugs":[],"linked_documents":[],"lang":"en-us","alternate_languages":[],"data":{{"title":"of {id}"}}}}"#
+            );
+            Arc::new(Document::parse(&text, &[]).unwrap())
+        };
+        let cache = DocumentCache::new(1 << 20);
+        let (gone, kept) = (ItemId([1; 32]), ItemId([2; 32]));
+        cache.keep(gone, &document("A"));
+        cache.keep(kept, &document("B"));
+        cache.forget(|item| *item == gone);
+        assert!(cache.get(gone).is_none() && cache.get(kept).is_some());
+        assert_eq!(cache.kept.lock().unwrap().bytes, size_of(&document("B")));
+        cache.forget(|_| true);
+        assert_eq!(cache.kept.lock().unwrap().bytes, 0);
     }
 }

@@ -19,6 +19,7 @@
 
 mod assets;
 mod bodies;
+mod caches;
 mod edition;
 mod heads;
 mod images;
@@ -28,6 +29,7 @@ mod source;
 
 pub use assets::FileCache;
 pub use bodies::DocumentCache;
+pub use caches::Caches;
 pub use edition::{Edition, StandbyError, open};
 pub use heads::Heads;
 pub use shelf::{Requests, Shelf, serve};

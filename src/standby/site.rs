@@ -17,9 +17,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 
-use super::assets::{self, FileCache, Shop};
+use super::assets::{self, Shop};
+use super::caches::Caches;
 use super::source::Standby;
-use crate::contentapi::{AccessPolicy, AnswerCache, ContentOptions, ContentSource, Slots, router};
+use crate::contentapi::{AccessPolicy, ContentOptions, ContentSource, Slots, router};
 use crate::ids::Name;
 use crate::limits::Limits;
 
@@ -42,8 +43,6 @@ pub struct SiteOptions {
     pub rewrites_files: bool,
     /// Bounds of what one request may cost.
     pub limits: Limits,
-    /// Bytes of answers that are kept to be given again; 0 for none.
-    pub answer_bytes: usize,
 }
 
 /// A repository that is served.
@@ -55,12 +54,11 @@ pub struct Served {
     pub standby: Arc<Standby>,
 }
 
-/// Returns everything that is answered: the Content API of each repository, and `/healthz`.
-pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
+/// Returns everything that is answered: the Content API of each repository, and `/healthz`. What is answered
+/// often is kept in `caches`.
+pub fn site(repositories: Vec<Served>, options: &SiteOptions, caches: &Caches) -> Router {
     let repositories: Arc<[Served]> = repositories.into();
-    let files = Arc::new(FileCache::new(&options.limits));
     let slots = Arc::new(Slots::new(&options.limits));
-    let answers = (options.answer_bytes > 0).then(|| Arc::new(AnswerCache::new(options.answer_bytes)));
     let mut site = Router::new().route("/healthz", get(health)).with_state(Arc::clone(&repositories));
     for served in &*repositories {
         let prefix = match repositories.len() {
@@ -77,10 +75,10 @@ pub fn site(repositories: Vec<Served>, options: &SiteOptions) -> Router {
             is_for_caches: true,
             limits: options.limits.clone(),
             slots: Arc::clone(&slots),
-            answers: answers.clone(),
+            answers: caches.answers.clone(),
         };
         let source: Arc<dyn ContentSource> = Arc::<Standby>::clone(&served.standby);
-        let shop = Shop { standby: Arc::clone(&served.standby), cache: Arc::clone(&files) };
+        let shop = Shop { standby: Arc::clone(&served.standby), cache: Arc::clone(&caches.files) };
         let files = Router::new().route(&format!("{FILES}/{{*path}}"), any(assets::get)).with_state(shop);
         let content = router(source, content, None).merge(files).route("/graphql", any(no_graphql));
         site = if prefix.is_empty() { site.merge(content) } else { site.nest(&prefix, content) };

@@ -72,6 +72,11 @@ impl Standby {
         std::mem::replace(&mut state.editions, editions)
     }
 
+    /// What it says of itself now: what was answered under another counts no more.
+    pub(super) fn current_root(&self) -> Arc<RepositoryRoot> {
+        Arc::clone(&self.0.read().expect("no holder of this lock can panic").root)
+    }
+
     /// Returns what is served, the published content first.
     pub fn editions(&self) -> Vec<Arc<Edition>> {
         self.0.read().expect("no holder of this lock can panic").editions.clone()

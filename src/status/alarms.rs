@@ -5,10 +5,13 @@ use serde::Serialize;
 
 use super::assess::{Judged, Objective, Standing, State, in_words};
 use super::awaited::Awaited;
-use super::facts::{Facts, JobFacts, Pending, PendingKind, ReplicaFacts, RepositoryFacts, TokenFacts};
+use super::facts::{
+    Endangered, Facts, JobFacts, Pending, PendingKind, ReplicaFacts, RepositoryFacts, TokenFacts,
+};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
 use crate::limits::Limits;
+use crate::privacy::promise::end_of;
 use crate::progress::Problem;
 use crate::vault::format::request::RequestSummary;
 
@@ -51,7 +54,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    fn new(key: String, severity: Severity, what: String, next: impl Into<String>) -> Self {
+    pub(super) fn new(key: String, severity: Severity, what: String, next: impl Into<String>) -> Self {
         Self { key, severity, repository: None, what, since: None, next: next.into() }
     }
 
@@ -60,7 +63,7 @@ impl Alarm {
         self
     }
 
-    fn since(mut self, since: Option<Timestamp>) -> Self {
+    pub(super) fn since(mut self, since: Option<Timestamp>) -> Self {
         self.since = since;
         self
     }
@@ -96,6 +99,8 @@ pub(super) fn raise(facts: &Facts, standings: &[Standing], limits: &Limits, now:
     alarms.extend(facts.tokens.iter().flat_map(|token| of_token(token, limits, now)));
     alarms.extend(facts.cases.iter().filter_map(|case| of_case(case, limits, now)));
     alarms.extend(facts.unreadable_cases.iter().map(unreadable_case));
+    alarms.extend(super::erased::alarms(facts, limits, now));
+    alarms.extend(facts.endangered.iter().map(|own| of_promise(own, now)));
     alarms.extend(of_jobs(&facts.jobs, limits, now));
     alarms.extend(facts.pending.iter().filter(|pending| now > pending.due).map(of_pending));
     alarms.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.key.cmp(&b.key)));
@@ -421,4 +426,18 @@ fn of_pending(pending: &Pending) -> Alarm {
         PendingKind::Deletion | PendingKind::Erasure => Severity::Critical,
     };
     Alarm::new(key, severity, what, next).since(Some(*since))
+}
+
+fn of_promise(own: &Endangered, now: Timestamp) -> Alarm {
+    let Endangered { case, replica, promised, why } = own;
+    // Until the day is over somebody can still make it true, or say so before it is broken.
+    let severity = if now > end_of(*promised) { Severity::Critical } else { Severity::Warning };
+    Alarm::new(
+        format!("erasure-promise:{replica}:{case}"),
+        severity,
+        format!("what case {case} promises of its erasure is in danger on replica {replica}: {why}"),
+        format!(
+            "prismvault privacy erase {case} where the replica can be reached; if the day cannot be kept, tell the person and record it: prismvault privacy horizon {case} --promise DATE"
+        ),
+    )
 }

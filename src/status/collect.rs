@@ -14,7 +14,8 @@ use chrono::{NaiveTime, SubsecRound as _, TimeDelta};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::erasures::{Places, erasures};
+use super::erased::erased;
+use super::erasures::{Places, endangered, erasures};
 use super::facts::{
     Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts,
     RequestCount, SnapshotFacts, TokenFacts,
@@ -96,7 +97,8 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let clocks = clocks(vault).await;
     let mut pending = pending(vault, at).await;
     let jobs = known_jobs(vault, asked).await;
-    let (cases, unreadable_cases) = cases(vault).await?;
+    let (mut cases, unreadable_cases) = cases(vault).await?;
+    let erased = erased(vault, &snapshots).await;
     let mut locks = locks(vault, &asked.cancel).await;
     let listed = members_listed(vault, &snapshots, &of, only).await?;
     let repositories = of.iter().map(|own| RepositoryFacts {
@@ -107,6 +109,8 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let tokens = of.iter().flat_map(|own| tokens(own, &config.limits)).collect();
     // Last, when it is known who failed.
     pending.extend(erasures(&Places::of(vault), &snapshots));
+    let endangered = endangered(vault, &snapshots, &cases, at);
+    cases.retain(|case| !case.closed);
     let failed: BTreeMap<String, String> =
         vault.replicas.failed().into_iter().map(|(name, failure)| (name, failure.to_string())).collect();
     let replicas = config.replicas.iter().map(|own| {
@@ -130,20 +134,20 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
         tokens,
         pending,
         cases,
+        endangered,
         unreadable_cases,
+        erased,
         requests: requests(vault, asked),
         retries: asked.retries,
     })
 }
 
-/// Open data-subject requests. Who reads no catalogs knows of none.
+/// Data-subject requests, closed ones too. Who reads no catalogs knows of none.
 async fn cases(vault: &Vault) -> Result<(Vec<RequestSummary>, Vec<Problem>)> {
     if vault.item_key().is_err() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let (mut cases, unreadable) = vault_requests::summaries(vault).await?;
-    cases.retain(|case| !case.closed);
-    Ok((cases, unreadable))
+    vault_requests::summaries(vault).await
 }
 
 fn time(text: &str, otherwise: &SnapshotId) -> Timestamp {

@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::facts::{Pending, PendingKind};
+use super::facts::{Endangered, Pending, PendingKind};
 use crate::clock::Timestamp;
 use crate::ids::{CaseId, Name, ReplicaId};
+use crate::privacy::promise::dangers;
+use crate::privacy::proof::check::horizons;
+use crate::privacy::proof::erased::ErasedPacks;
 use crate::vault::erasure::Erased;
 use crate::vault::format::receipt::Receipt;
+use crate::vault::format::request::RequestSummary;
 use crate::vault::open::Vault;
 use crate::vault::snapshots::Snapshots;
 
@@ -82,6 +86,32 @@ fn of_space(places: &Places, erased: &Erased, pending: &mut BTreeMap<(String, Ca
             places.away.iter().for_each(|name| told(name, PendingKind::Erasure));
         }
     }
+}
+
+/// Promises of cases, closed ones too, that will not hold or may not.
+pub(super) fn endangered(
+    vault: &Vault,
+    snapshots: &Snapshots,
+    cases: &[RequestSummary],
+    at: Timestamp,
+) -> Vec<Endangered> {
+    let spaces: BTreeSet<&Name> = snapshots.iter().map(|snapshot| &snapshot.manifest.space).collect();
+    let promised = cases.iter().filter_map(|own| Some((&own.case, own.promised?)));
+    let mut endangered = Vec::new();
+    for (case, promised) in promised {
+        let mut packs = ErasedPacks::default();
+        for space in &spaces {
+            snapshots.ledger(space).into_iter().for_each(|ledger| packs.add(ledger, space, Some(case)));
+        }
+        let horizons = horizons(vault, &packs);
+        endangered.extend(dangers(&horizons, promised, at).into_iter().map(|(replica, why)| Endangered {
+            case: case.clone(),
+            replica: replica.to_owned(),
+            promised,
+            why,
+        }));
+    }
+    endangered
 }
 
 /// Whether locks keep everything that is left, each to a date.

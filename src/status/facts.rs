@@ -1,12 +1,13 @@
 //! What is known at one moment.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
-use crate::ids::{Name, SnapshotId};
+use crate::ids::{CaseId, Name, SnapshotId};
 use crate::progress::Problem;
 use crate::retention::Shrink;
+use crate::vault::format::erasure_checks::Checks;
 use crate::vault::format::job::JobRecord;
 use crate::vault::format::manifest::Status;
 use crate::vault::format::request::RequestSummary;
@@ -28,12 +29,41 @@ pub struct Facts {
     pub pending: Vec<Pending>,
     /// Data-subject requests that are open. No personal data.
     pub cases: Vec<RequestSummary>,
+    /// Promises to people that will not hold, or may not: until when copies of what was erased survive.
+    pub endangered: Vec<Endangered>,
     /// Cases of which nobody knows whether they are due, and why.
     pub unreadable_cases: Vec<Problem>,
+    /// Erasures, and whether anybody looks for the people since. No personal data.
+    pub erased: ErasedFacts,
     /// What this process asked of APIs and replicas so far.
     pub requests: Vec<RequestCount>,
     /// How often it asked again after a failure.
     pub retries: u64,
+}
+
+/// What is known of erasures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ErasedFacts {
+    /// Cases of which an order that erases is in a ledger.
+    pub cases: u64,
+    /// When the first of them was decided.
+    pub since: Option<Timestamp>,
+    /// What was found when somebody looked for the people since.
+    pub checks: Checks,
+}
+
+impl ErasedFacts {
+    /// Whether there is nobody to look for.
+    pub fn is_nobody(&self) -> bool {
+        self.cases == 0 && self.checks.cases.is_empty()
+    }
+
+    /// Whether there is somebody to look for, and nobody looks: no job of `jobs` does, and no person did since
+    /// `age`.
+    pub fn is_unwatched(&self, jobs: &[JobFacts], age: TimeDelta, now: Timestamp) -> bool {
+        let is_old = self.checks.whole.is_none_or(|whole| now.signed_duration_since(whole) > age);
+        !self.is_nobody() && is_old && !jobs.iter().any(JobFacts::looks_for_erased)
+    }
 }
 
 /// What is known of one repository.
@@ -167,6 +197,13 @@ pub struct JobFacts {
     pub record: Option<JobRecord>,
 }
 
+impl JobFacts {
+    /// Whether it looks for people who were erased.
+    pub fn looks_for_erased(&self) -> bool {
+        self.does == "privacy-check"
+    }
+}
+
 /// What the file of a job says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -222,6 +259,19 @@ pub enum PendingKind {
     Erasure,
     /// What an order of erasure destroys is still there, and locks keep all of it to a date.
     LockedErasure,
+}
+
+/// A promise that will not hold on a replica, or may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endangered {
+    /// The case of the erasure.
+    pub case: CaseId,
+    /// The replica.
+    pub replica: String,
+    /// Last day on which a copy can survive, as it was promised.
+    pub promised: NaiveDate,
+    /// Why it is in danger.
+    pub why: String,
 }
 
 /// What was asked of somebody.

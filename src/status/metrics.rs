@@ -77,6 +77,7 @@ fn state(page: &mut Page, facts: &Facts, assessment: &Assessment) {
     expected(page, facts, assessment);
     replicas(page, facts, assessment.at);
     jobs(page, facts);
+    erased(page, facts);
     tokens_and_alarms(page, facts, assessment);
 }
 
@@ -373,6 +374,26 @@ fn jobs(page: &mut Page, facts: &Facts) {
     });
     of("job_failures_in_a_row", "Runs of the job that failed since the last good one.", &|own| {
         Some(f64::from(own.record.as_ref()?.failures))
+    });
+}
+
+fn erased(page: &mut Page, facts: &Facts) {
+    let erased = &facts.erased;
+    if erased.is_nobody() {
+        return;
+    }
+    page.gauge("erased_cases", "Cases of which an order that erases is in a ledger.", |add| {
+        add(&[], number(erased.cases));
+    });
+    page.gauge(
+        "erased_look_timestamp_seconds",
+        "When everybody who was erased was last looked for, everywhere.",
+        |add| add(&[], erased.checks.whole.map(seconds)),
+    );
+    page.gauge("erased_found_places", "Places in which somebody was found who was erased.", |add| {
+        for (case, check) in &erased.checks.cases {
+            add(&[("case", case.as_str())], number(check.places()));
+        }
     });
 }
 

@@ -21,6 +21,7 @@ mod awaited;
 mod burn;
 mod collect;
 pub mod confidence;
+mod erased;
 mod erasures;
 mod facts;
 pub mod metrics;
@@ -29,7 +30,8 @@ pub use alarms::{Alarm, Severity};
 pub use assess::{Assessment, Judged, Objective, Standing, State, assess};
 pub use burn::unmet_share;
 pub use collect::{Asked, ScheduledJob, collect, replica_requests};
+pub use erased::erased;
 pub use facts::{
-    Drill, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts,
-    RequestCount, SnapshotFacts, TokenFacts,
+    Drill, Endangered, ErasedFacts, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point,
+    ReplicaFacts, RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
 };

@@ -133,6 +133,9 @@ pub fn lease_name(key: &str) -> Option<&str> {
 /// What was said to whom.
 pub const NOTIFICATIONS: &str = "state/notifications.json";
 
+/// Whether people who were erased were found again.
+pub const ERASURE_CHECKS: &str = "state/erasure-checks.json";
+
 /// Below it: copies of the journals of restores.
 pub const RESTORES: &str = "state/restores";
 

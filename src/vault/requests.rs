@@ -563,15 +563,32 @@ pub fn require_recipients(vault: &Vault) -> Result<()> {
 /// # Errors
 ///
 /// [`ErrorKind::Identity`] otherwise.
+pub fn require_identity(vault: &Vault) -> Result<()> {
+    require_one(
+        vault,
+        "this command reads data-subject requests and needs an identity that does, which is not here",
+    )
+}
+
+/// The same, for one case.
+///
+/// # Errors
+///
+/// Those of [`require_identity`].
 pub(super) fn require_reader(vault: &Vault, case: &CaseId) -> Result<()> {
+    require_one(
+        vault,
+        &format!("reading case {case} needs an identity that reads data-subject requests, which is not here"),
+    )
+}
+
+fn require_one(vault: &Vault, why: &str) -> Result<()> {
     let reads =
         |identity: &envelope::Identity| vault.trust.privacy_recipients.contains(&identity.recipient());
     if vault.identities().iter().any(reads) {
         return Ok(());
     }
-    Err(VaultError::new(
-        ErrorKind::Identity,
-        format!("reading case {case} needs an identity that reads data-subject requests, which is not here"),
-    )
-    .hint("set `privacy` in [keys] to its file, or pass --identity FILE; the recovery identity does not read cases"))
+    Err(VaultError::new(ErrorKind::Identity, why).hint(
+        "set `privacy` in [keys] to its file, or pass --identity FILE; the recovery identity does not read cases",
+    ))
 }

@@ -26,6 +26,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -573,6 +574,10 @@ impl ObjectStore for SeeThroughStore {
 
     fn lock_rule(&self) -> Option<LockRule> {
         self.inner.lock_rule()
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {

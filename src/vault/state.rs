@@ -19,7 +19,7 @@ use super::signing::SigningKey;
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
-/// Who may sign state.
+/// Who may sign state, but for leases.
 pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance];
 
 /// What lies on the replica.
@@ -84,10 +84,25 @@ pub(super) async fn read<T: DeserializeOwned>(
     key: &str,
     kind: &str,
 ) -> Result<Option<T>> {
-    read_up_to(vault, replica, key, kind, vault.limits.small_object_bytes_max).await
+    read_by(vault, replica, key, kind, ROLES).await
 }
 
-/// The same for one that may be larger: at most so many bytes are read.
+/// The same for one that keys of other roles may sign.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(super) async fn read_by<T: DeserializeOwned>(
+    vault: &Vault,
+    replica: &Replica,
+    key: &str,
+    kind: &str,
+    roles: &[Role],
+) -> Result<Option<T>> {
+    read_sealed(vault, replica, (key, kind), vault.limits.small_object_bytes_max, roles).await
+}
+
+/// The same as [`read`] for one that may be larger: at most so many bytes are read.
 ///
 /// # Errors
 ///
@@ -99,6 +114,21 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
     kind: &str,
     max: u64,
 ) -> Result<Option<T>> {
+    read_sealed(vault, replica, (key, kind), max, ROLES).await
+}
+
+/// The same for one that keys with other roles may sign.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub(super) async fn read_sealed<T: DeserializeOwned>(
+    vault: &Vault,
+    replica: &Replica,
+    (key, kind): (&str, &str),
+    max: u64,
+    roles: &[Role],
+) -> Result<Option<T>> {
     let bytes = match replica.store.get(key, max).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind == StoreKind::NotFound => return Ok(None),
@@ -108,7 +138,7 @@ pub(super) async fn read_up_to<T: DeserializeOwned>(
     let damaged = |error: serde_json::Error| VaultError::damaged(key, place, error);
     let sealed: Sealed = serde_json::from_slice(&bytes).map_err(damaged)?;
     let (text, signature) = (sealed.signed.as_bytes(), sealed.signature.as_bytes());
-    check_signed(text, signature, &vault.signers(ROLES), kind, &vault.file.vault, key, place)?;
+    check_signed(text, signature, &vault.signers(roles), kind, &vault.file.vault, key, place)?;
     serde_json::from_slice(text).map(Some).map_err(damaged)
 }
 

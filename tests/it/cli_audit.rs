@@ -148,6 +148,9 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["privacy", "pause", "2026-7K3F9Q", "--reason", "r"], 2, Entry("privacy pause")),
     (&["privacy", "resume", "2026-7K3F9Q"], 2, Entry("privacy resume")),
     (&["privacy", "refuse", "2026-7K3F9Q", "--ground", "g", "--reason", "r"], 2, Entry("privacy refuse")),
+    (&["privacy", "tasks", "2026-7K3F9Q"], 2, Nothing),
+    (&["privacy", "tasks", "2026-7K3F9Q", "--done", "0123456789abcdef"], 2, Entry("privacy tasks")),
+    (&["privacy", "letter", "2026-7K3F9Q", "support"], 2, Nothing),
     (&["privacy", "close", "2026-7K3F9Q"], 2, Entry("privacy close")),
     (&["privacy", "reopen", "2026-7K3F9Q", "--reason", "r"], 2, Entry("privacy reopen")),
     (&["privacy", "export", "--ask-prismic"], 0, Nothing),
@@ -156,6 +159,8 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["privacy", "export", "2026-7K3F9Q", "--to", "answer"], 2, Entry("privacy export")),
     (&["privacy", "verify-package", "answer"], 1, Nothing),
     (&["privacy", "verify-certificate", "answer"], 1, Nothing),
+    // What it finds is state, as what `verify` finds; here nobody's identity reads cases.
+    (&["privacy", "check"], 2, Nothing),
     (&["privacy", "purge", "--dry-run"], 0, Nothing),
     (&["privacy", "purge", "--yes"], 0, Nothing),
     (&["privacy", "rewrap", "--dry-run"], 0, Nothing),

@@ -324,13 +324,13 @@ async fn templates_are_written_once_edited_and_checked() {
     let office = Office::new();
     let case = office.open(&["--right", "access"]);
     let first = office.json(&["letter", "--write-templates"]);
-    assert_eq!(first["written"].as_array().unwrap().len(), 15);
+    assert_eq!(first["written"].as_array().unwrap().len(), 18);
     let path = "privacy/letters/en/receipt.txt";
     office.place.write(path, "Case {{case}}, due {{due}}.\n");
     let again = office.json(&["letter", "--write-templates"]);
     assert_eq!(
         (again["written"].as_array().unwrap().len(), again["kept"].as_array().unwrap().len()),
-        (0, 15)
+        (0, 18)
     );
     let letter = office.run(0, &["letter", &case, "receipt"]);
     assert!(letter.stdout.starts_with(&format!("Case {case}, due ")), "{letter:?}");

@@ -11,27 +11,32 @@ use crate::cli_privacy::{CONFIG, Office, note};
 use crate::restore::tree;
 use crate::workplace::Run;
 
-const PERSON: &str = "Perpetua Exampleton";
-const EDITED: [(&str, &str); 2] =
+pub(crate) const PERSON: &str = "Perpetua Exampleton";
+pub(crate) const EDITED: [(&str, &str); 2] =
     [("ErasePerson00001", "by somebody, of course"), ("ErasePerson00002", "write to otto@example.org")];
-const TEXTS: [(&str, &str); 2] = [
+pub(crate) const TEXTS: [(&str, &str); 2] = [
     ("ErasePerson00001", "by Perpetua Exampleton, of course"),
     ("ErasePerson00002", "write to perpetua@example.org or to otto@example.org"),
 ];
 
 /// An office in which Anna plans and Berta approves.
-struct Two {
-    office: Office,
-    case: String,
+pub(crate) struct Two {
+    pub(crate) office: Office,
+    pub(crate) case: String,
 }
 
 impl Two {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::asked("erasure")
+    }
+
+    /// The same where the person asked for something else.
+    pub(crate) fn asked(right: &str) -> Self {
         let office = Office::new();
         office.appoint("berta");
         let config = office.place.read(CONFIG);
         office.place.write("berta.toml", &config.replace("anna", "berta"));
-        let case = office.searched("erasure", &TEXTS);
+        let case = office.searched(right, &TEXTS);
         office.place.write("token.txt", WRITE_TOKEN);
         for file in [CONFIG, "berta.toml"] {
             let config = office.place.read(file);
@@ -47,52 +52,52 @@ impl Two {
         Self { office, case }
     }
 
-    fn anna(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn anna(&self, code: i32, arguments: &[&str]) -> Run {
         self.office.run(code, &[arguments, &["--by", "anna"]].concat())
     }
 
-    fn berta(&self, code: i32, arguments: &[&str]) -> Run {
+    pub(crate) fn berta(&self, code: i32, arguments: &[&str]) -> Run {
         let line = [&["--config", "berta.toml", "privacy"], arguments, &["--by", "berta"]].concat();
         self.office.place.expect(code, &line)
     }
 
     /// Makes the plan, and says what it comes to.
-    fn plan(&self) -> Value {
+    pub(crate) fn plan(&self) -> Value {
         let plan = self.anna(0, &["plan", &self.case, "--json"]).json();
         plan["summary"].clone()
     }
 
-    fn approved(&self) -> String {
+    pub(crate) fn approved(&self) -> String {
         let hash = self.plan()["plan"].as_str().unwrap().to_owned();
         self.berta(0, &["approve", &self.case, "--plan", &hash, "--yes"]);
         hash
     }
 
     /// An editor does what the tasks say: these documents say nothing of the person any more.
-    fn edited(&self, texts: &[(&str, &str)]) {
+    pub(crate) fn edited(&self, texts: &[(&str, &str)]) {
         let put = texts.iter().map(|(id, text)| note(id, text)).collect();
         self.office.source.repository.publish(Changes { put, ..Changes::default() });
     }
 
-    fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         self.office.json(&["show", &self.case])["state"]["stage"].as_str().unwrap().to_owned()
     }
 
     /// Packs of a replica.
-    fn packs(&self, replica: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn packs(&self, replica: &str) -> BTreeMap<String, Vec<u8>> {
         let mut objects = tree(&self.office.place.file(replica));
         objects.retain(|key, _| key.starts_with("packs/"));
         objects
     }
 
     /// What is published now.
-    fn live(&self) -> String {
+    pub(crate) fn live(&self) -> String {
         let all = crate::restoring::documents(&self.office.source);
         all.values().map(Value::to_string).collect()
     }
 
     /// What a restore of the newest snapshot writes, as one text.
-    fn restored(&self, to: &str) -> (Run, String) {
+    pub(crate) fn restored(&self, to: &str) -> (Run, String) {
         let line = ["restore", "files", "latest", "--to", to];
         let run = self.office.place.expect(0, &line);
         let files = tree(&self.office.place.file(to));
@@ -250,6 +255,7 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
         "{partly:?}"
     );
     assert_eq!(two.state(), "executing", "it is not said to be done");
+    promised(&two);
     assert!(!two.restored("meanwhile").1.contains("Exampleton"));
     fs::rename(&away, &there).unwrap();
     let held = two.packs("two");
@@ -259,7 +265,28 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     two.edited(&EDITED);
     two.anna(0, &["erase", case]);
     assert_eq!(two.state(), "notifying_recipients");
+    let horizon = two.office.run(0, &["horizon", case, "--json"]).json();
+    assert_eq!((&horizon["reached"], &horizon["promised"]), (&true.into(), &Value::Null), "{horizon}");
     place.expect(0, &["verify", "--full"]);
+}
+
+/// Until when a copy can survive is told as far as it is known, and nothing is promised that cannot be kept.
+fn promised(two: &Two) {
+    let case = &*two.case;
+    let open = two.office.run(3, &["horizon", case]);
+    for words in ["one: no copy is left, since", "two: not known", "Nothing is promised"] {
+        assert!(open.stdout.contains(words), "{words}: {open:?}");
+    }
+    let promise = |code, day: &str| {
+        two.anna(code, &["horizon", case, "--promise", day, "--reason", "in the answer to the person"])
+    };
+    let early = promise(5, "2020-01-01");
+    assert!(early.stderr.contains("2020-01-01 cannot be promised"), "{early:?}");
+    two.anna(2, &["horizon", case, "--promise", "2099-01-01"]);
+    let made = promise(3, "2099-01-01");
+    assert!(made.stdout.contains("Promised: no copy survives 2099-01-01"), "{made:?}");
+    let status = two.office.place.run(&["status", "--json"]);
+    assert!(!status.stdout.contains("erasure-promise:"), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

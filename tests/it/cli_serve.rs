@@ -67,7 +67,7 @@ impl Site {
         Self { live, ready, client: client() }
     }
 
-    fn api(&self, at: usize) -> String {
+    pub(crate) fn api(&self, at: usize) -> String {
         self.ready["repositories"][at]["content_api"].as_str().unwrap().to_owned()
     }
 
@@ -81,7 +81,7 @@ impl Site {
         self.ready["repositories"][0]["snapshots"][0].as_str().unwrap().to_owned()
     }
 
-    async fn get(&self, url: &str) -> Response {
+    pub(crate) async fn get(&self, url: &str) -> Response {
         self.client.get(url).send().await.unwrap()
     }
 
@@ -95,7 +95,7 @@ impl Site {
         self.get(url.as_str()).await
     }
 
-    async fn health(&self) -> (StatusCode, Value) {
+    pub(crate) async fn health(&self) -> (StatusCode, Value) {
         let response = self.get(&format!("{}/healthz", self.base())).await;
         (response.status(), value(response).await)
     }
@@ -107,7 +107,7 @@ impl Site {
     }
 
     /// Asks until the answer has this status.
-    async fn until(&self, status: StatusCode, parameters: &[(&str, &str)]) -> Response {
+    pub(crate) async fn until(&self, status: StatusCode, parameters: &[(&str, &str)]) -> Response {
         let begun = Instant::now();
         loop {
             let response = self.search(parameters).await;
@@ -126,7 +126,7 @@ impl Site {
     }
 }
 
-fn text(response: &Response, name: header::HeaderName) -> &str {
+pub(crate) fn text(response: &Response, name: header::HeaderName) -> &str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 

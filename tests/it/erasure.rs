@@ -36,6 +36,7 @@ mod destruction;
 mod holds;
 mod live;
 mod planning;
+mod promises;
 mod proof;
 mod rectification;
 mod replays;

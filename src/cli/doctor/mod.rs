@@ -168,6 +168,8 @@ async fn examine_all(args: &Args, context: &Context) -> Result<Report, CommandEr
             examine_vault(&session, &stores, &mut report).await;
             let named = args.replica.iter().map(ToString::to_string).collect();
             report.findings.extend(locks::check(&session.vault, named, context.cancel.clone()).await);
+            let watches = schedules::watches_erased(&session.vault, &config, context.clock.now());
+            report.findings.extend(watches.await);
         }
         Err(error) => report.findings.push(keys::not_open(&error, is_new)),
     }

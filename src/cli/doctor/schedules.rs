@@ -1,10 +1,17 @@
 //! Jobs: whether everything is backed up and verified by itself.
 
+use chrono::TimeDelta;
+
 use super::finding::{Finding, Section};
 use crate::cli::jobs::directory_of;
+use crate::cli::units::counted;
 use crate::clock::Timestamp;
 use crate::config::{Config, ConfigErrorKind};
 use crate::schedule::{Job, Schedules, Work};
+use crate::status::erased;
+use crate::vault::jobs::{self, Seen};
+use crate::vault::open::Vault;
+use crate::vault::snapshots::Snapshots;
 
 const SECTION: Section = Section::Schedules;
 
@@ -38,6 +45,30 @@ pub(super) fn check(config: &Config, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::ok(SECTION, shown, format!("{jobs} jobs cover every repository")));
     }
     findings
+}
+
+/// That people were erased and nothing looks whether they are named again; a job on another host is known by its
+/// record.
+pub(super) async fn watches_erased(vault: &Vault, config: &Config, now: Timestamp) -> Option<Finding> {
+    let snapshots = Snapshots::load(vault, None).await.ok()?;
+    let facts = erased(vault, &snapshots).await;
+    let here = Schedules::load(&directory_of(config), config, now).map(|schedules| schedules.jobs);
+    let is_here = here.is_ok_and(|jobs| jobs.iter().any(|job| job.work == Work::PrivacyCheck));
+    let records = jobs::load_all(vault, |_| true, &Seen::default()).await;
+    let is_elsewhere = records.values().any(|record| record.does == Work::PrivacyCheck.word());
+    let age = TimeDelta::from_std(vault.limits().erased_look_age_advised).unwrap_or_default();
+    if is_here || is_elsewhere || !facts.is_unwatched(&[], age, now) {
+        return None;
+    }
+    let cases = counted(facts.cases, "case");
+    let what = format!("nothing looks whether people who were erased ({cases}) are named again");
+    Some(
+        Finding::warning(SECTION, Work::PrivacyCheck.word(), what)
+            .because("what somebody writes of them again is in every snapshot from then on")
+            .then(
+                "where a privacy officer's keys are: a job with job = \"privacy-check\", or prismvault privacy check",
+            ),
+    )
 }
 
 fn not_covered(config: &Config, jobs: &[Job]) -> Vec<Finding> {

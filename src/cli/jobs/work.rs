@@ -18,6 +18,7 @@ use crate::cli::Context;
 use crate::cli::access::review_all;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
+use crate::cli::privacy::{check_all, purge_all};
 use crate::cli::prune::{Args as PruneArgs, prune_and_print};
 use crate::cli::record::host_name;
 use crate::cli::replicate::{Args as ReplicateArgs, replicate_and_print};
@@ -275,7 +276,8 @@ async fn run_now(
         None => job.repositories.iter().map(|selector| selector.text.clone()).collect(),
     };
     match job.work {
-        Work::Verify { .. } | Work::AccessReview => {}
+        // The purge says so itself, where there is something to purge.
+        Work::Verify { .. } | Work::AccessReview | Work::PrivacyCheck | Work::PrivacyPurge => {}
         Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } => {
             context.record.writes();
             context.record.about(format!("job {}", job.name));
@@ -316,5 +318,7 @@ async fn run_now(
             let names = job.select(&config)?.into_iter().map(|own| own.name.clone()).collect();
             review_all(config, names, job.reviews.as_deref(), identity, context).await
         }
+        Work::PrivacyCheck => check_all(config, identity, context).await,
+        Work::PrivacyPurge => purge_all(config, identity, context).await,
     }
 }

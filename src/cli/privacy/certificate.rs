@@ -15,6 +15,7 @@ use crate::ids::{CaseId, Digest};
 use crate::privacy::certificate::out::write;
 use crate::privacy::certificate::{Claims, Making, Why, gather};
 use crate::privacy::erasure::approval;
+use crate::privacy::erasure::plan::Purpose;
 use crate::privacy::found;
 use crate::privacy::letters::Language;
 use crate::privacy::proof::seen::Seen;
@@ -56,6 +57,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let stored = StoredCase::load(vault, &args.case).await?;
     let signer = vault.signer(&[Role::Privacy])?;
     let file = approval::load(vault, &stored).await?;
+    if file.plan.purpose != Purpose::Erasure {
+        let why =
+            format!("a certificate is of an erasure, and the plan of this case is a {}", file.plan.purpose);
+        return Err(CommandError::new(ErrorKind::Refused, why)
+            .hint(format!("`prismvault privacy show {}` says what was done", args.case)));
+    }
     let Some(seen) = Seen::load(vault, &stored).await? else {
         return Err(CommandError::new(
             ErrorKind::Refused,

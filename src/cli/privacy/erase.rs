@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use self::carried::{carried_page, outcome_of};
+pub(super) use self::live::look_again;
 use self::looking::{Shown as SeenShown, look};
 use super::desk::{Shown, actor, open_case};
 use super::planning::{Ground, Summary, plan_page};
@@ -26,7 +27,10 @@ use crate::privacy::erasure::approval::{self, approved};
 use crate::privacy::erasure::carry_out::{
     Carried, carry_out, decide, is_decided, space_of, spaces_with_orders,
 };
+use crate::privacy::erasure::live::carry_out::CarriedOut;
+use crate::privacy::erasure::live::standing::contradicted;
 use crate::privacy::erasure::plan::PlanFile;
+use crate::privacy::promise;
 use crate::privacy::proof::headers::{OldHeaders, collect};
 use crate::privacy::store::StoredCase;
 use crate::vault::erasure::replacements::{self, NewItem};
@@ -84,6 +88,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     }
 }
 
+/// Whether the plan that is there was begun, and needs no approval any more. An earlier plan of the case says
+/// nothing of that: in a second round there is another.
+fn has_begun(stage: Stage) -> bool {
+    matches!(stage, Stage::Verifying | Stage::NotifyingRecipients | Stage::Responding) || stage.is_done()
+}
+
 /// What was decided and is not done everywhere, in every space.
 async fn pending(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &args.identity).await?;
@@ -107,18 +117,22 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
     let file = approval::load(&session.vault, &stored).await?;
     let summary = Summary::of(&file.plan, file.orders.len());
     let mut last = None;
-    if !stored.case.state().executed || stored.case.state().stage == Stage::Executing {
-        last = Some(Kind::Executing);
-        let stopped = Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?;
-        if let Some(after) = stopped {
-            let shown = Some(Shown::of(&after, last, true));
-            let report = Report { shown, dry_run: true, summary: Some(&summary), done: None, seen: None };
-            let outcome = ended(&session, context);
-            context.output.result(outcome, &report, || {
-                plan_page(&file.plan, &summary, session.vault.is_encrypted(), false)
-            })?;
-            return Ok(outcome);
+    let stopped = match has_begun(stored.case.state().stage) {
+        false => {
+            last = Some(Kind::Executing);
+            Box::pin(begin(&mut stored, &file, &summary, &args, &session, context)).await?
         }
+        // All was carried out: it would be looked again, and what came back would be written again.
+        true => args.dry_run.then(|| stored.case.clone()),
+    };
+    if let Some(after) = stopped {
+        let shown = Some(Shown::of(&after, last, true));
+        let report = Report { shown, dry_run: true, summary: Some(&summary), done: None, seen: None };
+        let outcome = ended(&session, context);
+        context.output.result(outcome, &report, || {
+            plan_page(&file.plan, &summary, session.vault.is_encrypted(), false)
+        })?;
+        return Ok(outcome);
     }
     let spaces = spaces_of(&file)?;
     let ground = Ground::load(&session, &stored, context).await?;
@@ -127,6 +141,7 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         false => Some(live::carry_out(&file.plan, &ground, args.publish, &session, context).await?),
     };
     let is_live_done = in_prismic.as_ref().is_none_or(live::is_done);
+    note_live(&mut stored, &file, in_prismic.as_ref(), &args, &session).await?;
     let headers = names_of_headers(&session, &spaces).await?;
     let done = Box::pin(carry_out(&session.vault, spaces, &*context.progress, &context.cancel)).await?;
     let is_carried_out = done.is_carried_out() && is_live_done;
@@ -135,12 +150,17 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         stored.record(&session.vault, event(What::Executed, &args, &session)).await?;
     }
     let mut seen = None;
-    if is_carried_out
-        && let Some((what, own)) =
-            Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?
-    {
+    if is_carried_out {
+        let (what, own) = Box::pin(look(&stored, &file, &headers, &ground, &session, context)).await?;
+        take_back(&mut stored, own.contradicted.clone(), &args, &session).await?;
         last = Some(Kind::Verified);
         stored.record(&session.vault, event(what, &args, &session)).await?;
+        if file.plan.purpose.destroys() {
+            for what in promise::follows(stored.case.state(), &own.evidence) {
+                last = Some(what.kind());
+                stored.record(&session.vault, event(what, &args, &session)).await?;
+            }
+        }
         seen = Some(own);
     }
     let shown = Shown::of(&stored.case, last, false);
@@ -156,6 +176,44 @@ async fn of_case(id: &CaseId, args: Args, context: &Context) -> Result<Outcome, 
         report.shown.iter().fold(page, |page, shown| page.append(shown.page(&stored.case)))
     })?;
     Ok(outcome)
+}
+
+/// Notes in the case what carrying out the live steps came to: that all are done, so that people may begin with
+/// theirs, and that what somebody said of a task counts no more, because what it is about was written again.
+async fn note_live(
+    stored: &mut StoredCase,
+    file: &PlanFile,
+    done: Option<&CarriedOut>,
+    args: &Args,
+    session: &Session,
+) -> Result<(), CommandError> {
+    let Some(done) = done else { return Ok(()) };
+    let state = stored.case.state();
+    if state.stage == Stage::Executing && !state.live_done && live::is_done(done) {
+        let orders = stored.case.events().iter().rev().find_map(|event| match &event.what {
+            What::Executing { orders, .. } => Some(orders.clone()),
+            _ => None,
+        });
+        let what = What::Executing { plan: file.plan.hash(), orders: orders.unwrap_or_default(), live: true };
+        stored.record(&session.vault, event(what, args, session)).await?;
+    }
+    let again = contradicted(&file.plan.live, &stored.case.state().tasks_done, Some(done), &[]);
+    take_back(stored, again, args, session).await
+}
+
+/// Takes back what people said of tasks, because something that is seen speaks against it.
+async fn take_back(
+    stored: &mut StoredCase,
+    tasks: BTreeSet<String>,
+    args: &Args,
+    session: &Session,
+) -> Result<(), CommandError> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let reason = Some("what is seen in Prismic speaks against it".to_owned());
+    let event = Event { reason, ..event(What::TaskReopened { tasks }, args, session) };
+    Ok(stored.record(&session.vault, event).await?)
 }
 
 fn event(what: What, args: &Args, session: &Session) -> Event {
@@ -196,7 +254,7 @@ async fn begin(
 ) -> Result<Option<crate::privacy::case::Case>, CommandError> {
     let (vault, hash) = (&session.vault, file.plan.hash());
     // Whether it may be is found out before anything is read or written.
-    let executing = |orders| event(What::Executing { plan: hash, orders }, args, session);
+    let executing = |orders| event(What::Executing { plan: hash, orders, live: false }, args, session);
     let after = stored.after(executing(vec![Digest([0; 32]); file.orders.len()]))?;
     let orders = approved(&stored.case, file)?;
     let is_begun = is_decided(vault, &orders).await?;

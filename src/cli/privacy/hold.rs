@@ -18,7 +18,9 @@ pub(super) struct Args {
     /// Put under hold on this ground, such as "Art. 17(3)(e)"
     #[arg(long, value_name = "GROUND", value_parser = parse_reason)]
     ground: Option<String>,
-    /// Only this item; without it everything of the case
+    /// Only this; without it everything of the case: a path as `privacy search` shows it, such as
+    /// documents/en-us/page/X.json; with `/` at its end all below it (assets/A/); or the id of a document, an
+    /// asset or an item
     #[arg(long, value_name = "ITEM", requires = "ground")]
     item: Option<String>,
     /// Release the hold with this number, as `privacy show` lists them. Where the case is closed, a new

@@ -1,4 +1,6 @@
-//! `prismvault privacy letter`: letters to the person, from templates that people edit.
+//! `prismvault privacy letter`: letters to the person and to Prismic's support, from templates that people edit.
+
+mod support;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use crate::cli::session::IdentityOptions;
 use crate::cli::{Context, Outcome};
 use crate::ids::CaseId;
 use crate::privacy::case::What;
+use crate::privacy::erasure::live::tasks::letter_template;
 use crate::privacy::letters::{self, Language, Letter, LetterError, NAMES, Said, TEMPLATE_BYTES_MAX};
 
 /// Where templates are that people edited, below the working directory.
@@ -26,10 +29,11 @@ pub(super) struct Args {
     /// The case, such as 2026-7K3F9Q
     #[arg(required_unless_present = "write_templates")]
     case: Option<CaseId>,
-    /// receipt, identity, extension, refusal or answer
+    /// To the person: receipt, identity, extension, refusal or answer. To Prismic, about what only it can erase of
+    /// a plan that was carried out: support
     #[arg(required_unless_present = "write_templates")]
-    letter: Option<Letter>,
-    /// Language: en, de, fr; default: that of the case
+    letter: Option<Which>,
+    /// Language: en, de, fr; default: that of the case, and en for support
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<Language>,
     /// The reason that the letter gives, where the case does not say it yet
@@ -52,6 +56,26 @@ pub(super) struct Args {
     write_templates: bool,
     #[command(flatten)]
     identity: IdentityOptions,
+}
+
+/// Which letter.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    /// To the person.
+    Person(Letter),
+    /// To Prismic's support.
+    Support,
+}
+
+impl std::str::FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            support::NAME => Ok(Self::Support),
+            other => other.parse().map(Self::Person).map_err(|error: String| format!("{error}, or support")),
+        }
+    }
 }
 
 impl Args {
@@ -77,8 +101,19 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     if args.write_templates {
         return write_templates(args.dry_run, context);
     }
-    let (Some(case), Some(letter)) = (args.case, args.letter) else {
+    let (Some(case), Some(which)) = (args.case, args.letter) else {
         return Err(CommandError::new(ErrorKind::Usage, "a case and a letter are needed"));
+    };
+    let letter = match which {
+        Which::Person(letter) => letter,
+        Which::Support if args.sent.is_some() || args.reason.is_some() || args.ground.is_some() => {
+            let what =
+                "the letter to support has no reason and no ground, and that it was sent is not recorded";
+            return Err(CommandError::new(ErrorKind::Usage, what).hint(format!(
+                "when support says that it is done: prismvault privacy tasks {case} --done ID --note TEXT"
+            )));
+        }
+        Which::Support => return support::run(&case, args.lang, &args.identity, context).await,
     };
     if let Some(on) = args.sent {
         let step = StepOptions { case, by: args.by, dry_run: args.dry_run, identity: args.identity };
@@ -86,13 +121,13 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     }
     let (session, stored) = open_case(&case, &args.identity, context).await?;
     let language = args.lang.or_else(|| stored.case.language().parse().ok()).unwrap_or(Language::En);
-    let file = path_of(letter, language);
+    let file = path_of(letter.name(), language);
     let own = read_template(&file)?;
     let template = own.as_deref().unwrap_or_else(|| letter.template(language));
     let said = Said { reason: args.reason, ground: args.ground };
     let today = session.vault.now().date_naive();
     let text = letters::write(&stored.case, letter, language, template, &said, today)
-        .map_err(|error| explained(error, own.is_some().then_some(&file)))?;
+        .map_err(|error| explained(error, own.is_some().then_some(&file), &NAMES))?;
     let open = unfilled(&text);
     if !open.is_empty() {
         context.output.warning(format!(
@@ -149,8 +184,8 @@ fn unfilled(text: &str) -> Vec<&str> {
     found
 }
 
-fn path_of(letter: Letter, language: Language) -> PathBuf {
-    Path::new(DIRECTORY).join(language.code()).join(format!("{}.txt", letter.name()))
+fn path_of(letter: &str, language: Language) -> PathBuf {
+    Path::new(DIRECTORY).join(language.code()).join(format!("{letter}.txt"))
 }
 
 /// Reads a template that somebody edited; `None` when there is none.
@@ -169,7 +204,7 @@ fn read_template(path: &Path) -> Result<Option<String>, CommandError> {
     Ok(Some(text))
 }
 
-fn explained(error: LetterError, file: Option<&PathBuf>) -> CommandError {
+fn explained(error: LetterError, file: Option<&PathBuf>, names: &[&str]) -> CommandError {
     let kind = match (&error, file) {
         (LetterError::Missing(_), _) => ErrorKind::Usage,
         _ => ErrorKind::Configuration,
@@ -177,7 +212,7 @@ fn explained(error: LetterError, file: Option<&PathBuf>) -> CommandError {
     let hint = match &error {
         LetterError::Missing("ground") => "pass --ground, or refuse the request first".to_owned(),
         LetterError::Missing(_) => "pass --reason".to_owned(),
-        _ => format!("names that are known: {}", NAMES.join(", ")),
+        _ => format!("names that are known: {}", names.join(", ")),
     };
     match file {
         Some(file) => {
@@ -197,14 +232,15 @@ struct Written {
 fn write_templates(dry_run: bool, context: &Context) -> Result<Outcome, CommandError> {
     let mut report = Written { dry_run, written: Vec::new(), kept: Vec::new() };
     for language in Language::ALL {
-        for letter in Letter::ALL {
+        let of_person = Letter::ALL.into_iter().map(|letter| (letter.name(), letter.template(language)));
+        for (letter, template) in of_person.chain([(support::NAME, letter_template(language))]) {
             let path = path_of(letter, language);
             if path.exists() {
                 report.kept.push(path);
                 continue;
             }
             if !dry_run {
-                write_new(&path, letter.template(language).as_bytes(), 0o644)?;
+                write_new(&path, template.as_bytes(), 0o644)?;
             }
             report.written.push(path);
         }

@@ -3,6 +3,7 @@
 mod approve;
 mod assess;
 mod certificate;
+mod check;
 mod classify;
 mod close;
 mod corrections;
@@ -12,6 +13,7 @@ mod erase;
 mod export;
 mod extend;
 mod hold;
+mod horizon;
 mod identity;
 mod letter;
 mod list;
@@ -31,10 +33,13 @@ mod search;
 mod show;
 mod sources;
 mod subject;
+mod tasks;
 mod verify_certificate;
 mod verify_package;
 
+pub(super) use self::check::check_all;
 pub(super) use self::classify::tell_of_fields;
+pub(super) use self::purge::purge_all;
 use super::error::CommandError;
 use super::record::Effect;
 use super::session::IdentityOptions;
@@ -59,7 +64,8 @@ enum PrivacyCommand {
     Show(show::Args),
     /// What is due, most pressing first; exit code 6 when something is overdue
     Due(due::Args),
-    /// Write a letter to the person from a template: receipt, identity, extension, refusal, answer
+    /// Write a letter from a template: to the person (receipt, identity, extension, refusal, answer), or to
+    /// Prismic's support about what only they can erase (support)
     Letter(letter::Args),
     /// Ask for proof of identity, or record how it was checked
     Identity(identity::Args),
@@ -77,8 +83,15 @@ enum PrivacyCommand {
     Approve(approve::Args),
     /// Carry out an approved plan in every replica; the same again goes on with what is left
     Erase(erase::Args),
+    /// List what is left to people in Prismic, and mark what they did
+    Tasks(tasks::Args),
+    /// Show until when copies of what was erased can survive, and what is promised of it; or promise a day
+    Horizon(horizon::Args),
     /// Write the certificate of an erasure: what is shown, since when, and what is open; signed
     Certificate(certificate::Args),
+    /// Look whether people who were erased are there again, live or in snapshots since; exit code 3 when somebody
+    /// is, and `status` raises an alarm until a later look finds nothing
+    Check(check::Args),
     /// Record that everybody who got the data from you was told
     Recipients(recipients::Args),
     /// Make the package with the person's data: for access, or for portability
@@ -122,6 +135,7 @@ impl Args {
             | PrivacyCommand::Due(_)
             | PrivacyCommand::VerifyCertificate(_)
             | PrivacyCommand::Certificate(_)
+            | PrivacyCommand::Check(_)
             | PrivacyCommand::VerifyPackage(_) => Effect::Reads,
             PrivacyCommand::Export(args) => args.effect(),
             PrivacyCommand::Letter(args) => args.effect(),
@@ -134,6 +148,8 @@ impl Args {
             PrivacyCommand::Plan(args) => args.effect(),
             PrivacyCommand::Approve(args) => args.effect(),
             PrivacyCommand::Erase(args) => args.effect(),
+            PrivacyCommand::Tasks(args) => args.effect(),
+            PrivacyCommand::Horizon(args) => args.effect(),
             PrivacyCommand::Recipients(args) => args.step.effect("privacy recipients"),
             PrivacyCommand::Note(args) => args.step.effect("privacy note"),
             PrivacyCommand::Hold(args) => args.step.effect("privacy hold"),
@@ -171,7 +187,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         PrivacyCommand::Plan(args) => plan::run(args, context).await,
         PrivacyCommand::Approve(args) => approve::run(args, context).await,
         PrivacyCommand::Erase(args) => erase::run(args, context).await,
+        PrivacyCommand::Tasks(args) => tasks::run(args, context).await,
+        PrivacyCommand::Horizon(args) => horizon::run(args, context).await,
         PrivacyCommand::Certificate(args) => certificate::run(args, context).await,
+        PrivacyCommand::Check(args) => check::run(args, context).await,
         PrivacyCommand::Recipients(args) => recipients::run(args, context).await,
         PrivacyCommand::Export(args) => export::run(*args, context).await,
         PrivacyCommand::VerifyPackage(args) => verify_package::run(args, context).await,

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::corrections;
-use super::desk::{Shown, StepOptions, actor, open_case};
+use super::desk::{Shown, StepOptions, actor, open_case, parse_day};
 use super::planning::{Ground, Summary, of_plan, plan_page};
 use crate::cli::confirm::parse_reason;
 use crate::cli::error::{CommandError, ErrorKind};
@@ -36,8 +37,12 @@ pub(super) struct Args {
     /// Go on although snapshots under hold have what is changed; the reason is approved with the plan
     #[arg(long, value_name = "REASON", value_parser = parse_reason)]
     over_hold: Option<String>,
+    /// For a lift: the day on which the person was told that the restriction ends (GDPR Art. 18(3)); approved with
+    /// the plan
+    #[arg(long, value_name = "DATE", value_parser = parse_day)]
+    told_on: Option<NaiveDate>,
     /// Show the plan that is there, and make none
-    #[arg(long, conflicts_with_all = ["dry_run", "purpose", "corrections", "over_hold"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "purpose", "corrections", "over_hold", "told_on"])]
     show: bool,
     /// List everything, and not only the first of each kind
     #[arg(long)]
@@ -93,6 +98,21 @@ fn corrections_of(args: &Args, purpose: Purpose) -> Result<Vec<Correction>, Comm
     }
 }
 
+/// When the person was told that the restriction ends: whoever lifts one says so.
+fn told_of(args: &Args, purpose: Purpose) -> Result<Option<NaiveDate>, CommandError> {
+    match (args.told_on, purpose) {
+        (None, Purpose::Lift) => Err(CommandError::new(
+            ErrorKind::Usage,
+            "the person is told before a restriction ends (GDPR Art. 18(3)): --told-on DATE",
+        )
+        .hint("tell them, and pass the day on which you did")),
+        (Some(_), Purpose::Erasure | Purpose::Rectification | Purpose::Restriction) => {
+            Err(CommandError::new(ErrorKind::Usage, "--told-on belongs to a lift only"))
+        }
+        (told, _) => Ok(told),
+    }
+}
+
 #[derive(Serialize)]
 struct Report<'a> {
     #[serde(flatten)]
@@ -110,13 +130,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         false => {
             let purpose = purpose_of(&args, &stored.case)?;
             let corrections = corrections_of(&args, purpose)?;
+            let told = told_of(&args, purpose)?;
             let by = actor(args.step.by.as_deref(), &session.config);
             let planned = vault.now();
             let signer = vault.signer(&[Role::Privacy])?.public().clone();
             let event = |plan, file, orders| Event {
                 at: planned,
                 actor: by.clone(),
-                reason: None,
+                reason: told.map(|day| format!("the person was told on {day} that the restriction ends")),
                 what: What::ApprovalRequested {
                     plan,
                     file,
@@ -134,6 +155,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
                 corrections: &corrections,
                 held: &ground.held,
                 over_hold: args.over_hold.as_deref(),
+                told,
                 case: stored.case.id(),
                 planned,
                 by: &by,

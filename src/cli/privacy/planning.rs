@@ -13,6 +13,7 @@ use crate::cli::session::Session;
 use crate::cli::units::counted;
 use crate::ids::{CaseId, Digest, Name};
 use crate::privacy::erasure::again::{Basis, made_again};
+use crate::privacy::erasure::live::{Doer, LiveAction, LiveStep};
 use crate::privacy::erasure::plan::{Held, Plan, PlanError, holds_of_another, own_holds};
 use crate::privacy::found;
 use crate::privacy::matching::Matcher;
@@ -31,7 +32,7 @@ pub(super) struct Ground {
     pub(super) report: SearchReport,
     pub(super) review: Review,
     pub(super) matcher: Arc<Matcher>,
-    pub(super) sources: Sources,
+    pub(super) sources: Arc<Sources>,
     /// Holds of the case, and those of other open cases on items.
     pub(super) held: Vec<Held>,
 }
@@ -43,12 +44,29 @@ impl Ground {
         context: &Context,
     ) -> Result<Self, CommandError> {
         let report = found::load_last(&session.vault, stored).await?;
+        let sources = Sources::to_change(session, context, &report).await?;
+        let (others, problems) = load_all(&session.vault).await?;
+        // One that cannot be read may hold something: nothing is planned until it can.
+        if let Some(problem) = problems.first() {
+            let why = format!("{} cannot be read, and may hold what the plan changes", problem.subject);
+            return Err(CommandError::new(ErrorKind::Failed, why).hint(problem.detail.clone()));
+        }
+        Self::with(session, stored, &others, Arc::new(sources)).await
+    }
+
+    /// The same, where sources and all cases were loaded before.
+    pub(super) async fn with(
+        session: &Session,
+        stored: &StoredCase,
+        cases: &[StoredCase],
+        sources: Arc<Sources>,
+    ) -> Result<Self, CommandError> {
         Ok(Self {
+            report: found::load_last(&session.vault, stored).await?,
             review: Review::load(&session.vault, stored).await?,
             matcher: Arc::new(Matcher::new(&subject_of(&stored.case)?, &[])),
-            sources: Sources::to_change(session, context, &report).await?,
-            held: held(session, stored).await?,
-            report,
+            held: held(session, stored, cases).await?,
+            sources,
         })
     }
 
@@ -85,17 +103,15 @@ impl Ground {
     }
 }
 
-/// The holds that count for a plan of a case: its own, and those of every other. A case that cannot be read may
-/// hold something: nothing is planned until it can.
-async fn held(session: &Session, stored: &StoredCase) -> Result<Vec<Held>, CommandError> {
+/// The holds that count for a plan of a case: its own, and those of every other.
+async fn held(
+    session: &Session,
+    stored: &StoredCase,
+    cases: &[StoredCase],
+) -> Result<Vec<Held>, CommandError> {
     let vault = &session.vault;
     let mut held = own_holds(&stored.case);
-    let (others, problems) = load_all(vault).await?;
-    if let Some(problem) = problems.first() {
-        let why = format!("{} cannot be read, and may hold what the plan changes", problem.subject);
-        return Err(CommandError::new(ErrorKind::Failed, why).hint(problem.detail.clone()));
-    }
-    let others = others.iter().filter(|other| other.case.id() != stored.case.id());
+    let others = cases.iter().filter(|other| other.case.id() != stored.case.id());
     for other in others.filter(|other| other.case.state().is_held()) {
         let found = match found::load_last(vault, other).await {
             Ok(found) => Some(found),
@@ -186,7 +202,7 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
     if !plan.live.is_empty() {
         page = page.line(format!("Live in Prismic: {}", counted(summary.live, "step")));
         for step in plan.live.iter().take(most) {
-            page = page.line(format!("  {}: {}", step.repository, step.path));
+            page = page.line(format!("  {}: {}  {}", step.repository, step.path, step_words(step)));
         }
         page = more(page, plan.live.len(), most);
     }
@@ -200,7 +216,8 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
     if !plan.left.is_empty() {
         page = page.line(format!("Left to people: {}", counted(summary.left, "item")));
         for left in plan.left.iter().take(most) {
-            page = page.line(format!("  {}: {}", left.path, left.why));
+            let place = if left.place.is_empty() { "" } else { " " };
+            page = page.line(format!("  {}{place}{}: {}", left.path, left.place, left.why));
         }
         page = more(page, plan.left.len(), most);
     }
@@ -217,6 +234,9 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
             over.reason
         ));
     }
+    if let Some(told) = plan.told {
+        page = page.line(format!("The person was told on {told} that the restriction ends"));
+    }
     if !plan.purpose.destroys() {
         return page.line("Nothing is destroyed");
     }
@@ -227,6 +247,20 @@ pub(super) fn plan_page(plan: &Plan, summary: &Summary, is_encrypted: bool, all:
         false => page.line(
             "The vault is not encrypted: there is no key to destroy, so copies can be read until their bytes are deleted",
         ),
+    }
+}
+
+/// What happens in a step: done by the program, or by people.
+fn step_words(step: &LiveStep) -> &'static str {
+    match &step.action {
+        LiveAction::Put(_) => "written anew",
+        LiveAction::Patch(_) => "its texts are changed",
+        LiveAction::Delete(_) => "deleted",
+        LiveAction::Follows { .. } => "follows from others",
+        LiveAction::Task(task) => match task.code.doer() {
+            Doer::Editor => "a task for an editor",
+            Doer::Support => "a task for Prismic's support",
+        },
     }
 }
 

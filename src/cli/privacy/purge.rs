@@ -11,6 +11,7 @@ use crate::cli::record::Effect;
 use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
+use crate::config::Config;
 use crate::ids::CaseId;
 use crate::privacy::own_files::find::{Found, OwnFile, Refused};
 use crate::privacy::own_files::{Register, remove};
@@ -18,6 +19,7 @@ use crate::privacy::purge::{self, DueCase, Kept};
 use crate::progress::Problem;
 use crate::vault::format::trust::Role;
 use crate::vault::purged::{self, Deleted};
+use crate::vault::requests::require_identity;
 
 /// Arguments of `privacy purge`.
 #[derive(Debug, clap::Args)]
@@ -89,6 +91,27 @@ impl Report {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &args.identity).await?;
+    purge_in(&args, &session, context).await
+}
+
+/// Removes what is kept no longer, as a job: its file is the consent that a person would give on a terminal.
+///
+/// # Errors
+///
+/// Without an identity that reads cases: a host that only deletes what others decided does so by `prune`. Those
+/// of the command.
+pub(in crate::cli) async fn purge_all(
+    config: Config,
+    identity: &IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let session = Session::open_with(context, config, identity).await?;
+    require_identity(&session.vault)?;
+    let args = Args { dry_run: false, yes: true, identity: identity.clone() };
+    purge_in(&args, &session, context).await
+}
+
+async fn purge_in(args: &Args, session: &Session, context: &Context) -> Result<Outcome, CommandError> {
     let vault = &session.vault;
     let cases = purge::cases(vault).await?;
     let decided: Vec<DueCase> = cases.due.iter().map(|(_, due)| due.clone()).collect();
@@ -124,7 +147,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         context.record.writes();
         report.decided.iter().for_each(|due| context.record.about(format!("case {}", due.case)));
         report.deleted.iter().for_each(|done| context.record.about(format!("case {}", done.case)));
-        context.record.begin(&session, context).await?;
+        context.record.begin(session, context).await?;
         for (stored, due) in &cases.due {
             purge::decide(vault, stored, due).await?;
         }
@@ -138,7 +161,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
         report.packages = removed.files;
         report.left = removed.left;
     }
-    let outcome = report.outcome().worst(ended(&session, context));
+    let outcome = report.outcome().worst(ended(session, context));
     context.output.result(outcome, &report, || page(&report))?;
     Ok(outcome)
 }

@@ -15,6 +15,9 @@ use crate::privacy::case::guide::{Step, next_command};
 use crate::privacy::case::{Case, Event, Kind, State, What};
 use crate::privacy::rules::{Due, PauseKind, due::words};
 
+/// Tasks that are named in one line of what happened.
+const TASKS_SHOWN_MAX: usize = 10;
+
 /// Arguments of `privacy show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -118,6 +121,13 @@ fn detail(what: &What) -> Option<String> {
         What::Exported { right, manifest, records, files, name } => {
             let (entries, files) = (counted(*records, "entry"), counted(*files, "file"));
             format!("{right}: {name}, {entries}, {files}, manifest {manifest}")
+        }
+        What::TaskDone { tasks, .. } | What::TaskReopened { tasks } => {
+            let mut ids: Vec<&str> = tasks.iter().take(TASKS_SHOWN_MAX).map(String::as_str).collect();
+            if tasks.len() > TASKS_SHOWN_MAX {
+                ids.push("…");
+            }
+            ids.join(", ")
         }
         What::Hold { ground, .. } => ground.clone(),
         What::Refused { ground, told_on } => format!("{ground}, told on {told_on}"),

@@ -48,6 +48,11 @@ impl Sources {
         Self::with(session, context, is_touched).await
     }
 
+    /// Finds what is needed to look everywhere: every repository of the configuration.
+    pub(super) async fn all(session: &Session, context: &Context) -> Result<Self, CommandError> {
+        Self::with(session, context, |_| true).await
+    }
+
     async fn with(
         session: &Session,
         context: &Context,

@@ -135,10 +135,22 @@ fn page(report: &Report) -> Page {
 pub(super) fn claims_page(mut page: Page, claims: &Claims, incomplete: &[Why]) -> Page {
     for (kind, claim) in claims.all() {
         page = page.line(match claim {
-            Claim::Shown { since, of: 0 } => Text::styled(Style::Green, "  shown")
+            Claim::Shown { since, of: 0, on_word: 0 } => Text::styled(Style::Green, "  shown")
                 .and(Style::Plain, format!("  {}: nothing of that kind on {since}", kind.words())),
-            Claim::Shown { since, .. } => Text::styled(Style::Green, "  shown")
+            Claim::Shown { since, on_word: 0, .. } => Text::styled(Style::Green, "  shown")
                 .and(Style::Plain, format!("  {} since {since}", kind.words())),
+            Claim::Shown { since, on_word, .. } => Text::styled(Style::Green, "  shown").and(
+                Style::Plain,
+                format!(
+                    "  {} since {since}; {} on the word of people, as nobody outside of Prismic can see it",
+                    kind.words(),
+                    if *on_word == 1 {
+                        "1 task of it rests".to_owned()
+                    } else {
+                        format!("{on_word} tasks of it rest")
+                    }
+                ),
+            ),
             Claim::Open { why } => {
                 let whys: Vec<String> = why.iter().map(words).collect();
                 Text::styled(Style::Yellow, "  open ")

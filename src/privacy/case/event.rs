@@ -3,6 +3,7 @@
 //! Events hold personal data: they are stored encrypted to the privacy recipients, and their `Debug`
 //! says no more than what kind they are.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -19,6 +20,10 @@ use crate::vault::signing::VerifyingKey;
 pub const TEXT_MAX: usize = 10_000;
 /// Largest value with the identifiers of a subject, in bytes of JSON.
 pub const SUBJECT_BYTES_MAX: usize = 256 * 1024;
+/// Most tasks of one event: more than a plan of a person in every document of a large repository has.
+pub const TASKS_MAX: usize = 20_000;
+/// Length of the id of a task, in hexadecimal digits.
+const TASK_ID_DIGITS: usize = 16;
 
 /// One thing that happened to a case.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +167,9 @@ pub enum What {
         plan: Digest,
         /// SHA-256 of the ledger entries with its orders, which are on every replica.
         orders: Vec<Digest>,
+        /// Whether all that this program does in Prismic was done: from then on people can do what is left.
+        #[serde(default, skip_serializing_if = "is_false")]
+        live: bool,
     },
     /// All steps of the plan were carried out.
     Executed,
@@ -173,9 +181,25 @@ pub enum What {
         canary: bool,
         /// Whether everything could be looked at.
         whole: bool,
+        /// Tasks for people that are neither seen to be done nor said to be.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        tasks: u64,
         /// The file of the case with what was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Digest>,
+    },
+    /// People say that they did tasks of the plan. It counts for what nobody outside of Prismic can see, until
+    /// something that is seen speaks against it.
+    TaskDone {
+        /// SHA-256 of the plan that was carried out.
+        plan: Digest,
+        /// Ids of the tasks, at least one: 16 hexadecimal digits each, the same in every plan.
+        tasks: BTreeSet<String>,
+    },
+    /// Tasks that people said were done are open again: they were mistaken, or it is seen otherwise.
+    TaskReopened {
+        /// Ids of the tasks, at least one.
+        tasks: BTreeSet<String>,
     },
     /// Recipients of the data were told: GDPR Art. 19.
     RecipientsNotified {
@@ -378,6 +402,8 @@ impl What {
             Self::Executing { .. } => Kind::Executing,
             Self::Executed => Kind::Executed,
             Self::Verified { .. } => Kind::Verified,
+            Self::TaskDone { .. } => Kind::TaskDone,
+            Self::TaskReopened { .. } => Kind::TaskReopened,
             Self::RecipientsNotified { .. } => Kind::RecipientsNotified,
             Self::Answered { .. } => Kind::Answered,
             Self::Completed => Kind::Completed,
@@ -442,6 +468,14 @@ impl What {
         }
     }
 
+    /// The tasks that it is about.
+    pub(super) fn tasks(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::TaskDone { tasks, .. } | Self::TaskReopened { tasks } => Some(tasks),
+            _ => None,
+        }
+    }
+
     /// The texts in it that people write; none may be empty.
     pub(super) fn texts(&self) -> Vec<&str> {
         match self {
@@ -461,6 +495,21 @@ impl What {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whether it has the form of the id of a task.
+pub(super) fn is_task_id(text: &str) -> bool {
+    text.len() == TASK_ID_DIGITS && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 impl fmt::Debug for What {

@@ -70,6 +70,7 @@ pub fn next_command(case: &Case) -> Step {
         | Stage::Verifying
         | Stage::NotifyingRecipients => of_plan(state, step, wait),
         Stage::Responding if !state.answered => step("letter CASE answer", "answer the person"),
+        Stage::Responding if has_open_tasks(state) => of_tasks(state, step),
         Stage::Responding if state.is_held() => step(
             "close CASE --with-retention GROUND --reason WHY",
             "the person has the answer, and something is under hold",
@@ -108,17 +109,44 @@ fn of_plan(state: &State, step: impl Fn(&str, &str) -> Step, wait: impl Fn(Strin
             Some(day) => wait(format!("the plan is carried out from {day} on")),
             None => step("erase CASE", "carry out the plan, which is approved"),
         },
+        Stage::Executing if state.live_done => step(
+            "erase CASE",
+            "go on with carrying out the plan; what is left to people in Prismic can be done meanwhile: `tasks` lists it",
+        ),
         Stage::Executing => step("erase CASE", "go on with carrying out the plan"),
         Stage::Verifying => step("erase CASE", "look whether it did what it was to"),
         _ if state.verified.is_some_and(|seen| !seen.is_clean()) => step(
             "erase CASE",
-            "something is left: do the tasks that it names, then look again; answer the person in time all the same",
+            "something is left: do the tasks that it and `tasks` name, then look again; answer the person in time all the same",
         ),
-        _ => step(
-            "recipients CASE --told NUMBER",
-            "tell everybody who got the data from you, and record how many that were",
-        ),
+        _ if has_open_tasks(state) && state.tasks_told => of_tasks(state, step),
+        _ => {
+            let why = "tell everybody who got the data from you, and record how many that were";
+            // Prismic's support may take longer than recipients and the person may be kept waiting.
+            let tasks = has_open_tasks(state).then(|| format!("{why}; {}", of_tasks(state, &step).why));
+            step("recipients CASE --told NUMBER", tasks.as_deref().unwrap_or(why))
+        }
     }
+}
+
+/// Whether tasks for people were open when it was looked last.
+fn has_open_tasks(state: &State) -> bool {
+    state.verified.is_some_and(|seen| seen.tasks > 0)
+}
+
+/// What to do next about tasks for people.
+fn of_tasks(state: &State, step: impl Fn(&str, &str) -> Step) -> Step {
+    if state.tasks_told {
+        return step("erase CASE", "look again: people say that they did more of the tasks");
+    }
+    let open = match state.verified.map_or(0, |seen| seen.tasks) {
+        1 => "1 task for people is open".to_owned(),
+        open => format!("{open} tasks for people are open"),
+    };
+    step(
+        "tasks CASE",
+        &format!("{open}: `tasks` lists what to do, and marks with --done what nobody can see"),
+    )
 }
 
 /// Whether a package is asked for and not made yet.

@@ -22,6 +22,8 @@ pub enum Kind {
     Executing,
     Executed,
     Verified,
+    TaskDone,
+    TaskReopened,
     RecipientsNotified,
     Answered,
     Completed,
@@ -50,7 +52,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::Received,
         Self::Acknowledged,
         Self::IdentityAsked,
@@ -69,6 +71,8 @@ impl Kind {
         Self::Executing,
         Self::Executed,
         Self::Verified,
+        Self::TaskDone,
+        Self::TaskReopened,
         Self::RecipientsNotified,
         Self::Answered,
         Self::Completed,
@@ -116,6 +120,8 @@ impl Kind {
             Self::Executing => "carry the plan out",
             Self::Executed => "record that the plan was carried out",
             Self::Verified => "verify what was done",
+            Self::TaskDone => "mark tasks for people as done",
+            Self::TaskReopened => "mark tasks for people as open again",
             Self::RecipientsNotified => "record that recipients were told",
             Self::Answered => "record that the person has the answer",
             Self::Completed => "close the case as completed",
@@ -149,6 +155,7 @@ impl Kind {
             self,
             Self::IdentityAsked
                 | Self::Scoped
+                | Self::TaskReopened
                 | Self::StepRetried
                 | Self::Hold
                 | Self::HoldReleased

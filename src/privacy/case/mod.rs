@@ -201,6 +201,14 @@ impl Case {
         }
     }
 
+    /// Who said last that a task of the plan is done, and when; `None`: nobody did, or it is open again.
+    pub fn task_done(&self, task: &str) -> Option<(&str, Timestamp)> {
+        let at = *self.state.tasks_done.get(task)?;
+        let said =
+            |event: &&Event| matches!(&event.what, What::TaskDone { tasks, .. } if tasks.contains(task));
+        self.events.iter().rev().find(said).map(|event| (event.actor.as_str(), at))
+    }
+
     /// By what the person is known, as it was said last.
     pub fn subject(&self) -> Option<&SubjectValue> {
         self.events.iter().rev().find_map(|event| match &event.what {
@@ -296,6 +304,16 @@ fn check(event: &Event) -> Result<(), CaseError> {
         if text.trim().is_empty() || text.chars().count() > event::TEXT_MAX {
             return invalid(format!("a text has 1 to {} characters", event::TEXT_MAX));
         }
+    }
+    if let Some(tasks) = event.what.tasks()
+        && (tasks.is_empty()
+            || tasks.len() > event::TASKS_MAX
+            || !tasks.iter().all(|id| event::is_task_id(id)))
+    {
+        return invalid(format!(
+            "tasks are named by 1 to {} ids of 16 hexadecimal digits, as `privacy tasks` shows them",
+            event::TASKS_MAX
+        ));
     }
     if let What::SubjectChanged { subject } = &event.what
         && subject.0.to_string().len() > event::SUBJECT_BYTES_MAX

@@ -243,6 +243,12 @@ pub fn stage_after(stage: Stage, kind: Kind) -> Option<Stage> {
         // It is looked again: locks end, replicas come back, people do what was left to them.
         (K::Verified, S::NotifyingRecipients | S::Responding) => stays,
         (K::Verified, _) if stage.is_done() => stays,
+        // What people do themselves follows what this program does; support may take longer than the answer.
+        (
+            K::TaskDone | K::TaskReopened,
+            S::Executing | S::Verifying | S::NotifyingRecipients | S::Responding,
+        ) => stays,
+        (K::TaskDone | K::TaskReopened, _) if stage.is_done() => stays,
         (K::RecipientsNotified, S::NotifyingRecipients) => Some(S::Responding),
         (K::Answered, S::Responding) => stays,
         (K::Completed, S::Responding) => Some(S::Completed),

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::event::{Event, What};
 use super::kind::Kind;
 use super::stage::{Stage, stage_after};
+use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::privacy::right::Right;
 use crate::privacy::rules::PauseKind;
@@ -46,10 +47,12 @@ pub struct Verification {
     pub canary: bool,
     /// Whether everything could be looked at.
     pub whole: bool,
+    /// Tasks for people that were open.
+    pub tasks: u64,
 }
 
 impl Verification {
-    /// Whether nothing was left, and that was seen.
+    /// Whether nothing was left, and that was seen. Tasks for people may be open all the same.
     pub fn is_clean(self) -> bool {
         self.remaining == 0 && self.canary && self.whole
     }
@@ -112,6 +115,12 @@ pub struct State {
     pub not_before: Option<NaiveDate>,
     /// Whether stored data was changed.
     pub executed: bool,
+    /// Whether all that this program does in Prismic was done, so that people can do what is left.
+    pub live_done: bool,
+    /// Tasks of the plan that people say are done, and when they said so last.
+    pub tasks_done: BTreeMap<String, Timestamp>,
+    /// Whether somebody said so since it was verified last.
+    pub tasks_told: bool,
     /// What was seen when it was verified last.
     pub verified: Option<Verification>,
     /// For which rights a package with the person's data was made.
@@ -170,6 +179,9 @@ impl State {
             plan: None,
             not_before: None,
             executed: false,
+            live_done: false,
+            tasks_done: BTreeMap::new(),
+            tasks_told: false,
             verified: None,
             exported: BTreeSet::new(),
             answered: false,
@@ -252,8 +264,13 @@ fn condition(state: &State, event: &Event) -> Option<String> {
         }
         What::Approved { plan, key, signatures } => approving(state, event, (*plan, key, signatures.len())),
         What::CoolingOff { until } if *until <= event.at.date_naive() => no("that day has come already"),
-        What::Executing { plan, orders } => executing(state, event, *plan, orders.len()),
+        What::Executing { plan, orders, .. } => executing(state, event, *plan, orders.len()),
         What::Verified { .. } if !state.executed => no("nothing was carried out that could be verified"),
+        What::TaskDone { plan, .. } => marking(state, *plan),
+        What::TaskReopened { tasks } => {
+            let unsaid = tasks.iter().find(|task| !state.tasks_done.contains_key(*task));
+            unsaid.map(|task| format!("nobody said that task {task} is done"))
+        }
         What::Completed | What::CompletedWithRetention { .. } | What::PartiallyCompleted { .. } => {
             completing(state, &event.what)
         }
@@ -384,6 +401,25 @@ fn executing(state: &State, event: &Event, plan: Digest, orders: usize) -> Optio
     None
 }
 
+/// Why nobody can say now that a task is done; `None`: they can.
+fn marking(state: &State, plan: Digest) -> Option<String> {
+    let no = |why: &str| Some(why.to_owned());
+    match &state.plan {
+        None => no("there is no plan with tasks"),
+        Some(own) if own.hash != plan => no("this is not the plan that was carried out; look at its tasks"),
+        // What Prismic's support erases before the last version was replaced, it erases too early.
+        Some(_) if state.stage == Stage::Executing && !state.live_done => {
+            no("what this program does in Prismic is not done yet, and what people do comes after it")
+        }
+        Some(_) => None,
+    }
+}
+
+/// Whether the person asked for something by which their data goes.
+fn is_to_go(state: &State) -> bool {
+    state.rights.iter().any(|right| matches!(right, Right::Erasure | Right::Objection))
+}
+
 fn completing(state: &State, what: &What) -> Option<String> {
     let no = |why: &str| Some(why.to_owned());
     if !state.answered {
@@ -409,11 +445,23 @@ fn completing(state: &State, what: &What) -> Option<String> {
         (What::Completed, Some(seen)) if !seen.whole => {
             no("not everything could be looked at when it was verified")
         }
+        // Of what was only to be put right or kept from view, what is left to people is theirs to weigh.
+        (What::Completed, Some(seen)) if seen.tasks > 0 && is_to_go(state) => Some(format!(
+            "{} tasks for people were open when it was looked last; have them done and look again, or close the case with --partly",
+            seen.tasks
+        )),
         (What::Completed, _) if state.is_held() => {
             no("something is under hold, so it is completed with data that is kept")
         }
         _ => None,
     }
+}
+
+/// Forgets what people said of the tasks of a plan.
+fn forget_tasks(state: &mut State) {
+    state.live_done = false;
+    state.tasks_done.clear();
+    state.tasks_told = false;
 }
 
 /// Takes in what an allowed event says beside the stage.
@@ -422,6 +470,7 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         // A plan is of what was decided then.
         state.plan = None;
         state.not_before = None;
+        forget_tasks(state);
     }
     match &event.what {
         What::IdentityAsked { .. } => drop(state.paused.insert(PauseKind::Identity)),
@@ -445,30 +494,6 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         }
         What::LegalAssessed { changes: false, .. } => state.stage = Stage::Responding,
         What::Exported { right, .. } => drop(state.exported.insert(*right)),
-        What::ApprovalRequested { plan, orders, approvals, planned_by, .. } => {
-            state.plan = Some(PlanState {
-                hash: *plan,
-                orders: *orders,
-                approvals: *approvals,
-                by: event.actor.clone(),
-                key: planned_by.clone(),
-                approved: BTreeMap::new(),
-            });
-            state.not_before = None;
-        }
-        What::Approved { key, .. } => {
-            if let Some(plan) = &mut state.plan {
-                plan.approved.insert(key.clone(), event.actor.clone());
-                if plan.missing() > 0 {
-                    state.stage = Stage::AwaitingApproval;
-                }
-            }
-        }
-        What::CoolingOff { until } => state.not_before = Some(*until),
-        What::Executing { .. } => state.executed = true,
-        What::Verified { remaining, canary, whole, .. } => {
-            state.verified = Some(Verification { remaining: *remaining, canary: *canary, whole: *whole });
-        }
         What::Answered { .. } => state.answered = true,
         What::StepFailed { step, retryable } => state.error = Some((step.clone(), *retryable)),
         What::StepRetried => state.error = None,
@@ -499,6 +524,59 @@ fn take(state: &mut State, event: &Event, before: Stage) {
         }
         What::HorizonSet { until } => state.horizon = Some(Horizon::Pending(*until)),
         What::HorizonReached => state.horizon = Some(Horizon::Reached),
+        _ => take_of_plan(state, event),
+    }
+}
+
+/// Takes in what an allowed event says of the plan: approvals, carrying it out, what was seen and said of it.
+fn take_of_plan(state: &mut State, event: &Event) {
+    match &event.what {
+        What::ApprovalRequested { plan, orders, approvals, planned_by, .. } => {
+            state.plan = Some(PlanState {
+                hash: *plan,
+                orders: *orders,
+                approvals: *approvals,
+                by: event.actor.clone(),
+                key: planned_by.clone(),
+                approved: BTreeMap::new(),
+            });
+            state.not_before = None;
+            // Each plan has its own: what was done for another says nothing of what came since.
+            forget_tasks(state);
+        }
+        What::Approved { key, .. } => {
+            if let Some(plan) = &mut state.plan {
+                plan.approved.insert(key.clone(), event.actor.clone());
+                if plan.missing() > 0 {
+                    state.stage = Stage::AwaitingApproval;
+                }
+            }
+        }
+        What::CoolingOff { until } => state.not_before = Some(*until),
+        What::Executing { live, .. } => {
+            state.executed = true;
+            state.live_done |= *live;
+            // What is erased now is in copies again.
+            state.horizon = state.horizon.filter(|horizon| *horizon != Horizon::Reached);
+        }
+        What::Verified { remaining, canary, whole, tasks, .. } => {
+            let (remaining, canary, whole, tasks) = (*remaining, *canary, *whole, *tasks);
+            state.verified = Some(Verification { remaining, canary, whole, tasks });
+            state.tasks_told = false;
+        }
+        What::TaskDone { tasks, .. } => {
+            state.tasks_done.extend(tasks.iter().map(|task| (task.clone(), event.at)));
+            state.tasks_told = true;
+        }
+        What::TaskReopened { tasks } => {
+            let before = state.tasks_done.len();
+            state.tasks_done.retain(|task, _| !tasks.contains(task));
+            let again = (before - state.tasks_done.len()) as u64;
+            // What was verified with their word is not verified without it.
+            if let Some(seen) = &mut state.verified {
+                seen.tasks = seen.tasks.saturating_add(again);
+            }
+        }
         _ => {}
     }
 }

@@ -1,5 +1,7 @@
 //! Every state and event against a table, and random walks against what must always hold.
 
+mod tasks;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
@@ -13,7 +15,9 @@ use crate::vault::signing::{SigningKey, VerifyingKey};
 
 const PLAN: Digest = Digest([7; 32]);
 /// Nothing is left, and that was seen.
-const SEEN: Verification = Verification { remaining: 0, canary: true, whole: true };
+const SEEN: Verification = Verification { remaining: 0, canary: true, whole: true, tasks: 0 };
+/// A task of the plan.
+const TASK: &str = "00c0ffee00c0ffee";
 
 fn at(minute: i64) -> Timestamp {
     let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
@@ -118,9 +122,13 @@ fn sample(kind: Kind) -> What {
         },
         Kind::Approved => approved(PLAN, "carla"),
         Kind::CoolingOff => What::CoolingOff { until: day("2026-03-09") },
-        Kind::Executing => What::Executing { plan: PLAN, orders: vec![PLAN] },
+        Kind::Executing => What::Executing { plan: PLAN, orders: vec![PLAN], live: false },
         Kind::Executed => What::Executed,
-        Kind::Verified => What::Verified { remaining: 0, canary: true, whole: true, evidence: Some(PLAN) },
+        Kind::Verified => {
+            What::Verified { remaining: 0, canary: true, whole: true, tasks: 0, evidence: Some(PLAN) }
+        }
+        Kind::TaskDone => What::TaskDone { plan: PLAN, tasks: [TASK.to_owned()].into() },
+        Kind::TaskReopened => What::TaskReopened { tasks: [TASK.to_owned()].into() },
         Kind::RecipientsNotified => What::RecipientsNotified { recipients: 1 },
         Kind::Answered => What::Answered { on },
         Kind::Completed => What::Completed,
@@ -164,6 +172,8 @@ fn ready(stage: Stage, kind: Kind) -> State {
         // The second of two, and by another than who carries it out.
         Kind::Approved => approve(&mut state, "berta"),
         Kind::Verified => state.executed = true,
+        Kind::TaskDone => state.live_done = true,
+        Kind::TaskReopened => drop(state.tasks_done.insert(TASK.to_owned(), at(0))),
         Kind::StepRetried => state.error = Some(("copy".to_owned(), true)),
         Kind::HoldReleased => state.holds.push(state::HoldState { on_all: false, released: false }),
         Kind::Resumed => drop(state.paused.insert(PauseKind::Clarification)),
@@ -195,6 +205,8 @@ CoolingOff: App>Coo
 Executing: App>Exe Coo>Exe Exe=
 Executed: Exe>Ver
 Verified: Ver>Not Not= Res= Com= Ret= Par=
+TaskDone: Exe= Ver= Not= Res= Com= Ret= Par=
+TaskReopened: Exe= Ver= Not= Res= Com= Ret= Par=
 RecipientsNotified: Not>Res
 Answered: Res=
 Completed: Res>Com
@@ -263,10 +275,10 @@ fn every_state_and_event_is_as_the_table_says() {
             pairs += 1;
         }
     }
-    assert_eq!(pairs, 23 * 42);
+    assert_eq!(pairs, 23 * 44);
     let lists: HashSet<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
     assert_eq!(lists.len(), 23);
-    assert_eq!(Kind::ALL.iter().collect::<HashSet<_>>().len(), 42);
+    assert_eq!(Kind::ALL.iter().collect::<HashSet<_>>().len(), 44);
 }
 
 /// An event is refused in a state, in these words.
@@ -296,10 +308,10 @@ fn plans_are_approved_and_carried_out_by_others_than_who_made_them() {
     refused(S::AwaitingApproval, Kind::Approved, again(), &|s| s.plan = None, "no plan to approve");
     let more_orders = |s: &mut State| s.plan.as_mut().unwrap().orders = 2;
     refused(S::AwaitingApproval, Kind::Approved, again(), &more_orders, "not those of this plan");
-    let run = |orders: &[Digest]| What::Executing { plan: PLAN, orders: orders.to_vec() };
+    let run = |orders: &[Digest]| What::Executing { plan: PLAN, orders: orders.to_vec(), live: false };
     refused(S::Approved, Kind::Executing, run(&[PLAN]), &by_carla, "must not carry it out");
     refused(S::Approved, Kind::Executing, run(&[]), &|_| (), "ledger");
-    let nothing_done = What::Verified { remaining: 0, canary: true, whole: true, evidence: None };
+    let nothing_done = What::Verified { remaining: 0, canary: true, whole: true, tasks: 0, evidence: None };
     refused(S::Verifying, Kind::Verified, nothing_done, &|s| s.executed = false, "nothing was carried out");
     refused(S::Approved, Kind::Executing, run(&[PLAN]), &hold_all, "under hold");
     let later = |s: &mut State| s.not_before = Some(day("2026-03-09"));
@@ -355,6 +367,15 @@ fn conditions_beside_the_stage_are_kept_in_plain_words() {
         &|s| s.verified = Some(Verification { canary: false, ..SEEN }),
         "planted person",
     );
+    let with_task = |s: &mut State| s.verified = Some(Verification { tasks: 1, ..SEEN });
+    refused(S::Responding, Kind::Completed, What::Completed, &with_task, "1 tasks for people were open");
+    let mark = || sample(Kind::TaskDone);
+    refused(S::Executing, Kind::TaskDone, mark(), &|s| s.live_done = false, "comes after it");
+    refused(S::Verifying, Kind::TaskDone, mark(), &|s| s.plan = None, "no plan");
+    let other = What::TaskDone { plan: Digest([8; 32]), tasks: [TASK.to_owned()].into() };
+    refused(S::Verifying, Kind::TaskDone, other, &|_| (), "not the plan");
+    let unsaid = What::TaskReopened { tasks: ["f".repeat(16)].into() };
+    refused(S::Verifying, Kind::TaskReopened, unsaid, &|_| (), "nobody said");
     let in_part = |s: &mut State| s.verified = Some(Verification { whole: false, ..SEEN });
     refused(S::Responding, Kind::Completed, What::Completed, &in_part, "not everything could be looked at");
     refused(S::Responding, Kind::Completed, What::Completed, &hold_all, "data that is kept");
@@ -554,7 +575,7 @@ proptest! {
     #[test]
     fn whatever_happens_the_rules_of_a_case_hold(
         rights in proptest::sample::subsequence(Right::ALL.to_vec(), 1..4),
-        walk in proptest::collection::vec((0_usize..246, 0_u64..3, 0_u64..3, 0_usize..3), 1..120),
+        walk in proptest::collection::vec((0_usize..258, 0_u64..3, 0_u64..3, 0_usize..3), 1..120),
     ) {
         let mut case = opened(&rights);
         for (minute, (kind, unsure, open, actor)) in (1..).zip(walk) {
@@ -566,8 +587,8 @@ proptest! {
                 .filter(|kind| stage::stage_after(before.stage, *kind) != Some(before.stage))
                 .filter(|kind| !stage::stage_after(before.stage, *kind).is_some_and(Stage::is_closed))
                 .collect();
-            let kind = match kind / 41 {
-                0 => Kind::ALL[kind % 41],
+            let kind = match kind / 43 {
+                0 => Kind::ALL[kind % 43],
                 1 => before.possible()[kind % before.possible().len()],
                 _ if forward.is_empty() => Kind::Answered,
                 _ => forward[kind % forward.len()],

@@ -89,12 +89,21 @@ pub enum Claim {
         since: String,
         /// Of how many repositories, addresses or replicas.
         of: u64,
+        /// Tasks in it of which nobody outside of Prismic can see whether they are done: for these it rests on the
+        /// word of people, and is no older than the last of these words.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        on_word: u64,
     },
     /// It was not, or not yet.
     Open {
         /// Everything that is in its way, at most 1,000.
         why: Vec<Why>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// What was to be looked at: from the plan, the search and the configuration, not from who looked.
@@ -158,6 +167,7 @@ struct Judge<'a> {
     looked: Option<Timestamp>,
     since: Option<Timestamp>,
     of: u64,
+    on_word: u64,
     why: BTreeSet<Why>,
     evidence: &'a Evidence,
 }
@@ -165,8 +175,14 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(basis: &Basis<'a>) -> Self {
         let evidence = basis.evidence;
-        let mut judge =
-            Self { looked: time(&evidence.looked), since: None, of: 0, why: BTreeSet::new(), evidence };
+        let mut judge = Self {
+            looked: time(&evidence.looked),
+            since: None,
+            of: 0,
+            on_word: 0,
+            why: BTreeSet::new(),
+            evidence,
+        };
         if judge.looked.is_none() {
             judge.open(Why::new(Code::NotADate));
         }
@@ -194,18 +210,28 @@ impl<'a> Judge<'a> {
 
     /// Takes in the date of one part.
     fn dated(&mut self, date: &str, of: &dyn std::fmt::Display) {
+        self.not_before(date, of);
+        self.of += 1;
+    }
+
+    /// Takes in the word of people, who cannot have given it after it was looked.
+    fn on_word(&mut self, said: &str, of: &dyn std::fmt::Display) {
+        self.not_before(said, of);
+        self.on_word += 1;
+    }
+
+    fn not_before(&mut self, date: &str, of: &dyn std::fmt::Display) {
         let latest = self.looked.and_then(|looked| looked.checked_add_signed(TimeDelta::hours(CLOCK_HOURS)));
         match time(date).filter(|date| latest.is_some_and(|latest| *date <= latest)) {
             Some(date) => self.since = self.since.max(Some(date)),
             None => self.open(Why::new(Code::NotADate).of(of)),
         }
-        self.of += 1;
     }
 
     fn claim(self) -> Claim {
         // Where there is nothing to be seen, it is so since somebody looked.
         match self.since.or(self.looked).filter(|_| self.why.is_empty()) {
-            Some(since) => Claim::Shown { since: rfc3339(since), of: self.of },
+            Some(since) => Claim::Shown { since: rfc3339(since), of: self.of, on_word: self.on_word },
             None => Claim::Open { why: self.why.into_iter().collect() },
         }
     }
@@ -221,7 +247,8 @@ fn live(basis: &Basis<'_>) -> Claim {
     for name in basis.scope.repositories.iter().filter(|name| !told.contains(name)) {
         judge.open(Why::new(Code::NotRead).of(name));
     }
-    for LiveEvidence { repository, read, items, remaining, tasks } in &judge.evidence.live {
+    for LiveEvidence { repository, read, items, remaining, tasks, words, releases: _ } in &judge.evidence.live
+    {
         match read {
             None => judge.open(Why::new(Code::NotRead).of(repository)),
             Some(_) if *items == 0 => judge.open(Why::new(Code::NothingRead).of(repository)),
@@ -229,6 +256,7 @@ fn live(basis: &Basis<'_>) -> Claim {
         }
         judge.none(*remaining, Code::Remaining, repository);
         judge.none(*tasks, Code::Tasks, repository);
+        words.iter().for_each(|word| judge.on_word(&word.said, repository));
     }
     judge.claim()
 }
@@ -270,6 +298,13 @@ fn vault<'a>(basis: &Basis<'a>, each: impl Fn(&mut Judge<'a>, &'a ReplicaEvidenc
         judge.none(own.leaks, Code::Leaks, &own.name);
         judge.none(own.headers.1, Code::HeadersOpened, &own.name);
         each(&mut judge, own);
+    }
+    if judge.evidence.sought.is_some_and(|sought| sought.needles == 0) {
+        judge.open(Why::new(Code::NothingSought));
+    }
+    for own in &judge.evidence.local {
+        judge.none(own.leaks, Code::LocalLeaks, &own.name);
+        judge.none(own.unscanned, Code::LocalUnscanned, &own.name);
     }
     if !judge.evidence.restored.iter().any(|own| own.items > 0) {
         judge.open(Why::new(Code::NotRestored));

@@ -18,6 +18,7 @@ pub(super) fn page(certificate: &Certificate, language: Language, key: &Verifyin
     let mut writing = Writing { page: Page::new(language.code(), &title), own: certificate, texts, language };
     writing.head();
     writing.claims();
+    writing.words();
     writing.incomplete();
     writing.replicas();
     writing.planned();
@@ -86,9 +87,16 @@ impl Writing<'_> {
         let state = |key: &str| texts.state.get(key).map_or("", String::as_str);
         for (kind, claim) in self.own.claims.all() {
             let words = match claim {
-                Claim::Shown { since, of: 0 } => fill(state("nothing"), &[("since", &self.date(since))]),
-                Claim::Shown { since, of } => {
-                    fill(state("shown"), &[("since", &self.date(since)), ("of", &of.to_string())])
+                Claim::Shown { since, of: 0, on_word: 0 } => {
+                    fill(state("nothing"), &[("since", &self.date(since))])
+                }
+                Claim::Shown { since, of, on_word } => {
+                    let shown =
+                        fill(state("shown"), &[("since", &self.date(since)), ("of", &of.to_string())]);
+                    match on_word {
+                        0 => shown,
+                        count => shown + &fill(state("word"), &[("count", &count.to_string())]),
+                    }
                 }
                 Claim::Open { why } => {
                     let whys: Vec<String> = why.iter().map(|why| self.why(why)).collect();
@@ -101,6 +109,27 @@ impl Writing<'_> {
             self.page.html.push_str("</tr>\n");
         }
         self.page.end_table();
+    }
+
+    /// Tasks that nobody outside of Prismic can see, and that people say are done.
+    fn words(&mut self) {
+        let mut said = Vec::new();
+        for own in &self.own.evidence.live {
+            for word in &own.words {
+                let values = [
+                    ("repository", own.repository.as_str()),
+                    ("task", word.task.name()),
+                    ("said", &self.date(&word.said)),
+                ];
+                said.push(fill(self.texts.page("on_word"), &values));
+            }
+        }
+        if said.is_empty() {
+            return;
+        }
+        self.section("on_word_title");
+        self.say("on_word_intro", &[]);
+        self.page.list(said.into_iter());
     }
 
     fn incomplete(&mut self) {
@@ -254,6 +283,7 @@ impl Writing<'_> {
         self.section("methods");
         self.page.list(self.own.methods.iter().map(|own| word(&texts.method, own).to_owned()));
         self.say("independence", &[]);
+        self.seen();
         let own = &self.own.own_files;
         match &own.looked {
             None => self.say("own_files_not", &[]),
@@ -265,6 +295,29 @@ impl Writing<'_> {
                 ];
                 self.say("own_files", &values);
             }
+        }
+    }
+
+    /// What was seen beside repositories and replicas, and what could not be.
+    fn seen(&mut self) {
+        let evidence = &self.own.evidence;
+        for own in &evidence.local {
+            let [files, leaks, unscanned] =
+                [own.scanned.0, own.leaks, own.unscanned].map(|own| own.to_string());
+            let values = [
+                ("name", own.name.as_str()),
+                ("files", &files),
+                ("leaks", &leaks),
+                ("unscanned", &unscanned),
+            ];
+            self.say("local", &values);
+        }
+        match evidence.sought.map_or(0, |sought| sought.weak) {
+            0 => {}
+            count => self.say("weak", &[("count", &count.to_string())]),
+        }
+        for own in evidence.live.iter().filter(|own| own.releases == Some(0)) {
+            self.say("no_release", &[("repository", own.repository.as_str())]);
         }
     }
 

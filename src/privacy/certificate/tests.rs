@@ -11,9 +11,10 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::ids::Name;
 use crate::privacy::case::{Case, Event, What};
-use crate::privacy::erasure::live::{LiveAction, LiveStep};
+use crate::privacy::erasure::live::{LiveAction, LiveStep, TaskCode};
 use crate::privacy::erasure::plan::{KeptFinding, Left, Plan};
 use crate::privacy::letters::Language;
+use crate::privacy::proof::evidence::{Sought, WordEvidence};
 use crate::privacy::right::Right;
 use crate::privacy::search::SearchReport;
 use crate::vault::signing::SigningKey;
@@ -112,6 +113,8 @@ fn evidence(plan: &Plan) -> Evidence {
             replica("one", "2026-11-20T12:00:00Z", "2026-11-20T12:30:00Z"),
             replica("two", "2026-11-21T12:00:00Z", "2026-11-21T12:30:00Z"),
         ],
+        "local": [{ "name": "cache", "scanned": [3, 456], "leaks": 0, "unscanned": 0 }],
+        "sought": { "needles": 40, "weak": 0 },
         "restored": [{
             "repository": "blog", "snapshot": "20261101T020000Z-00000001", "items": 40, "remaining": 0,
         }],
@@ -273,6 +276,20 @@ const ROWS: &[Row] = &[
     ("not scanned", |p| p.evidence.replicas[0].scanned = (0, 0), VAULT, Code::NotScanned),
     ("unscanned", |p| p.evidence.replicas[0].unscanned = 1, VAULT, Code::Unscanned),
     ("leak", |p| p.evidence.replicas[0].leaks = 1, VAULT, Code::Leaks),
+    ("leak in the cache", |p| p.evidence.local[0].leaks = 1, VAULT, Code::LocalLeaks),
+    ("cache not scanned", |p| p.evidence.local[0].unscanned = 1, VAULT, Code::LocalUnscanned),
+    (
+        "nothing to look for",
+        |p| p.evidence.sought = Some(Sought { needles: 0, weak: 2 }),
+        VAULT,
+        Code::NothingSought,
+    ),
+    (
+        "said later than looked",
+        |p| p.evidence.live[0].words = vec![word("2026-11-23T00:00:00Z")],
+        LIVE,
+        Code::NotADate,
+    ),
     ("not restored", |p| p.evidence.restored.clear(), VAULT, Code::NotRestored),
     ("restored nothing", |p| p.evidence.restored[0].items = 0, VAULT, Code::NotRestored),
     ("restored the person", |p| p.evidence.restored[0].remaining = 1, VAULT, Code::RestoredRemaining),
@@ -281,7 +298,13 @@ const ROWS: &[Row] = &[
     ("bucket copies", |p| p.outlook[1].copies = Copies::Replicated, VAULT, Code::CopiedElsewhere),
     (
         "items left",
-        |p| p.plan.left.push(Left { path: "models/customtypes/a.json".to_owned(), why: "model".to_owned() }),
+        |p| {
+            p.plan.left.push(Left {
+                path: "models/customtypes/a.json".to_owned(),
+                place: String::new(),
+                why: "model".to_owned(),
+            });
+        },
         VAULT,
         Code::Left,
     ),
@@ -298,6 +321,45 @@ fn nothing_is_shown_while_anything_is_unknown_or_left() {
             assert_eq!(codes, expected, "{what}: {kind:?}");
         }
     }
+}
+
+fn word(said: &str) -> WordEvidence {
+    WordEvidence { task: TaskCode::SupportHistory, said: said.to_owned() }
+}
+
+#[test]
+fn what_rests_on_the_word_of_people_says_so_and_is_no_older_than_the_last_of_them() {
+    let mut parts = Parts::good();
+    parts.evidence.live[0].words = vec![word("2026-11-22T09:30:00Z"), word("2026-11-22T09:45:00Z")];
+    parts.evidence.live[0].releases = Some(0);
+    parts.evidence.sought = Some(Sought { needles: 40, weak: 3 });
+    let key = SigningKey::generate();
+    let (_directory, place) = written(&parts, &key);
+    let made = verify(&place, &[key.public().clone()]).unwrap();
+    assert!(made.is_good(), "{:?}", made.faults);
+    let live = made.certificate.unwrap().claims.live;
+    assert_eq!(live, Claim::Shown { since: "2026-11-22T09:45:00Z".to_owned(), of: 1, on_word: 2 });
+    for (language, words) in [
+        (
+            "en",
+            [
+                "2 tasks rest on the word of people",
+                "support-history",
+                "no release was to be seen",
+                "3 of the person",
+            ],
+        ),
+        ("de", ["2 Aufgaben auf dem Wort", "support-history", "kein Release zu sehen", "3 Kennungen"]),
+        ("fr", ["2 tâches reposent", "support-history", "aucune release", "3 identifiants"]),
+    ] {
+        let page = fs::read_to_string(place.join(format!("certificate.{language}.html"))).unwrap();
+        for word in words {
+            assert!(page.contains(word), "{language}: {word}");
+        }
+    }
+    // Nobody may take the words out of the evidence and leave the claim.
+    resigned(&place, &key, |made| made.evidence.live[0].words.clear());
+    assert!(!is_good(&place, &key));
 }
 
 #[test]
@@ -473,7 +535,7 @@ fn claims_that_do_not_follow_are_refused_whoever_signed_them() {
     parts.evidence.replicas[0].pending = 3;
     let (_directory, place) = written(&parts, &key);
     assert!(is_good(&place, &key), "open claims are no fault");
-    let shown = Claim::Shown { since: LOOKED.to_owned(), of: 2 };
+    let shown = Claim::Shown { since: LOOKED.to_owned(), of: 2, on_word: 0 };
     let edit = |made: &mut Certificate| made.claims.gone = shown.clone();
     let other = SigningKey::generate();
     resigned(&place, &other, edit);

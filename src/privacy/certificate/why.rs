@@ -88,6 +88,12 @@ codes! {
     Unscanned,
     /// Places on a replica at which the scanner found what was to go.
     Leaks,
+    /// None of the person's identifiers can be looked for in raw bytes: what the scanner did not find means nothing.
+    NothingSought,
+    /// Places on the machine that looked (cache, memory, spool) at which the scanner found what was to go.
+    LocalLeaks,
+    /// Files there that could not be looked into.
+    LocalUnscanned,
     /// No snapshot was read as a restore reads it.
     NotRestored,
     /// Findings in what was restored that were to go.

@@ -46,6 +46,7 @@ pub async fn made_again(
         corrections: &plan.corrections,
         held: basis.held,
         over_hold: plan.over_hold.as_ref().map(|over| over.reason.as_str()),
+        told: plan.told,
         case: &plan.case,
         planned,
         by: &plan.by,

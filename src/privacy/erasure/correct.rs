@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use super::mask::Read;
 use super::texts;
-use crate::prismic::replace::{Edits, replaced};
+use crate::prismic::replace::{Edit, Edits, replaced};
 use crate::privacy::channels::{Bounds, is_date};
 use crate::privacy::matching::is_boundary;
 use crate::privacy::passage::Channel;
+use crate::privacy::search::PassageText;
 use crate::vault::item::ItemKind;
 
 /// How often what one round leaves is corrected by the next: a text, the links in its formatting.
@@ -164,6 +165,61 @@ pub fn corrected(
     now.places.sort_unstable();
     now.places.dedup();
     now
+}
+
+/// Returns the places of an item where a wrong value stands, with the kind of each. `others` as in [`corrected`].
+pub fn wrong_in(
+    path: &str,
+    bytes: &[u8],
+    bounds: &Bounds,
+    corrections: &[Correction],
+    others: &dyn Fn(&str) -> bool,
+) -> BTreeMap<String, Channel> {
+    let read = Read::of(path, bytes, bounds);
+    let found = read.0.iter().filter(|passage| !others(&passage.place)).map(|passage| {
+        let seen: BTreeSet<usize> =
+            occurrences(&passage.text, corrections).into_iter().map(|own| own.1).collect();
+        (passage, seen)
+    });
+    let found: Vec<(&PassageText, BTreeSet<usize>)> = found.filter(|(_, seen)| !seen.is_empty()).collect();
+    // What stands whole in one field stands in the fields read as one as well: told once.
+    let direct = found.iter().filter(|(passage, _)| passage.channel != Channel::Joined);
+    let direct: BTreeSet<(u32, usize)> =
+        direct.flat_map(|(passage, seen)| seen.iter().map(|number| (passage.group, *number))).collect();
+    let mut wrong = BTreeMap::new();
+    for (passage, seen) in found {
+        let is_told = seen.iter().all(|number| direct.contains(&(passage.group, *number)));
+        if passage.channel != Channel::Joined || !is_told {
+            wrong.entry(passage.place.clone()).or_insert(passage.channel);
+        }
+    }
+    wrong
+}
+
+/// Whether one of the right values stands at a place of JSON. One of nothing stands everywhere.
+pub fn is_right_at(value: &Value, place: &str, corrections: &[Correction]) -> bool {
+    let text = value.pointer(place).and_then(Value::as_str);
+    let is_there =
+        |one: &Correction| one.right.is_empty() || text.is_some_and(|text| text.contains(&one.right));
+    corrections.iter().any(is_there)
+}
+
+/// Whether one of the right values stands anywhere in an item. One of nothing stands everywhere.
+pub fn is_right_in(path: &str, bytes: &[u8], bounds: &Bounds, corrections: &[Correction]) -> bool {
+    let read = Read::of(path, bytes, bounds);
+    let has =
+        |one: &Correction| one.right.is_empty() || read.0.iter().any(|own| own.text.contains(&one.right));
+    corrections.iter().any(has)
+}
+
+/// Returns an item with a wrong value at a place: what must be found there by whoever looks. `None` for a place
+/// that holds no text.
+pub fn with_wrong_at(bytes: &[u8], place: &str, wrong: &Correction) -> Option<Vec<u8>> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    value.pointer(place)?.as_str()?;
+    let mut edits = Edits::default();
+    edits.add(place, Edit::Put(Value::String(wrong.wrong.clone()).to_string()));
+    replaced(bytes, &edits).ok()
 }
 
 /// Corrects one text; whether anything in it can be.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::ProofError;
 use super::canary::{self, Canary};
 use super::erased::ErasedPacks;
-use super::evidence::{Evidence, LiveEvidence, ReplicaEvidence, UrlEvidence};
+use super::evidence::{Evidence, LiveEvidence, LocalEvidence, ReplicaEvidence, Sought, UrlEvidence};
 use super::headers::{self, OldHeaders, Tried};
 use super::horizon::{Horizon, OnReplica, horizon};
 use super::needles::Needles;
 use super::restored::{Restored, restored};
-use super::scan::{Place, Scanned, Scanner};
+use super::scan::{Place, Scanned, Scanner, listed};
 use super::stays::Stays;
 use crate::clock::rfc3339;
 use crate::privacy::erasure::plan::{Plan, Purpose};
@@ -61,14 +61,12 @@ pub struct Checked {
     pub restored: Restored,
     /// The canary.
     pub canary: Canary,
-    /// Identifiers that are too weak to be looked for in raw bytes.
-    pub weak: u64,
 }
 
 impl Checked {
     /// Findings and leaks that are still there, on this machine too.
     pub fn remaining(&self) -> u64 {
-        self.evidence.remaining() + self.local.iter().map(|own| own.leaked).sum::<u64>()
+        self.evidence.remaining()
     }
 
     /// Whether everything could be looked at, by a scanner that works: only then `remaining` of 0 says something.
@@ -76,7 +74,13 @@ impl Checked {
         let scanned = self.replicas.iter().chain(&self.local).all(|own| own.unscanned.is_empty());
         let replicas = self.evidence.replicas.iter().all(|own| own.id.is_some());
         let headers = self.headers.iter().all(|own| own.unknown.is_empty());
-        self.canary.is_found() && scanned && replicas && headers && self.restored.problems.is_empty()
+        let sought = self.evidence.sought.is_none_or(|sought| sought.needles > 0);
+        self.canary.is_found()
+            && scanned
+            && sought
+            && replicas
+            && headers
+            && self.restored.problems.is_empty()
     }
 }
 
@@ -91,7 +95,7 @@ pub async fn check(checking: Checking<'_>) -> Result<Checked, ProofError> {
     let case = &checking.plan.case;
     let erased = ErasedPacks::load(vault, Some(case)).await?;
     let needles = Needles::of(checking.subject)?;
-    let weak = needles.weak();
+    let sought = Sought { needles: needles.len() as u64, weak: needles.weak() };
     // The person of the canary is looked for by the same automaton.
     let scanner = Scanner::new(
         [needles, canary::needles()?],
@@ -107,10 +111,13 @@ pub async fn check(checking: Checking<'_>) -> Result<Checked, ProofError> {
     let canary = Box::pin(canary::sing(&scanner, recipients, vault.spool(), vault.now())).await?;
     // What a restriction withholds is stored as before: only what users are given says whether it holds.
     let purpose = checking.plan.purpose;
-    let live = vault.replicas.live().filter(|_| purpose.destroys());
+    let live = vault.replicas.live();
     let places: Vec<Place> =
         live.map(|own| Place { name: own.name.clone(), store: Arc::clone(&own.store) }).collect();
-    let replicas = Box::pin(scanner.places(&places, again.progress)).await?;
+    let replicas = match purpose.destroys() {
+        true => Box::pin(scanner.places(&places, again.progress)).await?,
+        false => listed(&places, &erased.all()).await,
+    };
     let mut local = Vec::new();
     let own = vault.local_directories().into_iter().map(|(name, directory)| (name.to_owned(), directory));
     let directories = own.chain(checking.directories.iter().cloned());
@@ -133,10 +140,12 @@ pub async fn check(checking: Checking<'_>) -> Result<Checked, ProofError> {
         live: checking.live,
         urls: checking.urls,
         replicas: of_replicas(&horizons, &replicas, &headers),
+        local: local.iter().map(of_machine).collect(),
+        sought: purpose.destroys().then_some(sought),
         restored: restored.evidence.clone(),
         canary: canary.is_found(),
     };
-    Ok(Checked { evidence, replicas, local, headers, horizons, restored, canary, weak })
+    Ok(Checked { evidence, replicas, local, headers, horizons, restored, canary })
 }
 
 /// The horizon of every replica of the configuration, those that take no part too.
@@ -162,8 +171,22 @@ pub fn horizons(vault: &Vault, erased: &ErasedPacks) -> Vec<Horizon> {
     horizons
 }
 
+/// What was seen of a directory of this machine.
+fn of_machine(scanned: &Scanned) -> LocalEvidence {
+    LocalEvidence {
+        name: scanned.name.clone(),
+        scanned: (scanned.objects, scanned.bytes),
+        leaks: scanned.leaked,
+        unscanned: scanned.unscanned.len() as u64,
+    }
+}
+
 /// What receipts say, as far as what was seen does not speak against it.
-fn of_replicas(horizons: &[Horizon], scanned: &[Scanned], tried: &[Tried]) -> Vec<ReplicaEvidence> {
+pub(super) fn of_replicas(
+    horizons: &[Horizon],
+    scanned: &[Scanned],
+    tried: &[Tried],
+) -> Vec<ReplicaEvidence> {
     let of = |horizon: &Horizon| {
         let scanned = scanned.iter().find(|own| own.name == horizon.replica);
         let tried = tried.iter().find(|own| own.replica == horizon.replica);

@@ -53,6 +53,8 @@ pub struct Horizon {
     pub pending: u64,
     /// Until when a copy can survive.
     pub until: Until,
+    /// For how long the store locks what is put there, in days.
+    pub lock_days: Option<i64>,
 }
 
 /// Computes the horizon of a replica.
@@ -82,6 +84,7 @@ pub fn horizon(on: &OnReplica<'_>, encrypted: bool) -> Horizon {
         gone,
         pending: begun.iter().map(|receipt| receipt.pending).sum(),
         until,
+        lock_days: on.lock_days,
     }
 }
 
@@ -142,12 +145,9 @@ impl Horizon {
     }
 
     /// Why what was promised for `promise` will not hold, or may not; `None` while nothing speaks against it.
-    /// `lock_days` is how long the replica locks what is put there: who destroys nothing yet is in danger as soon as
-    /// that goes beyond the promise.
-    pub fn danger(&self, promise: Timestamp, now: Timestamp, lock_days: Option<i64>) -> Option<String> {
+    /// Where nothing was destroyed yet, it is in danger as soon as the locks of the replica last longer.
+    pub fn danger(&self, promise: Timestamp, now: Timestamp) -> Option<String> {
         let (replica, day) = (&self.replica, promise.date_naive());
-        let at_the_latest =
-            chrono::TimeDelta::try_days(lock_days.unwrap_or(0)).and_then(|days| now.checked_add_signed(days));
         match &self.until {
             Until::Reached(_) => None,
             Until::Locked(at) if *at > promise => Some(format!(
@@ -158,25 +158,24 @@ impl Horizon {
                 Some(format!("a copy is still on replica {replica}, and {day} was promised"))
             }
             Until::Locked(_) => None,
-            Until::Unknown(why) if at_the_latest.is_none_or(|at| at > promise) => Some(format!(
+            Until::Unknown(why) if self.earliest(now) > promise => Some(format!(
                 "nobody knows until when a copy survives on replica {replica} ({why}), and {day} was promised"
             )),
             Until::Unknown(_) => None,
         }
     }
-}
 
-/// The earliest date that can be promised before anything is destroyed: when the longest lock of any replica has
-/// ended that begins now, and the time that people need until they have destroyed everything is over.
-pub fn earliest_promise(
-    now: Timestamp,
-    lock_days: impl IntoIterator<Item = Option<i64>>,
-    needed: chrono::TimeDelta,
-) -> Timestamp {
-    let longest = lock_days.into_iter().flatten().max().unwrap_or(0);
-    let after = chrono::TimeDelta::try_days(longest).unwrap_or(chrono::TimeDelta::MAX);
-    let begun = now.checked_add_signed(needed).unwrap_or(Timestamp::MAX_UTC);
-    begun.checked_add_signed(after).unwrap_or(Timestamp::MAX_UTC)
+    /// The earliest that can be promised of this replica: what is known, and where nothing was destroyed yet the end
+    /// of a lock that begins now.
+    pub fn earliest(&self, now: Timestamp) -> Timestamp {
+        match &self.until {
+            Until::Reached(at) | Until::Locked(at) => *at,
+            Until::Unknown(_) => {
+                let lock = chrono::TimeDelta::try_days(self.lock_days.unwrap_or(0));
+                lock.and_then(|lock| now.checked_add_signed(lock)).unwrap_or(Timestamp::MAX_UTC)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -251,17 +250,23 @@ mod tests {
     fn a_promise_in_danger_is_told_before_it_is_broken() {
         let done = receipt(Some(3), Some(4), vec![]);
         let header = receipt(None, None, vec![pending(HEADER, Some(15))]);
-        let (reached, locked, open) =
-            (of(vec![Some(&done)], true), of(vec![Some(&header)], true), of(vec![None], true));
-        assert_eq!(reached.danger(at(2), at(9), Some(30)), None, "it is over");
-        assert_eq!(locked.danger(at(16), at(9), Some(30)), None);
-        assert!(locked.danger(at(14), at(9), None).unwrap().contains("2026-11-14"));
-        assert!(locked.danger(at(16), at(17), None).is_some(), "the day is over");
-        assert_eq!(open.danger(at(28), at(9), Some(14)), None);
-        assert!(open.danger(at(20), at(9), Some(14)).is_some(), "the lock alone lasts longer");
-        assert!(open.danger(at(8), at(9), None).is_some());
-        let needed = chrono::TimeDelta::days(3);
-        assert_eq!(earliest_promise(at(1), [None, Some(14), Some(7)], needed), at(18));
-        assert_eq!(earliest_promise(at(1), [None], needed), at(4));
+        let locking = |receipts: Vec<Option<&Receipt>>, lock_days: Option<i64>| Horizon {
+            lock_days,
+            ..of(receipts, true)
+        };
+        let (reached, locked) =
+            (locking(vec![Some(&done)], Some(30)), locking(vec![Some(&header)], Some(30)));
+        let open = |lock_days: Option<i64>| locking(vec![None], lock_days);
+        assert_eq!(reached.danger(at(2), at(9)), None, "it is over");
+        assert_eq!(locked.danger(at(16), at(9)), None);
+        assert!(locked.danger(at(14), at(9)).unwrap().contains("2026-11-14"));
+        assert!(locked.danger(at(16), at(17)).is_some(), "the day is over");
+        assert_eq!(open(Some(14)).danger(at(28), at(9)), None);
+        assert!(open(Some(14)).danger(at(20), at(9)).is_some(), "the lock alone lasts longer");
+        assert!(open(None).danger(at(8), at(9)).is_some());
+        assert_eq!((reached.earliest(at(9)), locked.earliest(at(9))), (at(3), at(15)));
+        assert_eq!((open(Some(14)).earliest(at(1)), open(None).earliest(at(1))), (at(15), at(1)));
+        // A lock without end promises nothing.
+        assert_eq!(open(Some(i64::MAX)).earliest(at(1)), Timestamp::MAX_UTC);
     }
 }

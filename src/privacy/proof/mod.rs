@@ -1,4 +1,4 @@
-//! Proof of an erasure: what was looked at afterwards, and what came of it.
+//! Proof of an erasure or a rectification: what was looked at afterwards, and what came of it.
 //!
 //! | room | what is in it |
 //! | --- | --- |
@@ -14,6 +14,8 @@
 //! | [`canary`] | somebody invented, whom the scanner must find in the same run |
 //! | [`headers`] | headers that were destroyed are asked for, and tried |
 //! | [`restored`] | snapshots read as a restore does, and searched |
+//! | [`rectified`](mod@rectified) | the same after a rectification: wrong values, and right ones |
+//! | [`again`] | people who are looked for again, and what is kept of that |
 //! | [`stays`] | what stays because the plan says so |
 //! | [`erased`] | packs and receipts of orders |
 //! | [`horizon`](mod@horizon) | until when a copy can survive on a replica |
@@ -21,6 +23,7 @@
 //! The scanner is a second path on purpose: it uses neither the matcher nor the reader of the vault, so that a
 //! mistake in these does not hide what it leaves behind.
 
+pub mod again;
 mod archive;
 pub mod canary;
 pub mod check;
@@ -31,6 +34,7 @@ pub mod headers;
 pub mod horizon;
 mod hunt;
 pub mod needles;
+pub mod rectified;
 pub mod restored;
 pub mod scan;
 pub mod seen;

@@ -1,11 +1,12 @@
 //! Snapshots read as a restore reads them, under the orders of the ledger, and searched for the person.
 //!
 //! Of each repository a sample: the oldest snapshot, the newest from before the erasure, and the newest. It is also
-//! how it is noticed that somebody is live again whose case is closed ([`again_live`]).
+//! how it is noticed that somebody is stored again whose case is closed ([`again_live`]): then all snapshots are
+//! read that were taken since the last look.
 //!
 //! Memory: the entries of one snapshot, and the ids of those that were read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,6 +40,8 @@ pub struct Restored {
     pub problems: Vec<Problem>,
     /// Where the person was found, of all snapshots.
     pub found: Vec<FoundAgain>,
+    /// Snapshots of which something could not be read, and of which repository, or list of its members, each is.
+    pub unread: BTreeMap<SnapshotId, Name>,
 }
 
 /// An item of a snapshot in which the person is.
@@ -52,8 +55,11 @@ pub struct FoundAgain {
     pub path: String,
     /// The item.
     pub item: ItemId,
-    /// Findings that were to go, or are new.
+    /// Findings that were to go, or are new; after a rectification places that are not as they are to be.
     pub findings: u64,
+    /// These places, after a rectification.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
 }
 
 /// Reads a sample of snapshots and searches it. `before` is when the erasure was planned.
@@ -78,8 +84,29 @@ pub async fn restored(
     search(again, matcher, stays, sample).await
 }
 
-/// Searches the newest complete snapshot of each repository for somebody whose erasure is done: what is found is
-/// live again, or was not there when it was planned.
+/// Where a look for somebody whose erasure is done begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Since<'a> {
+    /// When the erasure was planned: what was taken before was looked through then.
+    pub planned: Timestamp,
+    /// By repository, or list of its members, the snapshot up to which nothing was found since.
+    pub clean: &'a BTreeMap<Name, SnapshotId>,
+}
+
+impl Since<'_> {
+    fn is_to_be_read(&self, snapshot: &Snapshot) -> bool {
+        match self.clean.get(&snapshot.manifest.repository) {
+            Some(clean) => snapshot.id() > clean,
+            None => snapshot.id().time() > self.planned,
+        }
+    }
+}
+
+/// Searches every snapshot that was taken since the last look, partial ones too, for somebody whose erasure is
+/// done: what is found is live again, or was not there when it was planned.
+///
+/// A snapshot that turns up later, on a replica that was away, and is older than the last look is not read: to
+/// look through everything since the erasure, leave [`Since::clean`] empty.
 ///
 /// # Errors
 ///
@@ -88,9 +115,39 @@ pub async fn again_live(
     again: &Again<'_>,
     matcher: &Arc<Matcher>,
     stays: &Stays,
+    since: Since<'_>,
 ) -> Result<Restored, ProofError> {
-    let newest = |of: &'_ [Snapshot]| of.iter().rposition(Snapshot::is_complete).into_iter().collect();
-    search(again, matcher, stays, newest).await
+    let new = |of: &'_ [Snapshot]| -> Vec<usize> {
+        (0..of.len()).filter(|at| since.is_to_be_read(&of[*at])).collect()
+    };
+    search(again, matcher, stays, new).await
+}
+
+impl Restored {
+    /// By repository, or list of its members, the snapshot up to which all were read and nothing was found;
+    /// `before` is what was known of that.
+    pub fn clean(&self, before: &BTreeMap<Name, SnapshotId>) -> BTreeMap<Name, SnapshotId> {
+        let mut clean = before.clone();
+        let mut chains: BTreeMap<&Name, BTreeMap<&SnapshotId, bool>> = BTreeMap::new();
+        for own in &self.evidence {
+            chains.entry(&own.repository).or_default().insert(&own.snapshot, own.remaining == 0);
+        }
+        for (snapshot, repository) in &self.unread {
+            chains.entry(repository).or_default().insert(snapshot, false);
+        }
+        for (repository, chain) in chains {
+            let good = chain.into_iter().take_while(|(_, is_clean)| *is_clean);
+            if let Some((snapshot, _)) = good.last() {
+                clean.insert(repository.clone(), snapshot.clone());
+            }
+        }
+        clean
+    }
+
+    /// The snapshots in which the person was found, oldest first.
+    pub fn found_in(&self) -> BTreeSet<&SnapshotId> {
+        self.found.iter().map(|found| &found.snapshot).collect()
+    }
 }
 
 async fn search(
@@ -114,7 +171,16 @@ async fn search(
         let space = open_space(again.vault, again.snapshots, name).await?;
         let mut searching = Searching { again, matcher, stays, space: &space, known: HashMap::new() };
         for snapshot in snapshots {
-            searching.snapshot(snapshot, &mut done).await?;
+            match searching.snapshot(snapshot, &mut done).await {
+                // One that nobody can read hides no other.
+                Err(ProofError::Vault(error)) if error.is_damage() => {
+                    let (id, repository) = (snapshot.id(), &snapshot.manifest.repository);
+                    done.unread.insert(id.clone(), repository.clone());
+                    let subject = format!("{repository}: {id}");
+                    done.problems.push(Problem::new("not-searched", subject, error.to_string()));
+                }
+                searched => searched?,
+            }
         }
     }
     done.problems.sort();
@@ -187,6 +253,7 @@ impl Searching<'_> {
         let (mut items, mut remaining) = (0, 0);
         for entry in entries {
             let Some(Some(findings)) = self.known.get(&(entry.item, entry.path.to_string())) else {
+                done.unread.insert(manifest.snapshot.clone(), manifest.repository.clone());
                 continue;
             };
             items += 1;
@@ -198,6 +265,7 @@ impl Searching<'_> {
                     path: entry.path.to_string(),
                     item: entry.item,
                     findings: *findings,
+                    places: Vec::new(),
                 });
             }
         }

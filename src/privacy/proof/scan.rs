@@ -1,7 +1,7 @@
 //! The second scanner: every byte of every replica, and of what lies on this machine, looked through for a person.
 //!
 //! ```text
-//! list every object, hidden versions too
+//! list every object, hidden versions too; in a directory also what killed puts left
 //!    │        headers by pack, from all places
 //! read each as a stream
 //!    │        as it is; and decrypted by the `age` crate, decompressed, entry by entry, unpacked
@@ -274,9 +274,24 @@ impl Scanner {
             let version = object.is_one_of_many.then(|| object.version.version.as_str());
             own.take(key, version, looked, &self.stays);
         }
+        for (place, own) in places.iter().zip(&mut scanned) {
+            self.unfinished(place, own).await?;
+        }
         progress.finish(Phase::Search);
         scanned.iter_mut().for_each(Scanned::sort);
         Ok(scanned)
+    }
+
+    /// Looks through what killed puts left beside the objects of a place, where that is a directory.
+    async fn unfinished(&self, place: &Place, scanned: &mut Scanned) -> Result<(), ProofError> {
+        let Some(directory) = place.store.unfinished() else { return Ok(()) };
+        let root = directory.parent().unwrap_or(&directory);
+        let objects = scanned.unscanned.len();
+        self.files_below(root, directory.clone(), scanned).await?;
+        for problem in &mut scanned.unscanned[objects..] {
+            problem.detail.push_str("; it is what a killed write left, which goes with a write a day later");
+        }
+        Ok(())
     }
 
     /// Looks through one object; `None` when it is not there any more.
@@ -332,7 +347,19 @@ impl Scanner {
     /// [`ProofError::Cancelled`].
     pub async fn directory(&self, name: &str, directory: &Path) -> Result<Scanned, ProofError> {
         let mut scanned = Scanned { name: name.to_owned(), ..Scanned::default() };
-        let mut left = vec![directory.to_owned()];
+        self.files_below(directory, directory.to_owned(), &mut scanned).await?;
+        scanned.sort();
+        Ok(scanned)
+    }
+
+    /// Looks through all files below `begin`, whose places are told as they lie below `directory`.
+    async fn files_below(
+        &self,
+        directory: &Path,
+        begin: PathBuf,
+        scanned: &mut Scanned,
+    ) -> Result<(), ProofError> {
+        let mut left = vec![begin];
         while let Some(next) = left.pop() {
             let entries = match std::fs::read_dir(&next) {
                 Ok(entries) => entries,
@@ -350,14 +377,13 @@ impl Scanner {
                 let path = entry.path();
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() => left.push(path),
-                    Ok(kind) if kind.is_file() => self.file(directory, path, &mut scanned).await?,
+                    Ok(kind) if kind.is_file() => self.file(directory, path, scanned).await?,
                     // Links lead elsewhere.
                     _ => {}
                 }
             }
         }
-        scanned.sort();
-        Ok(scanned)
+        Ok(())
     }
 
     async fn file(&self, directory: &Path, path: PathBuf, scanned: &mut Scanned) -> Result<(), ProofError> {
@@ -419,6 +445,21 @@ fn body_of(key: &str) -> Option<Digest> {
 
 fn below(directory: &Path, path: &Path) -> String {
     path.strip_prefix(directory).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Counts what lies at some places of packs that were to be destroyed, and looks into nothing: no object of what
+/// comes of it was scanned. A place that cannot be listed has that among what was not scanned.
+pub(super) async fn listed(places: &[Place], erased: &HashSet<Digest>) -> Vec<Scanned> {
+    let mut all = Vec::new();
+    for place in places {
+        let mut own = Scanned { name: place.name.clone(), ..Scanned::default() };
+        let versions = list(place, &mut own).await;
+        let there = versions.iter().filter(|version| !version.is_delete_marker);
+        let packs = there.filter_map(|version| header_of(&version.key).or(body_of(&version.key)));
+        own.of_erased = packs.filter(|pack| erased.contains(pack)).count() as u64;
+        all.push(own);
+    }
+    all
 }
 
 /// Lists all versions of a place; where it does not let them be listed, its objects.

@@ -1,10 +1,13 @@
 //! What was seen of a case when somebody looked last, as the case keeps it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
 use crate::ids::Digest;
 use crate::privacy::certificate::OwnFilesState;
+use crate::privacy::erasure::live::standing::Sight;
 use crate::privacy::store::StoredCase;
 use crate::vault::case_files;
 use crate::vault::error::{ErrorKind, Result, VaultError};
@@ -17,6 +20,9 @@ pub struct Seen {
     pub evidence: Evidence,
     /// What became of this program's own files on the host that looked.
     pub own_files: OwnFilesState,
+    /// What was seen of each task of the plan, by its id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, Sight>,
 }
 
 impl Seen {

@@ -115,12 +115,8 @@ impl Places {
                     snapshots: 0,
                 });
                 place.snapshots += 1;
-                if *snapshot < place.from {
-                    place.from = snapshot.clone();
-                }
-                if *snapshot > place.to {
-                    place.to = snapshot.clone();
-                }
+                // Manifests come in the order of their chain, which ids need not follow: clocks stand still.
+                place.to = snapshot.clone();
             }
         }
         let mut places = Self::default();

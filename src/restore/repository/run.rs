@@ -4,7 +4,7 @@
 //! the journal to other processes of this one. Where leases cannot be asked, because the vault can only
 //! be read on the worst day, the restore goes on and says so.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
@@ -23,14 +23,15 @@ use super::plan::{Plan, Planning, Work};
 use super::read_back::{ReadBack, Reading};
 use super::report::{Ending, Report};
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{Name, SnapshotId};
+use crate::ids::SnapshotId;
 use crate::prismic::write::RepositoryWriter;
 use crate::prismic::{Api, Http, PrismicError};
 use crate::progress::{Phase, Problem, Progress};
 use crate::secret::Secret;
 use crate::snapshot::Target;
-use crate::vault::lease::{Asked, Held, Holder, Leases, Step};
+use crate::vault::lease::Step;
 use crate::vault::open::Vault;
+use crate::vault::writing::{NotWritten, Writing};
 
 /// What came of carrying out a plan.
 pub(super) struct CarriedOut {
@@ -107,16 +108,17 @@ impl RepositoryRestore<'_> {
     /// Those of the work; [`Refused`](super::super::RestoreErrorKind::Refused) when somebody else has
     /// the lease, and an error when it was lost: another host may go on then.
     pub(super) async fn leased<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(held) = self.lease().await? else { return work.await };
-        let outcome = tokio::select! {
-            outcome = work => outcome,
+        let (vault, lease_of, host) = (self.vault(), self.lease_of, self.host);
+        let writing = Writing { vault, lease_of, host, step: Step::Adds };
+        let tell = |problem| self.progress.problem(&problem);
+        match writing.leased(&BTreeSet::from([&self.target.name]), tell, work).await {
+            Ok(outcome) => outcome,
+            Err(NotWritten::Other(other)) => {
+                Err(RestoreError::Refused { what: other.to_string(), hint: other.next_step() })
+            }
             // Another host goes on with the restore, from the copy of the journal.
-            error = held.keep(self.vault(), Step::Adds) => Err(error.into()),
-        };
-        if let Err(error) = held.release(self.vault()).await {
-            tracing::info!("{error}; the lease ends by itself");
+            Err(NotWritten::Lost(error)) => Err(error.into()),
         }
-        outcome
     }
 
     /// Carries out a plan from where its journal was left, and copies the journal meanwhile.
@@ -370,38 +372,6 @@ impl RepositoryRestore<'_> {
             watch: self.watch(Phase::Documents),
         };
         planning.plan().await
-    }
-
-    /// Asks for the lease of the target.
-    async fn lease(&self) -> Result<Option<Held>> {
-        let name: Name = format!("restore.{}", self.target.name)
-            .chars()
-            .take(63)
-            .collect::<String>()
-            .parse()
-            .expect("a name with a prefix, cut to the length of one, is a name");
-        let vault = self.vault();
-        let asked = async {
-            let leases = Leases::of(vault, self.lease_of, vault.limits().lease_lasts)?;
-            let asked = leases.acquire(&name, &Holder::new(self.host)).await?;
-            Ok::<_, crate::vault::error::VaultError>((leases, asked))
-        };
-        match asked.await {
-            Ok((leases, Asked::Granted(lease))) => Ok(Some(Held::new(&leases, lease))),
-            Ok((_, Asked::Held { host, wait, .. })) => Err(RestoreError::Refused {
-                what: format!("{host} is restoring into {}", self.target.name),
-                hint: format!("wait until it is done; if it died, its lease ends in {} s", wait.as_secs()),
-            }),
-            Err(error) => {
-                let problem = Problem::new(
-                    "no-lease",
-                    name.as_str(),
-                    format!("whether another host restores into the same target is not known: {error}"),
-                );
-                self.progress.problem(&problem);
-                Ok(None)
-            }
-        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! because they hold fingerprints of what was erased.
 //!
 //! **Only where all that stays of a pack is in others** on the same replica
-//! ([`rewrite`](super::rewrite) sees to it), the pack goes; else it is told why not.
+//! ([`rewrite`](super::rewrite) sees to it), and all that is read in the place of what goes is there too
+//! ([`replacements`](super::replacements)), the pack goes; else it is told why not.
 //!
 //! What a lock of the store keeps is tried again by the next run: nothing renews the lock. What a run did and
 //! what is left is written into the ledger as a [receipt](Receipt) for each order and replica. A first one names
@@ -19,14 +20,16 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::orders::Known;
+use super::orders::{Erased, Known};
 use super::rewrite::{records_of, stays_on};
 use crate::clock::rfc3339;
 use crate::ids::{Digest, ItemId, Name};
 use crate::objects::ErrorKind as StoreKind;
 use crate::progress::{Phase, Problem, Progress};
 use crate::vault::error::{ErrorKind, Result, VaultError};
+use crate::vault::format::index::PackRecord;
 use crate::vault::format::ledger::Decision;
+use crate::vault::format::order::Change;
 use crate::vault::format::receipt::{PENDING_MAX, Pending, Receipt};
 use crate::vault::format::trust::Role;
 use crate::vault::index::{Listing, PackNumber};
@@ -84,33 +87,56 @@ pub async fn destroy(
     // An order that this replica does not know yet must not be carried out on it before it does.
     ledger.bring_up_to_date(vault).await;
     let space = Space::load_after(vault, name, &ledger).await?;
-    let stay = what_stays(vault, &space).await?;
+    let needed = needed(vault, &space).await?;
     let mut all = Vec::new();
     for (at, replica) in vault.replicas.all().iter().enumerate() {
         let Some(listing) = space.listing(at) else { continue };
-        let on = OneReplica { vault, space: &space, stay: &stay, replica, at, listing, progress, cancel };
+        let on = OneReplica { vault, space: &space, needed: &needed, replica, at, listing, progress, cancel };
         all.push(on.destroy().await?);
     }
     Ok(all)
 }
 
-/// By pack that is to be destroyed: the items in it that are to stay.
-type Stay = BTreeMap<PackNumber, Vec<ItemId>>;
+/// By pack that is to be destroyed: the items that must be on the replica in another.
+type Needed = BTreeMap<PackNumber, Wanted>;
 
-async fn what_stays(vault: &Vault, space: &Space) -> Result<Stay> {
+/// What a pack leaves behind.
+struct Wanted {
+    /// Items in it that are to stay.
+    stay: Vec<ItemId>,
+    /// What is read in the place of others in it.
+    instead: Vec<ItemId>,
+    /// Items in it of which orders do not say what is read in their place: they contradict each other.
+    unclear: usize,
+}
+
+impl Wanted {
+    fn of(record: &PackRecord, erased: &Erased) -> Self {
+        let mut wanted = Self { stay: Vec::new(), instead: Vec::new(), unclear: 0 };
+        for item in &record.items {
+            match erased.current(&item.id) {
+                Ok(None) => wanted.stay.push(item.id),
+                // What is gone from every catalog is read by nobody.
+                Ok(Some(now)) if now.change == Change::Removed => {}
+                Ok(Some(now)) => wanted.instead.push(now.item),
+                Err(_) => wanted.unclear += 1,
+            }
+        }
+        wanted
+    }
+}
+
+async fn needed(vault: &Vault, space: &Space) -> Result<Needed> {
     let packs: BTreeSet<PackNumber> = space.retired().collect();
     let records = records_of(vault, space, &packs).await?;
-    let stay = |record: crate::vault::format::index::PackRecord| {
-        record.items.into_iter().map(|item| item.id).filter(|id| !space.erased.contains(id)).collect()
-    };
-    Ok(records.into_iter().map(|(number, record)| (number, stay(record))).collect())
+    Ok(records.into_iter().map(|(number, record)| (number, Wanted::of(&record, &space.erased))).collect())
 }
 
 /// A replica on which something is destroyed.
 struct OneReplica<'a> {
     vault: &'a Vault,
     space: &'a Space,
-    stay: &'a Stay,
+    needed: &'a Needed,
     replica: &'a Replica,
     at: usize,
     listing: &'a Listing,
@@ -180,6 +206,9 @@ impl OneReplica<'_> {
 
     /// Why a pack must not be destroyed yet.
     fn why_not(&self, pack: &Digest, order: &Digest) -> Option<String> {
+        let lacks =
+            |items: &[ItemId]| items.iter().filter(|item| !stays_on(self.space, self.at, item)).count();
+        let name = &self.replica.name;
         let Some(number) = self.space.index.number(pack) else {
             // Whoever destroyed its index objects said before that it goes, and that all that stays is in others.
             let mut told = self.space.erased.receipts(*order).flat_map(|receipt| &receipt.packs);
@@ -188,14 +217,21 @@ impl OneReplica<'_> {
                 "no index object describes it, so nobody knows what of it is to stay; `prismvault repair --rebuild-index` makes one".to_owned()
             });
         };
-        let left = self.stay.get(&number).into_iter().flatten();
-        let missing = left.filter(|item| !stays_on(self.space, self.at, item)).count();
-        (missing > 0).then(|| {
-            format!(
-                "{missing} items in it that are to stay are in no other pack on {}; they are rewritten where content can be read",
-                self.replica.name
-            )
-        })
+        let Some(wanted) = self.needed.get(&number) else {
+            return Some("nobody knows what of it is to stay; run the same command again".to_owned());
+        };
+        match (lacks(&wanted.stay), lacks(&wanted.instead), wanted.unclear) {
+            (0, 0, 0) => None,
+            (0, 0, unclear) => Some(format!(
+                "orders contradict each other on what is read in the place of {unclear} items in it; plan their erasure once more"
+            )),
+            (0, instead, _) => Some(format!(
+                "{instead} items that are read in the place of what goes with it are not on {name}; `prismvault privacy erase --pending` brings them"
+            )),
+            (stay, ..) => Some(format!(
+                "{stay} items in it that are to stay are in no other pack on {name}; they are rewritten where content can be read"
+            )),
+        }
     }
 
     /// Every header of these packs, whoever put it there.

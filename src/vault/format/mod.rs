@@ -7,6 +7,7 @@ pub mod abilities;
 pub mod audit;
 pub mod catalog;
 pub mod drill;
+pub mod erasure_checks;
 pub mod index;
 pub mod job;
 pub mod lease;

@@ -65,6 +65,10 @@ pub struct RequestSummary {
     pub waits_for: Option<String>,
     /// Whether the case is closed.
     pub closed: bool,
+    /// Last day on which a copy of what was erased can survive, as it was promised; absent when nothing was
+    /// promised, or no copy is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<NaiveDate>,
 }
 
 /// What only privacy recipients read.

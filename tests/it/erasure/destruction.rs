@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use prismvault::clock::{Clock as _, SystemClock};
 use prismvault::objects::faults::{CrashPoint, CrashSwitch, FaultStore};
+use prismvault::privacy::erasure::carry_out::carry_out;
 use prismvault::progress::Silent;
 use prismvault::vault::envelope;
 use prismvault::vault::erasure::destroy::destroy;
@@ -113,6 +114,103 @@ async fn an_erased_item_goes_from_every_replica_and_what_lay_beside_it_stays() {
     let report = destroyed(&opened).await.unwrap();
     assert!(report.iter().all(|replica| (replica.bodies, replica.indexes) == (0, 0)));
     assert_eq!(scene.receipts().await.len(), receipts.len());
+}
+
+/// Keys of the packs that stay and hold an item, with their headers.
+async fn packs_with(scene: &Scene, item: ItemId) -> Vec<String> {
+    let opened = scene.open().await;
+    let space = Space::load(&opened, &blog()).await.unwrap();
+    let places: Vec<_> = space.index.locations(&item).collect();
+    let stay = places.iter().filter(|place| !space.is_retired(place.pack));
+    let ids: Vec<String> =
+        stay.map(|place| space.index.packs()[place.pack as usize].id.to_string()).collect();
+    assert!(!ids.is_empty(), "it is in some pack");
+    let all = scene.list(0).await;
+    all.into_iter().filter(|key| ids.iter().any(|id| key.contains(id))).collect()
+}
+
+#[tokio::test]
+async fn a_pack_stays_on_a_replica_that_lacks_what_was_written_for_it() {
+    let scene = Scene::new().await;
+    scene.erase(&[(0, 1)]).await;
+    let (body, doomed) = scene.doomed().await;
+    let opened = scene.open().await;
+    rewritten(&opened).await.unwrap();
+    // What lay beside the erased item is in the new pack, which one replica loses.
+    let manifest = &scene.snapshots[0];
+    let space = Space::load(&opened, &blog()).await.unwrap();
+    let reader = Reader::new(&opened, &space);
+    let beside = tree::find::<CatalogEntry>(&reader, &manifest.catalog, OTHER.0).await.unwrap().unwrap();
+    for key in packs_with(&scene, beside.item).await {
+        scene.vault.stores[1].delete(&key).await.unwrap();
+    }
+    let report = destroyed(&*scene.open().await).await.unwrap();
+    assert!(report[0].is_complete() && report[0].bodies == 1, "{report:?}");
+    let [blocked] = &report[1].blocked[..] else { panic!("{report:?}") };
+    assert!(blocked.subject == body && blocked.detail.contains("are in no other pack"), "{blocked:?}");
+    assert_eq!((report[1].headers, report[1].bodies, report[1].indexes), (0, 0, 0));
+    let there = scene.list(1).await;
+    assert!(doomed.iter().all(|key| there.contains(key)), "nothing of it went");
+    let last = scene.receipts().await.into_iter().last().unwrap();
+    assert!(last.gone.is_none() && last.unreadable.is_none() && last.pending == 1, "{last:?}");
+    // What is on that replica alone still reads as it is to.
+    let opened = scene.open().await;
+    assert!(rewritten(&opened).await.unwrap().is_complete());
+    let report = destroyed(&opened).await.unwrap();
+    assert!(report.iter().all(Destroyed::is_complete), "{report:?}");
+    scene.assert_sound("mended").await;
+}
+
+#[tokio::test]
+async fn a_pack_stays_on_a_replica_that_lacks_what_is_read_in_its_place() {
+    let scene = Scene::new().await;
+    scene.erase(&[(0, 1)]).await;
+    let (body, doomed) = scene.doomed().await;
+    let opened = scene.open().await;
+    rewritten(&opened).await.unwrap();
+    for key in packs_with(&scene, scene.items[1]).await {
+        scene.vault.stores[1].delete(&key).await.unwrap();
+    }
+    let report = destroyed(&*scene.open().await).await.unwrap();
+    assert!(report[0].is_complete() && report[0].bodies == 1, "{report:?}");
+    let [blocked] = &report[1].blocked[..] else { panic!("{report:?}") };
+    assert!(blocked.subject == body && blocked.detail.contains("read in the place"), "{blocked:?}");
+    let there = scene.list(1).await;
+    assert!(doomed.iter().all(|key| there.contains(key)), "nothing of it went");
+
+    // One command brings it, and goes on.
+    let opened = scene.open().await;
+    let cancel = CancellationToken::new();
+    let done = carry_out(&opened, [blog()], &Silent, &cancel).await.unwrap();
+    assert!(done.is_complete(), "{done:?}");
+    let there = scene.list(1).await;
+    assert!(doomed.iter().all(|key| !there.contains(key)), "{there:?}");
+    scene.assert_sound("brought").await;
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_is_not_destroyed() {
+    let scene = Scene::new().await;
+    let ledger = Ledger::load(&*scene.open().await, &blog()).await.unwrap();
+    for other in [1, 2] {
+        let decision = scene.approved(scene.order(&[(0, other)]).await, &[1]);
+        scene.vault.backup.clock.advance(TimeDelta::seconds(1));
+        ledger.append(&*scene.open().await, &blog(), decision).await.unwrap();
+    }
+    let (_, doomed) = scene.doomed().await;
+    let opened = scene.open().await;
+    rewritten(&opened).await.unwrap();
+    let report = destroyed(&opened).await.unwrap();
+    for (at, replica) in report.iter().enumerate() {
+        assert!(replica.bodies == 0 && replica.blocked[0].detail.contains("contradict"), "{replica:?}");
+        let there = scene.list(at).await;
+        assert!(doomed.iter().all(|key| there.contains(key)));
+    }
+    // One that knows of both decides.
+    scene.erase(&[(0, 2)]).await;
+    let report = destroyed(&*scene.open().await).await.unwrap();
+    assert!(report.iter().all(Destroyed::is_complete), "{report:?}");
+    assert_eq!(scene.reads(0).await.unwrap(), OTHERWISE);
 }
 
 #[tokio::test]

@@ -1,19 +1,24 @@
 //! The live side of an erasure: what is written to Prismic, what is left to people, and what is seen afterwards.
 
 mod again;
+mod corrections;
+mod hiding;
 mod kills;
+mod leases;
 mod steps;
+mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use prismvault::clock::{SystemClock, Timestamp};
 use prismvault::prismic::Http;
 use prismvault::privacy::channels::Bounds;
+use prismvault::privacy::erasure::correct::Correction;
 use prismvault::privacy::erasure::live::carry_out::{CarriedOut, Options, Outcome};
 use prismvault::privacy::erasure::live::look::Looked;
 use prismvault::privacy::erasure::live::{
-    Decisions, Live, LiveAction, LiveError, LiveStep, TaskCode, Why, erasing,
+    Change, Correcting, Decisions, Live, LiveAction, LiveError, LiveStep, TaskCode, Why, erasing,
 };
 use prismvault::privacy::matching::Matcher;
 use prismvault::privacy::proof::evidence::UrlEvidence;
@@ -40,6 +45,8 @@ struct Case {
     matcher: Arc<Matcher>,
     decisions: Decisions,
     backup: Backup,
+    /// What the plan is for: an erasure, where nobody says otherwise.
+    change: Change,
 }
 
 impl Case {
@@ -60,7 +67,19 @@ impl Case {
         let matcher = Arc::new(Matcher::new(subject, &[]));
         let report = report(&vault, &backup, &source, &matcher).await;
         let decisions = Decisions::of(&report, deciding);
-        Self { source, vault, matcher, decisions, backup }
+        let change = erasing(&matcher, &Bounds::default(), [7; 32]);
+        Self { source, vault, matcher, decisions, backup, change }
+    }
+
+    /// The same for a rectification.
+    fn correcting(self, corrections: &[(&str, &str)]) -> Self {
+        let correction = |(wrong, right): &(&str, &str)| Correction {
+            wrong: (*wrong).to_owned(),
+            right: (*right).to_owned(),
+        };
+        let corrections = corrections.iter().map(correction).collect();
+        let correcting = Correcting { corrections, ..Correcting::default() };
+        Self { change: Change::Correcting(Arc::new(correcting)), ..self }
     }
 
     fn key(&self) -> &ItemKey {
@@ -78,7 +97,7 @@ impl Case {
             matcher: &self.matcher,
             bounds: &bounds,
             decisions: &self.decisions,
-            change: &erasing(&self.matcher, &bounds, [7; 32]),
+            change: &self.change,
             progress: &Silent,
             cancel: &cancel,
         };
@@ -109,7 +128,8 @@ impl Case {
     }
 
     async fn look(&self, steps: &[LiveStep], urls: &[UrlEvidence], done: &BTreeSet<String>) -> Looked {
-        let looked = self.with(async |live| live.look(steps, urls, done, now(1)).await).await.unwrap();
+        let said: BTreeMap<String, Timestamp> = done.iter().map(|id| (id.clone(), now(0))).collect();
+        let looked = self.with(async |live| live.look(steps, urls, &said, now(1)).await).await.unwrap();
         assert_eq!(looked.len(), 1);
         looked.into_iter().next().unwrap()
     }

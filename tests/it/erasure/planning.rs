@@ -51,6 +51,9 @@ pub(super) struct Asked<'a> {
     pub(super) corrections: &'a [Correction],
     pub(super) held: &'a [Held],
     pub(super) over_hold: Option<&'a str>,
+    pub(super) told: Option<chrono::NaiveDate>,
+    /// When it is planned; else at a time of an invented day.
+    pub(super) planned: Option<prismvault::clock::Timestamp>,
 }
 
 impl Case {
@@ -114,8 +117,9 @@ impl Case {
             corrections: asked.corrections,
             held: asked.held,
             over_hold: asked.over_hold,
+            told: asked.told,
             case: &case,
-            planned: "2026-11-23T10:00:00Z".parse().unwrap(),
+            planned: asked.planned.unwrap_or_else(|| "2026-11-23T10:00:00Z".parse().unwrap()),
             by: "Ottilie",
             planned_by: self.people[0].public(),
             seed: [7; 32],

@@ -1,10 +1,11 @@
 //! What is looked at after an erasure: a scanner that shares nothing with the search, headers that are tried,
 //! snapshots that are read as a restore reads them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::sync::Arc;
 
+use prismvault::ids::SnapshotId;
 use prismvault::objects::memory::MemoryStore;
 use prismvault::privacy::erasure::plan::Plan;
 use prismvault::privacy::matching::{Finding, Matcher};
@@ -12,7 +13,7 @@ use prismvault::privacy::proof::check::{Checked, Checking, check};
 use prismvault::privacy::proof::encodings::Encoding;
 use prismvault::privacy::proof::headers::{self, OldHeaders};
 use prismvault::privacy::proof::needles::Needles;
-use prismvault::privacy::proof::restored::again_live;
+use prismvault::privacy::proof::restored::{Since, again_live};
 use prismvault::privacy::proof::scan::{Leaked, Place, Scanned, Scanner};
 use prismvault::privacy::proof::stays::Stays;
 use prismvault::privacy::review::Decision;
@@ -94,7 +95,9 @@ async fn what_is_found_before_is_gone_after_and_the_evidence_says_so() {
         let plan = case.carry_out(&subject_of_all).await;
         let checked = checked(&case, &plan, &subject_of_all, &OldHeaders::default()).await;
         assert_eq!(checked.canary.missed, Vec::<String>::new());
-        assert_eq!((checked.remaining(), checked.weak), (0, 0), "{:?}", checked.replicas);
+        assert_eq!(checked.remaining(), 0, "{:?}", checked.replicas);
+        let sought = checked.evidence.sought.unwrap();
+        assert!(sought.needles > 10 && sought.weak == 0, "{sought:?}");
         assert!(
             checked.is_whole(),
             "{:?} {:?} {:?}",
@@ -181,6 +184,85 @@ async fn whatever_is_left_anywhere_is_found_and_attributed() {
 }
 
 #[tokio::test]
+async fn what_a_killed_write_left_in_a_directory_is_looked_into() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = prismvault::objects::local::LocalStore::open(directory.path()).await.unwrap();
+    store.put("state/jobs/nightly.json", Body::bytes(b"{}".to_vec()), PutMode::CreateOnly).await.unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    // As a replica has it, with all that is around its store.
+    let replica = prismvault::vault::replica::Replica::new("one", store);
+    let needles = || [Needles::of(&subject()).unwrap()];
+    let scan = async || {
+        let (stays, cancel) = (Stays::default(), CancellationToken::new());
+        let scanner = Scanner::new(needles(), &[], stays, HashSet::new(), cancel).unwrap();
+        let places = [Place { name: "one".to_owned(), store: Arc::clone(&replica.store) }];
+        scanner.places(&places, &Silent).await.unwrap().remove(0)
+    };
+    let seen = scan().await;
+    assert_eq!((seen.leaked, seen.objects, seen.unscanned.len()), (0, 1, 0), "{seen:?}");
+    let leave = |name: &str, bytes: &[u8]| {
+        let mut file = std::fs::File::create(directory.path().join(".tmp").join(name)).unwrap();
+        file.write_all(bytes).unwrap();
+    };
+    leave("put-killed.part", format!("{{\"by\":\"{PERSON}\"").as_bytes());
+    let seen = scan().await;
+    let [leak] = &seen.leaks[..] else { panic!("{seen:?}") };
+    assert_eq!((&*leak.place, seen.leaked, seen.objects), (".tmp/put-killed.part", 1, 2));
+    // Half of what is packed cannot be looked into, and that is said.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(PERSON.repeat(50).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    leave("put-killed.part", &packed[..packed.len() - 12]);
+    let seen = scan().await;
+    assert!(seen.leaked > 0 || seen.unscanned.len() == 1, "{seen:?}");
+    assert!(seen.unscanned.iter().all(|own| own.detail.contains("killed write")), "{seen:?}");
+    std::fs::remove_file(directory.path().join(".tmp/put-killed.part")).unwrap();
+    assert_eq!(scan().await.leaked, 0);
+}
+
+#[tokio::test]
+async fn what_lies_on_this_machine_and_who_cannot_be_looked_for_is_in_the_evidence() {
+    let case = Case::new(true).await;
+    let plan = case.carry_out(&subject_of_all).await;
+    let exports = tempfile::tempdir().unwrap();
+    let mut file = std::fs::File::create(exports.path().join("export.html")).unwrap();
+    file.write_all(PERSON.as_bytes()).unwrap();
+    let mut short = prismvault::privacy::subject::Subject::default();
+    short.add(IdentifierKind::Handle, "pe").unwrap();
+    let look = async |subject: &prismvault::privacy::subject::Subject| {
+        let vault = case.open().await;
+        let snapshots = Snapshots::load(&vault, None).await.unwrap();
+        let checking = Checking {
+            again: &again(&vault, &snapshots),
+            plan: &plan,
+            stays: &Stays::of(&plan, &case.report, &subject_of_all),
+            subject,
+            matcher: &Arc::new(Matcher::new(subject, &[])),
+            headers: &OldHeaders::default(),
+            directories: &[("exports".to_owned(), exports.path().to_owned())],
+            live: Vec::new(),
+            urls: Vec::new(),
+        };
+        check(checking).await.unwrap()
+    };
+    let seen = look(&subject()).await;
+    let own = seen.evidence.local.iter().find(|own| own.name == "exports").unwrap();
+    assert_eq!((own.leaks, own.scanned.0, own.unscanned), (1, 1, 0));
+    assert!(seen.evidence.local.iter().any(|own| own.name == "spool"), "{:?}", seen.evidence.local);
+    assert_eq!(seen.remaining(), 1);
+    // Somebody of whom nothing can be looked for in raw bytes: nothing was found, and that says nothing.
+    let seen = look(&short).await;
+    let sought = seen.evidence.sought.unwrap();
+    assert_eq!((sought.needles, sought.weak, seen.evidence.replicas[0].leaks), (0, 1, 0));
+    assert!(!seen.is_whole());
+    let text = serde_json::to_string(&seen.evidence).unwrap();
+    assert_eq!(
+        serde_json::from_str::<prismvault::privacy::proof::evidence::Evidence>(&text).unwrap(),
+        seen.evidence
+    );
+}
+
+#[tokio::test]
 async fn a_version_that_is_hidden_is_looked_into() {
     let scene =
         Scene::on(TestVault::locked(prismvault::clock::SystemClock.now(), 1, crate::hidden::RULE).await)
@@ -235,22 +317,50 @@ async fn somebody_who_is_live_again_is_noticed() {
     let plan = case.carry_out(&subject_of_all).await;
     let stays = Stays::of(&plan, &case.report, &subject_of_all);
     let matcher = Arc::new(Matcher::new(&subject(), &[]));
-    let look = async || {
+    let long_ago = "2020-01-01T00:00:00Z".parse().unwrap();
+    let look = async |clean: &BTreeMap<Name, SnapshotId>| {
         let vault = case.open().await;
         let snapshots = Snapshots::load(&vault, None).await.unwrap();
-        again_live(&again(&vault, &snapshots), &matcher, &stays).await.unwrap()
+        let since = Since { planned: long_ago, clean };
+        again_live(&again(&vault, &snapshots), &matcher, &stays, since).await.unwrap()
     };
-    let quiet = look().await;
-    assert_eq!((quiet.evidence.len(), quiet.found.len(), quiet.problems.len()), (1, 0, 0));
+    let nothing = BTreeMap::new();
+    let quiet = look(&nothing).await;
+    assert_eq!((quiet.evidence.len(), quiet.found.len(), quiet.problems.len()), (2, 0, 0));
+    let clean = quiet.clean(&nothing);
+    assert_eq!(clean[&blog()], quiet.evidence[1].snapshot);
+    assert_eq!(look(&clean).await.evidence.len(), 0, "nothing is read twice");
     // The live content was not changed: a snapshot takes it as it is.
-    case.backup.clock.advance(chrono::TimeDelta::hours(1));
-    let report = case.backup.snapshot(case.source.as_ref().unwrap()).await.unwrap();
-    let loud = look().await;
-    assert!(!loud.found.is_empty());
+    let source = case.source.as_ref().unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        case.backup.clock.advance(chrono::TimeDelta::hours(1));
+        taken.push(case.backup.snapshot(source).await.unwrap().committed.manifest.snapshot.clone());
+    }
+    let loud = look(&clean).await;
+    assert_eq!(loud.found_in().into_iter().collect::<Vec<_>>(), taken.iter().collect::<Vec<_>>());
     for found in &loud.found {
-        assert_eq!(found.snapshot, report.committed.manifest.snapshot);
         assert!(found.findings > 0 && !plan.items.iter().any(|item| item.item == found.item), "{found:?}");
     }
+    assert_eq!(loud.clean(&clean), clean, "the next look reads them once more");
+
+    // What nobody can read is no look: the packs of the last snapshots are lost everywhere.
+    let vault = case.open().await;
+    let space = Space::load(&vault, &blog()).await.unwrap();
+    let lost: BTreeSet<String> = loud
+        .found
+        .iter()
+        .flat_map(|found| space.index.locations(&found.item))
+        .map(|place| space.index.packs()[place.pack as usize].id.to_string())
+        .collect();
+    for (_, store) in &case.backup.stores {
+        for pack in &lost {
+            store.delete(&format!("packs/blog/{pack}")).await.unwrap();
+        }
+    }
+    let blind = look(&clean).await;
+    assert!(blind.found.is_empty() && !blind.problems.is_empty() && blind.unread.len() == 2, "{blind:?}");
+    assert_eq!(blind.clean(&clean), clean);
 }
 
 #[tokio::test]

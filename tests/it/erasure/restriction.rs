@@ -306,8 +306,10 @@ async fn copies_of_what_is_restricted_are_made_checked_and_kept() {
 #[tokio::test]
 async fn a_case_restricts_what_was_found_finds_it_again_and_lifts_it() {
     let case = Case::new(true).await;
-    let asked = Asked { purpose: Purpose::Restriction, ..Asked::default() };
-    let lift = Asked { purpose: Purpose::Lift, ..Asked::default() };
+    let now = case.backup.clock.now();
+    let asked = Asked { purpose: Purpose::Restriction, planned: Some(now), ..Asked::default() };
+    let later = now + chrono::TimeDelta::days(1);
+    let lift = Asked { purpose: Purpose::Lift, planned: Some(later), ..Asked::default() };
     let nothing = case.plan_for(lift, &subject_of_all, |_, _| ()).await.unwrap_err();
     assert!(matches!(nothing, PlanError::NothingToLift), "{nothing}");
     let mut stored = 0;
@@ -349,8 +351,29 @@ async fn a_case_restricts_what_was_found_finds_it_again_and_lifts_it() {
     assert!(report.coverage.is_whole(), "{:?}", report.coverage.problems);
     assert_eq!(case.backup.verified(Level::Content).await.damage, []);
 
+    // Not before the person was told, and nobody was told before it began or will be tomorrow.
+    let untold = case.plan_for(lift, &subject_of_all, |_, _| ()).await.unwrap_err();
+    assert!(matches!(untold, PlanError::NotTold), "{untold}");
+    for days in [-1, 2] {
+        let day = (now + chrono::TimeDelta::days(days)).date_naive();
+        let told = Asked { told: Some(day), ..lift };
+        let wrong = case.plan_for(told, &subject_of_all, |_, _| ()).await.unwrap_err();
+        assert!(matches!(wrong, PlanError::ToldWhen(_)), "{wrong}");
+    }
+    let lift = Asked { told: Some(now.date_naive()), ..lift };
     let plan = case.plan_for(lift, &subject_of_all, |_, _| ()).await.unwrap();
     assert_eq!((plan.items.len(), plan.lifts.len(), plan.lifts[0].items), (0, 1, 4));
+    assert_eq!(plan.told, lift.told);
+    // What was live when it was restricted may be shown again; one of the two versions of a document is enough.
+    let mut shown: Vec<_> = plan.live.iter().filter_map(|step| step.task()).collect();
+    shown.sort();
+    let codes: Vec<_> = shown.iter().map(|task| (task.code, task.id.as_str())).collect();
+    use prismvault::privacy::erasure::live::TaskCode::{ShowDocument, ShowFile};
+    assert_eq!(codes.iter().filter(|(code, _)| *code == ShowFile).count(), 1, "{codes:?}");
+    for id in [HOME, NOTE] {
+        assert_eq!(codes.iter().filter(|own| **own == (ShowDocument, id)).count(), 1, "{codes:?}");
+    }
+    assert_eq!(codes.len(), 3, "{codes:?}");
     case.decide(&plan, 1).await;
     let vault = case.open().await;
     let snapshots = Snapshots::load(&vault, None).await.unwrap();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prismvault::contentapi::{AccessMode, AccessPolicy, Document, TokenScope};
 use prismvault::restore::RestoreErrorKind;
@@ -172,15 +172,12 @@ async fn a_document_that_ten_thousand_link_to_and_that_links_back_costs_one_requ
     let target = bare(&content);
     let mut rehearsal = Rehearsal::into(content, target, RepositoryOptions { writing, ..options() }).await;
     rehearsal.choice.release_documents = LINKERS as u32 + 1;
-    let began = Instant::now();
     let plan = rehearsal.plan().await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(plan.live_incomplete, 0);
     let report = rehearsal.run().await.unwrap();
     rehearsal.assert_restored(&report);
     let sent = rehearsal.control().requests_to(Endpoint::Documents) as usize;
     assert_eq!(sent, LINKERS + 1 + 1 + 2, "documents, the links of one, and two that ask who we are");
-    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -115,6 +115,8 @@ fn the_examples_of_the_repository_are_good() {
         "repack_below",
         "to",
         "access-review",
+        "privacy-check",
+        "privacy-purge",
         "presence",
         "stored",
         "bytes",
@@ -124,6 +126,17 @@ fn the_examples_of_the_repository_are_good() {
     }
     for (job, _) in found {
         assert!(readme.contains(&format!("jobs run {job}")), "{job}");
+    }
+    // Those of privacy officers are for their hosts, and lie apart.
+    let schedules = Schedules::load(&directory.join("privacy"), &config, now()).unwrap();
+    assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
+    let found: Vec<_> = schedules.jobs.iter().map(|job| (job.name.as_str(), job.work)).collect();
+    assert_eq!(
+        found,
+        [("daily-privacy-purge", Work::PrivacyPurge), ("weekly-privacy-check", Work::PrivacyCheck)]
+    );
+    for (job, _) in found {
+        assert!(readme.contains(&format!("privacy/{job}.toml")), "{job}");
     }
 }
 
@@ -239,7 +252,7 @@ fn mistakes_of_time_and_choice_are_named_the_same_way() {
         (GOOD.replace("@daily", ""), "x.toml:3: cron: is empty"),
         (
             GOOD.replace("snapshot", "snapshoot"),
-            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, retain, prune, access-review)",
+            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, retain, prune, access-review, privacy-check, privacy-purge)",
         ),
         (
             GOOD.replace("[\"*\"]", "[]"),

@@ -276,7 +276,9 @@ impl Inner {
             Work::Verify { .. } => self.verify(vault, cancel).await,
             Work::Retain => self.retain(vault, cancel).await,
             Work::Prune { .. } => self.prune(vault, cancel).await,
-            Work::AccessReview => unreachable!("no schedule of the simulation has such a job"),
+            Work::AccessReview | Work::PrivacyCheck | Work::PrivacyPurge => {
+                unreachable!("no schedule of the simulation has such a job")
+            }
         }
     }
 

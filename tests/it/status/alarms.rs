@@ -8,7 +8,8 @@ use prismvault::ids::SnapshotId;
 use prismvault::notify::{Pace, due};
 use prismvault::progress::Problem;
 use prismvault::retention::{Fall, Shrink};
-use prismvault::status::{Alarm, Facts, Pending, PendingKind, Severity, State};
+use prismvault::status::{Alarm, Endangered, Facts, Pending, PendingKind, Severity, State};
+use prismvault::vault::format::erasure_checks::{CaseCheck, Next};
 use prismvault::vault::format::manifest::Status;
 use prismvault::vault::format::request::RequestSummary;
 
@@ -279,6 +280,14 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.pending.push(pending(PendingKind::Deletion, hours(1))),
         |facts| facts.pending.push(pending(PendingKind::Deletion, hours(0))),
     ),
+    ("erasure-promise:office:2026-7K3F9Q", Critical, |facts| facts.endangered.push(endangered(-1)), |_| {}),
+    (
+        "erasure-promise:office:2026-7K3F9Q",
+        Warning,
+        // The last day is not over.
+        |facts| facts.endangered.push(endangered(0)),
+        |_| {},
+    ),
     (
         "erasure-pending:office:blog",
         Critical,
@@ -291,7 +300,86 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         |facts| facts.pending.push(pending(PendingKind::LockedErasure, hours(1))),
         |facts| facts.pending.push(pending(PendingKind::LockedErasure, hours(-100))),
     ),
+    (
+        "erased-again:2026-7K3F9Q",
+        Critical,
+        |facts| found_again(facts, Next::Reopen, 2),
+        |facts| found_again(facts, Next::Reopen, 0),
+    ),
+    (
+        // They were never seen to be gone.
+        "erased-again:2026-7K3F9Q",
+        Warning,
+        |facts| found_again(facts, Next::Erase, 1),
+        |facts| found_again(facts, Next::Erase, 0),
+    ),
+    (
+        "erased-unchecked:vault",
+        Warning,
+        |facts| looked_for(facts, Some(days(3)), true),
+        |facts| looked_for(facts, Some(days(1)), true),
+    ),
+    (
+        "erased-unchecked:vault",
+        Warning,
+        |facts| looked_for(facts, None, true),
+        // Who has no job for it was not asked.
+        |facts| looked_for(facts, None, false),
+    ),
+    (
+        // A job that comes after others has no interval of its own.
+        "erased-unchecked:vault",
+        Warning,
+        |facts| {
+            looked_for(facts, Some(days(32)), true);
+            facts.jobs.last_mut().unwrap().plan.as_mut().unwrap().every = None;
+        },
+        |facts| {
+            looked_for(facts, Some(days(30)), true);
+            facts.jobs.last_mut().unwrap().plan.as_mut().unwrap().every = None;
+        },
+    ),
+    (
+        // Before there was anybody to look for, nobody could.
+        "erased-unchecked:vault",
+        Warning,
+        |facts| {
+            looked_for(facts, None, true);
+            facts.erased.since = Some(now() - days(3));
+        },
+        |facts| {
+            looked_for(facts, None, true);
+            facts.erased.since = Some(now() - days(1));
+        },
+    ),
 ];
+
+/// Somebody was looked for, and found in so many places.
+pub(super) fn found_again(facts: &mut Facts, next: Next, places: u64) {
+    let check = CaseCheck {
+        looked: now() - hours(1),
+        live: places,
+        stored: 0,
+        snapshots: 0,
+        found_in: Vec::new(),
+        not_read: 0,
+        since: (places > 0).then(|| now() - days(2)),
+        next,
+        clean: BTreeMap::new(),
+    };
+    facts.erased.cases = 1;
+    facts.erased.checks.cases.insert("2026-7K3F9Q".parse().unwrap(), check);
+}
+
+/// Somebody was erased and everybody last looked for so long ago, by a job or by a person.
+fn looked_for(facts: &mut Facts, ago: Option<TimeDelta>, by_job: bool) {
+    facts.erased.cases = 1;
+    facts.erased.since = Some(now() - days(50));
+    facts.erased.checks.whole = ago.map(|ago| now() - ago);
+    if by_job {
+        facts.jobs.push(job("watch", "privacy-check"));
+    }
+}
 
 /// A request that is due in so many days.
 fn request(days: i64) -> RequestSummary {
@@ -302,6 +390,16 @@ fn request(days: i64) -> RequestSummary {
         due: Some(now().date_naive() + TimeDelta::days(days)),
         waits_for: None,
         closed: false,
+        promised: None,
+    }
+}
+
+fn endangered(days: i64) -> Endangered {
+    Endangered {
+        case: "2026-7K3F9Q".parse().unwrap(),
+        replica: "office".to_owned(),
+        promised: now().date_naive() + TimeDelta::days(days),
+        why: "a lock keeps a copy".to_owned(),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prismvault::status::{Alarm, Severity, metrics};
+use prismvault::vault::format::erasure_checks::Next;
 
+use super::alarms::found_again;
 use super::known::{good, judge, name, now, repository};
 
 /// One sample: its labels and value.
@@ -133,6 +135,21 @@ fn what_is_not_known_has_no_line() {
         .map(|(labels, _)| labels["job_name"].as_str())
         .collect();
     assert_eq!(of_jobs, BTreeSet::from(["weekly"]));
+}
+
+#[test]
+fn erasures_have_numbers_where_there_are_any() {
+    let mut facts = good();
+    assert!(!metrics::render(&facts, &judge(&facts)).contains("prismvault_erased"));
+    found_again(&mut facts, Next::Reopen, 2);
+    let found = read(&metrics::render(&facts, &judge(&facts)));
+    assert_eq!(found["prismvault_erased_cases"][0].1, 1.0);
+    assert!(!found.contains_key("prismvault_erased_look_timestamp_seconds"), "never is no time");
+    assert_eq!(value(&found, "erased_found_places", "case", "2026-7K3F9Q"), 2.0);
+    assert_eq!(value(&found, "alarm", "kind", "erased-again"), 1.0);
+    facts.erased.checks.whole = Some(now());
+    let found = read(&metrics::render(&facts, &judge(&facts)));
+    assert_eq!(found["prismvault_erased_look_timestamp_seconds"][0].1, now().timestamp() as f64);
 }
 
 #[test]

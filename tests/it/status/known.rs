@@ -8,8 +8,8 @@ use prismvault::config::Objectives;
 use prismvault::ids::{Name, SnapshotId, VaultId};
 use prismvault::limits::Limits;
 use prismvault::status::{
-    Assessment, Drill, Facts, JobFacts, LockFacts, Plan, Point, ReplicaFacts, RepositoryFacts, RequestCount,
-    SnapshotFacts, TokenFacts, assess,
+    Assessment, Drill, ErasedFacts, Facts, JobFacts, LockFacts, Plan, Point, ReplicaFacts, RepositoryFacts,
+    RequestCount, SnapshotFacts, TokenFacts, assess,
 };
 use prismvault::vault::format::job::{JobRecord, KIND, RunRecord};
 use prismvault::vault::format::manifest::Status;
@@ -163,6 +163,8 @@ pub(crate) fn good() -> Facts {
         pending: Vec::new(),
         cases: Vec::new(),
         unreadable_cases: Vec::new(),
+        erased: ErasedFacts::default(),
+        endangered: Vec::new(),
         requests: vec![RequestCount {
             of: "replica office".to_owned(),
             operation: "list".to_owned(),

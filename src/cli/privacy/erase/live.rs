@@ -1,21 +1,26 @@
 //! The live side: steps in Prismic are done, and looked at again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::jobs::work::host;
 use crate::cli::output::Page;
 use crate::cli::privacy::planning::{Ground, of_plan};
+use crate::cli::privacy::tasks::host_of;
 use crate::cli::session::Session;
+use crate::clock::Timestamp;
 use crate::ids::Digest;
 use crate::privacy::channels::Bounds;
 use crate::privacy::erasure::live::carry_out::{CarriedOut, Options, Outcome as StepOutcome};
 use crate::privacy::erasure::live::look::Looked;
 use crate::privacy::erasure::live::tasks::words;
-use crate::privacy::erasure::live::{Decisions, Live, LiveError, erasing};
-use crate::privacy::erasure::plan::{Plan, decided_under};
+use crate::privacy::erasure::live::{Correcting, Decisions, Live, LiveAction, LiveError, change_of};
+use crate::privacy::erasure::plan::{Held, Plan, decided_under};
 use crate::privacy::letters::Language;
 use crate::privacy::proof::evidence::UrlEvidence;
+use crate::vault::lease::Step;
+use crate::vault::writing::{NotWritten, Writing};
 
 /// What was seen live.
 pub(super) struct SeenLive {
@@ -23,7 +28,8 @@ pub(super) struct SeenLive {
     pub(super) urls: Vec<UrlEvidence>,
 }
 
-/// Does the steps of a plan in Prismic; those that are done are found so.
+/// Does the steps of a plan in Prismic, under the lease of each repository that is written into; those that are
+/// done are found so. Refused while another host is at it.
 pub(super) async fn carry_out(
     plan: &Plan,
     ground: &Ground,
@@ -32,23 +38,55 @@ pub(super) async fn carry_out(
     context: &Context,
 ) -> Result<CarriedOut, CommandError> {
     let work = async |live: &Live<'_>| Box::pin(live.carry_out(&plan.live, Options { publish })).await;
-    with_live(plan, ground, session, context, work).await
+    let written: BTreeSet<_> = plan
+        .live
+        .iter()
+        .filter(|step| !matches!(step.action, LiveAction::Follows { .. } | LiveAction::Task(_)))
+        .map(|step| &step.repository)
+        .collect();
+    let (lease_of, host) = (session.config.run.lease.as_deref(), host());
+    // Nothing is lost where it is left: the same command goes on.
+    let writing = Writing { vault: &session.vault, lease_of, host: &host, step: Step::Removes };
+    let tell = |problem| context.progress.problem(&problem);
+    let work = with_live(plan, ground, session, context, work);
+    match Box::pin(writing.leased(&written, tell, work)).await {
+        Ok(done) => done,
+        Err(NotWritten::Other(other)) => {
+            let hint = other.next_step();
+            Err(CommandError::new(ErrorKind::Refused, other.to_string()).hint(hint))
+        }
+        Err(NotWritten::Lost(error)) => Err(error.into()),
+    }
 }
 
-/// Reads everything live again, and asks the public addresses of files. `earlier` is what was seen of these before.
+/// Reads everything live again, and asks the public addresses of files. `earlier` is what was seen of these before,
+/// `said` what people said of tasks.
 pub(super) async fn look(
     plan: &Plan,
     ground: &Ground,
     earlier: &[UrlEvidence],
+    said: &BTreeMap<String, Timestamp>,
     session: &Session,
     context: &Context,
 ) -> Result<SeenLive, CommandError> {
     let now = session.vault.now();
     let work = async |live: &Live<'_>| {
         let urls = Box::pin(live.probe(&plan.live, earlier, now)).await;
-        let looked = Box::pin(live.look(&plan.live, &urls, &BTreeSet::new(), now)).await?;
+        let looked = Box::pin(live.look(&plan.live, &urls, said, now)).await?;
         Ok(SeenLive { looked, urls })
     };
+    with_live(plan, ground, session, context, work).await
+}
+
+/// Reads everything live again, for somebody who was erased; what people were to do is not asked.
+pub(in crate::cli::privacy) async fn look_again(
+    plan: &Plan,
+    ground: &Ground,
+    session: &Session,
+    context: &Context,
+) -> Result<Vec<Looked>, CommandError> {
+    let now = session.vault.now();
+    let work = async |live: &Live<'_>| Box::pin(live.look(&plan.live, &[], &BTreeMap::new(), now)).await;
     with_live(plan, ground, session, context, work).await
 }
 
@@ -62,15 +100,19 @@ async fn with_live<T>(
     let unreadable = || CommandError::new(ErrorKind::Integrity, "the plan of the case has no seed");
     let Digest(seed) = plan.seed.parse().map_err(|_| unreadable())?;
     let reviewed = |found: &_, finding: &_| ground.review.of(found, finding);
-    let decided = decided_under(&ground.held, &reviewed).map_err(|error| of_plan(error, &plan.case))?;
+    let held: &[Held] = if plan.purpose.destroys() { &ground.held } else { &[] };
+    let decided = decided_under(held, &reviewed).map_err(|error| of_plan(error, &plan.case))?;
     let (bounds, sources) = (Bounds::default(), ground.sources.live());
+    // Files and the like are tasks of the plan by now: which of them are clean is nobody's question any more.
+    let corrections = plan.corrections.clone();
+    let correcting = Correcting { corrections, bounds: bounds.clone(), ..Correcting::default() };
     let live = Live {
         sources: &sources,
         key: session.vault.item_key()?,
         matcher: &ground.matcher,
         bounds: &bounds,
         decisions: &Decisions::of(&ground.report, &decided),
-        change: &erasing(&ground.matcher, &bounds, seed),
+        change: &change_of(plan.purpose, correcting, &ground.matcher, &bounds, seed),
         progress: &*context.progress,
         cancel: &context.cancel,
     };
@@ -109,12 +151,12 @@ pub(super) fn page(done: &CarriedOut) -> Page {
 }
 
 /// What is left to people, in words, with the id of each task; a line each.
-pub(super) fn tasks(plan: &Plan, seen: &SeenLive, language: &str) -> Vec<String> {
+pub(super) fn tasks(plan: &Plan, seen: &SeenLive, language: &str, session: &Session) -> Vec<String> {
     let language: Language = language.parse().unwrap_or(Language::En);
     let open: BTreeSet<&str> = seen.looked.iter().flat_map(|own| &own.open).map(String::as_str).collect();
     let mut lines = Vec::new();
     for step in plan.live.iter().filter(|step| open.contains(step.id().as_str())) {
-        let Ok(Some(task)) = words(step, step.repository.as_str(), language) else { continue };
+        let Ok(Some(task)) = words(step, host_of(&step.repository, session), language) else { continue };
         lines.push(format!("Task {}: {}", task.id, task.title));
         lines.extend(task.text.lines().map(|line| format!("  {line}")));
     }

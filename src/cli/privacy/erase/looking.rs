@@ -1,5 +1,7 @@
 //! Looks whether a plan did what it was to, and says so in the case.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::live::{self, SeenLive};
@@ -7,17 +9,20 @@ use super::own;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::output::Page;
-use crate::cli::privacy::planning::Ground;
+use crate::cli::privacy::planning::{Ground, of_plan};
 use crate::cli::privacy::subject::subject_of;
 use crate::cli::session::Session;
 use crate::cli::units::{counted, human_bytes};
 use crate::privacy::case::What;
 use crate::privacy::certificate::OwnFilesState;
-use crate::privacy::erasure::plan::{PlanFile, Purpose};
+use crate::privacy::erasure::live::standing::contradicted;
+use crate::privacy::erasure::plan::{Plan, PlanFile, Purpose, decided_under};
 use crate::privacy::own_files::{Refused, Why};
 use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
+use crate::privacy::proof::evidence::{Evidence, LiveEvidence, UrlEvidence};
 use crate::privacy::proof::headers::OldHeaders;
+use crate::privacy::proof::rectified::{Allowed, Looking, rectified};
 use crate::privacy::proof::seen::Seen;
 use crate::privacy::proof::stays::Stays;
 use crate::privacy::store::StoredCase;
@@ -39,13 +44,22 @@ pub(super) struct Shown {
     left: Vec<String>,
     not_seen: Vec<String>,
     horizon: Vec<(String, Option<String>)>,
+    /// Identifiers that cannot be looked for in raw bytes.
+    weak: Option<u64>,
     /// What is left to people, in words, a line each.
     tasks: Vec<String>,
+    /// Ids of tasks of which people said that they are done, and which are seen to be open.
+    pub(super) contradicted: BTreeSet<String>,
+    /// What the plan was for.
+    purpose: Purpose,
+    /// All that was seen, as the case keeps it.
+    #[serde(skip)]
+    pub(super) evidence: Evidence,
 }
 
 impl Shown {
-    fn of(checked: &Checked, live: Option<&SeenLive>, own_left: u64) -> Self {
-        let live = live.map(|seen| &seen.looked[..]).unwrap_or_default();
+    fn of(checked: &Checked, live: &SeenLive, own_left: u64, purpose: Purpose) -> Self {
+        let live = &live.looked[..];
         let places = checked.replicas.iter().chain(&checked.local);
         let leaks = places.clone().flat_map(|own| {
             own.leaks
@@ -53,13 +67,11 @@ impl Shown {
                 .map(move |leak| format!("{}: {} ({})", own.name, leak.place, counted(leak.times, "time")))
         });
         let again = checked.restored.found.iter().map(|found| {
-            format!(
-                "{} of {}: {} ({})",
-                found.snapshot,
-                found.repository,
-                found.path,
-                counted(found.findings, "finding")
-            )
+            let what = match found.places.is_empty() {
+                true => format!("({})", counted(found.findings, "finding")),
+                false => found.places.join(", "),
+            };
+            format!("{} of {}: {} {what}", found.snapshot, found.repository, found.path)
         });
         let opened = checked.headers.iter().filter(|own| own.opened > 0).map(|own| {
             format!("{}: {} of packs that were to go still open", own.replica, counted(own.opened, "header"))
@@ -73,6 +85,9 @@ impl Shown {
         let unscanned = places.clone().flat_map(|own| &own.unscanned);
         let unknown = checked.headers.iter().flat_map(|own| &own.unknown);
         let problems = unscanned.chain(unknown).chain(&checked.restored.problems).chain(unread);
+        let unseen = live.iter().flat_map(|own| &own.unseen);
+        // Copies of what is restricted are to stay.
+        let horizons = checked.horizons.iter().filter(|_| purpose.destroys());
         let away = checked.evidence.replicas.iter().filter(|own| own.id.is_none());
         Self {
             remaining: checked.remaining() + own_left,
@@ -83,10 +98,14 @@ impl Shown {
             left: leaks.chain(again).chain(opened).chain(again_live).collect(),
             not_seen: away
                 .map(|own| format!("{}: it could not be reached", own.name))
-                .chain(problems.map(|own| format!("{}: {}", own.subject, own.detail)))
+                .chain(problems.chain(unseen).map(|own| format!("{}: {}", own.subject, own.detail)))
                 .collect(),
-            horizon: checked.horizons.iter().map(|own| (own.replica.clone(), own.date())).collect(),
+            weak: checked.evidence.sought.map(|sought| sought.weak),
+            horizon: horizons.map(|own| (own.replica.clone(), own.date())).collect(),
             tasks: Vec::new(),
+            contradicted: BTreeSet::new(),
+            purpose,
+            evidence: checked.evidence.clone(),
         }
     }
 
@@ -97,7 +116,7 @@ impl Shown {
 
     pub(super) fn page(&self) -> Page {
         let mut page = Page::new();
-        for (name, objects, bytes) in &self.scanned {
+        for (name, objects, bytes) in self.scanned.iter().filter(|(_, objects, _)| *objects > 0) {
             page = page.line(format!(
                 "Looked through {} of {name} ({})",
                 counted(*objects, "object"),
@@ -120,8 +139,27 @@ impl Shown {
             });
         }
         page = self.tasks.iter().fold(page, |page, line| page.line(line.as_str()));
+        for task in &self.contradicted {
+            page = page
+                .line(format!("Task {task} was said to be done, and is seen not to be: it is open again"));
+        }
+        if let Some(weak) = self.weak.filter(|weak| *weak > 0) {
+            page = page.line(format!(
+                "{} of the person {} too short or too common to be looked for in raw bytes: snapshots were searched for it",
+                counted(weak, "identifier"),
+                if weak == 1 { "is" } else { "are" }
+            ));
+        }
         page.line(match self.is_clean() {
-            true => "Nothing of the person that was to go was found.".to_owned(),
+            true => match self.purpose {
+                Purpose::Erasure => "Nothing of the person that was to go was found.",
+                Purpose::Rectification => {
+                    "No wrong value was found where it was to be corrected, and a right one stands there."
+                }
+                Purpose::Restriction => "Nothing of what is restricted is handed out or published.",
+                Purpose::Lift => "The restriction has ended: snapshots read as before.",
+            }
+            .to_owned(),
             false => format!("{} left; this is not done yet.", counted(self.remaining, "place")),
         })
     }
@@ -141,8 +179,7 @@ fn listed(page: Page, what: &str, all: &[String]) -> Page {
     }
 }
 
-/// Looks, stores what was seen with the case, and returns the event that says so. `None` for plans of which
-/// nothing can be seen in this way.
+/// Looks, stores what was seen with the case, and returns the event that says so.
 pub(super) async fn look(
     stored: &StoredCase,
     file: &PlanFile,
@@ -150,25 +187,57 @@ pub(super) async fn look(
     ground: &Ground,
     session: &Session,
     context: &Context,
-) -> Result<Option<(What, Shown)>, CommandError> {
+) -> Result<(What, Shown), CommandError> {
     let (vault, plan) = (&session.vault, &file.plan);
-    let is_erasure = match plan.purpose {
-        Purpose::Erasure => true,
-        Purpose::Restriction | Purpose::Lift => false,
-        Purpose::Rectification => return Ok(None),
-    };
     let earlier = Seen::load(vault, stored).await?.filter(|seen| seen.evidence.plan == plan.hash());
-    let (mut seen_live, mut own_files) = (None, OwnFilesState::default());
+    let urls = earlier.as_ref().map(|seen| &seen.evidence.urls[..]).unwrap_or_default();
+    let said = &stored.case.state().tasks_done;
+    let seen_live = Box::pin(live::look(plan, ground, urls, said, session, context)).await?;
+    let mut own_files = OwnFilesState::default();
     let (mut not_removed, mut not_known) = (Vec::new(), Vec::new());
-    if is_erasure {
-        let urls = earlier.as_ref().map(|seen| &seen.evidence.urls[..]).unwrap_or_default();
-        seen_live = Some(live::look(plan, ground, urls, session, context).await?);
+    if plan.purpose == Purpose::Erasure {
         let removed = earlier.as_ref().map_or(0, |seen| seen.own_files.removed);
         let (state, swept) = own::swept(stored.case.id(), &ground.matcher, removed, session).await?;
         own_files = state;
         (not_known, not_removed) =
             swept.left.into_iter().partition(|own| matches!(own.why, Why::NotKnown(_)));
     }
+    let evidence: Vec<LiveEvidence> = seen_live.looked.iter().map(|own| own.evidence.clone()).collect();
+    let live = (evidence, seen_live.urls.clone());
+    let checked = match plan.purpose {
+        Purpose::Rectification => looked_rectified(plan, headers, ground, live, session, context).await,
+        _ => looked_through(stored, plan, headers, ground, live, session, context).await,
+    };
+    let checked = checked?;
+    let mut shown = Shown::of(&checked, &seen_live, own_files.left, plan.purpose);
+    let words = |own: Refused| format!("{}: {}", own.path.display(), own.why.words());
+    shown.left.extend(not_removed.into_iter().map(words));
+    shown.not_seen.extend(not_known.into_iter().map(words));
+    let tasks = seen_live.looked.iter().flat_map(|own| own.sights.clone()).collect();
+    let seen = Seen { evidence: checked.evidence.clone(), own_files, tasks };
+    let evidence = seen.store(vault).await?;
+    shown.tasks = live::tasks(plan, &seen_live, stored.case.language(), session);
+    shown.contradicted = contradicted(&plan.live, said, None, &seen_live.looked);
+    let what = What::Verified {
+        remaining: shown.remaining,
+        canary: shown.canary,
+        whole: shown.whole,
+        tasks: seen_live.looked.iter().map(|own| own.evidence.tasks).sum(),
+        evidence: Some(evidence),
+    };
+    Ok((what, shown))
+}
+
+/// Looks for the person: through every byte after an erasure, through what users are given after a restriction.
+async fn looked_through(
+    stored: &StoredCase,
+    plan: &Plan,
+    headers: &OldHeaders,
+    ground: &Ground,
+    (live, urls): (Vec<LiveEvidence>, Vec<UrlEvidence>),
+    session: &Session,
+    context: &Context,
+) -> Result<Checked, CommandError> {
     let subject = subject_of(&stored.case)?;
     let stays = Stays::of(plan, &ground.report, &|found, finding| ground.review.of(found, finding));
     let sources = ground.sources.live();
@@ -181,26 +250,28 @@ pub(super) async fn look(
         matcher: &ground.matcher,
         headers,
         directories: &[],
-        live: seen_live.iter().flat_map(|seen| &seen.looked).map(|own| own.evidence.clone()).collect(),
-        urls: seen_live.as_ref().map(|seen| seen.urls.clone()).unwrap_or_default(),
+        live,
+        urls,
     };
-    let checked = Box::pin(check(checking)).await.map_err(of_proof)?;
-    let mut shown = Shown::of(&checked, seen_live.as_ref(), own_files.left);
-    let words = |own: Refused| format!("{}: {}", own.path.display(), own.why.words());
-    shown.left.extend(not_removed.into_iter().map(words));
-    shown.not_seen.extend(not_known.into_iter().map(words));
-    let seen = Seen { evidence: checked.evidence.clone(), own_files };
-    let evidence = seen.store(vault).await?;
-    if let Some(seen) = &seen_live {
-        shown.tasks = live::tasks(plan, seen, stored.case.language());
-    }
-    let what = What::Verified {
-        remaining: shown.remaining,
-        canary: shown.canary,
-        whole: shown.whole,
-        evidence: Some(evidence),
-    };
-    Ok(Some((what, shown)))
+    Box::pin(check(checking)).await.map_err(of_proof)
+}
+
+/// Looks for wrong values where they were to be corrected, and for right ones.
+async fn looked_rectified(
+    plan: &Plan,
+    headers: &OldHeaders,
+    ground: &Ground,
+    (live, urls): (Vec<LiveEvidence>, Vec<UrlEvidence>),
+    session: &Session,
+    context: &Context,
+) -> Result<Checked, CommandError> {
+    let reviewed = |found: &_, finding: &_| ground.review.of(found, finding);
+    let decided = decided_under(&ground.held, &reviewed).map_err(|error| of_plan(error, &plan.case))?;
+    let allowed = Allowed::of(plan, &ground.report, &decided);
+    let sources = ground.sources.live();
+    let again = ground.sources.again(session, context, &sources);
+    let looking = Looking { again: &again, plan, allowed: &allowed, headers, live, urls };
+    Box::pin(rectified(looking)).await.map_err(of_proof)
 }
 
 fn of_proof(error: ProofError) -> CommandError {

@@ -10,7 +10,7 @@ use crate::privacy::erasure::plan::canonical;
 use super::content::object;
 
 /// Texts of a file that the Asset API changes.
-const TEXTS: [&str; 4] = ["alt", "credits", "filename", "notes"];
+pub(super) const TEXTS: [&str; 4] = ["alt", "credits", "filename", "notes"];
 
 /// Texts and tags of a file. Personal data.
 #[derive(Clone, PartialEq, Eq)]

@@ -290,7 +290,7 @@ impl Work<'_> {
                         "others-published",
                         self.name.as_str(),
                         format!(
-                            "the migration release had {items} documents of which {ours} are of this erasure: the \
+                            "the migration release had {items} documents of which {ours} are of this plan: the \
                              others are live now as well"
                         ),
                     ));
@@ -357,7 +357,7 @@ impl Work<'_> {
                             self.problems.push(Problem::new(
                                 "reads-otherwise",
                                 format!("{}: {path}", self.name),
-                                "the person is not in it any more, and it does not read as it was sent: look at it",
+                                "nothing is in it any more that was to change, and it does not read as it was sent: look at it",
                             ));
                         }
                     }
@@ -414,8 +414,8 @@ impl Work<'_> {
         let item = super::read::Item { path: path.clone(), bytes: asset.bytes.clone() };
         let found = self.live.found(vec![item]).await?.pop().map(|(_, found)| found).unwrap_or_default();
         let sorted = self.live.sorted(self.name, &path, found);
-        let masked = (self.live.change)(&path, &asset.bytes, &sorted.kept).ok();
-        let after = masked.and_then(|masked| Texts::changed(&asset.bytes, &masked.bytes));
+        let rewritten = self.live.change.apply(&path, &asset.bytes, &sorted).ok();
+        let after = rewritten.and_then(|now| Texts::changed(&asset.bytes, &now.bytes));
         Ok(after.filter(|after| after.digest() == patch.after).map(|after| after.change_from(now)))
     }
 

@@ -1,7 +1,7 @@
-//! One live document without the person, as the Migration API takes it; the same in the plan and when it is
-//! carried out.
+//! One live document without the person, or with right values, as the Migration API takes it; the same in the plan
+//! and when it is carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,12 +11,14 @@ use super::content::{
     There, copies, embed_of, is_below, loss, may_differ, object, refers_to, taken, without_embed,
 };
 use super::decided::Says;
+use super::purpose::Change;
 use super::read::{Item, Repository};
 use super::{Cause, Live, Taken};
 use crate::ids::Name;
 use crate::prismic::{Document, Root};
 use crate::privacy::erasure::mask::Kept;
 use crate::privacy::matching::Finding;
+use crate::privacy::passage::Channel;
 use crate::restore::repository::convert::TargetModels;
 
 /// What becomes of a document.
@@ -33,11 +35,13 @@ pub(super) struct Changed {
     pub(super) loses: Option<String>,
     /// Places that may differ afterwards.
     pub(super) may_differ: Vec<String>,
+    /// Places at which a wrong value stands still, with the kind of each.
+    pub(super) left: BTreeMap<String, Channel>,
 }
 
 /// What can be said of a document.
 pub(super) enum Becomes {
-    /// Nothing in it is to go.
+    /// Nothing in it is to change.
     Clean,
     /// It says things about which nothing was decided: so many.
     Undecided(usize),
@@ -47,6 +51,8 @@ pub(super) enum Becomes {
     Stuck(String),
     /// The models take no document of its type: places.
     NoModel(Vec<String>),
+    /// It is to be shown no more for a while: places.
+    Hidden(Vec<String>),
     /// It changes.
     Changed(Box<Changed>),
 }
@@ -54,7 +60,7 @@ pub(super) enum Becomes {
 /// Findings of something live by what was decided of them.
 pub(super) struct Sorted {
     pub(super) goes: Vec<Finding>,
-    pub(super) kept: std::collections::HashSet<Kept>,
+    pub(super) kept: HashSet<Kept>,
     pub(super) undecided: usize,
 }
 
@@ -63,6 +69,13 @@ impl Sorted {
     pub(super) fn places(&self) -> Vec<String> {
         let places: BTreeSet<&String> = self.goes.iter().map(|finding| &finding.place).collect();
         places.into_iter().cloned().collect()
+    }
+
+    /// Places at which somebody else was found, or what is kept, and nothing that goes.
+    pub(super) fn others(&self) -> HashSet<String> {
+        let goes: HashSet<&String> = self.goes.iter().map(|finding| &finding.place).collect();
+        let kept = self.kept.iter().map(|kept| &kept.place);
+        kept.filter(|place| !goes.contains(place)).cloned().collect()
     }
 
     /// Places at which something stays that a mask would not tell from what goes.
@@ -99,30 +112,49 @@ impl Live<'_> {
         let item = Item { path: path.to_owned(), bytes: bytes.clone() };
         let found = self.found(vec![item]).await?.pop().map(|(_, found)| found).unwrap_or_default();
         let sorted = self.sorted(repository, path, found);
+        let mut wrong = Vec::new();
+        if let Change::Correcting(own) = self.change {
+            wrong.extend(own.wrong(path, bytes, &sorted.others()).into_keys());
+            if wrong.is_empty() {
+                return Ok(Becomes::Clean);
+            }
+            // Wrong by what was decided, and the person is not in it as they were then.
+            if sorted.goes.is_empty() {
+                return Ok(Becomes::Undecided(sorted.undecided.max(1)));
+            }
+        }
         if sorted.undecided > 0 {
             return Ok(Becomes::Undecided(sorted.undecided));
         }
         if sorted.goes.is_empty() {
             return Ok(Becomes::Clean);
         }
-        let ambiguous = sorted.ambiguous();
-        if !ambiguous.is_empty() {
-            return Ok(Becomes::CannotTell(ambiguous));
+        match self.change {
+            Change::Erasing(_) => {
+                let ambiguous = sorted.ambiguous();
+                if !ambiguous.is_empty() {
+                    return Ok(Becomes::CannotTell(ambiguous));
+                }
+            }
+            Change::Correcting(_) => {}
+            Change::Hiding => return Ok(Becomes::Hidden(sorted.places())),
+            Change::Showing => return Ok(Becomes::Clean),
         }
-        let (change, there) = (Arc::clone(self.change), Arc::clone(there));
+        let (change, there) = (self.change.clone(), Arc::clone(there));
         let (path, bytes) = (path.to_owned(), bytes.clone());
         let changing = tokio::task::spawn_blocking(move || {
-            let masked = match change(&path, &bytes, &sorted.kept) {
-                Ok(masked) => masked,
+            let now = match change.apply(&path, &bytes, &sorted) {
+                Ok(now) => now,
                 Err(stuck) => return Becomes::Stuck(stuck.place),
             };
-            let Some((before, after)) = object(&bytes).zip(object(&masked.bytes)) else {
+            let Some((before, after)) = object(&bytes).zip(object(&now.bytes)) else {
                 return Becomes::Stuck(String::new());
             };
-            changed(&before, after, masked.places, &there).map_or_else(
-                || Becomes::NoModel(sorted.places()),
-                |changed| Becomes::Changed(Box::new(changed)),
-            )
+            match changed(&before, after, now.places, (change.is_erasing(), &there)) {
+                Some(changed) => Becomes::Changed(Box::new(Changed { left: now.left, ..changed })),
+                None if wrong.is_empty() => Becomes::NoModel(sorted.places()),
+                None => Becomes::NoModel(wrong),
+            }
         });
         Ok(changing.await.expect("changing documents does not panic"))
     }
@@ -159,14 +191,14 @@ fn changed(
     before: &Map<String, Value>,
     mut after: Map<String, Value>,
     mut places: Vec<String>,
-    there: &There,
+    (is_erasing, there): (bool, &There),
 ) -> Option<Changed> {
     let now = taken(before, there)?;
     let copied = copies(before, &after, &places, there);
     // An embed whose address goes is gone as a whole: Prismic refuses one that leads nowhere.
     let embeds: BTreeSet<String> = places
         .iter()
-        .filter(|place| !copied.contains(place))
+        .filter(|place| is_erasing && !copied.contains(place))
         .filter_map(|place| embed_of(&now.findings, place))
         .map(str::to_owned)
         .collect();
@@ -186,5 +218,5 @@ fn changed(
         format!("{kind} {}", finding.at)
     });
     let may_differ = may_differ(&sent.findings);
-    Some(Changed { before: now, after: sent, own, copies: copied, loses, may_differ })
+    Some(Changed { before: now, after: sent, own, copies: copied, loses, may_differ, left: BTreeMap::new() })
 }

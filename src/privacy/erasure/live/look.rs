@@ -4,8 +4,13 @@
 //! that nobody knew, is found. A finding counts as remaining unless somebody decided that it stays: one about
 //! which nothing was decided counts too. A repository of which anything cannot be read, the media library among
 //! it, is not *read*: nobody may say of it that the person is gone.
+//!
+//! After a rectification wrong values count, and right ones that are not where they were put. Of a restriction
+//! only what is published counts: the rest is seen by editors, whom tasks tell.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -14,18 +19,20 @@ use serde::Serialize;
 use super::asset::Texts;
 use super::content::{object, taken};
 use super::decided::Says;
+use super::purpose::Change;
 use super::read::{Item, Repository};
-use super::step::{LiveAction, LiveStep, Task, TaskCode};
+use super::standing::Sight;
+use super::step::{LiveAction, LiveStep, TaskCode};
 use super::{Cause, Live, LiveError};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
 use crate::prismic::{Document, Root, parse_json};
 use crate::privacy::erasure::mask::Kept;
-use crate::privacy::matching::{Finding, Fingerprint};
-use crate::privacy::passage::Channel;
-use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence};
+use crate::privacy::matching::Finding;
+use crate::privacy::proof::evidence::{LiveEvidence, UrlEvidence, WordEvidence};
 use crate::progress::{Phase, Problem};
 use crate::snapshot::names;
+pub(super) use seen::{Kind, Planned, Seen, in_master};
 
 /// What was seen of one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,8 +43,13 @@ pub struct Looked {
     pub remaining: Vec<Remaining>,
     /// Ids of the steps that are tasks and not done, as far as that is seen or was noted.
     pub open: Vec<String>,
+    /// What was seen of each task, by the id of its step.
+    pub sights: BTreeMap<String, Sight>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// What may be there and cannot be seen with the tokens that are here. It is told, and is no failure: nobody
+    /// can say whether there is anything.
+    pub unseen: Vec<Problem>,
 }
 
 /// A finding that is live.
@@ -57,48 +69,10 @@ impl std::fmt::Debug for Remaining {
     }
 }
 
-/// What was read of a repository.
-#[derive(Default)]
-struct Seen {
-    items: u64,
-    /// What of the person is there and does not stay.
-    remaining: BTreeSet<Remaining>,
-    /// The same kinds of place as `remaining`, by path: whether it is in slugs, in embeds, elsewhere.
-    kinds: HashMap<String, HashSet<Kind>>,
-    /// Told once, though master and releases show it.
-    told: HashSet<(String, String, Fingerprint)>,
-    /// Files that documents show, of those that tasks ask for.
-    used: BTreeSet<String>,
-    /// Files of the media library; `None`: it could not be read.
-    library: Option<HashSet<String>>,
-    /// Tags of the media library.
-    tags: Option<HashSet<String>>,
-    /// What has findings without a decision, and was written by this erasure: they may stay.
-    written: Vec<(Item, Vec<Finding>)>,
-}
-
-/// Kinds of places that different tasks are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Slug,
-    Embed,
-    Other,
-}
-
-impl Kind {
-    fn of(finding: &Finding) -> Self {
-        match finding.channel {
-            _ if finding.place.starts_with("/slugs") => Self::Slug,
-            Channel::Embed => Self::Embed,
-            _ => Self::Other,
-        }
-    }
-}
-
 impl Live<'_> {
     /// Reads every repository again that the steps or the decisions name, and every other that is configured.
-    /// `urls` is what [`probe`](Self::probe) saw just now; `done` are the ids of steps that people say they did,
-    /// which counts for what cannot be seen only.
+    /// `urls` is what [`probe`](Self::probe) saw just now; `said` are the ids of steps that people say they did, and
+    /// when they said so, which counts for what cannot be seen only.
     ///
     /// # Errors
     ///
@@ -107,7 +81,7 @@ impl Live<'_> {
         &self,
         steps: &[LiveStep],
         urls: &[UrlEvidence],
-        done: &BTreeSet<String>,
+        said: &BTreeMap<String, Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<Looked>, LiveError> {
         let of_steps = steps.iter().map(|step| &step.repository);
@@ -127,7 +101,7 @@ impl Live<'_> {
                 None => Err(Cause::Words("the configuration does not name this repository".to_owned())),
             };
             let is_read = match outcome {
-                Ok(()) => seen.library.is_some(),
+                Ok(()) => !self.needs_library() || seen.library.is_some(),
                 Err(Cause::Cancelled) => return Err(LiveError::Cancelled),
                 Err(cause) => {
                     problems.push(Problem::new("live-not-read", name.as_str(), cause.words()));
@@ -142,25 +116,39 @@ impl Live<'_> {
                      the person is not in them: configure one, and look again",
                 ));
             }
-            let tasks = own.iter().filter_map(|step| Some((*step, step.task()?)));
-            let is_open = |step: &LiveStep, task: &Task| match seen.is_done(name, &step.path, task, urls) {
-                Some(is_done) => !(is_read && is_done),
-                None => !done.contains(&step.id()),
-            };
-            let open: Vec<String> =
-                tasks.filter(|(step, task)| is_open(step, task)).map(|(step, _)| step.id()).collect();
+            let (mut open, mut words, mut sights) = (Vec::new(), Vec::new(), BTreeMap::new());
+            for (step, task) in own.iter().filter_map(|step| Some((step, step.task()?))) {
+                let (id, sight) = (step.id(), seen.sight(name, &step.path, task, urls, is_read));
+                match (sight, said.get(&id)) {
+                    (Sight::Done, _) => {}
+                    (Sight::Hidden, Some(at)) => {
+                        words.push(WordEvidence { task: task.code, said: rfc3339(*at) });
+                    }
+                    _ => open.push(id.clone()),
+                }
+                sights.insert(id, sight);
+            }
+            words.sort_unstable();
             let evidence = LiveEvidence {
                 repository: name.clone(),
                 read: is_read.then(|| rfc3339(now)),
                 items: seen.items,
                 remaining: seen.remaining.len() as u64,
                 tasks: open.len() as u64,
+                words,
+                releases: seen.releases.filter(|_| is_read),
             };
+            let unseen = if evidence.releases == Some(0) { vec![no_release(name)] } else { Vec::new() };
             let remaining = seen.remaining.into_iter().collect();
-            all.push(Looked { evidence, remaining, open, problems });
+            all.push(Looked { evidence, remaining, open, sights, problems, unseen });
         }
         self.progress.finish(Phase::Search);
         Ok(all)
+    }
+
+    /// Whether it says something only where the media library and the models were read.
+    fn needs_library(&self) -> bool {
+        matches!(self.change, Change::Erasing(_) | Change::Correcting(_))
     }
 
     async fn see(
@@ -171,27 +159,21 @@ impl Live<'_> {
         seen: &mut Seen,
     ) -> Result<(), Cause> {
         let root = repository.root().await?;
-        let files: BTreeSet<&str> = steps
-            .iter()
-            .filter_map(|step| step.task())
-            .filter(|task| task.code == TaskCode::UnlinkAsset)
-            .map(|task| &*task.id)
-            .collect();
-        let written: HashSet<&str> = steps
-            .iter()
-            .filter(|step| matches!(step.action, LiveAction::Put(_) | LiveAction::Patch(_)))
-            .map(|step| &*step.path)
-            .collect();
+        let planned = Planned::of(steps, self.decisions.going(name));
         repository
             .for_each_document(&root, async |page| {
-                let items = self.items(None, page, &files, seen);
-                self.take(name, items, &written, seen).await
+                let items = self.items(None, page, &planned, seen);
+                self.take(name, items, &planned, seen).await
             })
             .await?;
+        if !self.needs_library() {
+            return Ok(());
+        }
+        seen.releases = Some(root.releases.len() as u64);
         repository
             .for_each_of_releases(&root, async |release, page| {
-                let items = self.items(Some(release), page, &files, seen);
-                self.take(name, items, &written, seen).await
+                let items = self.items(Some(release), page, &planned, seen);
+                self.take(name, items, &planned, seen).await
             })
             .await?;
         if let Some(items) = repository.library_and_models(self.key).await? {
@@ -203,7 +185,7 @@ impl Live<'_> {
                 seen.tags = tags_of(&library.tags().await?);
             }
             seen.items += items.len() as u64;
-            self.take(name, items, &written, seen).await?;
+            self.take(name, items, &planned, seen).await?;
         }
         self.settle(repository, &root, name, steps, seen).await
     }
@@ -213,13 +195,17 @@ impl Live<'_> {
         &self,
         release: Option<&str>,
         page: Vec<Document>,
-        files: &BTreeSet<&str>,
+        planned: &Planned<'_>,
         seen: &mut Seen,
     ) -> Vec<Item> {
         seen.items += page.len() as u64;
         let item = |document: Document| {
-            let shown = files.iter().filter(|file| memmem::find(&document.bytes, file.as_bytes()).is_some());
+            let shown =
+                planned.ids.iter().filter(|id| memmem::find(&document.bytes, id.as_bytes()).is_some());
             seen.used.extend(shown.map(|file| (*file).to_owned()));
+            if planned.ids.contains(&*document.id) && release.is_none() {
+                seen.published.insert(document.id.clone());
+            }
             let Document { bytes, lang, type_, id, .. } = document;
             Item { path: names::document(self.key, release, &lang, &type_, &id), bytes }
         };
@@ -231,9 +217,14 @@ impl Live<'_> {
         &self,
         name: &Name,
         items: Vec<Item>,
-        written: &HashSet<&str>,
+        planned: &Planned<'_>,
         seen: &mut Seen,
     ) -> Result<(), Cause> {
+        match self.change {
+            Change::Correcting(own) => return self.take_corrected(own, name, items, planned, seen).await,
+            Change::Showing => return Ok(()),
+            Change::Erasing(_) | Change::Hiding => {}
+        }
         for (item, found) in self.found(items).await? {
             let says = |finding: &Finding| self.decisions.says(name, &item.path, finding);
             let (goes, new): (Vec<Finding>, Vec<Finding>) = found
@@ -241,7 +232,7 @@ impl Live<'_> {
                 .filter(|finding| says(finding) != Some(Says::Stays))
                 .partition(|finding| says(finding) == Some(Says::Goes));
             goes.iter().for_each(|finding| seen.count(&item.path, finding, true));
-            match written.contains(&*item.path) {
+            match planned.written.contains_key(&*item.path) {
                 // Words around a finding that stays are masked: it has another fingerprint.
                 true if !new.is_empty() => seen.written.push((item, new)),
                 _ => new.iter().for_each(|finding| seen.count(&item.path, finding, false)),
@@ -288,49 +279,14 @@ impl Live<'_> {
     }
 }
 
-impl Seen {
-    fn count(&mut self, path: &str, finding: &Finding, is_decided: bool) {
-        self.kinds.entry(path.to_owned()).or_default().insert(Kind::of(finding));
-        let in_master = path.strip_prefix("releases/").and_then(|rest| rest.split_once('/'));
-        let document = in_master.map_or(path, |(_, rest)| rest).to_owned();
-        if self.told.insert((document, finding.place.clone(), finding.fingerprint)) {
-            let (path, place) = (path.to_owned(), finding.place.clone());
-            self.remaining.insert(Remaining { path, place, is_decided });
-        }
-    }
-
-    fn has(&self, path: &str, is_it: impl Fn(Kind) -> bool) -> bool {
-        self.kinds.get(path).is_some_and(|kinds| kinds.iter().any(|kind| is_it(*kind)))
-    }
-
-    /// Whether a task is seen to be done; `None`: nobody can see it from outside.
-    fn is_done(&self, name: &Name, path: &str, task: &Task, urls: &[UrlEvidence]) -> Option<bool> {
-        match task.code {
-            TaskCode::EditDocument | TaskCode::RemoveDocument => {
-                Some(!self.has(path, |kind| kind == Kind::Other || task.places.is_empty()))
-            }
-            TaskCode::EditRelease | TaskCode::EditAsset | TaskCode::ReplaceAsset | TaskCode::EditModel => {
-                Some(!self.has(path, |_| true))
-            }
-            TaskCode::RemoveEmbed => Some(!self.has(path, |kind| kind == Kind::Embed)),
-            TaskCode::SupportSlugs => Some(!self.has(path, |kind| kind == Kind::Slug)),
-            TaskCode::DeleteAsset => Some(self.library.as_ref().is_some_and(|all| !all.contains(&task.id))),
-            TaskCode::UnlinkAsset => Some(!self.used.contains(&task.id)),
-            TaskCode::DeleteAssetTag if !task.id.is_empty() => {
-                Some(self.tags.as_ref().is_some_and(|all| !all.contains(&task.id)))
-            }
-            TaskCode::SupportFile if !task.urls.is_empty() => {
-                let own = urls.iter().filter(|url| url.repository == *name && url.asset == task.id);
-                let gone = own.filter(|url| url.gone.is_some()).count();
-                Some(gone == task.urls.len())
-            }
-            TaskCode::DeleteAssetTag
-            | TaskCode::SupportFile
-            | TaskCode::EditSettings
-            | TaskCode::CheckHidden
-            | TaskCode::SupportHistory => None,
-        }
-    }
+/// A token with the scope master shows none, and none is shown where there is none.
+fn no_release(name: &Name) -> Problem {
+    Problem::new(
+        "no-release-seen",
+        name.as_str(),
+        "no release is to be seen: there is none, or the access token has the scope master only; if there are releases, \
+         look into them in Prismic, or make a token with the scope master+releases",
+    )
 }
 
 /// The id that metadata of a file tells.

@@ -1,19 +1,23 @@
-//! The live side of an erasure: what becomes of the person in Prismic itself.
+//! The live side of a plan: what becomes of the person in Prismic itself.
 //!
 //! Snapshots are this program's; what is live is an editor's. So each step says what it changes and what it was
 //! before, is refused where somebody edited meanwhile, and what no interface of Prismic does (unpublish, delete a
 //! document, old slugs, version history), or would do with a loss, is a task for people with the words for it.
-//! Nothing is silently nothing: everything in which the person was found ends as a step.
+//! Nothing is silently nothing: everything in which the person was found ends as a step. What is restricted is
+//! written nowhere: no interface takes anything offline, so each of its steps is a task.
 //!
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`step`] | what is to happen, as the plan has it |
 //! | [`decided`] | what was decided of findings, by where they are |
 //! | `survey` | what is live, made into steps: [`Live::plan`] |
-//! | `change` | one document without the person, as the Migration API takes it |
+//! | `purpose` | what is to become of it, by what the plan is for: [`Change`] |
+//! | `change` | one document without the person or with right values, as the Migration API takes it |
 //! | `content`, `asset` | what is written of a document, of a file, and what that would lose |
 //! | [`carry_out`] | does the steps, again and again the same: [`Live::carry_out`] |
 //! | [`look`] | reads everything again and counts what is left: [`Live::look`] |
+//! | [`standing`] | how far tasks are: what is seen of them, and what people say |
+//! | `rectified` | the same after a rectification: wrong values, and right ones that are not there |
 //! | [`probe`] | asks public addresses of files: [`Live::probe`] |
 //! | [`tasks`] | tasks in words, for editors and for Prismic's support |
 //!
@@ -32,21 +36,23 @@ mod content;
 pub mod decided;
 pub mod look;
 pub mod probe;
+mod purpose;
 mod read;
+mod rectified;
+pub mod standing;
 pub mod step;
 mod survey;
 pub mod tasks;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use self::content::Taken;
 pub use self::decided::Decisions;
+pub use self::purpose::{Change, Correcting, Masking, change_of, erasing};
 pub use self::step::{Delete, Doer, LiveAction, LiveStep, Patch, Put, Task, TaskCode, Why};
-use super::mask::{Kept, Mask, Masked, Read, Stuck};
-use super::plan::pseudonym;
+use super::mask::Read;
 use crate::ids::Name;
 use crate::prismic::PrismicError;
 use crate::privacy::channels::Bounds;
@@ -54,18 +60,6 @@ use crate::privacy::matching::{Finding, Matcher};
 use crate::privacy::search::{LiveSource, findings_in};
 use crate::progress::{Problem, Progress};
 use crate::vault::item::ItemKey;
-
-/// What becomes of an item of JSON: by its path, its bytes, and what of it stays. The same for the same.
-pub type Change = Arc<dyn Fn(&str, &[u8], &HashSet<Kept>) -> Result<Masked, Stuck> + Send + Sync>;
-
-/// The change that takes the person out; `seed` is that of the plan.
-pub fn erasing(matcher: &Arc<Matcher>, bounds: &Bounds, seed: [u8; 32]) -> Change {
-    let (matcher, bounds) = (Arc::clone(matcher), bounds.clone());
-    Arc::new(move |path, bytes, kept| {
-        let mask = Mask { matcher: &matcher, bounds: &bounds, pseudonym: &|own| pseudonym(&seed, own) };
-        mask.json(path, bytes, kept)
-    })
-}
 
 /// What the live side of a case is planned, carried out and looked at with.
 pub struct Live<'a> {
@@ -79,7 +73,7 @@ pub struct Live<'a> {
     pub bounds: &'a Bounds,
     /// What was decided.
     pub decisions: &'a Decisions,
-    /// What becomes of documents and metadata.
+    /// What becomes of documents and metadata, by what the plan is for.
     pub change: &'a Change,
     /// Hears how far it is.
     pub progress: &'a dyn Progress,

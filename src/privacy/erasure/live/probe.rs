@@ -1,7 +1,7 @@
-//! Public addresses of files that are to go, asked as anybody could ask them.
+//! Public addresses of files that are to go or to be hidden, asked as anybody could ask them.
 
 use super::Live;
-use super::step::{LiveStep, TaskCode};
+use super::step::{LiveStep, Task, TaskCode};
 use crate::clock::{Timestamp, rfc3339};
 use crate::ids::Name;
 use crate::prismic::{AssetHosts, FileProbe};
@@ -19,7 +19,8 @@ impl Live<'_> {
     ) -> Vec<UrlEvidence> {
         let mut seen = Vec::new();
         for step in steps {
-            let Some(task) = step.task().filter(|task| task.code == TaskCode::SupportFile) else { continue };
+            let has_urls = |task: &&Task| matches!(task.code, TaskCode::SupportFile | TaskCode::HideFile);
+            let Some(task) = step.task().filter(has_urls) else { continue };
             let probe = self.source(&step.repository).map(|source| {
                 let hosts = AssetHosts::new(&source.target.endpoints, &source.target.asset_hosts);
                 FileProbe::new(source.http.clone(), hosts)

@@ -138,6 +138,26 @@ pub enum TaskCode {
     EditSettings,
     /// Look for the person where no interface looks: drafts, archived documents, titles in the editor.
     CheckHidden,
+    /// Put right what a document says; one of a release as well.
+    CorrectDocument,
+    /// Put right what the media library says of a file.
+    CorrectAsset,
+    /// Put a right file in the place of one in which something is wrong.
+    CorrectFile,
+    /// Put right what models or settings say.
+    CorrectSettings,
+    /// Look for wrong values where no interface looks: drafts, archived documents, titles in the editor.
+    CorrectHidden,
+    /// Take a document offline for as long as it is restricted, and delete nothing.
+    HideDocument,
+    /// Take a file out of the documents that show it for as long as it is restricted, and delete nothing.
+    HideFile,
+    /// See that what no reader of the site sees (a release, a model, a setting) is not used while it is restricted.
+    HideOther,
+    /// Publish a document again that was taken offline for a restriction.
+    ShowDocument,
+    /// Show a file again that was taken out of documents for a restriction.
+    ShowFile,
     /// Prismic: earlier versions of a document.
     SupportHistory,
     /// Prismic: old slugs of a document.
@@ -157,7 +177,7 @@ pub enum Doer {
 
 impl TaskCode {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 25] = [
         Self::EditDocument,
         Self::EditRelease,
         Self::RemoveDocument,
@@ -170,6 +190,16 @@ impl TaskCode {
         Self::EditModel,
         Self::EditSettings,
         Self::CheckHidden,
+        Self::CorrectDocument,
+        Self::CorrectAsset,
+        Self::CorrectFile,
+        Self::CorrectSettings,
+        Self::CorrectHidden,
+        Self::HideDocument,
+        Self::HideFile,
+        Self::HideOther,
+        Self::ShowDocument,
+        Self::ShowFile,
         Self::SupportHistory,
         Self::SupportSlugs,
         Self::SupportFile,
@@ -190,6 +220,16 @@ impl TaskCode {
             Self::EditModel => "edit-model",
             Self::EditSettings => "edit-settings",
             Self::CheckHidden => "check-hidden",
+            Self::CorrectDocument => "correct-document",
+            Self::CorrectAsset => "correct-asset",
+            Self::CorrectFile => "correct-file",
+            Self::CorrectSettings => "correct-settings",
+            Self::CorrectHidden => "correct-hidden",
+            Self::HideDocument => "hide-document",
+            Self::HideFile => "hide-file",
+            Self::HideOther => "hide-other",
+            Self::ShowDocument => "show-document",
+            Self::ShowFile => "show-file",
             Self::SupportHistory => "support-history",
             Self::SupportSlugs => "support-slugs",
             Self::SupportFile => "support-file",
@@ -215,6 +255,8 @@ pub enum Why {
     WouldLose,
     /// The person cannot be taken out without the rest.
     CannotMask,
+    /// What stands there is no text that is replaced: an address, a name for programs, a file, markup.
+    CannotCorrect,
     /// Something that stays cannot be told from what goes.
     CannotTell,
     /// The configuration has no write token for the repository.
@@ -229,10 +271,11 @@ pub enum Why {
 
 impl Why {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoInterface,
         Self::WouldLose,
         Self::CannotMask,
+        Self::CannotCorrect,
         Self::CannotTell,
         Self::NoWriteToken,
         Self::NotConfigured,
@@ -246,6 +289,7 @@ impl Why {
             Self::NoInterface => "no-interface",
             Self::WouldLose => "would-lose",
             Self::CannotMask => "cannot-mask",
+            Self::CannotCorrect => "cannot-correct",
             Self::CannotTell => "cannot-tell",
             Self::NoWriteToken => "no-write-token",
             Self::NotConfigured => "not-configured",
@@ -281,7 +325,7 @@ impl LiveStep {
 
 impl Task {
     /// A task with nothing but what and why.
-    pub(super) fn new(code: TaskCode, why: Why) -> Self {
+    pub(in crate::privacy::erasure) fn new(code: TaskCode, why: Why) -> Self {
         let (id, type_, language) = Default::default();
         let (places, documents, loses, urls) = Default::default();
         Self { code, why, id, type_, language, places, documents, loses, urls }

@@ -4,6 +4,8 @@
 //! step. Steps follow from what is live, what was found and decided, and the change alone: made again they are
 //! the same, in the same order.
 
+mod people;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,17 +14,16 @@ use memchr::memmem;
 use super::asset::{Texts, addresses, identity};
 use super::change::{Becomes, Changed};
 use super::content::{There, embed_of};
+use super::purpose::Change;
 use super::read::{Item, Repository};
 use super::step::{Delete, LiveAction, LiveStep, Patch, Put, Task, TaskCode, Why};
 use super::{Cause, Live, LiveError};
 use crate::ids::Name;
 use crate::prismic::{Asset, Document, Root};
+use crate::privacy::passage::Channel;
 use crate::progress::{Phase, Problem};
 use crate::restore::paths::{ORIGINAL, Place, place};
 use crate::snapshot::names;
-
-/// Where the tags of the media library are in a snapshot.
-const ASSET_TAGS: &str = "repository/asset-tags.json";
 
 /// What of a repository is planned.
 struct Survey<'a> {
@@ -77,8 +78,13 @@ impl Live<'_> {
                 }
             };
             done.map_err(|cause| cause.of(found_in))?;
-            if !found_in.is_access_chain() {
-                survey.add("", LiveAction::Task(Task::new(TaskCode::CheckHidden, Why::NoInterface)));
+            let hidden = match self.change {
+                Change::Erasing(_) => Some(TaskCode::CheckHidden),
+                Change::Correcting(_) => Some(TaskCode::CorrectHidden),
+                Change::Hiding | Change::Showing => None,
+            };
+            if let Some(code) = hidden.filter(|_| !found_in.is_access_chain()) {
+                survey.add("", LiveAction::Task(Task::new(code, Why::NoInterface)));
             }
             steps.append(&mut survey.steps);
             problems.append(&mut survey.problems);
@@ -109,42 +115,6 @@ impl Survey<'_> {
         self.problems.push(Problem::new("live-changed", subject, detail));
     }
 
-    /// A task for everything: nothing here can be read.
-    fn without_reading(&mut self) {
-        let why = self.cannot.unwrap_or(Why::NoInterface);
-        for path in std::mem::take(&mut self.paths) {
-            match place(path) {
-                Place::Document { release: None, .. } => {
-                    self.task(path, of_document(path, TaskCode::EditDocument, why));
-                    self.task(path, of_document(path, TaskCode::SupportHistory, Why::NoInterface));
-                }
-                Place::Asset { id, file } => {
-                    let is_file = file == ORIGINAL;
-                    let code = if is_file { TaskCode::DeleteAsset } else { TaskCode::EditAsset };
-                    self.task(path, Task { id: id.to_owned(), ..Task::new(code, why) });
-                    if is_file {
-                        let task = Task::new(TaskCode::SupportFile, Why::NoInterface);
-                        self.task(path, Task { id: id.to_owned(), ..task });
-                    }
-                }
-                _ => self.other(path),
-            }
-        }
-    }
-
-    /// What no interface writes, or not one document alone.
-    fn other(&mut self, path: &str) {
-        let task = match place(path) {
-            Place::Document { .. } => of_document(path, TaskCode::EditRelease, Why::InRelease),
-            Place::Model { id } => {
-                Task { id: id.to_owned(), ..Task::new(TaskCode::EditModel, Why::CannotMask) }
-            }
-            _ if path == ASSET_TAGS => Task::new(TaskCode::DeleteAssetTag, Why::NoInterface),
-            _ => Task::new(TaskCode::EditSettings, Why::NoInterface),
-        };
-        self.task(path, task);
-    }
-
     async fn survey(&mut self, repository: &Repository<'_>) -> Result<(), Cause> {
         let mut assets: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut others = Vec::new();
@@ -156,7 +126,8 @@ impl Survey<'_> {
             }
         }
         others.into_iter().for_each(|path| self.other(path));
-        let files = assets.iter().filter(|(_, paths)| paths.iter().any(|path| path.ends_with(ORIGINAL)));
+        let is_file = |paths: &BTreeSet<&str>| paths.iter().any(|path| path.ends_with(ORIGINAL));
+        let files = assets.iter().filter(|(_, paths)| is_file(paths) || !self.live.change.is_erasing());
         let found = self.read(repository, files.map(|(id, _)| *id).collect()).await?;
         let models = repository.target_models().await?;
         let there = self.live.there(repository, &found.root, models, found.documents.values()).await?;
@@ -166,7 +137,12 @@ impl Survey<'_> {
         let ids: Vec<String> = assets.keys().map(|id| (*id).to_owned()).collect();
         let library = repository.assets(&ids).await?;
         for (id, paths) in &assets {
-            self.asset(id, paths, library.get(*id), &found.users).await?;
+            let asset = library.get(*id);
+            match self.live.change {
+                Change::Erasing(_) => self.asset(id, paths, asset, &found.users).await?,
+                Change::Correcting(_) => self.corrected_asset(id, paths, asset, &found.users).await?,
+                Change::Hiding | Change::Showing => self.hidden_asset(id, paths, asset, &found.users),
+            }
         }
         Ok(())
     }
@@ -197,69 +173,89 @@ impl Survey<'_> {
     }
 
     async fn document(&mut self, path: &str, document: &Document, there: &Arc<There>) -> Result<(), Cause> {
-        let task = |code, why, places| Task {
-            id: document.id.clone(),
-            type_: document.type_.clone(),
-            language: document.lang.clone(),
-            places,
-            ..Task::new(code, why)
-        };
-        let edit = |why, places| task(TaskCode::EditDocument, why, places);
-        let changed = match self.live.becomes(self.name, path, &document.bytes, there).await? {
+        let edit = |why, places| of_live(document, self.edits().0, why, places);
+        let task = match self.live.becomes(self.name, path, &document.bytes, there).await? {
             Becomes::Clean => return Ok(()),
             Becomes::Undecided(count) => {
                 self.undecided(path, count);
                 return Ok(());
             }
-            Becomes::CannotTell(places) => {
-                self.task(path, edit(Why::CannotTell, places));
-                None
+            Becomes::Changed(changed) => {
+                self.changed(path, document, *changed);
+                return Ok(());
             }
+            Becomes::Hidden(places) => edit(Why::NoInterface, places),
+            Becomes::CannotTell(places) => edit(Why::CannotTell, places),
             Becomes::Stuck(place) => {
-                self.task(path, task(TaskCode::RemoveDocument, Why::CannotMask, vec![place]));
-                None
+                of_live(document, TaskCode::RemoveDocument, Why::CannotMask, vec![place])
             }
             // Without a token there are no models.
-            Becomes::NoModel(places) => {
-                self.task(path, edit(self.cannot.unwrap_or(Why::NoModel), places));
-                None
+            Becomes::NoModel(places) => edit(self.cannot.unwrap_or(Why::NoModel), places),
+        };
+        self.task(path, task);
+        self.history(path, &of_live(document, TaskCode::SupportHistory, Why::NoInterface, Vec::new()));
+        Ok(())
+    }
+
+    /// A document that is another afterwards: by this program, by people, or by what it copies.
+    fn changed(&mut self, path: &str, document: &Document, changed: Changed) {
+        let Changed { before, after, mut own, copies, loses, may_differ, left } = changed;
+        let is_erasing = self.live.change.is_erasing();
+        let code = self.edits().0;
+        let edit = |why, places| of_live(document, code, why, places);
+        let (mut slugs, mut embeds, mut follows) = (Vec::new(), Vec::new(), Vec::new());
+        // What an editor puts right, because it is no text.
+        let mut by_hand = Vec::new();
+        for (place, channel) in left {
+            match channel {
+                Channel::Slug if place.starts_with("/slugs") => slugs.push(place),
+                Channel::Relationship | Channel::Slug => follows.push(place),
+                _ => by_hand.push(place),
             }
-            Becomes::Changed(changed) => Some(changed),
-        };
-        let Some(changed) = changed else {
-            self.task(path, task(TaskCode::SupportHistory, Why::NoInterface, Vec::new()));
-            return Ok(());
-        };
-        let Changed { before, after, own, copies, loses, may_differ } = *changed;
+        }
+        for place in copies {
+            match embed_of(&before.findings, &place).is_some() {
+                _ if place.starts_with("/slugs") => slugs.push(place),
+                true if is_erasing => embeds.push(place),
+                true => by_hand.push(place),
+                false => follows.push(place),
+            }
+        }
         if !own.is_empty() {
             let is_same = before.digest == after.digest;
-            match (self.cannot, loses) {
-                (Some(why), _) => self.task(path, edit(why, own)),
-                (None, Some(lost)) => {
-                    self.task(path, Task { loses: vec![lost], ..edit(Why::WouldLose, own) });
+            let why = match (self.cannot, &loses) {
+                (Some(why), _) => Some(why),
+                (None, Some(_)) => Some(Why::WouldLose),
+                (None, None) if is_same && is_erasing => Some(Why::CannotMask),
+                (None, None) if is_same => Some(Why::CannotCorrect),
+                (None, None) => None,
+            };
+            match why {
+                Some(why) => {
+                    // One task for one document: whoever opens it does all of it.
+                    own.append(&mut by_hand);
+                    let loses = loses.into_iter().filter(|_| why == Why::WouldLose).collect();
+                    self.task(path, Task { loses, ..edit(why, own) });
                 }
-                (None, None) if is_same => self.task(path, edit(Why::CannotMask, own)),
-                (None, None) => {
+                None => {
                     let (id, before, sent) = (document.id.clone(), before.digest, after.digest);
                     self.add(path, LiveAction::Put(Put { id, before, sent, places: own, may_differ }));
                 }
             }
-            self.task(path, task(TaskCode::SupportHistory, Why::NoInterface, Vec::new()));
+            self.history(path, &of_live(document, TaskCode::SupportHistory, Why::NoInterface, Vec::new()));
         }
-        let (slugs, copies): (Vec<String>, Vec<String>) =
-            copies.into_iter().partition(|place| place.starts_with("/slugs"));
-        let (embeds, copies): (Vec<String>, Vec<String>) =
-            copies.into_iter().partition(|place| embed_of(&before.findings, place).is_some());
+        if !by_hand.is_empty() {
+            self.task(path, edit(Why::CannotCorrect, by_hand));
+        }
         if !slugs.is_empty() {
-            self.task(path, task(TaskCode::SupportSlugs, Why::NoInterface, slugs));
+            self.task(path, of_live(document, TaskCode::SupportSlugs, Why::NoInterface, slugs));
         }
         if !embeds.is_empty() {
-            self.task(path, task(TaskCode::RemoveEmbed, Why::NoInterface, embeds));
+            self.task(path, of_live(document, TaskCode::RemoveEmbed, Why::NoInterface, embeds));
         }
-        if !copies.is_empty() {
-            self.add(path, LiveAction::Follows { places: copies });
+        if !follows.is_empty() {
+            self.add(path, LiveAction::Follows { places: follows });
         }
-        Ok(())
     }
 
     async fn asset(
@@ -324,7 +320,7 @@ impl Survey<'_> {
             self.task(path, edit(Why::CannotTell, ambiguous));
             return Ok(());
         }
-        let masked = match (self.live.change)(path, &asset.bytes, &sorted.kept) {
+        let masked = match self.live.change.apply(path, &asset.bytes, &sorted) {
             Ok(masked) => masked,
             Err(stuck) => {
                 self.task(path, edit(Why::CannotMask, vec![stuck.place]));
@@ -362,11 +358,13 @@ impl Survey<'_> {
     }
 }
 
-/// A task about a document of which only the path is known.
-fn of_document(path: &str, code: TaskCode, why: Why) -> Task {
-    let mut task = Task::new(code, why);
-    if let Place::Document { language, type_, id, .. } = place(path) {
-        (task.id, task.type_, task.language) = (id.to_owned(), type_.to_owned(), language.to_owned());
+/// A task about a document that is live.
+fn of_live(document: &Document, code: TaskCode, why: Why, places: Vec<String>) -> Task {
+    Task {
+        id: document.id.clone(),
+        type_: document.type_.clone(),
+        language: document.lang.clone(),
+        places,
+        ..Task::new(code, why)
     }
-    task
 }

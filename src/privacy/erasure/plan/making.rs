@@ -1,17 +1,20 @@
 //! A plan, from what was found and decided.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::super::correct::{self, Correction, CorrectionError};
-use super::super::live::{self, Decisions, Live, LiveError, LiveStep};
+use super::super::live::{Correcting, Decisions, Live, LiveError, LiveStep, change_of};
 use super::super::mask::{Kept, Mask};
 use super::changes::{Becomes, Changed, erased, right, withheld};
 use super::held::{self, Held, HeldSnapshot, Holds, decided_under};
+use super::lifting;
 use super::seed::{pseudonym, salt_of, salt_of_tombstone};
-use super::{KIND, KeptFinding, Left, Lifted, OverHold, Plan, PlannedItem, Purpose};
+use super::{KIND, KeptFinding, Left, OverHold, Plan, PlannedItem, Purpose};
 use crate::clock::{Timestamp, rfc3339};
-use crate::ids::{CaseId, Digest, ItemId, Name, VaultId, hex};
+use crate::ids::{CaseId, Digest, Name, VaultId, hex};
 use crate::privacy::matching::{Finding, Matcher};
 use crate::privacy::review::{Decided, Decision};
 use crate::privacy::search::{Again, FoundItem, ReadItem, SearchReport, likely_path, read_again};
@@ -21,7 +24,6 @@ use crate::vault::error::VaultError;
 use crate::vault::format::VERSION;
 use crate::vault::format::order::Change;
 use crate::vault::item::ItemKind;
-use crate::vault::ledger::Ledger;
 use crate::vault::signing::VerifyingKey;
 
 /// What a plan is made from.
@@ -50,6 +52,8 @@ pub struct Making<'a> {
     pub held: &'a [Held],
     /// Why the plan goes on although snapshots under hold name items of it; `None`: it does not.
     pub over_hold: Option<&'a str>,
+    /// On which day the person was told that the restriction ends: a lift is not planned before.
+    pub told: Option<NaiveDate>,
 }
 
 /// Why there is no plan.
@@ -83,6 +87,14 @@ pub enum PlanError {
     /// No restriction of the case is in force.
     #[error("no restriction of the case is in force")]
     NothingToLift,
+    /// A restriction is to end, and nobody says that the person was told before (GDPR Art. 18(3)).
+    #[error("the person is to be told before the restriction ends, and it is not said when that was")]
+    NotTold,
+    /// The person cannot have been told then: it is after today, or before the restriction began.
+    #[error(
+        "on {0} nobody can have told the person that the restriction ends: it is after today, or before the restriction"
+    )]
+    ToldWhen(NaiveDate),
     /// Made again, it is another plan.
     #[error("what was found, what was decided or what the vault holds is not what the plan was made from")]
     Drifted,
@@ -125,6 +137,9 @@ impl PlanError {
             Self::Drifted => {
                 "no approval of it counts any more; look at what changed, and plan again: `prismvault privacy plan CASE`".to_owned()
             }
+            Self::NotTold | Self::ToldWhen(_) => {
+                "tell the person; then plan with `--told-on DATE`, the day on which they were told".to_owned()
+            }
             Self::NothingToLift => "`prismvault privacy show CASE` says what became of the case".to_owned(),
             Self::Restore(error) => return error.next_step().map(str::to_owned),
         })
@@ -147,6 +162,8 @@ struct Draft<S> {
     store: S,
     /// Which corrections occur anywhere.
     seen: BTreeSet<usize>,
+    /// Paths of what is live or in a newest snapshot and was read: whether a wrong value is in it.
+    current: (BTreeSet<String>, BTreeSet<String>),
 }
 
 impl Making<'_> {
@@ -161,10 +178,10 @@ impl Making<'_> {
         matcher: &Arc<Matcher>,
         store: impl FnMut(&Name, NewItem),
     ) -> Result<Plan, PlanError> {
-        let mut draft = Draft { plan: self.begin(again.vault.file.vault), store, seen: BTreeSet::new() };
+        let plan = self.begin(again.vault.file.vault);
+        let mut draft = Draft { plan, store, seen: BTreeSet::new(), current: Default::default() };
         if self.purpose == Purpose::Lift {
-            draft.plan.lifts = self.lifts(again).await?;
-            return Ok(draft.plan);
+            return self.lift(again, draft.plan).await;
         }
         if self.purpose == Purpose::Rectification {
             correct::check(self.corrections)?;
@@ -196,10 +213,12 @@ impl Making<'_> {
         if !nowhere.is_empty() {
             return Err(PlanError::Nowhere(nowhere));
         }
+        let (wrong, read) = draft.current;
+        let clean = read.difference(&wrong).cloned().collect();
         let mut plan = draft.plan;
-        Box::pin(self.live(again, matcher, &goes, &mut plan)).await?;
+        plan.live = Box::pin(self.live_steps(again, matcher, clean)).await?;
         plan.items.sort_by(|a, b| (&a.space, a.item).cmp(&(&b.space, b.item)));
-        plan.left.sort_by(|a, b| (&a.path, &a.why).cmp(&(&b.path, &b.why)));
+        plan.left.sort();
         plan.left.dedup();
         if self.purpose.destroys() {
             plan.over_hold = self.over_hold(again, &plan).await?;
@@ -228,6 +247,7 @@ impl Making<'_> {
             corrections,
             items: Vec::new(),
             lifts: Vec::new(),
+            told: None,
             kept: Vec::new(),
             idle_holds: 0,
             over_hold: None,
@@ -246,24 +266,19 @@ impl Making<'_> {
         found.findings.iter().any(is_subject)
     }
 
-    /// The restrictions of the case that are in force.
-    async fn lifts(&self, again: &Again<'_>) -> Result<Vec<Lifted>, PlanError> {
-        let mut lifts = Vec::new();
-        for space in Ledger::spaces(again.vault).await? {
-            let ledger = Ledger::load(again.vault, &space).await?;
-            let manifests = again.snapshots.iter().map(|snapshot| &snapshot.manifest);
-            let of_space = manifests.filter(|manifest| manifest.space == space);
-            ledger.require_whole(again.vault, of_space.flat_map(|manifest| &manifest.ledger))?;
-            let own = ledger.erased().restrictions().filter(|known| known.order.case == *self.case);
-            lifts.extend(own.map(|known| Lifted {
-                space: space.clone(),
-                entry: known.entry.clone(),
-                sha256: known.digest,
-                items: known.order.items.len() as u64,
-            }));
+    /// The plan of a lift: restrictions that end, and what people show again.
+    async fn lift(&self, again: &Again<'_>, mut plan: Plan) -> Result<Plan, PlanError> {
+        let restrictions = lifting::restrictions(again, self.case).await?;
+        let told = self.told.ok_or(PlanError::NotTold)?;
+        let began = restrictions.iter().filter_map(|own| own.planned).min();
+        if told > self.planned.date_naive() || began.is_some_and(|began| told < began.date_naive()) {
+            return Err(PlanError::ToldWhen(told));
         }
-        lifts.sort();
-        if lifts.is_empty() { Err(PlanError::NothingToLift) } else { Ok(lifts) }
+        plan.told = Some(told);
+        plan.live = lifting::shown_again(again, self.report, &restrictions);
+        plan.lifts = restrictions.into_iter().map(|own| own.lifted).collect();
+        plan.lifts.sort();
+        Ok(plan)
     }
 
     /// The decision that snapshots under hold do not stop the plan, where any would.
@@ -298,55 +313,24 @@ impl Making<'_> {
         plan.idle_holds = holds.idle(self.case, &self.report.found);
     }
 
-    /// What is live in Prismic: written by an erasure, and left to people by the others.
-    async fn live(
-        &self,
-        again: &Again<'_>,
-        matcher: &Arc<Matcher>,
-        goes: &dyn Fn(&FoundItem) -> bool,
-        plan: &mut Plan,
-    ) -> Result<(), PlanError> {
-        let why = match self.purpose {
-            Purpose::Erasure => {
-                plan.live = Box::pin(self.live_steps(again, matcher)).await?;
-                return Ok(());
-            }
-            Purpose::Rectification => "it is live: put it right in Prismic, and publish",
-            Purpose::Restriction => "it is live: take it offline in Prismic for as long as it is restricted",
-            Purpose::Lift => return Ok(()),
-        };
-        let planned: HashMap<ItemId, &Name> =
-            plan.items.iter().map(|item| (item.item, &item.space)).collect();
-        let is_planned =
-            |found: &FoundItem| found.item.is_none_or(|item| planned.get(&item) == Some(&&found.space));
-        let mut live = BTreeSet::new();
-        for found in self.report.found.iter().filter(|found| goes(found)) {
-            if self.purpose == Purpose::Rectification && !is_planned(found) {
-                continue;
-            }
-            let own = found.live.iter().map(|live| (&live.repository, &live.path));
-            let newest = found.sightings.iter().filter(|sighting| sighting.is_in_newest);
-            live.extend(own.chain(newest.map(|sighting| (&sighting.repository, &sighting.path))));
-        }
-        let left = live
-            .into_iter()
-            .map(|(repository, path)| Left { path: format!("{repository}: {path}"), why: why.to_owned() });
-        plan.left.extend(left);
-        Ok(())
-    }
-
+    /// What is live in Prismic; `clean` as in [`Correcting`].
     async fn live_steps(
         &self,
         again: &Again<'_>,
         matcher: &Arc<Matcher>,
+        clean: BTreeSet<String>,
     ) -> Result<Vec<LiveStep>, PlanError> {
+        let (corrections, bounds) = (self.corrections.to_vec(), again.bounds.clone());
+        let correcting = Correcting { corrections, bounds, clean };
+        // Holds stop what destroys, and nothing else.
+        let held: &[Held] = if self.purpose.destroys() { self.held } else { &[] };
         let live = Live {
             sources: again.live,
             key: again.vault.item_key()?,
             matcher,
             bounds: &again.bounds,
-            decisions: &Decisions::of(self.report, &decided_under(self.held, self.decisions)?),
-            change: &live::erasing(matcher, &again.bounds, self.seed),
+            decisions: &Decisions::of(self.report, &decided_under(held, self.decisions)?),
+            change: &change_of(self.purpose, correcting, matcher, &again.bounds, self.seed),
             progress: again.progress,
             cancel: &again.cancel,
         };
@@ -370,10 +354,21 @@ impl Making<'_> {
         let paths: BTreeSet<String> = read.found.paths().into_iter().map(str::to_owned).collect();
         let path = paths.first().cloned().unwrap_or_else(|| likely_path(&read.bytes).to_owned());
         let changed = self.changed(read, &path, again, matcher).await;
+        let found = read.found;
+        if found.live.is_some() || found.sightings.iter().any(|sighting| sighting.is_in_newest) {
+            let live = found.live.iter().map(|live| &live.path);
+            let all = paths.iter().chain(live).cloned();
+            match changed.seen.is_empty() {
+                true => draft.current.1.extend(all),
+                false => draft.current.0.extend(all),
+            }
+        }
         draft.seen.extend(changed.seen);
-        draft.plan.left.extend(changed.left.into_iter().map(|(place, why)| Left {
+        let left = changed.left.into_iter();
+        draft.plan.left.extend(left.map(|(place, why)| Left {
             path: path.clone(),
-            why: if place.is_empty() { why.to_owned() } else { format!("{place}: {why}") },
+            place,
+            why: why.to_owned(),
         }));
         let kind = ItemKind::of_path(&path).unwrap_or(ItemKind::Asset).pack_kind();
         let tombstone = || NewItem::tombstone(salt_of_tombstone(&self.seed), self.case);

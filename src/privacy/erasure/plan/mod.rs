@@ -6,6 +6,7 @@
 //! | `making` | a plan, from what was found and decided |
 //! | `changes` | what becomes of one item |
 //! | `held` | what must stay: holds of cases on items, holds of snapshots |
+//! | `lifting` | restrictions that end, and what is shown again |
 //! | `seed` | salts and pseudonyms, which follow from the plan |
 //! | `orders` | the orders that people sign |
 //!
@@ -18,6 +19,7 @@
 
 mod changes;
 mod held;
+mod lifting;
 mod making;
 mod orders;
 mod seed;
@@ -25,6 +27,7 @@ mod seed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -118,6 +121,9 @@ pub struct Plan {
     /// Restrictions that end; of a lift only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lifts: Vec<Lifted>,
+    /// The day on which the person was told that the restriction ends (GDPR Art. 18(3)); of a lift only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<NaiveDate>,
     /// Findings that stay, with the ground; those under a legal hold among them.
     pub kept: Vec<KeptFinding>,
     /// Holds of the case that name nothing of what was found: there may be a slip in them.
@@ -126,9 +132,9 @@ pub struct Plan {
     /// Snapshots under hold that name items of the plan, where somebody decided that it goes on all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_hold: Option<OverHold>,
-    /// What cannot be changed here, and is a task for people; what is live, where the plan is no erasure, among it.
+    /// What of the vault cannot be changed.
     pub left: Vec<Left>,
-    /// What happens in live Prismic, step by step: what is written, and tasks for people. Of an erasure only.
+    /// What happens in live Prismic, step by step: what is written, and tasks for people.
     pub live: Vec<LiveStep>,
     /// Items, or parts of them, that could not be searched.
     pub unsearchable: u64,
@@ -198,10 +204,13 @@ pub struct KeptFinding {
 }
 
 /// Something that stays as it is, because this program cannot change it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Left {
     /// Path of the item.
     pub path: String,
+    /// Where in it; empty for all of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
     /// Why.
     pub why: String,
 }

@@ -49,6 +49,28 @@ async fn after_a_kill_at_any_request_the_same_call_finishes() {
 }
 
 #[tokio::test]
+async fn a_rectification_that_is_killed_at_any_request_is_finished_by_the_same_call() {
+    let mut case = Case::new().await.correcting(&super::corrections::CORRECTIONS);
+    let mut n = 0;
+    loop {
+        n += 1;
+        case.source = Source::of(content(), options());
+        let steps = case.plan().await;
+        let was_killed = killed_at(&case, &steps, n).await;
+        let done = case.until_done(&steps).await;
+        let texts: String = documents(&case.source).values().map(Value::to_string).collect();
+        assert!(!texts.contains(PERSON) && !texts.contains(ADDRESS), "killed at {n}");
+        assert!(texts.contains(super::corrections::RIGHT), "killed at {n}");
+        assert!(texts.contains(super::corrections::NEW_ADDRESS), "killed at {n}");
+        assert_eq!((case.source.repository.staged().len(), done.problems.len()), (0, 0), "killed at {n}");
+        if !was_killed {
+            break;
+        }
+    }
+    assert!(n > 8, "it was killed at each of its requests: {n}");
+}
+
+#[tokio::test]
 async fn lost_answers_failures_and_a_slow_publish_that_leaves_some_behind_cost_nothing() {
     let mut case = Case::new().await;
     for seed in 1..4 {
