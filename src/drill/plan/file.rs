@@ -343,7 +343,7 @@ fn read_check(value: &Value<'_>) -> Result<Check, ConfigError> {
 fn read_query(value: &Value<'_>) -> Result<String, ConfigError> {
     let text = value.text()?;
     // What the standby could not read would fail in the middle of a drill.
-    match Query::parse(&[text], |_| true) {
+    match Query::parse(&[&format!("[{text}]")], |_| true) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(value.invalid(format!("is no query: {error}"))),
     }

@@ -7,6 +7,8 @@
 mod checks;
 mod file;
 mod known;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
