@@ -267,6 +267,12 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     assert_eq!(two.state(), "notifying_recipients");
     let horizon = two.office.run(0, &["horizon", case, "--json"]).json();
     assert_eq!((&horizon["reached"], &horizon["promised"]), (&true.into(), &Value::Null), "{horizon}");
+    let shown = two.office.run(0, &["show", case]);
+    assert!(shown.stdout.contains("No copy in backups is left"), "{shown:?}");
+    assert!(
+        shown.stdout.contains("2099-01-01 – in the answer to the person"),
+        "what was promised: {shown:?}"
+    );
     place.expect(0, &["verify", "--full"]);
 }
 
