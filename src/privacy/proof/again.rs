@@ -123,6 +123,7 @@ mod tests {
     fn restored(snapshots: &[(&SnapshotId, u64)]) -> Restored {
         let mut restored = Restored::default();
         for (snapshot, remaining) in snapshots {
+            restored.chains.push((blog(), (*snapshot).clone()));
             restored.evidence.push(RestoreEvidence {
                 repository: blog(),
                 snapshot: (*snapshot).clone(),
