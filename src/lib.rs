@@ -21,7 +21,7 @@
 //! | 3 | [`locks`]: Object Lock over the years: renewed, and compared with what was promised |
 //! | 3 | [`access`]: members of a repository over time, and what each role may do with the vault |
 //! | 3 | [`diff`]: what differs between documents, snapshots, and a snapshot and live, as a changelog |
-//! | 3 | [`privacy`]: data-subject requests: cases and their deadlines, a person found in every snapshot, decided, handed over |
+//! | 3 | [`privacy`]: data-subject requests: cases and their deadlines, a person found in every snapshot, handed over, corrected or erased everywhere, with proof |
 //! | 3 | [`standby`]: snapshots served through Prismic's own Content API, out of the vault |
 //! | 3 | [`status`]: each repository against its objectives, alarms, numbers for Prometheus |
 //! | 4 | [`drill`]: rehearsals of a recovery: injected disasters, phases, gates, signed evidence

@@ -17,11 +17,16 @@ pub fn end_of(day: NaiveDate) -> Timestamp {
     day.and_time(NaiveTime::MIN).and_utc() + chrono::TimeDelta::seconds(24 * 60 * 60 - 1)
 }
 
-/// What follows for the promise of a case from what was seen of its erasure, to be recorded in this order.
+/// What follows for the promise of a case from what was seen of its erasure, to be recorded in this order. Nothing
+/// does where something of the person was seen that is no copy of what was erased, or where nobody could see: a
+/// date for the rest would be read as one for all.
 pub fn follows(state: &State, evidence: &Evidence) -> Vec<What> {
+    if !is_sound(evidence) {
+        return Vec::new();
+    }
     let dates: Option<Vec<NaiveDate>> = evidence.replicas.iter().map(date).collect();
     let Some(last) = dates.into_iter().flatten().max() else { return Vec::new() };
-    let is_reached = evidence.canary && evidence.replicas.iter().all(is_reached);
+    let is_reached = evidence.replicas.iter().all(is_reached);
     match (state.horizon, is_reached) {
         (None, false) => vec![What::HorizonSet { until: last }],
         (None, true) => vec![What::HorizonSet { until: last }, What::HorizonReached],
@@ -33,6 +38,15 @@ pub fn follows(state: &State, evidence: &Evidence) -> Vec<What> {
 fn date(on: &ReplicaEvidence) -> Option<NaiveDate> {
     let at: Timestamp = on.horizon.as_ref()?.parse().ok()?;
     on.id.map(|_| at.date_naive())
+}
+
+/// Whether the look could find somebody, and found nobody in backups or on the machine that looked.
+fn is_sound(evidence: &Evidence) -> bool {
+    let sought = evidence.sought.is_none_or(|sought| sought.needles > 0);
+    let local = evidence.local.iter().all(|own| own.leaks == 0 && own.unscanned == 0);
+    let restored = evidence.restored.iter().all(|own| own.remaining == 0);
+    let replicas = evidence.replicas.iter().all(|own| own.leaks == 0);
+    evidence.canary && sought && local && restored && replicas
 }
 
 /// Whether nobody can read anything of it there, and that was seen.
@@ -58,6 +72,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ids::SnapshotId;
+    use crate::privacy::proof::evidence::{LocalEvidence, RestoreEvidence, Sought};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -123,8 +139,32 @@ mod tests {
         for more in [json!({ "id": null }), json!({ "horizon": null }), json!({ "horizon": "soon" })] {
             assert!(follows(&state(None), &evidence(json!([replica(&more)]))).is_empty(), "{more}");
         }
-        let blind = Evidence { canary: false, ..evidence(json!([replica(&json!({}))])) };
-        assert!(follows(&pending, &blind).is_empty());
+        let good = || evidence(json!([replica(&json!({}))]));
+        let restored = |remaining| RestoreEvidence {
+            repository: "blog".parse().unwrap(),
+            snapshot: SnapshotId::new("2026-11-20T09:00:00Z".parse().unwrap()),
+            items: 9,
+            remaining,
+        };
+        let local =
+            |leaks, unscanned| LocalEvidence { name: "cache".to_owned(), scanned: (1, 1), leaks, unscanned };
+        let sought = |needles| Some(Sought { needles, weak: 1 });
+        assert!(!follows(&pending, &good()).is_empty());
+        let seen =
+            Evidence { restored: vec![restored(0)], sought: sought(3), local: vec![local(0, 0)], ..good() };
+        assert!(!follows(&pending, &seen).is_empty());
+        for (what, unsound) in [
+            ("the scanner found nothing planted", Evidence { canary: false, ..good() }),
+            ("a snapshot names the person", Evidence { restored: vec![restored(0), restored(1)], ..good() }),
+            ("nothing could be looked for", Evidence { sought: sought(0), ..good() }),
+            ("in the cache", Evidence { local: vec![local(1, 0)], ..good() }),
+            ("the cache could not be looked into", Evidence { local: vec![local(0, 1)], ..good() }),
+        ] {
+            assert!(
+                follows(&pending, &unsound).is_empty() && follows(&state(None), &unsound).is_empty(),
+                "{what}"
+            );
+        }
         assert!(follows(&state(None), &evidence(json!([]))).is_empty(), "without a replica");
     }
 

@@ -183,6 +183,29 @@ async fn what_one_plans_another_approves_and_then_it_is_gone() {
     assert!(again.stdout.contains("Nothing of it is left"), "{again:?}");
     let pending = office.run(0, &["erase", "--pending"]);
     assert!(pending.stdout.contains("Nothing of it is left"), "{pending:?}");
+    nowhere(&two);
+}
+
+/// Whatever gives content out of a snapshot from before: the person is not in it.
+fn nowhere(two: &Two) {
+    let place = &two.office.place;
+    let old = place.expect(0, &["list", "--json"]).json()["snapshots"][0]["id"].clone();
+    let old = old.as_str().unwrap();
+    place.expect(0, &["snapshot"]);
+    let path = format!("documents/en-us/note/{}.json", EDITED[0].0);
+    let cat = place.expect(0, &["cat", old, &path]);
+    assert!(cat.stdout.contains("[erased]"), "{cat:?}");
+    let diff = place.expect(0, &["diff", old, "latest", "--fields"]);
+    assert!(diff.stdout.contains("by somebody, of course"), "{diff:?}");
+    place.expect(0, &["export", old, "--to", "old.tar"]);
+    let archive = String::from_utf8_lossy(&fs::read(place.file("old.tar")).unwrap()).into_owned();
+    assert!(archive.contains("[erased]"));
+    let find = place.run(&["find", "Exampleton"]);
+    let replicated = place.expect(0, &["replicate"]);
+    for text in [&cat.stdout, &diff.stdout, &archive, &find.stdout, &replicated.stdout] {
+        assert!(!text.contains("Perpetua") && !text.contains("perpetua@"), "{text}");
+    }
+    place.expect(0, &["verify", "--full"]);
 }
 
 /// A certificate, which anybody can check, and which says what is open.
@@ -267,6 +290,12 @@ async fn a_replica_that_was_away_is_done_later_by_one_command() {
     assert_eq!(two.state(), "notifying_recipients");
     let horizon = two.office.run(0, &["horizon", case, "--json"]).json();
     assert_eq!((&horizon["reached"], &horizon["promised"]), (&true.into(), &Value::Null), "{horizon}");
+    let shown = two.office.run(0, &["show", case]);
+    assert!(shown.stdout.contains("No copy in backups is left"), "{shown:?}");
+    assert!(
+        shown.stdout.contains("2099-01-01 – in the answer to the person"),
+        "what was promised: {shown:?}"
+    );
     place.expect(0, &["verify", "--full"]);
 }
 

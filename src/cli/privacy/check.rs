@@ -20,16 +20,15 @@ use crate::config::Config;
 use crate::ids::{CaseId, SnapshotId};
 use crate::privacy::case::Case;
 use crate::privacy::erasure::approval;
-use crate::privacy::proof::ProofError;
 use crate::privacy::proof::again::{Seen, date, forget, is_carried_out, is_erasure};
 use crate::privacy::proof::restored::{Since, again_live};
 use crate::privacy::proof::stays::Stays;
 use crate::privacy::store::{StoredCase, load_all};
 use crate::progress::Problem;
 use crate::vault::erasure_checks;
-use crate::vault::error::VaultError;
 use crate::vault::format::erasure_checks::CaseCheck;
 use crate::vault::open::Vault;
+use crate::vault::replica::with_causes;
 use crate::vault::requests::require_identity;
 
 /// Places of a case that are listed; all are counted.
@@ -37,6 +36,8 @@ const LISTED_MAX: usize = 20;
 
 /// Code of the problem that a case could not be looked at.
 const NOT_LOOKED_AT: &str = "not-looked-at";
+/// Code of the problem that nothing of this look is recorded.
+const NOT_RECORDED: &str = "not-recorded";
 
 /// Arguments of `privacy check`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -122,14 +123,16 @@ impl Row {
 
 impl Report {
     fn outcome(&self) -> Outcome {
-        let is_unreadable = self.problems.iter().any(|own| own.code != NOT_LOOKED_AT);
         // Who asked for a part gets a part: only what could not be looked at is missing.
         let is_clean = |row: &Row| !row.is_found() && row.not_read.is_empty();
-        match (is_unreadable, self.problems.is_empty() && self.cases.iter().all(is_clean)) {
-            (true, _) => Outcome::Integrity,
-            (false, false) => Outcome::Partial,
-            (false, true) => Outcome::Complete,
-        }
+        let looked = if self.cases.iter().all(is_clean) { Outcome::Complete } else { Outcome::Partial };
+        let of = |problem: &Problem| match &*problem.code {
+            NOT_LOOKED_AT => Outcome::Partial,
+            // `status` would go on with what it knew before.
+            NOT_RECORDED => Outcome::Failed,
+            _ => Outcome::Integrity,
+        };
+        self.problems.iter().map(of).fold(looked, Outcome::worst)
     }
 }
 
@@ -200,13 +203,16 @@ async fn check(
     // A replica that is away may have a snapshot that no other has.
     report.whole &= vault.replicas.failed().is_empty();
     date(&mut checks, vault.now(), report.whole, vault.limits());
-    let stored = erasure_checks::store(vault, &checks).await;
+    if let Err(error) = erasure_checks::store(vault, &checks).await {
+        let detail = format!(
+            "what was found is not recorded, so `status` does not know of it: {}",
+            with_causes(&error)
+        );
+        report.problems.push(Problem::new(NOT_RECORDED, "the vault", detail));
+    }
     tell(&report, context);
     let outcome = report.outcome().worst(ended(&session, context));
     context.output.result(outcome, &report, || page(&report))?;
-    stored.map_err(|error| {
-        CommandError::from(error).within("what was found is not recorded, so `status` does not know of it")
-    })?;
     Ok(outcome)
 }
 
@@ -273,22 +279,12 @@ impl Looking<'_> {
             planned: plan.planned.parse().unwrap_or_default(),
             clean: before.filter(|_| !args.all).map_or(&nothing, |before| &before.clean),
         };
-        seen.restored =
-            Box::pin(again_live(&again, &ground.matcher, &stays, since)).await.map_err(of_proof)?;
+        seen.restored = Box::pin(again_live(&again, &ground.matcher, &stays, since)).await?;
         // A manifest that nobody can read may be of a snapshot that names them.
         seen.restored.problems.extend(again.snapshots.unreadable.iter().cloned());
         let check = seen.check(&stored.case, before, vault.now());
         let row = Row::of(&stored.case, &check, &seen, &live, &not_read);
         Ok(Some((check, row, seen.is_whole())))
-    }
-}
-
-fn of_proof(error: ProofError) -> CommandError {
-    match error {
-        ProofError::Vault(error) => error.into(),
-        ProofError::Restore(error) => error.into(),
-        ProofError::Cancelled => VaultError::cancelled().into(),
-        other @ ProofError::TooMany(_) => CommandError::new(ErrorKind::Refused, other),
     }
 }
 

@@ -65,9 +65,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     if let Some(until) = promise {
         if until < earliest {
             let sentence = format!("{until} cannot be promised: copies can survive until {earliest}");
-            return Err(CommandError::new(ErrorKind::Refused, sentence).hint(
-                "promise that day or a later one; `prismvault privacy horizon CASE` says what keeps them",
-            ));
+            return Err(CommandError::new(ErrorKind::Refused, sentence).hint(format!(
+                "promise that day or a later one; `prismvault privacy horizon {}` says what keeps them",
+                step.case
+            )));
         }
         let actor = actor(step.by.as_deref(), &session.config);
         let event = Event { at: now, actor, reason, what: What::HorizonSet { until } };

@@ -128,14 +128,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let today = session.vault.now().date_naive();
     let text = letters::write(&stored.case, letter, language, template, &said, today)
         .map_err(|error| explained(error, own.is_some().then_some(&file), &NAMES))?;
-    let open = unfilled(&text);
-    if !open.is_empty() {
-        context.output.warning(format!(
-            "the letter says {}: nobody has put your own words there; edit {}, which `prismvault privacy letter --write-templates` makes",
-            open.join(", "),
-            file.display()
-        ));
-    }
+    warn_of_gaps(&text, &file, context);
     let template = own.is_some().then_some(file);
     let report = Report { case: &case, letter: letter.name(), language: language.code(), template, text };
     context
@@ -168,6 +161,18 @@ async fn sent(
         }
     };
     take(step, context, |_, _, _| Ok(Doing { what, reason: None })).await
+}
+
+/// Warns of what nobody has filled in for their office.
+fn warn_of_gaps(text: &str, file: &Path, context: &Context) {
+    let open = unfilled(text);
+    if !open.is_empty() {
+        context.output.warning(format!(
+            "the letter says {}: nobody has put your own words there; edit {}, which `prismvault privacy letter --write-templates` makes",
+            open.join(", "),
+            file.display()
+        ));
+    }
 }
 
 /// Words in brackets, which stand in templates for those of the office.

@@ -17,11 +17,12 @@ use crate::privacy::erasure::live::{Doer, LiveAction, LiveStep};
 use crate::privacy::erasure::plan::{Held, Plan, PlanError, holds_of_another, own_holds};
 use crate::privacy::found;
 use crate::privacy::matching::Matcher;
+use crate::privacy::proof::ProofError;
 use crate::privacy::review::Review;
 use crate::privacy::search::SearchReport;
 use crate::privacy::store::{StoredCase, load_all};
 use crate::vault::erasure::replacements::NewItem;
-use crate::vault::error::ErrorKind as VaultErrorKind;
+use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::format::order::Change;
 
 /// Lines of one kind that are shown; all stand in the plan.
@@ -268,5 +269,16 @@ fn more(page: Page, count: usize, most: usize) -> Page {
     match count.saturating_sub(most) {
         0 => page,
         left => page.line(format!("  and {left} more: --all shows them")),
+    }
+}
+
+impl From<ProofError> for CommandError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Vault(error) => error.into(),
+            ProofError::Restore(error) => error.into(),
+            ProofError::Cancelled => VaultError::cancelled().into(),
+            other @ ProofError::TooMany(_) => Self::new(ErrorKind::Refused, other),
+        }
     }
 }

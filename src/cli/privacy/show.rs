@@ -12,6 +12,7 @@ use crate::cli::{Context, Outcome};
 use crate::clock::rfc3339;
 use crate::ids::CaseId;
 use crate::privacy::case::guide::{Step, next_command};
+use crate::privacy::case::state::Horizon;
 use crate::privacy::case::{Case, Event, Kind, State, What};
 use crate::privacy::rules::{Due, PauseKind, due::words};
 
@@ -86,6 +87,13 @@ fn page(case: &Case, report: &Report<'_>) -> Page {
         let ended = if hold.released { ", released" } else { "" };
         page = page.line(format!("Hold {n} on {on}: {ground}{ended}"));
     }
+    page = match case.state().horizon {
+        Some(Horizon::Pending(until)) => {
+            page.line(format!("Promised: no copy in backups survives {}", words(until)))
+        }
+        Some(Horizon::Reached) => page.line("No copy in backups is left"),
+        None => page,
+    };
     page = page.line(next_line(&report.next)).line("").line(Text::styled(Style::Bold, "What happened"));
     for event in case.events() {
         let mut line = format!("{}  {}  by {}", rfc3339(event.at), event.what.kind().words(), event.actor);
@@ -118,6 +126,7 @@ fn detail(what: &What) -> Option<String> {
             format!("{decided} decided, {unsure} unsure, {open} open")
         }
         What::LegalAssessed { note, .. } => note.clone(),
+        What::HorizonSet { until } => until.to_string(),
         What::Exported { right, manifest, records, files, name } => {
             let (entries, files) = (counted(*records, "entry"), counted(*files, "file"));
             format!("{right}: {name}, {entries}, {files}, manifest {manifest}")

@@ -123,6 +123,7 @@ mod tests {
     fn restored(snapshots: &[(&SnapshotId, u64)]) -> Restored {
         let mut restored = Restored::default();
         for (snapshot, remaining) in snapshots {
+            restored.chains.push((blog(), (*snapshot).clone()));
             restored.evidence.push(RestoreEvidence {
                 repository: blog(),
                 snapshot: (*snapshot).clone(),
@@ -198,6 +199,7 @@ mod tests {
         let case = case(erased());
         let ids: Vec<SnapshotId> = (1..4).map(|hour| SnapshotId::new(at(hour))).collect();
         let mut part = restored(&[(&ids[0], 0), (&ids[2], 0)]);
+        part.chains.insert(1, (blog(), ids[1].clone()));
         part.unread.insert(ids[1].clone(), blog());
         part.problems.push(Problem::new("not-searched", "blog", "no replica has it"));
         let seen = Seen { live: Some(0), live_not_read: 1, restored: part };

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::SubsecRound as _;
 use serde::{Deserialize, Serialize};
 
 use super::ProofError;
@@ -42,6 +43,9 @@ pub struct Restored {
     pub found: Vec<FoundAgain>,
     /// Snapshots of which something could not be read, and of which repository, or list of its members, each is.
     pub unread: BTreeMap<SnapshotId, Name>,
+    /// All snapshots that were to be read, each chain from its oldest to its newest: their ids need not be in that
+    /// order, as clocks stand still and are set back.
+    pub chains: Vec<(Name, SnapshotId)>,
 }
 
 /// An item of a snapshot in which the person is.
@@ -94,11 +98,16 @@ pub struct Since<'a> {
 }
 
 impl Since<'_> {
-    fn is_to_be_read(&self, snapshot: &Snapshot) -> bool {
-        match self.clean.get(&snapshot.manifest.repository) {
-            Some(clean) => snapshot.id() > clean,
-            None => snapshot.id().time() > self.planned,
+    /// The place in a chain, oldest first, from which on it is read. Whatever came behind that place is read, also
+    /// where a clock that was set back gave it an earlier id.
+    fn begin(&self, of: &[Snapshot]) -> usize {
+        let clean = of.first().and_then(|first| self.clean.get(&first.manifest.repository));
+        if let Some(at) = clean.and_then(|clean| of.iter().position(|own| own.id() == clean)) {
+            return at + 1;
         }
+        // It was removed meanwhile, or nobody has looked yet. Ids have whole seconds.
+        let from = clean.map_or(self.planned, SnapshotId::time).trunc_subsecs(0);
+        of.iter().position(|own| own.id().time() >= from).unwrap_or(of.len())
     }
 }
 
@@ -117,9 +126,7 @@ pub async fn again_live(
     stays: &Stays,
     since: Since<'_>,
 ) -> Result<Restored, ProofError> {
-    let new = |of: &'_ [Snapshot]| -> Vec<usize> {
-        (0..of.len()).filter(|at| since.is_to_be_read(&of[*at])).collect()
-    };
+    let new = |of: &'_ [Snapshot]| -> Vec<usize> { (since.begin(of)..of.len()).collect() };
     search(again, matcher, stays, new).await
 }
 
@@ -128,16 +135,15 @@ impl Restored {
     /// `before` is what was known of that.
     pub fn clean(&self, before: &BTreeMap<Name, SnapshotId>) -> BTreeMap<Name, SnapshotId> {
         let mut clean = before.clone();
-        let mut chains: BTreeMap<&Name, BTreeMap<&SnapshotId, bool>> = BTreeMap::new();
-        for own in &self.evidence {
-            chains.entry(&own.repository).or_default().insert(&own.snapshot, own.remaining == 0);
-        }
-        for (snapshot, repository) in &self.unread {
-            chains.entry(repository).or_default().insert(snapshot, false);
-        }
-        for (repository, chain) in chains {
-            let good = chain.into_iter().take_while(|(_, is_clean)| *is_clean);
-            if let Some((snapshot, _)) = good.last() {
+        let found = |snapshot: &SnapshotId| {
+            self.evidence.iter().find(|own| own.snapshot == *snapshot).map(|own| own.remaining)
+        };
+        let mut over: BTreeSet<&Name> = BTreeSet::new();
+        for (repository, snapshot) in &self.chains {
+            let is_clean = !self.unread.contains_key(snapshot) && found(snapshot) == Some(0);
+            if !is_clean {
+                over.insert(repository);
+            } else if !over.contains(repository) {
                 clean.insert(repository.clone(), snapshot.clone());
             }
         }
@@ -171,6 +177,7 @@ async fn search(
         let space = open_space(again.vault, again.snapshots, name).await?;
         let mut searching = Searching { again, matcher, stays, space: &space, known: HashMap::new() };
         for snapshot in snapshots {
+            done.chains.push((snapshot.manifest.repository.clone(), snapshot.id().clone()));
             match searching.snapshot(snapshot, &mut done).await {
                 // One that nobody can read hides no other.
                 Err(ProofError::Vault(error)) if error.is_damage() => {

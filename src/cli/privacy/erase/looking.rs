@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::live::{self, SeenLive};
 use super::own;
 use crate::cli::Context;
-use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::error::CommandError;
 use crate::cli::output::Page;
 use crate::cli::privacy::planning::{Ground, of_plan};
 use crate::cli::privacy::subject::subject_of;
@@ -18,7 +18,6 @@ use crate::privacy::certificate::OwnFilesState;
 use crate::privacy::erasure::live::standing::contradicted;
 use crate::privacy::erasure::plan::{Plan, PlanFile, Purpose, decided_under};
 use crate::privacy::own_files::{Refused, Why};
-use crate::privacy::proof::ProofError;
 use crate::privacy::proof::check::{Checked, Checking, check};
 use crate::privacy::proof::evidence::{Evidence, LiveEvidence, UrlEvidence};
 use crate::privacy::proof::headers::OldHeaders;
@@ -253,7 +252,7 @@ async fn looked_through(
         live,
         urls,
     };
-    Box::pin(check(checking)).await.map_err(of_proof)
+    Ok(Box::pin(check(checking)).await?)
 }
 
 /// Looks for wrong values where they were to be corrected, and for right ones.
@@ -271,14 +270,5 @@ async fn looked_rectified(
     let sources = ground.sources.live();
     let again = ground.sources.again(session, context, &sources);
     let looking = Looking { again: &again, plan, allowed: &allowed, headers, live, urls };
-    Box::pin(rectified(looking)).await.map_err(of_proof)
-}
-
-fn of_proof(error: ProofError) -> CommandError {
-    match error {
-        ProofError::Vault(error) => error.into(),
-        ProofError::Restore(error) => error.into(),
-        ProofError::Cancelled => crate::vault::error::VaultError::cancelled().into(),
-        other @ ProofError::TooMany(_) => CommandError::new(ErrorKind::Refused, other),
-    }
+    Ok(Box::pin(rectified(looking)).await?)
 }

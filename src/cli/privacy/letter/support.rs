@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{explained, path_of, read_template, unfilled};
+use super::{explained, path_of, read_template, warn_of_gaps};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::output::Page;
 use crate::cli::privacy::desk::open_case;
@@ -84,14 +84,7 @@ pub(super) async fn run(
         letters.extend(text.map(|text| Written { repository, host, text }));
     }
     let text = letters.iter().map(|own| own.text.trim_end()).collect::<Vec<_>>().join("\n\n\n");
-    let open = unfilled(&text);
-    if !open.is_empty() {
-        context.output.warning(format!(
-            "the letter says {}: nobody has put your own words there; edit {}, which `prismvault privacy letter --write-templates` makes",
-            open.join(", "),
-            file.display()
-        ));
-    }
+    warn_of_gaps(&text, &file, context);
     let template = own.is_some().then_some(file);
     let report = Report { case: id, letter: NAME, language: language.code(), template, letters, text };
     context
