@@ -196,12 +196,16 @@ mod tests {
         // What was not measured was not shown.
         assert_eq!(lights(&objectives(), &Measured::default()), [Red; 4]);
         let none = Objectives { rto: None, rpo: None, fidelity: 1.0, erasure_replay: false };
-        assert_eq!(lights(&none, &Measured { documents: Some((0, 0)), ..Measured::default() }), [Grey, Grey, Green, Grey]);
+        assert_eq!(
+            lights(&none, &Measured { documents: Some((0, 0)), ..Measured::default() }),
+            [Grey, Grey, Green, Grey]
+        );
     }
 
     #[test]
     fn a_recovery_that_was_not_whole_has_no_time() {
-        let record = |phase, took_ms, ended| PhaseRecord { phase, begun_ms: 0, took_ms, ended, notes: Vec::new() };
+        let record =
+            |phase, took_ms, ended| PhaseRecord { phase, begun_ms: 0, took_ms, ended, notes: Vec::new() };
         let all = |ended| Phase::ALL.map(|phase| record(phase, 100, ended)).to_vec();
         assert_eq!(recovery(&all(Ended::Good)), Some(Duration::from_millis(900)));
         assert_eq!(recovery(&all(Ended::Bad)), Some(Duration::from_millis(900)), "it came to an end");
@@ -217,7 +221,8 @@ mod tests {
 
     #[test]
     fn times_are_said_as_people_say_them() {
-        let said = [400, 59_900, 60_000, 3_599_000, 3_720_000, 180_000_000].map(|ms| in_words(Duration::from_millis(ms)));
+        let said = [400, 59_900, 60_000, 3_599_000, 3_720_000, 180_000_000]
+            .map(|ms| in_words(Duration::from_millis(ms)));
         assert_eq!(said, ["0.4 s", "59.9 s", "1 min 00 s", "59 min 59 s", "1 h 02 min", "2 d 2 h"]);
     }
 }

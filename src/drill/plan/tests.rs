@@ -88,7 +88,10 @@ fn everything_in_a_plan_is_read() {
         if lang == "en-us" && uids == &["home"]));
     assert!(matches!(&plan.checks[1].probe, Probe::Command { timeout, .. } if timeout.as_secs() == 90));
     let site = plan.site.as_ref().unwrap();
-    assert_eq!((site.url.as_str(), site.pages[1].expect.as_deref()), ("http://127.0.0.1:3000", Some("About us")));
+    assert_eq!(
+        (site.url.as_str(), site.pages[1].expect.as_deref()),
+        ("http://127.0.0.1:3000", Some("About us"))
+    );
     let gates: Vec<Gate> = plan.gates.iter().map(|(gate, _)| *gate).collect();
     assert_eq!(gates, [Gate::Functional, Gate::Acceptance], "in their order");
     // Who is away is stood in for.
@@ -143,7 +146,10 @@ fn mistakes_are_told_with_their_line_and_what_was_meant() {
         ("[[check]]\nname = \"x\"\nquery = '[at(document.type, \"a\")]'\ntimeout = \"1s\"", "check by query"),
         ("[[check]]\nname = \"x\"\ncommand = []", "is empty"),
         ("[[check]]\nname = \"x\"\ncommand = [\"a\"]\ntimeout = \"13h\"", "12h"),
-        ("[[check]]\nname = \"x\"\ncommand = [\"a\"]\n[[check]]\nname = \"x\"\ncommand = [\"b\"]", "there already"),
+        (
+            "[[check]]\nname = \"x\"\ncommand = [\"a\"]\n[[check]]\nname = \"x\"\ncommand = [\"b\"]",
+            "there already",
+        ),
         ("[site]\ncommand = [\"a\"]\nurl = \"file:///etc\"", "http://"),
         ("[site]\ncommand = [\"a\"]\nurl = \"http://x\"\npages = [\"about\"]", "begin with /"),
         ("[[participants]]\nname = \"a\"\nrole = \"b\"\nsubstitute = \"a\"", "their own substitute"),
@@ -154,7 +160,9 @@ fn mistakes_are_told_with_their_line_and_what_was_meant() {
         assert!(error.contains(words), "{more}: {error}");
         assert!(error.contains("weekly.toml:"), "with its line: {error}");
     }
-    assert!(parse("summary = \"x\"\ntarget = \"sandbox\"").is_err_and(|error| error.contains("repositories")));
+    assert!(
+        parse("summary = \"x\"\ntarget = \"sandbox\"").is_err_and(|error| error.contains("repositories"))
+    );
     assert!(parse("repositories = []\nsummary = \"x\"\ntarget = \"standby\"").is_err());
     let error = Plan::parse(Path::new("drills/Weekly drill.toml"), WHOLE).unwrap_err().to_string();
     assert!(error.contains("the name of the file is the name of the drill"), "{error}");

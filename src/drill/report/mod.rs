@@ -96,6 +96,131 @@ pub struct Report {
     pub earlier: Vec<Earlier>,
     /// Drills that were killed, and after which this one cleaned up.
     pub abandoned: Vec<String>,
+    /// Who approved the objectives, and on which day; absent: the plan says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Approved>,
+    /// What a real disaster asks for besides; absent: it was a rehearsal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Incident>,
+    /// What people said and decided afterwards, in order: signed, each naming what it follows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Said>,
+    /// Questions that no machine can answer, and what people answered at the table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tabletop: Vec<Answer>,
+    /// Findings that somebody closed since, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
+}
+
+/// Who approved the objectives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Their name.
+    pub by: String,
+    /// The day, `2026-01-31`.
+    pub on: String,
+}
+
+/// A real disaster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// When it struck, RFC 3339, as far as anybody knows.
+    pub struck: String,
+    /// When the organisation became aware of it, RFC 3339: from then on the hours of Art. 33 GDPR run.
+    pub aware: String,
+    /// Whether personal data is concerned; absent: nobody knows yet, and the deadline runs all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_data: Option<bool>,
+    /// Who is to be told, until when.
+    pub communications: Vec<Communication>,
+}
+
+/// Somebody who is to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Communication {
+    /// What it is called when somebody says that it is done: `authority`, `persons`, `contacts-blog`.
+    pub id: String,
+    /// Who is to be told.
+    pub to: String,
+    /// Of what, and why: the law, or the plan.
+    pub why: String,
+    /// Until when, RFC 3339; absent: without undue delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// When it was done, RFC 3339; absent: it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
+}
+
+/// What somebody said of a drill after it had run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// In whose place.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub for_: Option<String>,
+    /// The gate at which they decided; absent: it is no decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// What they decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// Which communication is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub communication: Option<String>,
+    /// Their note; absent: no identity here reads it, or it is left out for auditors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A question that no machine can answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its id in the pack.
+    pub id: String,
+    /// The question, or what is thrown in.
+    pub question: String,
+    /// What was answered; absent: nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// How it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<Rating>,
+    /// Who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// How well something was done, as HSEEP rates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rating {
+    /// Performed without challenges.
+    Performed,
+    /// Performed with some challenges.
+    SomeChallenges,
+    /// Performed with major challenges.
+    MajorChallenges,
+    /// Unable to be performed.
+    Unable,
+}
+
+/// A finding that is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Its id.
+    pub finding: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// How; absent: no identity here reads it, or it is left out for auditors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Where a drill ran.
@@ -266,7 +391,9 @@ impl Report {
             .participants
             .iter()
             .flat_map(|own| std::iter::once(&own.name).chain(&own.substitute))
-            .chain(own.gates.iter().filter_map(|gate| gate.owner.as_ref()).filter(|owner| *owner != "machine"))
+            .chain(
+                own.gates.iter().filter_map(|gate| gate.owner.as_ref()).filter(|owner| *owner != "machine"),
+            )
             .chain(own.findings.iter().map(|finding| &finding.owner))
             .cloned()
             .collect();
@@ -279,7 +406,10 @@ impl Report {
             own.name = alias(&own.name);
         }
         for gate in &mut own.gates {
-            gate.owner = gate.owner.as_deref().map(|owner| if owner == "machine" { owner.to_owned() } else { alias(owner) });
+            gate.owner = gate
+                .owner
+                .as_deref()
+                .map(|owner| if owner == "machine" { owner.to_owned() } else { alias(owner) });
         }
         for finding in &mut own.findings {
             finding.owner = alias(&finding.owner);
