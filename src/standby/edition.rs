@@ -334,7 +334,7 @@ impl Edition {
         &self.files
     }
 
-    pub(super) fn root(&self) -> &RepositoryRoot {
+    pub fn root(&self) -> &RepositoryRoot {
         &self.root
     }
 

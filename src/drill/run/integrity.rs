@@ -45,8 +45,11 @@ pub(super) async fn look(
 }
 
 fn judged(report: VerifyReport, level: Level, is_injected: &(dyn Fn(&Damage) -> bool + Sync)) -> Looked {
-    let (injected, own): (Vec<&Damage>, Vec<&Damage>) =
-        report.damage.iter().filter(|damage| damage.kind.is_integrity()).partition(|damage| is_injected(damage));
+    let (injected, own): (Vec<&Damage>, Vec<&Damage>) = report
+        .damage
+        .iter()
+        .filter(|damage| damage.kind.is_integrity())
+        .partition(|damage| is_injected(damage));
     let affected: Vec<(SnapshotId, u64)> =
         report.affected.iter().map(|own| (own.snapshot.clone(), own.items)).collect();
     let mut met = Vec::new();
