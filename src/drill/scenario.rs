@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -300,6 +301,10 @@ impl ObjectStore for Disturbed {
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
         let inner = self.inner.locking(rule)?;
         Ok(Arc::new(Self { inner, disturbance: self.disturbance.clone() }))
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {

@@ -334,6 +334,7 @@ impl Edition {
         &self.files
     }
 
+    /// What the repository says of itself, with refs of this snapshot.
     pub fn root(&self) -> &RepositoryRoot {
         &self.root
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-pub use self::checks::{Check, Expected, Probe, Site};
+pub use self::checks::{Check, Expected, Page, Probe, Site};
 pub use self::known::Selected;
 use super::gate::Gate;
 use super::scenario::Injection;

@@ -54,7 +54,6 @@ use crate::ids::{Digest, SnapshotId};
 use crate::progress::Progress;
 use crate::restore::OpenSnapshot;
 use crate::vault::canary::{Canary, sing};
-use crate::vault::error::VaultError;
 use crate::vault::format::manifest::Manifest;
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
@@ -124,10 +123,6 @@ struct Step<T> {
 }
 
 impl<T> Step<T> {
-    fn good(value: T, notes: Vec<String>) -> Self {
-        Self { ended: Ended::Good, notes, value: Some(value) }
-    }
-
     fn of(is_good: bool, value: T, notes: Vec<String>) -> Self {
         Self { ended: if is_good { Ended::Good } else { Ended::Bad }, notes, value: Some(value) }
     }
@@ -238,7 +233,7 @@ impl Running<'_> {
 
     async fn locate(&self) -> Step<Ground> {
         match Box::pin(self.try_locate()).await {
-            Err(error) => Step::broken(format!("the vault cannot be opened: {}", with_causes(&error))),
+            Err(why) => Step::broken(format!("the vault cannot be opened: {why}")),
             Ok(ground) => {
                 let mut notes: Vec<String> = Vec::new();
                 for located in &ground.located {
@@ -265,7 +260,7 @@ impl Running<'_> {
         }
     }
 
-    async fn try_locate(&self) -> Result<Ground, VaultError> {
+    async fn try_locate(&self) -> Result<Ground, String> {
         let drill = self.drill;
         let directory = drill.leftover.directory();
         let none = std::collections::BTreeSet::new();
@@ -274,7 +269,8 @@ impl Running<'_> {
         if drill.has(&Injection::NewestMissing) {
             let place = directory.join("look");
             let plain = drill.host.open(Opening { fresh: Some(&place), ..Opening::plain(&none) }).await?;
-            hidden_keys = hidden(&plain, &drill.plan.scenario, &drill.selected.repositories).await?;
+            let looked = hidden(&plain, &drill.plan.scenario, &drill.selected.repositories).await;
+            hidden_keys = looked.map_err(|error| with_causes(&error))?;
         }
         let place = directory.join("machine");
         let opening = Opening {
@@ -284,7 +280,7 @@ impl Running<'_> {
             fresh: Some(&place),
         };
         let vault = drill.host.open(opening).await?;
-        let snapshots = Snapshots::load(&vault, None).await?;
+        let snapshots = Snapshots::load(&vault, None).await.map_err(|error| with_causes(&error))?;
         let disaster = drill.disaster(self.timeline.began());
         let located = drill.selected.repositories.iter().map(|repository| {
             let chosen = choose(&snapshots, &repository.name, &drill.plan.snapshot, disaster, drill.seed);

@@ -1,7 +1,7 @@
 //! Restore, replay, comparison, function: what is done with the snapshots once they are known to be whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -387,7 +387,7 @@ impl Running<'_> {
         let none = BTreeSet::new();
         let place = self.drill.leftover.directory().join("look");
         let opening = super::Opening { fresh: Some(&place), ..super::Opening::plain(&none) };
-        let vault = self.drill.host.open(opening).await.map_err(|error| with_causes(&error))?;
+        let vault = self.drill.host.open(opening).await?;
         let ledger = Ledger::load(&vault, space).await.map_err(|error| with_causes(&error))?;
         Ok(ledger.erased().decided())
     }
@@ -611,7 +611,7 @@ impl Running<'_> {
             apis: standing.answering.iter().map(|(name, api, _)| (name.clone(), api)).collect(),
             originals: standing.originals.iter().map(|(name, api)| (name.clone(), api)).collect(),
             leftover: drill.leftover,
-            directory: drill.config.directory().to_owned(),
+            directory: working_directory(&drill.config.file),
         };
         let mut is_good = answering.check_all(&drill.plan.checks, &self.evidence).await;
         if let Some(site) = &drill.plan.site {
@@ -650,6 +650,12 @@ impl Running<'_> {
             );
         }
     }
+}
+
+/// Where programs of a plan begin: beside the configuration, from which its relative paths are meant.
+fn working_directory(configuration: &Path) -> PathBuf {
+    let parent = configuration.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// What reading back a repository came to, by the client that takes snapshots.

@@ -26,6 +26,7 @@ use crate::prismic::{ContentApi, Http};
 use crate::progress::Silent;
 use crate::restore::OpenSnapshot;
 use crate::sandbox::Changes;
+use crate::secret::Secret;
 use crate::snapshot::{Read, SnapshotOptions, take};
 use crate::vault::envelope::Identity;
 use crate::vault::erasure::replacements::{self, NewItem};
@@ -72,7 +73,7 @@ impl Resurrection {
 struct Scratch {
     stores: Vec<Arc<dyn ObjectStore>>,
     identity: Identity,
-    signing: SigningKey,
+    signing: Secret,
     /// Of who plans, and of who approves.
     people: [SigningKey; 2],
     limits: Limits,
@@ -158,13 +159,13 @@ fn plant(playground: &Playground, person: &str) -> Result<(), Failed> {
 impl Scratch {
     /// Makes a vault in memory, on two replicas.
     async fn make(limits: Limits, clock: &Arc<dyn Clock>, directory: &Path) -> Result<Self, Failed> {
-        let root = SigningKey::generate();
+        let (root, signing) = (SigningKey::generate(), SigningKey::generate());
         let own = Self {
             stores: ["first", "second"]
                 .map(|name| Arc::new(MemoryStore::new(name, Arc::clone(clock))) as Arc<dyn ObjectStore>)
                 .into(),
             identity: Identity::generate(),
-            signing: SigningKey::generate(),
+            signing: signing.to_secret_text("resurrection test"),
             people: [SigningKey::generate(), SigningKey::generate()],
             limits,
             clock: Arc::clone(clock),
@@ -174,7 +175,7 @@ impl Scratch {
         let new = NewVault {
             content_recipients: vec![own.identity.recipient()],
             operator_recipients: Vec::new(),
-            signing: own.signing.public().clone(),
+            signing: signing.public().clone(),
             root: &root,
             created: clock.now(),
         };
@@ -197,7 +198,7 @@ impl Scratch {
             clock: Arc::clone(&self.clock),
             keys: Keys {
                 identities: vec![self.identity.clone()],
-                signing: Some(self.signing.clone()),
+                signing: Some(SigningKey::parse(&self.signing)?),
                 maintenance: None,
                 further: Vec::new(),
                 absent: BTreeMap::new(),
