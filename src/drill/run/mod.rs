@@ -51,8 +51,10 @@ use super::timeline::{Ended, Phase, Timeline};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::ids::{Digest, SnapshotId};
+use crate::prismic::{ContentApi, Http, PrismicError, Search};
 use crate::progress::Progress;
 use crate::restore::OpenSnapshot;
+use crate::snapshot::Target;
 use crate::vault::canary::{Canary, sing};
 use crate::vault::format::manifest::Manifest;
 use crate::vault::open::Vault;
@@ -154,6 +156,19 @@ pub async fn run(drill: &Drill<'_>) -> Finished {
     running.gates(verdicts).await;
     running.clean_up().await;
     running.finish(verdicts)
+}
+
+/// How many documents are published in a target now: a drill restores into an empty repository only, because what
+/// is in another may be what people see.
+///
+/// # Errors
+///
+/// When it cannot be asked.
+pub async fn documents_in(target: &Target, http: &Http) -> Result<u64, PrismicError> {
+    let api =
+        ContentApi::new(http.clone(), target.endpoints.content_api.clone(), target.access_token.clone());
+    let root = api.root().await?;
+    Ok(api.search(&Search::everything(root.master_ref, 1)).await?.total_results_size)
 }
 
 impl Drill<'_> {
