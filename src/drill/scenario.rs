@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -208,6 +209,10 @@ const DAMAGED_AT: u64 = 17;
 impl ObjectStore for Disturbed {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     async fn put(&self, key: &str, _: Body, _: PutMode) -> Result<ObjectMeta> {
