@@ -8,14 +8,18 @@
 //! | [`gate`] | the way back to service, and where it stands |
 //! | [`measure`] | objectives against what was measured |
 //! | [`findings`] | what is wrong, carried over until somebody closes it |
+//! | [`record`] | a drill of the vault with what people said of it since |
+//! | [`bundle`] | a record as files that anybody can check |
 //! | [`report`] | everything that was seen, as data, and how it is rendered |
 //!
 //! Records lie in the vault: [`vault::drills`](crate::vault::drills).
 
+pub mod bundle;
 pub mod findings;
 pub mod gate;
 pub mod measure;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod timeline;

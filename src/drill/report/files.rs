@@ -1,0 +1,43 @@
+//! All renderings of a report, under the names that they have in records and bundles.
+
+use super::{Report, csv, junit};
+
+/// Name of the report as data.
+pub const JSON: &str = "report.json";
+/// Name of the report for systems that build and deploy.
+pub const JUNIT: &str = "junit.xml";
+/// Name of the table of findings.
+pub const FINDINGS: &str = "findings.csv";
+/// Name of the report for people.
+pub const HTML: &str = "report.html";
+/// Name of the plan.
+pub const PLAN: &str = "plan.toml";
+/// Name of the criteria.
+pub const CRITERIA: &str = "criteria.json";
+/// Name of the list of lost edits.
+pub const LOST_EDITS: &str = "lost-edits.json";
+
+/// Whether an attachment of a record may hold content of a repository: never for auditors outside.
+pub fn may_hold_content(path: &str) -> bool {
+    path == LOST_EDITS || path.starts_with("checks/") || path.starts_with("pages/")
+}
+
+/// The report as data.
+///
+/// # Panics
+///
+/// Never: a report always serialises.
+pub fn json(report: &Report) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(report).expect("a report always serialises");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Every rendering of a report.
+pub fn render(report: &Report) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        (JSON, json(report)),
+        (JUNIT, junit::write(report).into_bytes()),
+        (FINDINGS, csv::findings_since(&report.findings, &report.closed)),
+    ]
+}
