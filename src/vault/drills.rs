@@ -119,6 +119,8 @@ async fn store_signed(vault: &Vault, key: &str, bytes: &Bytes, signature: &Bytes
         VaultError::new(ErrorKind::Refused, format!("{key} is there already, and says something else"))
             .hint("somebody else wrote it meanwhile: look at the drill with `prismvault drill show`, and say it again if it is still right")
     };
+    // With too few replicas nothing is begun that would be told to have failed.
+    vault.replicas.require_enough()?;
     let mut is_taken = false;
     for replica in vault.replicas.live() {
         match replica.store_signed_new(key, bytes, signature, there).await {
