@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use super::{Answer, Closed, Report, Said};
 use crate::clock::{Timestamp, rfc3339};
 use crate::drill::gate::{self, Gate, Standing, Verdict};
+use crate::drill::scenario::Injection;
 use crate::drill::timeline::{Entry, MACHINE};
 
 /// What somebody said, as it was signed and opened.
@@ -292,7 +293,11 @@ impl<'a> Course<'a> {
     /// Whether it is for them to decide.
     fn require_right(&self, stated: &Stated, gate: Gate, owner: Option<&str>) -> Result<(), Refused> {
         let by = &stated.by;
-        if self.recorded.participants.iter().any(|own| own.name == *by && own.absent) {
+        // A substitute may be away as well, and has no line of their own among those who take part.
+        let away = Injection::PersonAbsent { person: by.clone() }.words();
+        if self.recorded.participants.iter().any(|own| own.name == *by && own.absent)
+            || self.recorded.scenario.contains(&away)
+        {
             return Err(Refused::Away(by.clone()));
         }
         if !stated.may_sign_off {

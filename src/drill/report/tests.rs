@@ -83,6 +83,8 @@ fn who_may_not_say_something_is_told_why_before_and_it_counts_for_nothing_afterw
     (stopped.gates[1].verdict, stopped.gates[1].standing) = (Some(Verdict::NoGo), Stopped);
     let mut unseen = sample();
     (unseen.gates[2].verdict, unseen.gates[2].standing) = (None, Waits);
+    let mut without_dora = sample();
+    without_dora.scenario.push("dora cannot be reached".to_owned());
     let mut fewer = sample();
     fewer.gates.pop();
     let may_not = Stated { may_sign_off: false, ..go(1, "bela", Gate::Functional) };
@@ -103,6 +105,7 @@ fn who_may_not_say_something_is_told_why_before_and_it_counts_for_nothing_afterw
             go(2, "bela", Gate::Acceptance),
             "clara decides at the gate acceptance, or dora",
         ),
+        (&without_dora, functional(), go(2, "dora", Gate::Acceptance), "dora was away"),
         (&recorded, functional(), for_bela, "does not stand in for bela"),
         (&recorded, limited(), go(3, "anna", Gate::Limited), "anna was away"),
         (&stopped, vec![], go(1, "clara", Gate::Integrity), "drill again"),
