@@ -8,6 +8,7 @@
 //! | [`gate`] | the way back to service, and where it stands |
 //! | [`measure`] | objectives against what was measured |
 //! | [`findings`] | what is wrong, carried over until somebody closes it |
+//! | `page` | how pages for people are written |
 //! | [`report`] | everything that was seen, as data, and how it is rendered |
 //!
 //! Records lie in the vault: [`vault::drills`](crate::vault::drills).
@@ -15,6 +16,7 @@
 pub mod findings;
 pub mod gate;
 pub mod measure;
+mod page;
 pub mod plan;
 pub mod report;
 pub mod scenario;

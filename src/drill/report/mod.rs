@@ -3,6 +3,7 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`junit`] | JUnit XML, for systems that build and deploy |
+//! | [`html`] | one page for people, with plots and pictures |
 //! | [`csv`] | the findings, for tables |
 //! | [`controls`] | which requirements of which standards a drill gives evidence for |
 //!
@@ -10,6 +11,7 @@
 
 pub mod controls;
 pub mod csv;
+pub mod html;
 pub mod junit;
 
 use serde::{Deserialize, Serialize};
