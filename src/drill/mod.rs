@@ -8,6 +8,7 @@
 //! | [`gate`] | the way back to service, and where it stands |
 //! | [`measure`] | objectives against what was measured |
 //! | [`findings`] | what is wrong, carried over until somebody closes it |
+//! | [`tabletop`] | what no machine can rehearse: questions for people, and their answers |
 //! | `page` | how pages for people are written |
 //! | [`report`] | everything that was seen, as data, and how it is rendered |
 //!
@@ -20,4 +21,5 @@ mod page;
 pub mod plan;
 pub mod report;
 pub mod scenario;
+pub mod tabletop;
 pub mod timeline;
