@@ -1,5 +1,6 @@
 //! `prismvault drill`: rehearsals of a recovery, and what people say of them afterwards.
 
+mod answers;
 mod close;
 mod export;
 mod list;
@@ -31,6 +32,8 @@ enum DrillCommand {
     SignOff(sign_off::Args),
     /// Add a note, or say that a communication was made, with a key of your own
     Note(note::Args),
+    /// Record the answers of a tabletop exercise, with a key of your own
+    Answers(answers::Args),
     /// Close a finding that is mended; until then every drill of the plan carries it over
     Close(close::Args),
     /// Write a drill as a directory that anybody can check, without vault and network
@@ -49,6 +52,7 @@ impl Args {
             | DrillCommand::Verify(_) => Effect::Reads,
             DrillCommand::SignOff(args) => args.effect(),
             DrillCommand::Note(args) => args.effect(),
+            DrillCommand::Answers(args) => args.effect(),
             DrillCommand::Close(args) => args.effect(),
         }
     }
@@ -65,6 +69,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         DrillCommand::Show(args) => show::run(args, context).await,
         DrillCommand::SignOff(args) => sign_off::run(args, context).await,
         DrillCommand::Note(args) => note::run(args, context).await,
+        DrillCommand::Answers(args) => answers::run(args, context).await,
         DrillCommand::Close(args) => close::run(args, context).await,
         DrillCommand::Export(args) => export::run(args, context).await,
         DrillCommand::Verify(args) => verify::run(args, context).await,

@@ -99,8 +99,13 @@ pub async fn gather(
         true => Some(report.for_auditors()),
         false => drill.is_continued().then_some(report),
     };
-    for (name, bytes) in shown.iter().flat_map(render) {
-        own.put(now(name), bytes);
+    if let Some(shown) = shown {
+        let picture = |path: &str| {
+            let (_, bytes) = own.files.iter().find(|(own, _)| own == path)?;
+            Some(bytes::Bytes::copy_from_slice(bytes))
+        };
+        let rendered = render(&shown, &picture);
+        rendered.into_iter().for_each(|(name, bytes)| own.put(now(name), bytes));
     }
     let listed = own.files.iter().map(|(path, bytes)| BundleFile {
         path: path.clone(),

@@ -1,6 +1,8 @@
 //! All renderings of a report, under the names that they have in records and bundles.
 
-use super::{Report, csv, junit};
+use bytes::Bytes;
+
+use super::{Report, csv, html, junit};
 
 /// Name of the report as data.
 pub const JSON: &str = "report.json";
@@ -33,10 +35,11 @@ pub fn json(report: &Report) -> Vec<u8> {
     bytes
 }
 
-/// Every rendering of a report.
-pub fn render(report: &Report) -> Vec<(&'static str, Vec<u8>)> {
+/// Every rendering of a report. `pictures` gives files of the drill that the page shows, where they are at hand.
+pub fn render(report: &Report, pictures: &dyn Fn(&str) -> Option<Bytes>) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         (JSON, json(report)),
+        (HTML, html::page(report, pictures).into_bytes()),
         (JUNIT, junit::write(report).into_bytes()),
         (FINDINGS, csv::findings_since(&report.findings, &report.closed)),
     ]

@@ -5,6 +5,7 @@
 //! | [`after`] | the report as it stands after what people said since |
 //! | [`files`] | all of its renderings, as bundles hold them |
 //! | [`junit`] | JUnit XML, for systems that build and deploy |
+//! | [`html`] | one page for people, with plots and pictures |
 //! | [`csv`] | the findings, for tables |
 //! | [`controls`] | which requirements of which standards a drill gives evidence for |
 //!
@@ -15,6 +16,7 @@ mod auditors;
 pub mod controls;
 pub mod csv;
 pub mod files;
+pub mod html;
 pub mod junit;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -90,9 +90,14 @@ async fn a_bundle_is_checked_with_a_key_and_nothing_else() {
         (&"passed".into(), &FINDING.into())
     );
     assert_eq!(json_of(there.join("report.json"))["gates"][4]["standing"], "not-reached", "as it was signed");
-    for path in
-        ["now/junit.xml", "now/findings.csv", "pages/1-home.png", "record/keys.json", "bundle.json.minisig"]
-    {
+    for path in [
+        "now/report.html",
+        "now/junit.xml",
+        "now/findings.csv",
+        "pages/1-home.png",
+        "record/keys.json",
+        "bundle.json.minisig",
+    ] {
         assert!(there.join(path).is_file(), "{path}");
     }
     // It replaces nothing.

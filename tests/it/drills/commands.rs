@@ -225,3 +225,41 @@ async fn with_a_replica_away_people_decide_and_are_told() {
     place.run(0, &["verify", "latest"]);
     place.decide(0, "bela", "functional", "go");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_come_back_in_the_worksheet_and_one_wrong_row_refuses_it_whole() {
+    let place = Place::new().await;
+    let answers = |code, table: &str| {
+        place.0.write("answers.csv", table);
+        place.run(code, &["answers", "latest", "answers.csv", "--as", "emil", "--key", "emil.key"])
+    };
+    let head = "id,question,answer,rating\r\n";
+    let wrong = answers(
+        2,
+        &format!("{head}recovery-key,,in the safe,performed\r\ndns,,x,unable\r\ngo-live,,clara,splendid\r\n"),
+    );
+    assert!(wrong.stderr.contains("row 3") && wrong.stderr.contains("row 4"), "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("nothing of it was taken") && !wrong.stderr.contains("in the safe"),
+        "{wrong:?}"
+    );
+    answers(2, head);
+    assert!(
+        place
+            .run(2, &["answers", "latest", "no.csv", "--as", "emil", "--key", "emil.key"])
+            .stderr
+            .contains("no.csv")
+    );
+    assert_eq!(place.json(0, &["show", "latest"])["said"], Value::Null);
+    let run = answers(0, &format!("{head}recovery-key,,in the safe,some-challenges\r\ngo-live,,,\r\n"));
+    assert!(run.stdout.contains("1 answer at the table"), "{run:?}");
+    let shown = place.json(0, &["show", "latest"]);
+    let own = &shown["tabletop"][0];
+    assert_eq!(
+        (&own["answer"], &own["rating"], &own["by"]),
+        (&"in the safe".into(), &"some-challenges".into(), &"emil".into())
+    );
+    assert!(own["question"].as_str().unwrap().contains("recovery identity"), "the question stays");
+    assert_eq!(shown["tabletop"][1]["answer"], Value::Null);
+    assert!(place.run(0, &["show", "latest"]).stdout.contains("1 of 2 questions"));
+}
