@@ -54,6 +54,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod doctor_roles;
+mod drill_records;
 mod erasure;
 mod first_use;
 mod forecasts;
