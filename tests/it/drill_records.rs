@@ -252,6 +252,8 @@ async fn a_damaged_copy_is_found_and_healed_from_another_replica() {
     assert!(report.lost.is_empty(), "{:?}", report.lost);
     test.backup.repair().await;
     assert_eq!(test.backup.verified(Level::Bytes).await.damage, []);
+    let reader = vec![test.backup.operator.clone(), test.backup.recovery.clone()];
+    let vault = test.reopen_with(reader).await;
     let read = drills::read_file(&vault, &drill.file, &drill.file.files[0]).await.unwrap();
     assert_eq!(read, FILES[0].1);
 }

@@ -13,7 +13,7 @@ use super::orders::Known;
 use crate::clock::Timestamp;
 use crate::ids::{CaseId, Digest, Name, SnapshotId};
 use crate::progress::Problem;
-use crate::vault::drill_copies::{ids_of, listed};
+use crate::vault::drill_copies::{Listed, ids_of, listed};
 use crate::vault::drills;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::drill::DrillFile;
@@ -141,8 +141,14 @@ pub(super) async fn doomed(vault: &Vault, space: &Name) -> Result<Doomed> {
     for id in ids {
         match drills::load(vault, &id).await {
             Ok(drill) if erased.order_of(&drill.file).is_some() => {
-                let files = drill.file.files.iter().filter(|file| file.holds_content());
-                doomed.files.extend(files.map(|file| layout::drill_file(&id, &file.stored)));
+                let stays = |key: &String| {
+                    let named = drill.file.files.iter().filter(|file| !file.holds_content());
+                    named.map(|file| layout::drill_file(&id, &file.stored)).any(|own| own == *key)
+                };
+                let content = drill.file.files.iter().filter(|file| file.holds_content());
+                doomed.files.extend(content.map(|file| layout::drill_file(&id, &file.stored)));
+                // The record comes last, so what it does not name is what a killed drill left.
+                doomed.files.extend(files_of(&there, &id).filter(|key| !stays(key)).cloned());
             }
             Ok(_) => {}
             Err(error) => {
@@ -151,9 +157,7 @@ pub(super) async fn doomed(vault: &Vault, space: &Name) -> Result<Doomed> {
                     continue;
                 }
                 // What no record names: of a drill that was killed, or one whose record is out of reach.
-                let keys = there.iter().flat_map(|(_, keys)| keys.keys());
-                let of_it = |key: &&String| layout::parse_drill_file(key).is_some_and(|(own, _)| own == id);
-                let files: BTreeSet<String> = keys.filter(of_it).cloned().collect();
+                let files: BTreeSet<String> = files_of(&there, &id).cloned().collect();
                 match why_unclear(vault, &id, &error) {
                     None => doomed.files.extend(files),
                     Some(why) => {
@@ -165,6 +169,12 @@ pub(super) async fn doomed(vault: &Vault, space: &Name) -> Result<Doomed> {
         }
     }
     Ok(doomed)
+}
+
+/// The files beside the record of a drill that any replica lists.
+fn files_of<'a>(there: &'a Listed<'_>, id: &'a SnapshotId) -> impl Iterator<Item = &'a String> {
+    let keys = there.iter().flat_map(|(_, keys)| keys.keys());
+    keys.filter(move |key| layout::parse_drill_file(key).is_some_and(|(own, _)| own == *id))
 }
 
 /// Why files of a drill without a record must not go yet.

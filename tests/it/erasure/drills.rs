@@ -6,6 +6,8 @@ use prismvault::vault::drill_copies::bring;
 use prismvault::vault::drills::{self, StoredDrill};
 use prismvault::vault::erasure::content_erased;
 
+use prismvault::vault::format::drill::{DrillFile, DrillResult};
+
 use super::destruction::{destroyed, rewritten};
 use super::*;
 use crate::drill_records::{record, store};
@@ -136,4 +138,25 @@ async fn what_a_drill_left_that_was_killed_goes_when_it_cannot_be_under_way_any_
     assert!(report.iter().all(|replica| replica.is_complete() && replica.drill_files == 3), "{report:?}");
     assert!(scene.lists_none(&all, 0).await && scene.lists_none(&all, 1).await);
     assert!(scene.receipts().await.iter().any(|receipt| receipt.gone.is_some()));
+    // The next drill wrote a record for one that was killed, which names nothing that it left.
+    let drill = scene.drilled("blog").await;
+    for key in [drill.file.key.clone(), format!("{}.minisig", drill.file.key)] {
+        for replica in &scene.vault.stores {
+            replica.delete(&key).await.unwrap();
+        }
+    }
+    let abandoned = DrillFile {
+        result: DrillResult::Abandoned,
+        repositories: Vec::new(),
+        files: Vec::new(),
+        ..drill.file.clone()
+    };
+    drills::store(&opened, abandoned).await.unwrap();
+    let all = [files(&drill).0, files(&drill).1].concat();
+    scene.vault.backup.clock.advance(TimeDelta::hours(1));
+    scene.erase(&[(1, 2)]).await;
+    let opened = scene.open().await;
+    rewritten(&opened).await.unwrap();
+    destroyed(&opened).await.unwrap();
+    assert!(scene.lists_none(&all, 0).await && scene.lists_none(&all, 1).await);
 }

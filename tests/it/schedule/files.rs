@@ -147,11 +147,9 @@ fn the_examples_of_the_repository_are_good() {
 /// A configuration with people, replicas and the plans of the documentation, as they ask for.
 fn with_plans(jobs: &[(&str, &str)]) -> Files {
     let files = Files::new(jobs);
-    let replicas = ["office", "frankfurt"].map(|name| {
-        format!(
-            "[[replicas]]\nname = \"{name}\"\nurl = \"file:///nowhere/{name}\"\nregion = \"eu-central-1\"\n"
-        )
-    });
+    let replicas =
+        [("office", "file:///nowhere/office", ""), ("frankfurt", "s3://bucket", "region = \"eu-central-1\"")]
+            .map(|(name, url, more)| format!("[[replicas]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n"));
     let people = ["anna", "bela", "clara"].map(|name| {
         let key = SigningKey::generate().public().to_string();
         format!("[people.{name}]\nkey = \"{key}\"\nmay = [\"sign-off\"]\n")
