@@ -99,6 +99,7 @@ impl Session {
         };
         let mut vault = Vault::open(replicas, options).await?;
         vault.run = Some(context.run.clone());
+        vault.know_people(config.people.iter().filter_map(|person| person.key.parse().ok()).collect());
         let vault = Arc::new(vault);
         context.record.opened(&vault, &config.audit);
         Ok(Self { config, vault })

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::envelope;
+use super::erasure::content_erased;
 use super::error::{ErrorKind, Result, VaultError};
 use super::format::drill::{DrillAttachment, DrillFile, KIND};
 use super::format::trust::Role;
@@ -33,7 +34,7 @@ pub use self::statements::{
 };
 
 /// Whose keys sign records: any that the vault trusts with something.
-const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
+pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
 /// Largest file of a drill, as it is stored: a page of pictures.
 pub const STORED_BYTES_MAX: u64 = 256 << 20;
 /// Bytes that one may unpack to.
@@ -214,11 +215,14 @@ pub async fn load(vault: &Vault, id: &SnapshotId) -> Result<StoredDrill> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Identity`] when no identity here reads it; [`ErrorKind::Integrity`] when no replica has a good
-/// copy, or it is not what the record says.
+/// [`ErrorKind::Identity`] when no identity here reads it; [`ErrorKind::Erased`] when an order of erasure took it;
+/// [`ErrorKind::Integrity`] when no replica has a good copy, or it is not what the record says.
 pub async fn read_file(vault: &Vault, drill: &DrillFile, attachment: &DrillAttachment) -> Result<Bytes> {
     let key = layout::drill_file(&drill.drill, &attachment.stored);
-    let sealed = stored(vault, &key, &attachment.stored).await?;
+    let sealed = match stored(vault, &key, &attachment.stored).await {
+        Ok(sealed) => sealed,
+        Err(error) => return Err(why_gone(vault, drill, attachment).await.unwrap_or(error)),
+    };
     let damaged = |why: &str| VaultError::damaged(&key, &"all replicas", why);
     let packed = match vault.is_encrypted() {
         false => sealed.to_vec(),
@@ -247,49 +251,19 @@ pub async fn read_file(vault: &Vault, drill: &DrillFile, attachment: &DrillAttac
     }
 }
 
+/// That an order of erasure took a file of a drill, where one did.
+async fn why_gone(vault: &Vault, drill: &DrillFile, attachment: &DrillAttachment) -> Option<VaultError> {
+    let erased = content_erased(vault, drill).await.ok().flatten().filter(|_| attachment.holds_content())?;
+    let (path, id) = (&attachment.path, &drill.drill);
+    let what =
+        format!("{path} of drill {id} was erased under order {} of case {}", erased.order, erased.case);
+    Some(VaultError::new(ErrorKind::Erased, what).hint("the record still says what it was, by its SHA-256"))
+}
+
 async fn stored(vault: &Vault, key: &str, digest: &Digest) -> Result<Bytes> {
     let is_right = |replica: &Replica, bytes: Bytes| match Digest::of(&bytes) == *digest {
         true => Ok(bytes),
         false => Err(VaultError::damaged(key, &replica.store, "it has other bytes than its name says")),
     };
     vault.replicas.read_any(key, STORED_BYTES_MAX, is_right, |error| vault.read_around(key, error)).await
-}
-
-/// Brings what any live replica holds of drills to those that lack it.
-///
-/// # Errors
-///
-/// When no replica could be listed.
-pub async fn bring(vault: &Vault) -> Result<()> {
-    let asked = vault
-        .replicas
-        .live()
-        .map(|replica| async move { (replica, replica.store.list(layout::DRILLS).await) });
-    let mut there: Vec<(&Replica, BTreeSet<String>)> = Vec::new();
-    for (replica, objects) in join_all(asked).await {
-        match objects {
-            Ok(objects) => there.push((replica, objects.into_iter().map(|object| object.key).collect())),
-            Err(error) => replica.fail(error),
-        }
-    }
-    vault.replicas.require_any()?;
-    let all: BTreeSet<&String> = there.iter().flat_map(|(_, keys)| keys).collect();
-    // Records last: one that is there names files that are.
-    let mut all: Vec<&String> = all.into_iter().collect();
-    all.sort_by_key(|key| (layout::parse_drill(key).is_some(), key.ends_with(".json")));
-    for key in all {
-        let lacking: Vec<&Replica> =
-            there.iter().filter(|(_, keys)| !keys.contains(key)).map(|(replica, _)| *replica).collect();
-        for (replica, _) in there.iter().filter(|(_, keys)| !lacking.is_empty() && keys.contains(key)) {
-            let Ok(bytes) = replica.store.get(key, STORED_BYTES_MAX).await else { continue };
-            if layout::promised_digest(key).is_some_and(|promised| Digest::of(&bytes) != promised) {
-                continue;
-            }
-            for replica in &lacking {
-                put(replica, key, &bytes).await;
-            }
-            break;
-        }
-    }
-    Ok(())
 }

@@ -269,6 +269,17 @@ pub fn drill_file(id: &SnapshotId, stored: &Digest) -> String {
     format!("{DRILLS}/{id}/files/{stored}")
 }
 
+/// The drill and the SHA-256 of what is stored, from the key of a file of a drill; `None` for other keys.
+pub fn parse_drill_file(key: &str) -> Option<(SnapshotId, Digest)> {
+    let (drill, file) = key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once('/')?;
+    Some((drill.parse().ok()?, file.strip_prefix("files/")?.parse().ok()?))
+}
+
+/// The drill below which a key lies; `None` for keys that are of no drill.
+pub fn drill_of(key: &str) -> Option<SnapshotId> {
+    key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once('/')?.0.parse().ok()
+}
+
 /// Below which everything of a drill is.
 pub fn drill_directory(id: &SnapshotId) -> String {
     format!("{DRILLS}/{id}")
@@ -351,6 +362,7 @@ pub fn promised_digest(key: &str) -> Option<Digest> {
     match key.split('/').next()? {
         PACKS | INDEX => parse_digest(key),
         KEYS => parse_header(key).map(|(_, own)| own),
+        DRILLS => parse_drill_file(key).map(|(_, own)| own),
         _ => None,
     }
 }

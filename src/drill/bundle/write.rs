@@ -13,7 +13,7 @@ use super::{
 use crate::clock::rfc3339;
 use crate::config::Person;
 use crate::drill::record::Record;
-use crate::drill::report::files::{may_hold_content, render};
+use crate::drill::report::files::render;
 use crate::ids::Digest;
 use crate::privacy::package::out::Out;
 use crate::privacy::package::{PackageError, Protection};
@@ -165,7 +165,7 @@ impl Gathering {
             return Err(VaultError::damaged(&drill.stored.file.key, &"all replicas", what));
         }
         if self.for_auditors {
-            let why = match may_hold_content(path) {
+            let why = match attachment.holds_content() {
                 true => "it may hold content",
                 false => "it may name people",
             };

@@ -16,13 +16,6 @@ pub const HTML: &str = "report.html";
 pub const PLAN: &str = "plan.toml";
 /// Name of the criteria.
 pub const CRITERIA: &str = "criteria.json";
-/// Name of the list of lost edits.
-pub const LOST_EDITS: &str = "lost-edits.json";
-
-/// Whether an attachment of a record may hold content of a repository: never for auditors outside.
-pub fn may_hold_content(path: &str) -> bool {
-    path == LOST_EDITS || path.starts_with("checks/") || path.starts_with("pages/")
-}
 
 /// The report as data.
 ///

@@ -225,13 +225,3 @@ fn nothing_that_names_people_or_is_content_is_in_what_auditors_get() {
     assert_eq!(masked.repositories[0].lost_edits.as_ref().unwrap()[0].id, "YxP1");
     assert_eq!(masked.for_auditors().said, masked.said, "once is enough");
 }
-
-#[test]
-fn attachments_that_may_hold_content_are_known_by_their_names() {
-    for path in ["lost-edits.json", "checks/smoke-test.txt", "pages/1-home.png"] {
-        assert!(files::may_hold_content(path), "{path}");
-    }
-    for path in ["report.json", "report.html", "junit.xml", "findings.csv", "plan.toml", "criteria.json"] {
-        assert!(!files::may_hold_content(path), "{path}");
-    }
-}

@@ -1,10 +1,11 @@
 //! Whether every replica holds a drill as it was signed: each copy of each file by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ROLES, STORED_BYTES_MAX, StoredDrill, StoredStatement};
 use crate::ids::Digest;
 use crate::objects::ErrorKind as StoreKind;
+use crate::vault::erasure::content_erased;
 use crate::vault::error::{ErrorKind, Result, VaultError};
 use crate::vault::format::drill::{CLOSED_KIND, KIND};
 use crate::vault::layout;
@@ -43,9 +44,13 @@ pub async fn check_copies(
     statements: &[StoredStatement],
 ) -> Result<CopiesChecked> {
     let mut checked = CopiesChecked::default();
+    // What an order of erasure took is not lost.
+    let is_erased = content_erased(vault, &drill.file).await?.is_some();
+    let files: BTreeMap<Digest, bool> =
+        drill.file.files.iter().map(|file| (file.stored, is_erased && file.holds_content())).collect();
     for replica in vault.replicas.live() {
         let one = Checking { vault, replica, checked: &mut checked };
-        if let Err(error) = one.check(drill, statements).await {
+        if let Err(error) = one.check(drill, statements, &files).await {
             replica.fail(error);
         }
     }
@@ -62,7 +67,13 @@ struct Checking<'a> {
 }
 
 impl Checking<'_> {
-    async fn check(mut self, drill: &StoredDrill, statements: &[StoredStatement]) -> Result<()> {
+    /// `files` says which files an order of erasure took.
+    async fn check(
+        mut self,
+        drill: &StoredDrill,
+        statements: &[StoredStatement],
+        files: &BTreeMap<Digest, bool>,
+    ) -> Result<()> {
         let id = &drill.file.drill;
         let listed = self.replica.store.list(&layout::drill_directory(id)).await?;
         let mut there: BTreeSet<String> = listed.into_iter().map(|object| object.key).collect();
@@ -74,10 +85,13 @@ impl Checking<'_> {
             self.same(&mut there, key, &statement.signed.0).await?;
             self.same(&mut there, &layout::signature(key), &statement.signed.1).await?;
         }
-        let stored: BTreeSet<Digest> = drill.file.files.iter().map(|file| file.stored).collect();
-        for digest in stored {
-            let key = layout::drill_file(id, &digest);
-            self.hashed(&mut there, &key, &digest).await?;
+        for (digest, is_erased) in files {
+            let key = layout::drill_file(id, digest);
+            match is_erased {
+                // A copy that is still there is destroyed when the order gets to this replica.
+                true => drop(there.remove(&key)),
+                false => self.hashed(&mut there, &key, digest).await?,
+            }
         }
         let closed: Vec<String> =
             there.iter().filter(|key| layout::is_closed_finding(key)).cloned().collect();

@@ -6,6 +6,7 @@
 //! files of their own, signed with keys that the configuration gives to people, each naming the drill and the
 //! statement before it: nothing that was signed changes any more.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, Name, SnapshotId, VaultId};
@@ -99,10 +100,28 @@ pub struct DrillFile {
     pub scenario: Vec<String>,
     /// Findings that are open: how many.
     pub findings: u32,
+    /// These findings, the gravest first: until when each is to be mended is told without reading the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenFinding>,
+    /// Gates that people are to decide and had not when the record was written, in order; none where a gate before
+    /// them was not passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<String>,
     /// Version of the program.
     pub tool: String,
     /// Files beside it.
     pub files: Vec<DrillAttachment>,
+}
+
+/// A finding that was open when a drill ended. Who owns it is in the report, which is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenFinding {
+    /// Its id.
+    pub id: String,
+    /// How grave it is: `minor`, `major` or `critical`.
+    pub severity: String,
+    /// The last day on which it is in time.
+    pub due: NaiveDate,
 }
 
 /// A file beside the record.
@@ -116,6 +135,14 @@ pub struct DrillAttachment {
     pub sha256: Digest,
     /// SHA-256 of what is stored: compressed, and encrypted where the vault is; the name of the object.
     pub stored: Digest,
+}
+
+impl DrillAttachment {
+    /// Whether it may show content, and so a person: lost edits with their titles, what commands printed, pictures
+    /// of pages. An order of erasure destroys such files, and leaves the rest.
+    pub fn holds_content(&self) -> bool {
+        self.path == "lost-edits.json" || self.path.starts_with("checks/") || self.path.starts_with("pages/")
+    }
 }
 
 /// What somebody said of a drill after it had run.

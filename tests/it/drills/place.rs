@@ -92,6 +92,8 @@ fn file_of(report: &Value, vault: VaultId, files: Vec<DrillAttachment>) -> Drill
         target: "standby".to_owned(),
         scenario: vec!["replica-gone".to_owned(), "person-absent".to_owned()],
         findings: 2,
+        open: Vec::new(),
+        awaits: Vec::new(),
         tool: "prismvault test".to_owned(),
         files,
     }
