@@ -25,7 +25,7 @@ struct Talk {
 impl Talk {
     async fn new() -> Self {
         let backup = Backup::in_memory(2).await;
-        let drill = store_drill(&*backup.open().await.unwrap(), DRILL, |_| ()).await;
+        let drill = store_drill(&backup.open().await.unwrap(), DRILL, |_| ()).await;
         Self { backup, drill, anna: SigningKey::generate(), bela: SigningKey::generate() }
     }
 
