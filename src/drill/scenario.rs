@@ -298,6 +298,10 @@ impl ObjectStore for Disturbed {
         self.inner.lock_rule()
     }
 
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished().filter(|_| !self.disturbance.gone)
+    }
+
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
         let inner = self.inner.locking(rule)?;
         Ok(Arc::new(Self { inner, disturbance: self.disturbance.clone() }))
@@ -331,7 +335,7 @@ mod tests {
         for number in 0..count {
             let bytes = vec![number as u8; 150_000 + number];
             let key = layout::pack(&name("blog"), &Digest::of(&bytes));
-            store.put(&key, Body::Bytes(bytes.into()), PutMode::CreateOnly).await.unwrap();
+            store.put(&key, Body::bytes(bytes), PutMode::CreateOnly).await.unwrap();
             keys.push(key);
         }
         (store, keys)
@@ -398,7 +402,7 @@ mod tests {
         assert_eq!(own.head(&keys[0]).await.unwrap_err().kind, ErrorKind::NotFound);
         let listed: Vec<String> = own.list("").await.unwrap().into_iter().map(|object| object.key).collect();
         assert_eq!(listed, [keys[1].clone()]);
-        let body = Body::Bytes(Bytes::from_static(b"x"));
+        let body = Body::bytes(Bytes::from_static(b"x"));
         let put = own.put("state/x.json", body, PutMode::Overwrite).await;
         assert_eq!(put.unwrap_err().kind, ErrorKind::Denied);
         assert_eq!(own.delete(&keys[1]).await.unwrap_err().kind, ErrorKind::Denied);

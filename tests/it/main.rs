@@ -54,6 +54,8 @@ mod deploy;
 mod diff;
 mod doctor;
 mod doctor_roles;
+mod drill_records;
+mod drills;
 mod erasure;
 mod first_use;
 mod forecasts;

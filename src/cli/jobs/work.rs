@@ -278,7 +278,7 @@ async fn run_now(
     match job.work {
         // The purge says so itself, where there is something to purge.
         Work::Verify { .. } | Work::AccessReview | Work::PrivacyCheck | Work::PrivacyPurge => {}
-        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } => {
+        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } | Work::Drill => {
             context.record.writes();
             context.record.about(format!("job {}", job.name));
         }
@@ -320,5 +320,28 @@ async fn run_now(
         }
         Work::PrivacyCheck => check_all(config, identity, context).await,
         Work::PrivacyPurge => purge_all(config, identity, context).await,
+        Work::Drill => rehearse(job, config, identity, context).await,
     }
+}
+
+/// Rehearses what the plan of a job says.
+async fn rehearse(
+    job: &Job,
+    config: Config,
+    identity: &IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let missing = || CommandError::new(ErrorKind::Configuration, format!("the job {} has no plan", job.name));
+    let file = job.plan_file(&config).ok_or_else(missing)?;
+    Box::pin(run_plan(config, &file, identity, context)).await
+}
+
+// MERGE: of cli::drill::run.
+async fn run_plan(
+    _config: Config,
+    file: &std::path::Path,
+    _identity: &IdentityOptions,
+    _context: &Context,
+) -> Result<Outcome, CommandError> {
+    Err(CommandError::new(ErrorKind::Refused, format!("{} cannot be run yet", file.display())))
 }
