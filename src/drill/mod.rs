@@ -10,6 +10,7 @@
 //! | [`findings`] | what is wrong, carried over until somebody closes it |
 //! | [`tabletop`] | what no machine can rehearse: questions for people, and their answers |
 //! | `page` | how pages for people are written |
+//! | [`run`] | one rehearsal from beginning to end |
 //! | [`report`] | everything that was seen, as data, and how it is rendered |
 //!
 //! Records lie in the vault: [`vault::drills`](crate::vault::drills).
@@ -20,6 +21,7 @@ pub mod measure;
 mod page;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod tabletop;
 pub mod timeline;

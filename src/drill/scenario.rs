@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -195,7 +196,7 @@ impl Disturbed {
     }
 }
 
-fn is_pack(key: &str) -> bool {
+pub(super) fn is_pack(key: &str) -> bool {
     key.strip_prefix(layout::PACKS).is_some_and(|rest| rest.starts_with('/'))
 }
 
@@ -297,13 +298,13 @@ impl ObjectStore for Disturbed {
         self.inner.lock_rule()
     }
 
-    fn unfinished(&self) -> Option<std::path::PathBuf> {
-        self.inner.unfinished()
-    }
-
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
         let inner = self.inner.locking(rule)?;
         Ok(Arc::new(Self { inner, disturbance: self.disturbance.clone() }))
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {

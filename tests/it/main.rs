@@ -114,6 +114,7 @@ mod snapshot_content;
 mod snapshot_gaps;
 mod standby;
 mod status;
+mod tabletop;
 mod tidy;
 mod traces;
 mod vault_rules;

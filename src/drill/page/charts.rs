@@ -181,7 +181,7 @@ pub(in crate::drill) fn bar((begin, end): (u64, u64), whole: u64, kind: Kind, ti
     let part = |value: u64| (value as f64 / whole.max(1) as f64).clamp(0.0, 1.0) * 100.0;
     let from = part(begin);
     // What took no time is still seen to be there.
-    let width = (part(end) - from).max(0.4).min(100.0);
+    let width = (part(end) - from).clamp(0.4, 100.0);
     let from = from.min(100.0 - width);
     let class = match kind {
         Kind::Usual => "span",

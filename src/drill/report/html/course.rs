@@ -59,7 +59,7 @@ pub(super) fn phases(sheet: &mut Sheet, report: &Report) {
     or_none(sheet, report.phases.is_empty(), "No phase was gone through.");
     match recovery(&report.phases) {
         Some(time) => {
-            sheet.say(&format!("Time to recover, from locate to function: {}.", took(millis(time))))
+            sheet.say(&format!("Time to recover, from locate to function: {}.", took(millis(time))));
         }
         None => sheet.say("There is no time to recover: a phase of the recovery was not gone through."),
     }
