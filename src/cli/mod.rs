@@ -210,8 +210,6 @@ enum Command {
     Jobs(jobs::Args),
     /// Run the jobs at their times, until it is asked to end
     Run(run::Args),
-    /// Rehearsals of a recovery: what they showed, who signed, and bundles for auditors
-    Drill(drill::Args),
     /// Hot standby: serve snapshots through Prismic's Content API, read only
     Serve(serve::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -246,7 +244,6 @@ impl Command {
             Self::Forget(args) => args.effect(),
             Self::Keys(args) => args.effect(),
             Self::Jobs(args) => args.effect(),
-            Self::Drill(args) => args.effect(),
             Self::Status(_)
             | Self::List(_)
             | Self::Show(_)
@@ -559,7 +556,6 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Undelete(args) => undelete::run(args, context).await,
         Command::Forget(args) => forget::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
-        Command::Drill(args) => Box::pin(drill::run(args, context)).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,

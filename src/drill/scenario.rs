@@ -307,10 +307,6 @@ impl ObjectStore for Disturbed {
         Ok(Arc::new(Self { inner, disturbance: self.disturbance.clone() }))
     }
 
-    fn unfinished(&self) -> Option<PathBuf> {
-        self.inner.unfinished()
-    }
-
     async fn server_time(&self) -> Result<Option<Timestamp>> {
         self.reading(Operation::ServerTime, "")?;
         self.inner.server_time().await

@@ -11,6 +11,7 @@ mod run;
 mod show;
 mod sign_off;
 mod speaking;
+mod tabletop;
 mod verify;
 
 pub(super) use self::run::{Options, run_plan};
@@ -46,6 +47,8 @@ enum DrillCommand {
     Export(export::Args),
     /// Check a drill, or a bundle that was exported: exit code 4 where something was altered, is missing or was added
     Verify(verify::Args),
+    /// Write a pack for the parts that no machine can rehearse: inventory, script, questions, worksheet, decision log
+    Tabletop(tabletop::Args),
 }
 
 impl Args {
@@ -55,7 +58,8 @@ impl Args {
             DrillCommand::List(_)
             | DrillCommand::Show(_)
             | DrillCommand::Export(_)
-            | DrillCommand::Verify(_) => Effect::Reads,
+            | DrillCommand::Verify(_)
+            | DrillCommand::Tabletop(_) => Effect::Reads,
             DrillCommand::Run(args) => args.effect(),
             DrillCommand::SignOff(args) => args.effect(),
             DrillCommand::Note(args) => args.effect(),
@@ -81,5 +85,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         DrillCommand::Close(args) => close::run(args, context).await,
         DrillCommand::Export(args) => export::run(args, context).await,
         DrillCommand::Verify(args) => verify::run(args, context).await,
+        DrillCommand::Tabletop(args) => tabletop::run(args, context).await,
     }
 }

@@ -25,10 +25,11 @@ use crate::drill::findings::Finding;
 use crate::drill::gate::Standing;
 use crate::drill::measure::Light;
 use crate::drill::plan::{Plan, Selected, Target};
-use crate::drill::report::{Earlier, Report, csv, junit};
+use crate::drill::report::{Earlier, Report, csv, html, junit};
 use crate::drill::run::leftover::{Leftover, Trace, directory, sweep};
 use crate::drill::run::{Before, Drill, Finished, Real, documents_in, run as run_drill};
 use crate::drill::scenario::Injection;
+use crate::drill::tabletop::{asked, questions};
 use crate::drill::timeline::{Ended, Phase};
 use crate::ids::{Digest, Name, SnapshotId, random};
 use crate::vault::drills::{self, StoredDrill};
@@ -152,7 +153,10 @@ pub(in crate::cli) async fn run_plan(
     let content = ContentSession::open(context, identities).await?;
     let vault = &content.session.vault;
     drills::require_signer(vault)?;
-    let before = before(vault, &plan.name, &swept, context).await?;
+    let mut before = before(vault, &plan.name, &swept, context).await?;
+    let names: Vec<Name> = selected.repositories.iter().map(|own| own.name.clone()).collect();
+    // Nobody has answered yet; until somebody does, the report says so.
+    before.tabletop = asked(&questions(&plan, &names));
     let id = SnapshotId::new(context.clock.now());
     let leftover = begin(&state, &id, &plan, vault, context)?;
     context.record.about(format!("drill {id}"));
@@ -344,8 +348,11 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
 fn files(finished: &Finished) -> Vec<(String, Bytes)> {
     let report = &finished.report;
     let json = serde_json::to_vec_pretty(report).unwrap_or_default();
+    let pictures =
+        |path: &str| finished.files.iter().find(|(own, _)| own == path).map(|(_, bytes)| bytes.clone());
     let mut files = vec![
         ("report.json".to_owned(), Bytes::from(json)),
+        ("report.html".to_owned(), html::page(report, &pictures).into()),
         ("junit.xml".to_owned(), junit::write(report).into()),
         ("findings.csv".to_owned(), csv::findings(&report.findings).into()),
     ];
