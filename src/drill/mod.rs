@@ -8,6 +8,7 @@
 //! | [`gate`] | the way back to service, and where it stands |
 //! | [`measure`] | objectives against what was measured |
 //! | [`findings`] | what is wrong, carried over until somebody closes it |
+//! | [`run`] | one rehearsal from beginning to end |
 //! | [`report`] | everything that was seen, as data, and how it is rendered |
 //!
 //! Records lie in the vault: [`vault::drills`](crate::vault::drills).
@@ -17,5 +18,6 @@ pub mod gate;
 pub mod measure;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod timeline;

@@ -196,7 +196,7 @@ impl Disturbed {
     }
 }
 
-fn is_pack(key: &str) -> bool {
+pub(super) fn is_pack(key: &str) -> bool {
     key.strip_prefix(layout::PACKS).is_some_and(|rest| rest.starts_with('/'))
 }
 
@@ -305,6 +305,10 @@ impl ObjectStore for Disturbed {
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
         let inner = self.inner.locking(rule)?;
         Ok(Arc::new(Self { inner, disturbance: self.disturbance.clone() }))
+    }
+
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished()
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
