@@ -29,6 +29,8 @@ use crate::vault::format::drill::{DrillResult, DrilledRepository};
 
 /// Who decides where no person is named and a machine may.
 pub(super) const MACHINE: &str = "machine";
+/// How long live Prismic may take to say that it is there.
+const LIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Hours in which an authority is told of a breach of personal data (GDPR Art. 33(1)).
 const AUTHORITY_HOURS: i64 = 72;
 
@@ -84,15 +86,27 @@ impl Running<'_> {
             let (Some(Ok(target)), Ok(http)) = (target, drill.host.http()) else { continue };
             let api = ContentApi::new(http, target.endpoints.content_api, target.access_token);
             let pace = (self.limits().page_size, self.limits().content_concurrency);
+            let unreadable = |why: &str| {
+                let what = format!(
+                    "{name}: live content cannot be read, so nobody knows which edits are lost: {why}"
+                );
+                self.evidence.lock().deviations.push(what);
+            };
+            // Whoever is down is not waited for as a snapshot would.
+            let Ok(root) = tokio::time::timeout(LIVE_TIMEOUT, api.root()).await else {
+                unreadable("nobody answers");
+                continue;
+            };
+            if let Err(error) = root {
+                unreadable(&error.in_own_words());
+                continue;
+            }
             let looked = tokio::select! {
                 () = drill.cancel.cancelled() => return,
                 looked = lost_edits(&api, source, disaster, pace) => looked,
             };
             match looked {
-                Err(error) => {
-                    let what = format!("{name}: live content cannot be read: {}", error.in_own_words());
-                    self.evidence.lock().deviations.push(what);
-                }
+                Err(error) => unreadable(&error.in_own_words()),
                 Ok(lost) => {
                     self.timeline.note(format!("{name}: {} edits are lost", lost.len()));
                     let bytes = serde_json::to_vec_pretty(&lost).unwrap_or_default();
