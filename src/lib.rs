@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`] |
+//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`], [`markup`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
 //! | 1 | [`prismic`]: clients that read and write through the APIs of Prismic, and the model of its documents |
@@ -42,6 +42,7 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 pub mod locks;
+pub mod markup;
 pub mod notify;
 pub mod objects;
 pub mod prismic;

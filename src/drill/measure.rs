@@ -38,6 +38,9 @@ pub struct Judged {
     pub measured: String,
     /// How it was measured.
     pub formula: String,
+    /// The target as a number, for plots: seconds, or a share from 0 to 1; absent: not set, or no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
 }
 
 /// What was measured of one recovery.
@@ -85,7 +88,20 @@ fn span(span: TimeDelta) -> Duration {
 }
 
 fn judged(objective: &str, light: Light, target: String, measured: String, formula: &str) -> Judged {
-    Judged { objective: objective.to_owned(), light, target, measured, formula: formula.to_owned() }
+    Judged {
+        objective: objective.to_owned(),
+        light,
+        target,
+        measured,
+        formula: formula.to_owned(),
+        limit: None,
+    }
+}
+
+impl Judged {
+    fn with_limit(self, limit: Option<f64>) -> Self {
+        Self { limit, ..self }
+    }
 }
 
 fn light(is_met: Option<bool>, is_set: bool) -> Light {
@@ -119,14 +135,16 @@ pub fn judge(objectives: &Objectives, measured: &Measured) -> Vec<Judged> {
             words(objectives.rto, NOT_SET),
             words(measured.recovery, NOT_MEASURED),
             "sum of the phases from locating the snapshot to the last check, by a monotonic clock",
-        ),
+        )
+        .with_limit(objectives.rto.map(|target| target.as_secs_f64())),
         judged(
             "rpo",
             light(rpo, objectives.rpo.is_some()),
             words(objectives.rpo, NOT_SET),
             words(lost.map(span), NOT_MEASURED),
             "from the moment that the snapshot holds to the disaster",
-        ),
+        )
+        .with_limit(objectives.rpo.map(|target| target.as_secs_f64())),
         judged(
             "fidelity",
             light(Some(fidelity), true),
@@ -138,7 +156,8 @@ pub fn judge(objectives: &Objectives, measured: &Measured) -> Vec<Judged> {
                 _ => NOT_MEASURED.to_owned(),
             },
             "documents that are field by field as in the snapshot, of all that are in it",
-        ),
+        )
+        .with_limit(Some(objectives.fidelity)),
         judged(
             "erasure-replay",
             light(measured.erasure_replay, objectives.erasure_replay),

@@ -23,7 +23,6 @@
 //! | [`own_files`] | what this program wrote on this host, found and removed |
 //! | [`promise`] | until when copies of what was erased can survive, and what was promised |
 //! | [`purge`] | cases and packages that are kept no longer |
-//! | `markup` | HTML of which nothing can break out |
 
 pub mod case;
 pub mod certificate;
@@ -32,7 +31,6 @@ pub mod classification;
 pub mod erasure;
 pub mod found;
 pub mod letters;
-mod markup;
 pub mod matching;
 pub mod own_files;
 pub mod package;

@@ -16,12 +16,11 @@ use crate::config::Config;
 use crate::ids::Name;
 use crate::limits::Limits;
 use crate::progress::Problem;
-use crate::vault::drills::{self, StoredDrill};
+use crate::vault::drills::{self, Signatory, StoredDrill};
 use crate::vault::error::Result;
-use crate::vault::format::drill::{DrillFile, DrillResult, DrilledRepository};
+use crate::vault::format::drill::{DrillFile, DrillResult, DrilledRepository, Statement};
 use crate::vault::layout;
 use crate::vault::open::Vault;
-use crate::vault::signing::VerifyingKey;
 
 /// What the records say.
 pub(super) struct Drills {
@@ -135,21 +134,27 @@ async fn waiting(
     drill: &StoredDrill,
     ended: Timestamp,
 ) -> Result<Option<WaitingGate>> {
-    let people: Vec<VerifyingKey> =
-        config.people.iter().filter_map(|person| person.key.parse().ok()).collect();
-    let (decisions, _) = drills::decisions(vault, drill, &people).await?;
+    let people = config
+        .people
+        .iter()
+        .filter_map(|person| Some(Signatory { name: person.name.clone(), key: person.key.parse().ok()? }));
+    let (statements, _) = drills::statements(vault, drill, &people.collect::<Vec<_>>()).await?;
     let mut since = ended;
-    for gate in &drill.file.awaits {
+    for awaited in &drill.file.awaits {
         // The last word counts.
-        let Some(decided) = decisions.iter().rev().find(|decided| decided.file.gate == *gate) else {
-            let (drill, gate) = (drill.file.drill.clone(), gate.clone());
+        let said = statements.iter().rev().find_map(|one| match &one.file.what {
+            Statement::Decision { gate, verdict } if gate == awaited => Some((verdict, &one.file.at)),
+            _ => None,
+        });
+        let Some((verdict, at)) = said else {
+            let (drill, gate) = (drill.file.drill.clone(), awaited.clone());
             return Ok(Some(WaitingGate { drill, gate, since }));
         };
-        if decided.file.verdict != "go" {
+        if verdict != "go" {
             // Somebody stopped it: nobody is waited for.
             return Ok(None);
         }
-        since = decided.file.at.parse().unwrap_or(since).max(since);
+        since = at.parse().unwrap_or(since).max(since);
     }
     Ok(None)
 }

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use super::drills::{self, ROLES, STORED_BYTES_MAX, StoredDrill};
 use super::erasure::contents::ErasedContents;
 use super::error::{ErrorKind, Result, VaultError};
-use super::format::drill::{CLOSED_KIND, DECISION_KIND, KIND};
+use super::format::drill::{CLOSED_KIND, KIND, STATEMENT_KIND};
 use super::layout;
 use super::open::Vault;
 use super::replica::{Replica, with_causes};
@@ -116,7 +116,7 @@ impl Vault {
         if layout::is_closed_finding(key) {
             return self.read_signed_on(replica, key, CLOSED_KIND, &self.former_signers(ROLES)).await;
         }
-        self.read_signed_on(replica, key, DECISION_KIND, self.people()).await
+        self.read_signed_on(replica, key, STATEMENT_KIND, self.people()).await
     }
 
     /// Checks the copy of a signed file of a drill on one replica.

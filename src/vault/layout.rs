@@ -62,6 +62,8 @@ pub fn is_contended(key: &str) -> bool {
         || parse_trust(signed_file(key)).is_some()
         || parse_request(signed_file(key)).is_some()
         || parse_purged(key).is_some()
+        || parse_drill_statement(signed_file(key)).is_some()
+        || is_closed_finding(signed_file(key))
 }
 
 /// Whether a key may be there before a place is a vault: what probes and a killed `init` left.
@@ -278,14 +280,27 @@ pub fn drill_of(key: &str) -> Option<SnapshotId> {
     key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once('/')?.0.parse().ok()
 }
 
-/// Below which decisions about a drill are.
-pub fn drill_decisions(id: &SnapshotId) -> String {
-    format!("{DRILLS}/{id}/decisions")
+/// Below which everything of a drill is.
+pub fn drill_directory(id: &SnapshotId) -> String {
+    format!("{DRILLS}/{id}")
 }
 
-/// Key of a decision about a drill.
-pub fn drill_decision(id: &SnapshotId, n: u32) -> String {
-    format!("{DRILLS}/{id}/decisions/{n}.json")
+/// Below which the statements about a drill are.
+pub fn drill_statements(id: &SnapshotId) -> String {
+    format!("{DRILLS}/{id}/statements")
+}
+
+/// Key of a statement about a drill.
+pub fn drill_statement(id: &SnapshotId, n: u32) -> String {
+    format!("{DRILLS}/{id}/statements/{n}.json")
+}
+
+/// The drill and number of a statement; `None` for other keys.
+pub fn parse_drill_statement(key: &str) -> Option<(SnapshotId, u32)> {
+    let (drill, file) = key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once("/statements/")?;
+    let (drill, n) = (drill.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?);
+    // One number has one spelling, and the first is 1.
+    (n > 0 && drill_statement(&drill, n) == key).then_some((drill, n))
 }
 
 /// Key under which it is said that a finding is closed.

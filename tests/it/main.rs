@@ -55,6 +55,7 @@ mod diff;
 mod doctor;
 mod doctor_roles;
 mod drill_records;
+mod drills;
 mod erasure;
 mod first_use;
 mod forecasts;

@@ -6,8 +6,8 @@ use super::claims::Claim;
 use super::texts::Texts;
 use super::why::Why;
 use super::{Certificate, Copies, Ground, words};
+use crate::markup::Page;
 use crate::privacy::letters::Language;
-use crate::privacy::markup::Page;
 use crate::privacy::package::texts::{Texts as PackageTexts, fill, word};
 use crate::vault::signing::VerifyingKey;
 

@@ -9,7 +9,7 @@ use super::portability::Basis;
 use super::records::{Key, Seen};
 use super::texts::{Section, Texts, fill, word};
 use super::{NotCopied, Package};
-use crate::privacy::markup::{Page, escaped};
+use crate::markup::{Page, escaped};
 use crate::privacy::passage::Reason;
 use crate::privacy::processing::Controller;
 use crate::privacy::right::Right;

@@ -22,7 +22,7 @@ nav ul{padding-inline-start:1.2rem}\
 ";
 
 /// Escapes a text for HTML. Characters that no document may hold become the sign for what is unreadable.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let harmless = |char: char| match char {
         '\t' | '\n' => char,
         '\r' => '\n',
@@ -33,37 +33,50 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// A page in the making.
-pub(super) struct Page {
-    pub(super) html: String,
+#[derive(Debug)]
+pub struct Page {
+    /// What is written so far. Whoever adds to it escapes texts with [`escaped`].
+    pub html: String,
 }
 
 impl Page {
-    pub(super) fn new(language: &str, title: &str) -> Self {
-        let hash = BASE64.encode(Sha256::digest(STYLE.as_bytes()));
+    /// Begins a page in the plain style. `language` is a code of BCP 47 and no text of somebody else.
+    pub fn new(language: &str, title: &str) -> Self {
+        Self::styled(language, title, STYLE, false)
+    }
+
+    /// Begins a page in a style of its own; with `pictures` it may show those that are part of it (`data:`). The
+    /// style is the program's, and is written as it is.
+    pub fn styled(language: &str, title: &str, style: &str, pictures: bool) -> Self {
+        let hash = BASE64.encode(Sha256::digest(style.as_bytes()));
         let title = escaped(title);
+        let pictures = if pictures { "img-src data:; " } else { "" };
         let html = format!(
             "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'\">\n\
+             style-src 'sha256-{hash}'; {pictures}base-uri 'none'; form-action 'none'\">\n\
              <meta name=\"referrer\" content=\"no-referrer\">\n\
              <meta name=\"robots\" content=\"noindex\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+             <title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         );
         Self { html }
     }
 
-    pub(super) fn heading(&mut self, level: u8, id: &str, text: &str) {
+    /// A heading; `id` is the program's.
+    pub fn heading(&mut self, level: u8, id: &str, text: &str) {
         let text = escaped(text);
         let _ = writeln!(self.html, "<h{level} id=\"{id}\">{text}</h{level}>");
     }
 
-    pub(super) fn paragraph(&mut self, text: &str) {
+    /// A paragraph.
+    pub fn paragraph(&mut self, text: &str) {
         let text = escaped(text);
         let _ = writeln!(self.html, "<p dir=\"auto\">{text}</p>");
     }
 
-    pub(super) fn list(&mut self, items: impl Iterator<Item = String>) {
+    /// A list.
+    pub fn list(&mut self, items: impl Iterator<Item = String>) {
         self.html.push_str("<ul>\n");
         for item in items {
             let item = escaped(&item);
@@ -72,7 +85,8 @@ impl Page {
         self.html.push_str("</ul>\n");
     }
 
-    pub(super) fn begin_table(&mut self, caption: &str, heads: &[&str]) {
+    /// Begins a table, until [`end_table`](Self::end_table).
+    pub fn begin_table(&mut self, caption: &str, heads: &[&str]) {
         let caption = escaped(caption);
         let _ = write!(self.html, "<table>\n<caption>{caption}</caption>\n<thead><tr>");
         for head in heads {
@@ -82,17 +96,25 @@ impl Page {
         self.html.push_str("</tr></thead>\n<tbody>\n");
     }
 
-    pub(super) fn end_table(&mut self) {
+    /// Ends a table.
+    pub fn end_table(&mut self) {
         self.html.push_str("</tbody>\n</table>\n");
     }
 
-    pub(super) fn cell(&mut self, class: &str, text: &str) {
+    /// A cell; `class` is written as it is: nothing, or an attribute after a space.
+    pub fn cell(&mut self, class: &str, text: &str) {
         let text = escaped(text);
         let _ = write!(self.html, "<td{class} dir=\"auto\">{text}</td>");
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// Ends the page.
+    pub fn finish(self) -> Vec<u8> {
+        self.finish_text().into_bytes()
+    }
+
+    /// As [`finish`](Self::finish), as text.
+    pub fn finish_text(mut self) -> String {
         self.html.push_str("</main>\n</body>\n</html>\n");
-        self.html.into_bytes()
+        self.html
     }
 }
