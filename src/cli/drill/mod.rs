@@ -7,14 +7,13 @@ mod host;
 mod list;
 mod note;
 mod pages;
-mod run;
+pub(super) mod run;
 mod show;
 mod sign_off;
 mod speaking;
 mod tabletop;
 mod verify;
 
-pub(super) use self::run::{Options, run_plan};
 use super::error::CommandError;
 use super::record::Effect;
 use super::{Context, Outcome};
@@ -52,7 +51,7 @@ enum DrillCommand {
 }
 
 impl Args {
-    /// Whether it writes.
+    /// What it does to the vault.
     pub(super) fn effect(&self) -> Effect {
         match &self.command {
             DrillCommand::List(_)

@@ -337,6 +337,8 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
         target: format!("killed in the phase {}", trace.phase),
         scenario: Vec::new(),
         findings: 0,
+        open: Vec::new(),
+        awaits: Vec::new(),
         tool: format!("prismvault {}", env!("CARGO_PKG_VERSION")),
         files: Vec::new(),
     };
@@ -388,6 +390,8 @@ async fn store(
         },
         scenario: plan.scenario.iter().map(|own| own.name().to_owned()).collect(),
         findings: u32::try_from(report.findings.len()).unwrap_or(u32::MAX),
+        open: report.open(),
+        awaits: report.awaits(),
         tool: report.environment.tool.clone(),
         files,
     };
