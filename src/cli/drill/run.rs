@@ -209,7 +209,10 @@ pub(in crate::cli) async fn run_plan(
 /// Refuses a target that holds something: it may be what people see.
 async fn require_empty(own: &Repository, config: &Config, context: &Context) -> Result<(), CommandError> {
     let (target, http) = (target(own, config)?, context.http(&config.limits)?);
-    match documents_in(&target, &http).await? {
+    let there = documents_in(&target, &http).await.map_err(|error| {
+        CommandError::because(ErrorKind::Failed, format!("cannot look into {}", own.name), error)
+    })?;
+    match there {
         0 => Ok(()),
         count => Err(CommandError::new(
             ErrorKind::Refused,
