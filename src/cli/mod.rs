@@ -188,6 +188,8 @@ enum Command {
     Accept(accept::Args),
     /// Members and roles of a repository over time, and the access review
     Access(access::Args),
+    /// Rehearse a recovery by a plan, measure it, and keep signed evidence
+    Drill(drill::Args),
     /// Data-subject requests: open cases, what is due, and the next command to type
     Privacy(privacy::Args),
     /// Let snapshots go that no rule of [retention] keeps
@@ -208,8 +210,6 @@ enum Command {
     Jobs(jobs::Args),
     /// Run the jobs at their times, until it is asked to end
     Run(run::Args),
-    /// Rehearsals of a recovery: what they showed, who signed, and bundles for auditors
-    Drill(drill::Args),
     /// Hot standby: serve snapshots through Prismic's Content API, read only
     Serve(serve::Args),
     /// A Prismic-compatible repository on this machine, for rehearsals and tests
@@ -235,6 +235,7 @@ impl Command {
             Self::Accept(args) => args.effect(),
             Self::Access(args) => args.effect(),
             Self::Restore(args) => args.effect(),
+            Self::Drill(args) => args.effect(),
             Self::Privacy(args) => args.effect(),
             Self::Retain(args) => args.effect(),
             Self::Hold(args) => args.effect("hold"),
@@ -243,7 +244,6 @@ impl Command {
             Self::Forget(args) => args.effect(),
             Self::Keys(args) => args.effect(),
             Self::Jobs(args) => args.effect(),
-            Self::Drill(args) => args.effect(),
             Self::Status(_)
             | Self::List(_)
             | Self::Show(_)
@@ -549,13 +549,13 @@ async fn dispatch(command: Command, context: &Context) -> Result<Outcome, Comman
         Command::Access(args) => access::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Retain(args) => retain::run(args, context).await,
+        Command::Drill(args) => Box::pin(drill::run(args, context)).await,
         Command::Privacy(args) => privacy::run(args, context).await,
         Command::Hold(args) => hold::hold(args, context).await,
         Command::Release(args) => hold::release(args, context).await,
         Command::Undelete(args) => undelete::run(args, context).await,
         Command::Forget(args) => forget::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
-        Command::Drill(args) => Box::pin(drill::run(args, context)).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,

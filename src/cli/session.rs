@@ -83,22 +83,7 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
-        let keys = load_keys(&config, identities, context)?;
-        let root = config.vault.root.as_deref().map(str::parse::<VerifyingKey>).transpose();
-        let options = OpenOptions {
-            limits: config.limits.clone(),
-            clock: Arc::clone(&context.clock),
-            keys,
-            pins: Pins {
-                vault: config.vault.id,
-                root: root.map_err(|error| in_config(&config, "root in [vault]", error))?,
-            },
-            cache: context.cache.then_some(places.cache),
-            state: Some(places.state),
-            spool: places.spool,
-        };
-        let mut vault = Vault::open(replicas, options).await?;
-        vault.run = Some(context.run.clone());
+        let vault = open_vault(replicas, places, context, &config, identities).await?;
         vault.know_people(config.people.iter().filter_map(|person| person.key.parse().ok()).collect());
         let vault = Arc::new(vault);
         context.record.opened(&vault, &config.audit);
@@ -111,6 +96,37 @@ impl Session {
             context.output.warning(format!("{}: {}", warning.subject, warning.detail));
         }
     }
+}
+
+/// Opens a vault that no command is about, so that nothing is entered into its audit log.
+///
+/// # Errors
+///
+/// As [`Session::open_on`].
+pub(super) async fn open_vault(
+    replicas: Replicas,
+    places: Places,
+    context: &Context,
+    config: &Config,
+    identities: &IdentityOptions,
+) -> Result<Vault, CommandError> {
+    let keys = load_keys(config, identities, context)?;
+    let root = config.vault.root.as_deref().map(str::parse::<VerifyingKey>).transpose();
+    let options = OpenOptions {
+        limits: config.limits.clone(),
+        clock: Arc::clone(&context.clock),
+        keys,
+        pins: Pins {
+            vault: config.vault.id,
+            root: root.map_err(|error| in_config(config, "root in [vault]", error))?,
+        },
+        cache: context.cache.then_some(places.cache),
+        state: Some(places.state),
+        spool: places.spool,
+    };
+    let mut vault = Vault::open(replicas, options).await?;
+    vault.run = Some(context.run.clone());
+    Ok(vault)
 }
 
 fn in_config(config: &Config, what: &str, error: VaultError) -> CommandError {

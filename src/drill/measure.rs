@@ -182,6 +182,7 @@ mod tests {
             rpo: Some(Duration::from_hours(24)),
             fidelity: 0.99,
             erasure_replay: true,
+            approved: None,
         }
     }
 
@@ -214,7 +215,7 @@ mod tests {
         assert_eq!(lights(&objectives(), &back), [Green, Green, Green, Red]);
         // What was not measured was not shown.
         assert_eq!(lights(&objectives(), &Measured::default()), [Red; 4]);
-        let none = Objectives { rto: None, rpo: None, fidelity: 1.0, erasure_replay: false };
+        let none = Objectives { rto: None, rpo: None, fidelity: 1.0, erasure_replay: false, approved: None };
         assert_eq!(
             lights(&none, &Measured { documents: Some((0, 0)), ..Measured::default() }),
             [Grey, Grey, Green, Grey]

@@ -12,6 +12,7 @@
 //! | [`bundle`] | a record as files that anybody can check |
 //! | [`tabletop`] | what no machine can rehearse: questions for people, and their answers |
 //! | `page` | how pages for people are written |
+//! | [`run`] | one rehearsal from beginning to end |
 //! | [`report`] | everything that was seen, as data, and how it is rendered |
 //!
 //! Records lie in the vault: [`vault::drills`](crate::vault::drills).
@@ -24,6 +25,7 @@ mod page;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod tabletop;
 pub mod timeline;

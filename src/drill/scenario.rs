@@ -196,7 +196,7 @@ impl Disturbed {
     }
 }
 
-fn is_pack(key: &str) -> bool {
+pub(super) fn is_pack(key: &str) -> bool {
     key.strip_prefix(layout::PACKS).is_some_and(|rest| rest.starts_with('/'))
 }
 

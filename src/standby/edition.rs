@@ -334,7 +334,8 @@ impl Edition {
         &self.files
     }
 
-    pub(super) fn root(&self) -> &RepositoryRoot {
+    /// What the repository says of itself, with refs of this snapshot.
+    pub fn root(&self) -> &RepositoryRoot {
         &self.root
     }
 

@@ -94,6 +94,15 @@ pub async fn store_files(
     Ok(attachments)
 }
 
+/// Checks that a key is here that signs records, before anything is begun.
+///
+/// # Errors
+///
+/// [`ErrorKind::Identity`] without one.
+pub fn require_signer(vault: &Vault) -> Result<()> {
+    vault.signer(ROLES).map(drop)
+}
+
 /// Stores the record of a drill on every live replica: from then on it counts.
 ///
 /// # Errors

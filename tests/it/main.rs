@@ -91,6 +91,7 @@ mod pruning_keys;
 mod purge;
 mod reading;
 mod rebuild_index;
+mod rehearsals;
 mod repack;
 mod replicas;
 mod replication;

@@ -3,9 +3,11 @@
 mod answers;
 mod close;
 mod export;
+mod host;
 mod list;
 mod note;
 mod pages;
+mod run;
 mod show;
 mod sign_off;
 mod speaking;
@@ -24,6 +26,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum DrillCommand {
+    /// Rehearse a recovery by a plan, or record a real one; exit code 4 when something did not come back as it was, 6 when an objective was missed
+    Run(run::Args),
     /// List drills, newest first: results, times, open findings, and whom they wait for
     List(list::Args),
     /// Show a drill: objectives, phases, what failed, findings, gates, and what to do next
@@ -50,6 +54,7 @@ impl Args {
             | DrillCommand::Show(_)
             | DrillCommand::Export(_)
             | DrillCommand::Verify(_) => Effect::Reads,
+            DrillCommand::Run(args) => args.effect(),
             DrillCommand::SignOff(args) => args.effect(),
             DrillCommand::Note(args) => args.effect(),
             DrillCommand::Answers(args) => args.effect(),
@@ -65,6 +70,7 @@ impl Args {
 /// Those of the subcommand.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     match args.command {
+        DrillCommand::Run(args) => run::run(args, context).await,
         DrillCommand::List(args) => list::run(args, context).await,
         DrillCommand::Show(args) => show::run(args, context).await,
         DrillCommand::SignOff(args) => sign_off::run(args, context).await,

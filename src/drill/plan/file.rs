@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::checks::{Check, Expected, Page, Probe, Site};
-use super::{Choice, Exclusion, Objectives, Participant, Plan, Target};
+use super::{Canary, Choice, Exclusion, Objectives, Participant, Plan, Target};
 use crate::clock::{Timestamp, parse_duration};
 use crate::config::error::{ConfigError, ConfigErrorKind, unknown};
 use crate::config::read::{Source, Table, Value};
@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "participants",
     "contacts",
     "check",
+    "canary",
     "site",
     "gates",
     "owner",
@@ -45,7 +46,9 @@ const INJECTIONS: [&str; 8] = [
     "person-absent",
     "prismic-unreachable",
 ];
-const OBJECTIVE_KEYS: &[&str] = &["rto", "rpo", "fidelity", "erasure_replay"];
+const OBJECTIVE_KEYS: &[&str] = &["rto", "rpo", "fidelity", "erasure_replay", "approved"];
+const APPROVED_KEYS: &[&str] = &["by", "on"];
+const CANARY_KEYS: &[&str] = &["repository", "type", "uid", "lang"];
 const PARTICIPANT_KEYS: &[&str] = &["name", "role", "substitute"];
 const CHECK_KEYS: &[&str] = &["name", "repository", "query", "lang", "expect", "command", "timeout"];
 const EXPECT_KEYS: &[&str] = &["count", "at_least", "uids"];
@@ -99,7 +102,16 @@ impl Plan {
         twice(&list("participants")?, participants.iter().map(|own| own.name.as_str()))?;
         let checks = each(&list("check")?, read_check)?;
         twice(&list("check")?, checks.iter().map(|own| own.name.as_str()))?;
+        let canaries = each(&list("canary")?, read_canary)?;
         let exclusions = root.read("exclude", read_exclusions)?.unwrap_or_default();
+        let target = root.need("target").and_then(read_target)?;
+        if target == Target::Standby
+            && let Some(at) = checks.iter().position(asks_snapshot)
+        {
+            let reason =
+                "a standby answers out of the snapshot, so that says nothing: expect a count or UIDs";
+            return Err(list("check")?[at].invalid(reason));
+        }
         Ok(Self {
             title: root.read("title", label)?.unwrap_or_else(|| name.to_string()),
             repositories: read_repositories(root.need("repositories")?)?,
@@ -108,11 +120,12 @@ impl Plan {
             scenario,
             snapshot: root.read("snapshot", read_choice)?.unwrap_or(Choice::Latest),
             disaster: root.read("disaster", read_time)?,
-            target: root.need("target").and_then(read_target)?,
+            target,
             objectives: root.read("objectives", read_objectives)?.unwrap_or_else(objectives),
             participants,
             contacts: root.read("contacts", read_contacts)?.unwrap_or_default(),
             checks,
+            canaries,
             site: root.read("site", read_site)?,
             gates: root.read("gates", read_gates)?.unwrap_or_default(),
             owner: root.read("owner", label)?,
@@ -277,7 +290,7 @@ fn read_target(value: &Value<'_>) -> Result<Target, ConfigError> {
 
 /// What holds where a plan says nothing: everything is as in the snapshot, and nothing erased comes back.
 fn objectives() -> Objectives {
-    Objectives { rto: None, rpo: None, fidelity: 1.0, erasure_replay: true }
+    Objectives { rto: None, rpo: None, fidelity: 1.0, erasure_replay: true, approved: None }
 }
 
 fn read_objectives(value: &Value<'_>) -> Result<Objectives, ConfigError> {
@@ -288,6 +301,24 @@ fn read_objectives(value: &Value<'_>) -> Result<Objectives, ConfigError> {
         rpo: table.read("rpo", duration)?,
         fidelity: table.read("fidelity", read_share)?.unwrap_or(base.fidelity),
         erasure_replay: table.read("erasure_replay", Value::flag)?.unwrap_or(base.erasure_replay),
+        approved: table.read("approved", read_approved)?,
+    })
+}
+
+fn read_approved(value: &Value<'_>) -> Result<(String, chrono::NaiveDate), ConfigError> {
+    let table = value.table(APPROVED_KEYS)?;
+    let on = table.need("on")?;
+    let day = on.text()?.parse().map_err(|_| on.invalid("must be a day such as \"2026-01-31\""))?;
+    Ok((table.need("by").and_then(label)?, day))
+}
+
+fn read_canary(value: &Value<'_>) -> Result<Canary, ConfigError> {
+    let table = value.table(CANARY_KEYS)?;
+    Ok(Canary {
+        repository: table.read("repository", Value::parse)?,
+        type_: table.need("type").and_then(label)?,
+        uid: table.need("uid").and_then(label)?,
+        lang: table.read("lang", label)?,
     })
 }
 
@@ -338,6 +369,11 @@ fn read_check(value: &Value<'_>) -> Result<Check, ConfigError> {
         (None, None) => return Err(value.invalid("a check needs `query` or `command`")),
     };
     Ok(Check { name, probe })
+}
+
+/// Whether a check is judged by the snapshot's own answer.
+fn asks_snapshot(check: &Check) -> bool {
+    matches!(check.probe, Probe::Query { expect: Expected::AsInSnapshot, .. })
 }
 
 fn read_query(value: &Value<'_>) -> Result<String, ConfigError> {

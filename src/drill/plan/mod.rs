@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-pub use self::checks::{Check, Expected, Probe, Site};
+pub use self::checks::{Check, Expected, Page, Probe, Site};
 pub use self::known::Selected;
 use super::gate::Gate;
 use super::scenario::Injection;
@@ -53,6 +53,8 @@ pub struct Plan {
     pub contacts: Vec<(Name, Vec<String>)>,
     /// What is looked at besides what every drill looks at.
     pub checks: Vec<Check>,
+    /// Documents that must come back.
+    pub canaries: Vec<Canary>,
     /// Pages of a real site that are rendered against the standby.
     pub site: Option<Site>,
     /// Who decides at which gate; a gate without an owner is the machine's, where the machine can decide it.
@@ -116,6 +118,25 @@ pub struct Objectives {
     pub fidelity: f64,
     /// Whether orders of erasure must be seen to hold, in a scratch vault and in what was recovered.
     pub erasure_replay: bool,
+    /// Who approved them, and on which day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved: Option<(String, chrono::NaiveDate)>,
+}
+
+/// A document that must come back, and be as it was in the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Canary {
+    /// Its repository; the only one of the drill where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Name>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its language; any where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
 }
 
 /// Somebody who takes part.
@@ -142,6 +163,7 @@ fn maybe_seconds<S: serde::Serializer>(time: &Option<Duration>, serializer: S) -
 pub struct Criteria<'a> {
     objectives: &'a Objectives,
     checks: &'a [Check],
+    canaries: &'a [Canary],
     site: Option<&'a Site>,
     gates: &'a [(Gate, String)],
     scenario: &'a [Injection],
@@ -154,6 +176,7 @@ impl Plan {
         Criteria {
             objectives: &self.objectives,
             checks: &self.checks,
+            canaries: &self.canaries,
             site: self.site.as_ref(),
             gates: &self.gates,
             scenario: &self.scenario,

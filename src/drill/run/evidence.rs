@@ -75,19 +75,6 @@ impl Evidence {
         });
     }
 
-    /// Says of a check that it could not be made.
-    pub(super) fn skipped(&self, phase: Phase, name: &str, expected: &str, why: &str) {
-        self.lock().checks.push(Checked {
-            name: name.to_owned(),
-            phase: phase.name().to_owned(),
-            light: Light::Grey,
-            expected: expected.to_owned(),
-            seen: format!("not looked at: {why}"),
-            took_ms: 0,
-            evidence: Vec::new(),
-        });
-    }
-
     pub(super) fn met(&self, met: impl IntoIterator<Item = Met>) {
         self.lock().met.extend(met);
     }

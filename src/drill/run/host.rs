@@ -9,7 +9,6 @@ use crate::config::Repository;
 use crate::drill::scenario::Injection;
 use crate::prismic::Http;
 use crate::snapshot::Target;
-use crate::vault::error::VaultError;
 use crate::vault::open::Vault;
 
 /// How a vault is opened for a drill.
@@ -44,8 +43,8 @@ pub trait Host: Sync {
     ///
     /// # Errors
     ///
-    /// Those of [`Vault::open`], and of reading keys.
-    async fn open(&self, opening: Opening<'_>) -> Result<Vault, VaultError>;
+    /// Why it cannot be opened, in words: those of [`Vault::open`], and of reading keys.
+    async fn open(&self, opening: Opening<'_>) -> Result<Vault, String>;
 
     /// Where a repository of the configuration is, with its tokens.
     ///

@@ -18,10 +18,6 @@ pub(super) struct Looked {
     pub(super) met: Vec<Met>,
     /// Snapshots that cannot be recovered whole, with how many items are lost.
     pub(super) affected: Vec<(SnapshotId, u64)>,
-    /// What was looked at, for the report.
-    pub(super) objects: u64,
-    pub(super) items: u64,
-    pub(super) bytes: u64,
 }
 
 /// Looks at these snapshots at one level. `is_injected` says of a damage whether the scenario made it: that is
@@ -45,8 +41,11 @@ pub(super) async fn look(
 }
 
 fn judged(report: VerifyReport, level: Level, is_injected: &(dyn Fn(&Damage) -> bool + Sync)) -> Looked {
-    let (injected, own): (Vec<&Damage>, Vec<&Damage>) =
-        report.damage.iter().filter(|damage| damage.kind.is_integrity()).partition(|damage| is_injected(damage));
+    let (injected, own): (Vec<&Damage>, Vec<&Damage>) = report
+        .damage
+        .iter()
+        .filter(|damage| damage.kind.is_integrity())
+        .partition(|damage| is_injected(damage));
     let affected: Vec<(SnapshotId, u64)> =
         report.affected.iter().map(|own| (own.snapshot.clone(), own.items)).collect();
     let mut met = Vec::new();
@@ -77,13 +76,5 @@ fn judged(report: VerifyReport, level: Level, is_injected: &(dyn Fn(&Damage) -> 
     }
     notes.extend(met.iter().map(|met| met.what.clone()));
     let ended = if met.is_empty() { Ended::Good } else { Ended::Bad };
-    Looked {
-        ended,
-        notes,
-        met,
-        affected,
-        objects: report.objects,
-        items: report.items,
-        bytes: report.bytes_read,
-    }
+    Looked { ended, notes, met, affected }
 }
