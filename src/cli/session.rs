@@ -83,9 +83,7 @@ impl Session {
         config: Config,
         identities: &IdentityOptions,
     ) -> Result<Self, CommandError> {
-        let vault = open_vault(replicas, places, context, &config, identities).await?;
-        vault.know_people(config.people.iter().filter_map(|person| person.key.parse().ok()).collect());
-        let vault = Arc::new(vault);
+        let vault = Arc::new(open_vault(replicas, places, context, &config, identities).await?);
         context.record.opened(&vault, &config.audit);
         Ok(Self { config, vault })
     }
@@ -126,6 +124,7 @@ pub(super) async fn open_vault(
     };
     let mut vault = Vault::open(replicas, options).await?;
     vault.run = Some(context.run.clone());
+    vault.know_people(config.people.iter().filter_map(|person| person.key.parse().ok()).collect());
     Ok(vault)
 }
 

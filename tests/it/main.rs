@@ -117,6 +117,7 @@ mod snapshot_content;
 mod snapshot_gaps;
 mod standby;
 mod status;
+mod tabletop;
 mod tidy;
 mod traces;
 mod vault_rules;

@@ -7,10 +7,11 @@ mod host;
 mod list;
 mod note;
 mod pages;
-mod run;
+pub(super) mod run;
 mod show;
 mod sign_off;
 mod speaking;
+mod tabletop;
 mod verify;
 
 use super::error::CommandError;
@@ -26,7 +27,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum DrillCommand {
-    /// Rehearse a recovery by a plan, or record a real one; exit code 4 when something did not come back as it was, 6 when an objective was missed
+    /// Rehearse a recovery by a plan, or record a real one: exit code 4 when something did not come back as it was,
+    /// 6 when an objective was missed
     Run(run::Args),
     /// List drills, newest first: results, times, open findings, and whom they wait for
     List(list::Args),
@@ -44,16 +46,19 @@ enum DrillCommand {
     Export(export::Args),
     /// Check a drill, or a bundle that was exported: exit code 4 where something was altered, is missing or was added
     Verify(verify::Args),
+    /// Write a pack for the parts that no machine can rehearse: inventory, script, questions, worksheet, decision log
+    Tabletop(tabletop::Args),
 }
 
 impl Args {
-    /// Whether it writes.
+    /// What it does to the vault.
     pub(super) fn effect(&self) -> Effect {
         match &self.command {
             DrillCommand::List(_)
             | DrillCommand::Show(_)
             | DrillCommand::Export(_)
-            | DrillCommand::Verify(_) => Effect::Reads,
+            | DrillCommand::Verify(_)
+            | DrillCommand::Tabletop(_) => Effect::Reads,
             DrillCommand::Run(args) => args.effect(),
             DrillCommand::SignOff(args) => args.effect(),
             DrillCommand::Note(args) => args.effect(),
@@ -79,5 +84,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
         DrillCommand::Close(args) => close::run(args, context).await,
         DrillCommand::Export(args) => export::run(args, context).await,
         DrillCommand::Verify(args) => verify::run(args, context).await,
+        DrillCommand::Tabletop(args) => tabletop::run(args, context).await,
     }
 }

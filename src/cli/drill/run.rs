@@ -25,15 +25,15 @@ use crate::drill::findings::Finding;
 use crate::drill::gate::Standing;
 use crate::drill::measure::Light;
 use crate::drill::plan::{Plan, Selected, Target};
-use crate::drill::report::files::render;
-use crate::drill::report::{Earlier, GateRecord, Report};
+use crate::drill::report::{Earlier, Report, csv, html, junit};
 use crate::drill::run::leftover::{Leftover, Trace, directory, sweep};
 use crate::drill::run::{Before, Drill, Finished, Real, documents_in, run as run_drill};
 use crate::drill::scenario::Injection;
+use crate::drill::tabletop::{asked, questions};
 use crate::drill::timeline::{Ended, Phase};
 use crate::ids::{Digest, Name, SnapshotId, random};
 use crate::vault::drills::{self, StoredDrill};
-use crate::vault::format::drill::{DrillFile, DrillResult, OpenFinding};
+use crate::vault::format::drill::{DrillFile, DrillResult};
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 
@@ -153,7 +153,10 @@ pub(in crate::cli) async fn run_plan(
     let content = ContentSession::open(context, identities).await?;
     let vault = &content.session.vault;
     drills::require_signer(vault)?;
-    let before = before(vault, &plan.name, &swept, context).await?;
+    let mut before = before(vault, &plan.name, &swept, context).await?;
+    let names: Vec<Name> = selected.repositories.iter().map(|own| own.name.clone()).collect();
+    // Nobody has answered yet; until somebody does, the report says so.
+    before.tabletop = asked(&questions(&plan, &names));
     let id = SnapshotId::new(context.clock.now());
     let leftover = begin(&state, &id, &plan, vault, context)?;
     context.record.about(format!("drill {id}"));
@@ -206,7 +209,10 @@ pub(in crate::cli) async fn run_plan(
 /// Refuses a target that holds something: it may be what people see.
 async fn require_empty(own: &Repository, config: &Config, context: &Context) -> Result<(), CommandError> {
     let (target, http) = (target(own, config)?, context.http(&config.limits)?);
-    match documents_in(&target, &http).await? {
+    let there = documents_in(&target, &http).await.map_err(|error| {
+        CommandError::because(ErrorKind::Failed, format!("cannot look into {}", own.name), error)
+    })?;
+    match there {
         0 => Ok(()),
         count => Err(CommandError::new(
             ErrorKind::Refused,
@@ -345,21 +351,18 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
 
 /// Everything that is stored beside the record.
 fn files(finished: &Finished) -> Vec<(String, Bytes)> {
-    let picture = |path: &str| {
-        let (_, bytes) = finished.files.iter().find(|(own, _)| own == path)?;
-        Some(bytes.clone())
-    };
-    let rendered = render(&finished.report, &picture);
-    let rendered = rendered.into_iter().map(|(path, bytes)| (path.to_owned(), Bytes::from(bytes)));
-    rendered.chain(finished.files.iter().cloned()).collect()
-}
-
-/// Gates that people are to decide, in order, from the one that waits on; none where one before them is stopped.
-fn awaits(report: &Report) -> Vec<String> {
-    let is_stopped = report.gates.iter().any(|own| own.standing == Standing::Stopped);
-    let is_of_people = |own: &&GateRecord| own.owner.as_deref() != Some("machine");
-    let open = report.gates.iter().skip_while(|own| own.standing != Standing::Waits);
-    open.filter(|_| !is_stopped).filter(is_of_people).map(|own| own.gate.name().to_owned()).collect()
+    let report = &finished.report;
+    let json = serde_json::to_vec_pretty(report).unwrap_or_default();
+    let pictures =
+        |path: &str| finished.files.iter().find(|(own, _)| own == path).map(|(_, bytes)| bytes.clone());
+    let mut files = vec![
+        ("report.json".to_owned(), Bytes::from(json)),
+        ("report.html".to_owned(), html::page(report, &pictures).into()),
+        ("junit.xml".to_owned(), junit::write(report).into()),
+        ("findings.csv".to_owned(), csv::findings(&report.findings).into()),
+    ];
+    files.extend(finished.files.iter().cloned());
+    files
 }
 
 async fn store(
@@ -390,16 +393,8 @@ async fn store(
         },
         scenario: plan.scenario.iter().map(|own| own.name().to_owned()).collect(),
         findings: u32::try_from(report.findings.len()).unwrap_or(u32::MAX),
-        open: report
-            .findings
-            .iter()
-            .map(|own| OpenFinding {
-                id: own.id.clone(),
-                severity: own.severity.name().to_owned(),
-                due: own.due,
-            })
-            .collect(),
-        awaits: awaits(report),
+        open: report.open(),
+        awaits: report.awaits(),
         tool: report.environment.tool.clone(),
         files,
     };

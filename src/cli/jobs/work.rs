@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::cli::Context;
 use crate::cli::access::review_all;
+use crate::cli::drill::run::{Options, run_plan};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
 use crate::cli::privacy::{check_all, purge_all};
@@ -320,28 +321,18 @@ async fn run_now(
         }
         Work::PrivacyCheck => check_all(config, identity, context).await,
         Work::PrivacyPurge => purge_all(config, identity, context).await,
-        Work::Drill => rehearse(job, config, identity, context).await,
+        Work::Drill => rehearse(job, &config, identity, context).await,
     }
 }
 
 /// Rehearses what the plan of a job says.
 async fn rehearse(
     job: &Job,
-    config: Config,
+    config: &Config,
     identity: &IdentityOptions,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let missing = || CommandError::new(ErrorKind::Configuration, format!("the job {} has no plan", job.name));
-    let file = job.plan_file(&config).ok_or_else(missing)?;
-    Box::pin(run_plan(config, &file, identity, context)).await
-}
-
-// MERGE: of cli::drill::run.
-async fn run_plan(
-    _config: Config,
-    file: &std::path::Path,
-    _identity: &IdentityOptions,
-    _context: &Context,
-) -> Result<Outcome, CommandError> {
-    Err(CommandError::new(ErrorKind::Refused, format!("{} cannot be run yet", file.display())))
+    let file = job.plan_file(config).ok_or_else(missing)?;
+    Box::pin(run_plan(&file, &Options::default(), identity, context)).await
 }

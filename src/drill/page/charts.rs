@@ -12,7 +12,7 @@ use crate::markup::escaped;
 const SIZE: (f64, f64) = (360.0, 200.0);
 /// What is left of the plot, above it, right of it and below it.
 const LEFT: f64 = 62.0;
-const TOP: f64 = 18.0;
+const TOP: f64 = 22.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
 
@@ -68,7 +68,7 @@ impl Trend<'_> {
         if measured.len() > 1 {
             let _ = write!(words, "; from {} to {}", (self.written)(least), (self.written)(greatest));
         }
-        if let Some(limit) = self.limit {
+        if let Some(limit) = self.limit.filter(|limit| limit.is_finite()) {
             let _ = write!(words, "; objective {}", (self.written)(limit));
         }
         words
@@ -127,15 +127,13 @@ impl Trend<'_> {
     fn draw_limit(&self, svg: &mut String, width: f64, y: &dyn Fn(f64) -> f64) {
         let Some(limit) = self.limit.filter(|limit| limit.is_finite()) else { return };
         let at = y(limit);
-        // The name goes where there is room.
-        let name_at = if at < TOP + 14.0 { at + 12.0 } else { at - 4.0 };
+        // Its name stands above the plot, where no value comes.
         let _ = write!(
             svg,
-            "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-             <text class=\"limit-name\" x=\"{:.1}\" y=\"{name_at:.1}\">objective {}</text>",
-            LEFT + width,
-            LEFT + 4.0,
-            escaped(&(self.written)(limit))
+            "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{right:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
+             <text class=\"limit-name\" x=\"{right:.1}\" y=\"11\" text-anchor=\"end\">- - objective {}</text>",
+            escaped(&(self.written)(limit)),
+            right = LEFT + width,
         );
     }
 
@@ -183,7 +181,7 @@ pub(in crate::drill) fn bar((begin, end): (u64, u64), whole: u64, kind: Kind, ti
     let part = |value: u64| (value as f64 / whole.max(1) as f64).clamp(0.0, 1.0) * 100.0;
     let from = part(begin);
     // What took no time is still seen to be there.
-    let width = (part(end) - from).max(0.4).min(100.0);
+    let width = (part(end) - from).clamp(0.4, 100.0);
     let from = from.min(100.0 - width);
     let class = match kind {
         Kind::Usual => "span",

@@ -23,6 +23,11 @@ impl Column {
         Self { head, class: "wide" }
     }
 
+    /// Of times, which stay on one line.
+    pub(in crate::drill) const fn time(head: &'static str) -> Self {
+        Self { head, class: "t" }
+    }
+
     /// Of numbers.
     pub(in crate::drill) const fn number(head: &'static str) -> Self {
         Self { head, class: "n" }
@@ -83,14 +88,33 @@ impl Cell {
 
     pub(super) fn html(&self) -> String {
         match self {
-            Self::Head(text) | Self::Text(text) | Self::Code(text) => {
-                escaped(&plain(text)).replace('\n', "<br>")
-            }
+            Self::Head(text) | Self::Text(text) => breakable(&plain(text)).replace('\n', "<br>"),
+            // Broken anywhere, by the style.
+            Self::Code(text) => escaped(&plain(text)).replace('\n', "<br>"),
             Self::Mark(mark, word) => mark.html(word),
             Self::Drawn(html) => html.clone(),
             Self::Blank => String::new(),
         }
     }
+}
+
+/// A text as HTML, in which words that are longer than any of a language may be broken: a column is as wide as
+/// its longest word, and paper has an edge.
+fn breakable(text: &str) -> String {
+    const WORD_MAX: usize = 30;
+    let (mut html, mut piece, mut length) = (String::new(), String::new(), 0);
+    for char in text.chars() {
+        length = if char.is_whitespace() { 0 } else { length + 1 };
+        piece.push(char);
+        if length == WORD_MAX {
+            html.push_str(&escaped(&piece));
+            html.push_str("<wbr>");
+            piece.clear();
+            length = 0;
+        }
+    }
+    html.push_str(&escaped(&piece));
+    html
 }
 
 impl Sheet {
@@ -130,5 +154,24 @@ impl Sheet {
         }
         html.push_str("</tbody>\n</table>\n</div>\n");
         self.more(rest, whole);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_that_are_too_long_are_broken() {
+        assert_eq!(
+            breakable("F-20261120T100000Z-1a2b3c4d-1 <b> & \"c\""),
+            "F-20261120T100000Z-1a2b3c4d-1 &lt;b&gt; &amp; &quot;c&quot;"
+        );
+        assert_eq!(breakable(&"x".repeat(80)).matches("<wbr>").count(), 2);
+        assert_eq!(
+            breakable(&"<".repeat(30)),
+            format!("{}<wbr>", "&lt;".repeat(30)),
+            "never within an entity"
+        );
     }
 }

@@ -30,7 +30,7 @@ use super::gate::{Gate, Standing, Verdict};
 use super::measure::{Judged, Light};
 use super::timeline::{Entry, PhaseRecord};
 use crate::ids::{Digest, Name, SnapshotId, VaultId};
-use crate::vault::format::drill::DrillResult;
+use crate::vault::format::drill::{DrillResult, OpenFinding};
 
 /// Version of the report's JSON.
 pub const SCHEMA: u32 = 1;
@@ -388,6 +388,25 @@ pub struct Earlier {
 }
 
 impl Report {
+    /// The findings as the record has them, which is read without an identity: who owns them is left out.
+    pub fn open(&self) -> Vec<OpenFinding> {
+        let open = |finding: &Finding| OpenFinding {
+            id: finding.id.clone(),
+            severity: finding.severity.name().to_owned(),
+            due: finding.due,
+        };
+        self.findings.iter().map(open).collect()
+    }
+
+    /// Gates that wait for people, in order: up to the first that is stopped, or that nobody is named for.
+    pub fn awaits(&self) -> Vec<String> {
+        let left = self.gates.iter().filter(|own| own.standing != Standing::Passed);
+        let is_of_people = |own: &&GateRecord| {
+            own.standing != Standing::Stopped && own.owner.as_deref().is_some_and(|owner| owner != "machine")
+        };
+        left.take_while(is_of_people).map(|own| own.gate.name().to_owned()).collect()
+    }
+
     /// Checks that are not as expected.
     pub fn failed(&self) -> impl Iterator<Item = &Checked> {
         self.checks.iter().filter(|check| check.light == Light::Red)

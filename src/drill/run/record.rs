@@ -15,8 +15,8 @@ use crate::drill::gate::{Gate, Standing, Verdict, standings};
 use crate::drill::measure::{Judged, Light, Measured, bottleneck, in_words, judge, recovery};
 use crate::drill::plan::Target;
 use crate::drill::report::{
-    Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident, Report,
-    SCHEMA,
+    Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident,
+    LostEdit, Report, SCHEMA,
 };
 use crate::drill::scenario::Injection;
 use crate::drill::timeline::{Ended, Phase, PhaseRecord, millis};
@@ -113,7 +113,9 @@ impl Running<'_> {
                     self.evidence.file(format!("lost-edits-{name}.json"), bytes);
                     let mut seen = self.evidence.lock();
                     if let Some(own) = seen.recovered.iter_mut().find(|own| own.repository == *name) {
-                        own.lost_edits = Some(lost.into_iter().take(LISTED_MAX).collect());
+                        // The report is kept when an order of erasure takes what shows content; titles are content.
+                        let untitled = lost.into_iter().map(|edit| LostEdit { title: None, ..edit });
+                        own.lost_edits = Some(untitled.take(LISTED_MAX).collect());
                     }
                 }
             }

@@ -97,7 +97,7 @@ fn injected(plan: &Plan, injection: &Injection) -> Question {
         "{}.",
         sentence(&match injection {
             // Questions go into reports: they name roles.
-            Injection::PersonAbsent { person } => format!("{} cannot be reached", role(plan, person)),
+            Injection::PersonAbsent { person } => format!("{} cannot be reached", role(plan, person).1),
             other => other.words(),
         })
     );
@@ -141,7 +141,7 @@ fn injected(plan: &Plan, injection: &Injection) -> Question {
             "Which identity is used in its place, and who takes the lost one out of the vault afterwards?",
         ),
         Injection::PersonAbsent { person } => Question::new(
-            format!("absent-{}", slug(&role(plan, person))),
+            format!("absent-{}", role(plan, person).0),
             8,
             words,
             "Who does that now, do they know it, and have they the access that it takes?",
@@ -295,17 +295,18 @@ fn back(plan: &Plan) -> Vec<Question> {
     all
 }
 
-/// What somebody does, in words that name nobody.
-fn role(plan: &Plan, person: &str) -> String {
+/// What somebody does, as part of an id and in words: neither names anybody.
+fn role(plan: &Plan, person: &str) -> (String, String) {
     if let Some(own) = plan.participants.iter().find(|own| own.name == person) {
-        return format!("the person whose role is: {}", own.role);
+        return (slug(&own.role), format!("the person whose role is: {}", own.role));
     }
     if let Some(own) = plan.participants.iter().find(|own| own.substitute.as_deref() == Some(person)) {
-        return format!("the substitute of the person whose role is: {}", own.role);
+        let words = format!("the substitute of the person whose role is: {}", own.role);
+        return (format!("substitute-{}", slug(&own.role)), words);
     }
     match plan.gates.iter().find(|(_, owner)| owner == person) {
-        Some((gate, _)) => format!("whoever decides at the gate {gate}"),
-        None => "somebody who is needed".to_owned(),
+        Some((gate, _)) => (format!("gate-{gate}"), format!("whoever decides at the gate {gate}")),
+        None => ("somebody".to_owned(), "somebody who is needed".to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `page` | the pack as a page that prints |
 //! | [`worksheet`] | answers as a table, written and read back |
 //!
-//! Everything is a pure function of a plan and an [`Inventory`]. Questions name roles and never people, because
+//! Everything but `gather` is a pure function of a plan and an [`Inventory`]. Questions name roles and never people, because
 //! they go into reports that leave the house.
 
 mod gather;

@@ -98,7 +98,7 @@ fn inventory(sheet: &mut Sheet, own: &Inventory) {
         Column::text("At Prismic"),
         Column::number("Snapshots"),
         Column::text("Newest complete"),
-        Column::text("Age"),
+        Column::time("Age"),
         Column::number("Documents"),
         Column::number("Assets"),
         Column::number("Bytes"),
@@ -116,7 +116,7 @@ fn inventory(sheet: &mut Sheet, own: &Inventory) {
         Column::text("Region"),
         Column::wide("Where"),
         Column::text("Lock"),
-        Column::text("When this was made"),
+        Column::wide("When this was made"),
     ];
     let rows = own.replicas.iter().map(|own| {
         vec![
@@ -189,7 +189,7 @@ fn predicted(sheet: &mut Sheet, pack: &Pack) {
     sheet.section("predicted", "Predicted times");
     let floor_ms = pack.floor.seconds.saturating_mul(1000);
     let ends = pack.predicted.iter().filter_map(|own| own.ends_ms);
-    let whole = ends.chain([floor_ms]).max().unwrap_or(0);
+    let whole = ends.max().unwrap_or(0);
     let time =
         |ms: Option<u64>| ms.map_or_else(|| "not known".to_owned(), |ms| in_words(Duration::from_millis(ms)));
     let columns = [
@@ -221,7 +221,11 @@ fn predicted(sheet: &mut Sheet, pack: &Pack) {
         .collect();
     rows.push(vec![
         Cell::head("floor"),
-        Cell::Drawn(bar((0, floor_ms), whole, Kind::Floor, "least time of writing into Prismic")),
+        match floor_ms <= whole {
+            true => Cell::Drawn(bar((0, floor_ms), whole, Kind::Floor, "least time of writing into Prismic")),
+            // Beside it nothing else could be seen.
+            false => Cell::text("longer than all of the above"),
+        },
         Cell::text(time(Some(floor_ms))),
         Cell::text(""),
         Cell::text(format!("least time of writing all of it into Prismic: {}", pack.floor.bound)),

@@ -141,7 +141,9 @@ impl DrillAttachment {
     /// Whether it may show content, and so a person: lost edits with their titles, what commands printed, pictures
     /// of pages. An order of erasure destroys such files, and leaves the rest.
     pub fn holds_content(&self) -> bool {
-        self.path == "lost-edits.json" || self.path.starts_with("checks/") || self.path.starts_with("pages/")
+        self.path.starts_with("lost-edits")
+            || self.path.starts_with("checks/")
+            || self.path.starts_with("pages/")
     }
 }
 

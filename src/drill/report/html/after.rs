@@ -49,7 +49,7 @@ pub(super) fn gates(sheet: &mut Sheet, report: &Report) {
         return;
     }
     let columns = [
-        Column::text("When"),
+        Column::time("When"),
         Column::text("Who"),
         Column::text("About"),
         Column::text("Decision"),
@@ -94,8 +94,8 @@ pub(super) fn findings(sheet: &mut Sheet, report: &Report) {
         Column::text("Severity"),
         Column::wide("What"),
         Column::text("Owner"),
-        Column::text("Since"),
-        Column::text("Due"),
+        Column::time("Since"),
+        Column::time("Due"),
         Column::text("Stands"),
         Column::number("Met in drills"),
     ];
@@ -143,7 +143,7 @@ fn closed(sheet: &mut Sheet, report: &Report) {
         sheet.say_as("soft", "No finding of this drill was closed since.");
         return;
     }
-    let columns = [Column::text("Finding"), Column::text("When"), Column::text("Who"), Column::wide("How")];
+    let columns = [Column::text("Finding"), Column::time("When"), Column::text("Who"), Column::wide("How")];
     let rows = report.closed.iter().map(|own| {
         vec![
             Cell::head(&own.finding),

@@ -234,7 +234,7 @@ pub(super) fn erasure(sheet: &mut Sheet, report: &Report) {
             or_none(sheet, own.notes.is_empty(), "The phase noted nothing.");
         }
         None => {
-            sheet.say_as("soft", "The phase in which orders of the ledger are applied was not gone through.")
+            sheet.say_as("soft", "The phase in which orders of the ledger are applied was not gone through.");
         }
     }
     if let Some(gate) = report.gates.iter().find(|own| own.gate == Gate::Privacy) {

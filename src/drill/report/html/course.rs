@@ -1,7 +1,9 @@
 //! How it went: phases with bars, the timeline, deviations.
 
+use std::time::Duration;
+
 use super::{LINES_MAX, ROWS_MAX, WHOLE, or_none, seconds, time_of, took};
-use crate::drill::measure::{bottleneck, recovery};
+use crate::drill::measure::{bottleneck, in_words, recovery};
 use crate::drill::page::charts::{Kind, bar};
 use crate::drill::page::{Cell, Column, Mark, Sheet};
 use crate::drill::report::Report;
@@ -21,7 +23,7 @@ pub(super) fn phases(sheet: &mut Sheet, report: &Report) {
     sheet.section("phases", "Phases: where the time went");
     let floor_ms = report.floor.as_ref().map_or(0, |floor| floor.seconds.saturating_mul(1000));
     let ends = report.phases.iter().map(|own| own.begun_ms.saturating_add(own.took_ms));
-    let whole = ends.chain([floor_ms]).max().unwrap_or(0);
+    let whole = ends.max().unwrap_or(0);
     let longest = bottleneck(&report.phases).filter(|own| own.took_ms > 0).map(|own| own.phase);
     let columns = [
         Column::text("Phase"),
@@ -37,7 +39,11 @@ pub(super) fn phases(sheet: &mut Sheet, report: &Report) {
         let title = format!("least possible: {}", took(floor_ms));
         rows.push(vec![
             Cell::head("floor"),
-            Cell::Drawn(bar((0, floor_ms), whole, Kind::Floor, &title)),
+            match floor_ms <= whole {
+                true => Cell::Drawn(bar((0, floor_ms), whole, Kind::Floor, &title)),
+                // Beside it nothing else could be seen.
+                false => Cell::text("longer than all of this drill"),
+            },
             Cell::text(""),
             Cell::text(format!("{} s", floor.seconds)),
             Cell::text("least possible"),
@@ -53,7 +59,7 @@ pub(super) fn phases(sheet: &mut Sheet, report: &Report) {
     or_none(sheet, report.phases.is_empty(), "No phase was gone through.");
     match recovery(&report.phases) {
         Some(time) => {
-            sheet.say(&format!("Time to recover, from locate to function: {}.", took(millis(time))))
+            sheet.say(&format!("Time to recover, from locate to function: {}.", took(millis(time))));
         }
         None => sheet.say("There is no time to recover: a phase of the recovery was not gone through."),
     }
@@ -63,7 +69,7 @@ pub(super) fn phases(sheet: &mut Sheet, report: &Report) {
     if let Some(floor) = &report.floor {
         sheet.say(&format!(
             "Floor: a recovery into Prismic takes at least {} under its documented limits ({} requests that write; {}).",
-            took(floor_ms),
+            in_words(Duration::from_secs(floor.seconds)),
             floor.requests,
             floor.bound
         ));
@@ -108,7 +114,7 @@ pub(super) fn timeline(sheet: &mut Sheet, report: &Report) {
     sheet.section("timeline", "Timeline");
     let began = time_of(&report.began);
     let columns =
-        [Column::number("After"), Column::text("Time (UTC)"), Column::text("By"), Column::wide("What")];
+        [Column::number("After"), Column::time("Time (UTC)"), Column::text("By"), Column::wide("What")];
     let rows = report.timeline.iter().map(|own| {
         vec![
             Cell::text(seconds(own.at_ms)),

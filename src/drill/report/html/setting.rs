@@ -10,8 +10,8 @@ pub(super) fn scope(sheet: &mut Sheet, report: &Report) {
     let columns = [
         Column::text("Repository"),
         Column::text("Snapshot"),
-        Column::text("Taken"),
-        Column::text("Newest edit in it"),
+        Column::time("Taken"),
+        Column::time("Newest edit in it"),
         Column::number("Documents"),
         Column::number("restored"),
         Column::number("Assets"),
@@ -131,9 +131,9 @@ pub(super) fn incident(sheet: &mut Sheet, own: &Incident, report: &Report) {
         Column::text("Id"),
         Column::text("To"),
         Column::wide("What, and why"),
-        Column::text("Due"),
+        Column::time("Due"),
         Column::text("Stands"),
-        Column::text("Done"),
+        Column::time("Done"),
     ];
     let rows = own.communications.iter().map(|one| {
         vec![

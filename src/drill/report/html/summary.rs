@@ -1,9 +1,11 @@
 //! What managers read: the result, lights, objectives against what was measured, and drills before this one.
 
+use std::time::Duration;
+
 use super::{LINES_MAX, WHOLE, counted, last_day, or_none, percent, seconds, took, when};
 use crate::drill::findings::{Finding, Severity};
 use crate::drill::gate::Standing;
-use crate::drill::measure::{Judged, Light, recovery};
+use crate::drill::measure::{Judged, Light, in_words, recovery};
 use crate::drill::page::charts::Trend;
 use crate::drill::page::{Cell, Column, Mark, Sheet};
 use crate::drill::report::{GateRecord, Report};
@@ -63,10 +65,7 @@ pub(super) fn head(sheet: &mut Sheet, report: &Report) {
     sheet.say_as("lead", &report.outcome);
     sheet.facts(&[
         ("Result", Cell::mark(of_result(report.result), report.result.words())),
-        (
-            "Kind",
-            Cell::text(if report.real { "a real disaster" } else { "a rehearsal: no real data was touched" }),
-        ),
+        ("Kind", Cell::text(if report.real { "a real disaster" } else { "a rehearsal" })),
         ("Drill", Cell::code(&report.drill)),
         ("Plan", Cell::text(&report.plan)),
         ("Began", Cell::text(when(&report.began))),
@@ -112,7 +111,11 @@ fn lines(report: &Report) -> Vec<String> {
     let slowest =
         report.bottleneck.as_ref().map(|phase| format!(" What took longest: {phase}.")).unwrap_or_default();
     let floor = report.floor.as_ref().map(|floor| {
-        format!(" Least time into Prismic: {} ({}).", took(floor.seconds.saturating_mul(1000)), floor.bound)
+        format!(
+            " Least time into Prismic: {} ({}).",
+            in_words(Duration::from_secs(floor.seconds)),
+            floor.bound
+        )
     });
     let lost: Vec<Option<usize>> =
         report.repositories.iter().map(|own| own.lost_edits.as_ref().map(Vec::len)).collect();
@@ -297,7 +300,7 @@ pub(super) fn earlier(sheet: &mut Sheet, report: &Report) {
             title: "Fidelity",
             points: &shares,
             limit: limit("fidelity"),
-            written: |share| format!("{:.2} %", share * 100.0),
+            written: |share| format!("{:.3} %", share * 100.0),
             most: Some(1.0),
         },
         Trend {
@@ -325,7 +328,7 @@ fn in_seconds(seconds: f64) -> String {
 fn earlier_table(sheet: &mut Sheet, report: &Report, own_ms: Option<u64>, own_open: usize) {
     let columns = [
         Column::text("Drill"),
-        Column::text("Began"),
+        Column::time("Began"),
         Column::text("Result"),
         Column::number("Time to recover"),
         Column::number("Fidelity"),
