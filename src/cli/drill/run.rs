@@ -20,16 +20,17 @@ use crate::cli::text::{Style, Table, Text};
 use crate::cli::units::{counted, human_duration};
 use crate::cli::{Context, Outcome};
 use crate::clock::{Timestamp, parse_when, rfc3339};
-use crate::config::{Config, Repository};
+use crate::config::{Config, Person, Repository};
 use crate::drill::findings::Finding;
 use crate::drill::gate::Standing;
 use crate::drill::measure::Light;
 use crate::drill::plan::{Plan, Selected, Target};
-use crate::drill::report::{Earlier, Report, csv, html, junit};
+use crate::drill::record::Record;
+use crate::drill::report::files::render;
+use crate::drill::report::{Earlier, Report};
 use crate::drill::run::leftover::{Leftover, Trace, directory, sweep};
 use crate::drill::run::{Before, Drill, Finished, Real, documents_in, run as run_drill};
 use crate::drill::scenario::Injection;
-use crate::drill::tabletop::{asked, questions};
 use crate::drill::timeline::{Ended, Phase};
 use crate::ids::{Digest, Name, SnapshotId, random};
 use crate::vault::drills::{self, StoredDrill};
@@ -153,10 +154,7 @@ pub(in crate::cli) async fn run_plan(
     let content = ContentSession::open(context, identities).await?;
     let vault = &content.session.vault;
     drills::require_signer(vault)?;
-    let mut before = before(vault, &plan.name, &swept, context).await?;
-    let names: Vec<Name> = selected.repositories.iter().map(|own| own.name.clone()).collect();
-    // Nobody has answered yet; until somebody does, the report says so.
-    before.tabletop = asked(&questions(&plan, &names));
+    let before = before(vault, &plan.name, &swept, &config.people, context).await?;
     let id = SnapshotId::new(context.clock.now());
     let leftover = begin(&state, &id, &plan, vault, context)?;
     context.record.about(format!("drill {id}"));
@@ -263,6 +261,7 @@ async fn before(
     vault: &Vault,
     plan: &Name,
     swept: &[Trace],
+    people: &[Person],
     context: &Context,
 ) -> Result<Before, CommandError> {
     let own = vault.file.vault.to_string();
@@ -277,7 +276,7 @@ async fn before(
     let mut open = Vec::new();
     for drill in &same {
         // The newest whose report can be read: it carries what those before it left open.
-        if let Some(findings) = open_findings(vault, drill, context).await {
+        if let Some(findings) = open_findings(vault, drill, people, context).await? {
             open = findings;
             break;
         }
@@ -289,23 +288,22 @@ async fn before(
         earlier: same.iter().take(EARLIER_MAX).map(|own| earlier(&own.file)).collect(),
         open,
         abandoned: abandoned.collect(),
-        tabletop: Vec::new(),
     })
 }
 
-/// Findings of a drill that nobody has closed; `None` where its report cannot be read.
-async fn open_findings(vault: &Vault, drill: &StoredDrill, context: &Context) -> Option<Vec<Finding>> {
-    let attachment = drill.file.files.iter().find(|file| file.path == "report.json")?;
-    let text = match drills::read_file(vault, &drill.file, attachment).await {
-        Ok(text) => text,
-        Err(error) => {
-            context.output.warning(format!("drill {}: {}", drill.file.drill, with_causes(&error)));
-            return None;
-        }
-    };
-    let report: Report = serde_json::from_slice(&text).ok()?;
-    let closed = drills::closed(vault).await.ok()?;
-    Some(report.findings.into_iter().filter(|finding| !closed.contains_key(&finding.id)).collect())
+/// Findings of a drill that nobody has closed, those of answers at the table among them; `None` where its report
+/// cannot be read.
+async fn open_findings(
+    vault: &Vault,
+    drill: &StoredDrill,
+    people: &[Person],
+    context: &Context,
+) -> Result<Option<Vec<Finding>>, CommandError> {
+    let record = Record::load(vault, drill.clone(), people).await?;
+    if let Err(error) = &record.report {
+        context.output.warning(format!("drill {}: {}", drill.file.drill, with_causes(error)));
+    }
+    Ok(record.now().map(|now| now.open_findings().cloned().collect()))
 }
 
 fn earlier(file: &DrillFile) -> Earlier {
@@ -351,18 +349,13 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
 
 /// Everything that is stored beside the record.
 fn files(finished: &Finished) -> Vec<(String, Bytes)> {
-    let report = &finished.report;
-    let json = serde_json::to_vec_pretty(report).unwrap_or_default();
-    let pictures =
-        |path: &str| finished.files.iter().find(|(own, _)| own == path).map(|(_, bytes)| bytes.clone());
-    let mut files = vec![
-        ("report.json".to_owned(), Bytes::from(json)),
-        ("report.html".to_owned(), html::page(report, &pictures).into()),
-        ("junit.xml".to_owned(), junit::write(report).into()),
-        ("findings.csv".to_owned(), csv::findings(&report.findings).into()),
-    ];
-    files.extend(finished.files.iter().cloned());
-    files
+    let picture = |path: &str| {
+        let found = finished.files.iter().find(|(own, _)| own == path);
+        found.map(|(_, bytes)| bytes.clone())
+    };
+    let rendered = render(&finished.report, &picture).into_iter();
+    let rendered = rendered.map(|(path, bytes)| (path.to_owned(), Bytes::from(bytes)));
+    rendered.chain(finished.files.iter().cloned()).collect()
 }
 
 async fn store(

@@ -15,10 +15,11 @@ use crate::drill::gate::{Gate, Standing, Verdict, standings};
 use crate::drill::measure::{Judged, Light, Measured, bottleneck, in_words, judge, recovery};
 use crate::drill::plan::Target;
 use crate::drill::report::{
-    Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident,
+    Answer, Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident,
     LostEdit, Report, SCHEMA,
 };
 use crate::drill::scenario::Injection;
+use crate::drill::tabletop;
 use crate::drill::timeline::{Ended, Phase, PhaseRecord, millis};
 use crate::ids::{Digest, VaultId};
 use crate::limits::Limits;
@@ -45,8 +46,6 @@ pub struct Before {
     pub open: Vec<Finding>,
     /// Drills that were killed and cleaned up after.
     pub abandoned: Vec<String>,
-    /// Answers at the table, where somebody brought them.
-    pub tabletop: Vec<crate::drill::report::Answer>,
 }
 
 /// A drill that is over.
@@ -236,7 +235,6 @@ impl Running<'_> {
             let what = format!("{}: {} wanted, {} measured", own.objective, own.target, own.measured);
             seen.met.push(Met::new(format!("objective:{}", own.objective), Severity::Major, what));
         }
-        seen.met.extend(Vec::<Met>::new());
         let is_missed = objectives.iter().any(|own| own.light == Light::Red);
         let is_wrong = seen.checks.iter().any(|own| own.light == Light::Red)
             || phases.iter().any(|own| matches!(own.ended, Ended::Broken | Ended::Skipped))
@@ -314,7 +312,7 @@ impl Running<'_> {
                 .map(|(by, on)| Approved { by: by.clone(), on: on.to_string() }),
             incident: drill.real.as_ref().map(|real| self.incident(real)),
             said: Vec::new(),
-            tabletop: drill.before.tabletop.clone(),
+            tabletop: self.questions(),
             closed: Vec::new(),
         };
         let mut files = seen.files;
@@ -434,6 +432,17 @@ impl Running<'_> {
             (own.name.clone(), named.unwrap_or_else(|| own.contacts.clone()))
         };
         self.drill.selected.repositories.iter().map(|own| of(own)).collect()
+    }
+
+    /// What no machine can rehearse, where people take part: it stays open until somebody answers.
+    fn questions(&self) -> Vec<Answer> {
+        let plan = self.drill.plan;
+        if plan.participants.is_empty() && plan.gates.is_empty() {
+            return Vec::new();
+        }
+        let names: Vec<crate::ids::Name> =
+            self.drill.selected.repositories.iter().map(|own| own.name.clone()).collect();
+        tabletop::asked(&tabletop::questions(plan, &names))
     }
 
     fn incident(&self, real: &Real) -> Incident {
