@@ -86,15 +86,13 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
 fn line(record: &Record, problems: &mut Vec<Problem>) -> Line {
     let file = &record.stored.file;
     let now = record.now();
-    let unread = record.report.as_ref().err().map(|error| {
-        if error.is_damage() {
-            problems.push(Problem::new("drill-unreadable", &file.key, with_causes(error)));
-        }
-        match error.kind {
-            ErrorKind::Identity => "no identity here reads it".to_owned(),
-            _ => with_causes(error),
-        }
-    });
+    let unread =
+        record.report.as_ref().err().filter(|error| error.kind != ErrorKind::NotFound).map(|error| {
+            if error.is_damage() {
+                problems.push(Problem::new("drill-unreadable", &file.key, with_causes(error)));
+            }
+            with_causes(error)
+        });
     let waiting = now.as_ref().and_then(crate::drill::report::Report::waiting);
     Line {
         drill: file.drill.clone(),

@@ -50,9 +50,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, Comman
     let record = Record::load(&session.vault, stored, &session.config.people).await?;
     let now = record.now();
     let unread = record.report.as_ref().err();
-    let is_damaged =
-        !record.problems.is_empty() || unread.is_some_and(|error| error.kind != ErrorKind::Identity);
-    let is_away = unread.is_some() || !session.vault.replicas.failed().is_empty();
+    // One that was killed has no report, and nothing is wrong with that.
+    let is_damaged = !record.problems.is_empty()
+        || unread.is_some_and(|error| !matches!(error.kind, ErrorKind::Identity | ErrorKind::NotFound));
+    let is_unread = unread.is_some_and(|error| error.kind == ErrorKind::Identity);
+    let is_away = is_unread || !session.vault.replicas.failed().is_empty();
     let outcome = Outcome::of_reading(is_damaged, is_away);
     let shown = Shown {
         report: now.as_ref(),

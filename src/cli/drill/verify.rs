@@ -168,8 +168,12 @@ async fn drill(args: &Args, context: &Context) -> Result<(Report, Outcome), Comm
         record.problems.iter().map(|own| Fault { path: own.subject.clone(), what: own.detail.clone() }),
     );
     let mut notes = Vec::new();
+    let is_killed = record.stored.file.result == DrillResult::Abandoned;
     match &record.report {
         Ok(_) => {}
+        Err(error) if error.kind == VaultErrorKind::NotFound && is_killed => {
+            notes.push("it was killed, and has no report".to_owned());
+        }
         Err(error) if error.kind == VaultErrorKind::Identity => {
             notes.push(format!("the report was not compared with the record: {}", with_causes(error)));
         }

@@ -19,7 +19,7 @@ use crate::ids::{Digest, VaultId};
 use crate::privacy::certificate::verify::signer_of;
 use crate::privacy::package::verify::{Fault, VerifyError, digest_of, list, read_small};
 use crate::vault::format::drill::{
-    CLOSED_KIND, ClosedFile, DrillFile, KIND as DRILL_KIND, STATEMENT_KIND, StatementFile,
+    CLOSED_KIND, ClosedFile, DrillFile, DrillResult, KIND as DRILL_KIND, STATEMENT_KIND, StatementFile,
 };
 use crate::vault::layout;
 use crate::vault::signing::{VerifyingKey, check_claims};
@@ -381,7 +381,10 @@ impl Checking<'_> {
 
     /// Whether the report agrees with the record, and the report as it stands follows from both.
     fn report(&mut self, bundle: &Bundle, drill: &DrillFile, stated: &[Stated]) {
-        let left_out = bundle.left_out.iter().any(|left| left.path == files::JSON);
+        // A drill that was killed has none.
+        let is_killed =
+            drill.result == DrillResult::Abandoned && drill.files.iter().all(|own| own.path != files::JSON);
+        let left_out = is_killed || bundle.left_out.iter().any(|left| left.path == files::JSON);
         let own = match left_out {
             true => None,
             false => self.read_json::<Report>(files::JSON),

@@ -19,7 +19,7 @@ use crate::privacy::package::out::Out;
 use crate::privacy::package::{PackageError, Protection};
 use crate::vault::drills::read_file;
 use crate::vault::error::{ErrorKind, VaultError};
-use crate::vault::format::drill::DrillAttachment;
+use crate::vault::format::drill::{DrillAttachment, DrillResult};
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 use crate::vault::signing::SigningKey;
@@ -74,7 +74,10 @@ pub async fn gather(
     for_auditors: bool,
 ) -> Result<Contents, VaultError> {
     vault.require_content_identity()?;
-    let Some(report) = drill.now() else {
+    let report = drill.now();
+    // One that was killed has no report, and belongs to the population all the same.
+    let is_killed = drill.stored.file.result == DrillResult::Abandoned && drill.stored.file.files.is_empty();
+    if report.is_none() && !is_killed {
         let id = &drill.stored.file.drill;
         let why = drill.report.as_ref().err().map(|error| with_causes(error)).unwrap_or_default();
         return Err(VaultError::new(
@@ -82,7 +85,7 @@ pub async fn gather(
             format!("the report of drill {id} cannot be read: {why}"),
         )
         .hint("`prismvault drill verify` says what is wrong with it on which replica"));
-    };
+    }
     let mut own = Gathering { files: Vec::new(), left_out: Vec::new(), damaged: Vec::new(), for_auditors };
     own.signed(&record(), &drill.stored.signed, true);
     for one in &drill.statements {
@@ -96,8 +99,8 @@ pub async fn gather(
         own.attachment(vault, drill, attachment).await?;
     }
     let shown = match for_auditors {
-        true => Some(report.for_auditors()),
-        false => drill.is_continued().then_some(report),
+        true => report.map(|report| report.for_auditors()),
+        false => report.filter(|_| drill.is_continued()),
     };
     if let Some(shown) = shown {
         let picture = |path: &str| {

@@ -303,3 +303,21 @@ async fn a_drill_of_which_nobody_spoke_has_no_report_beside_its_own() {
     let list = json_of(place.0.file("second-bundle").join("bundle.json"));
     assert_eq!(list["left_out"][0]["path"], "pages/1-home.png");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_that_was_killed_has_no_report_and_is_evidence_all_the_same() {
+    let place = Place::new().await;
+    let id = "20261121T050000Z-00000003";
+    place.store_killed(id).await;
+    let listed = place.run(0, &["list"]);
+    assert!(listed.stdout.contains("abandoned") && !listed.stdout.contains("not read"), "{listed:?}");
+    assert!(place.run(0, &["show", id]).stdout.contains("abandoned"));
+    place.run(0, &["verify", id]);
+    for more in [&["--to", "own"][..], &["--to", "others", "--auditor"]] {
+        place.run(0, &[&["export", id], more].concat());
+        place.run(0, &["verify", more[1]]);
+    }
+    // Nobody decides on what was never seen.
+    let refused = place.decide(5, "bela", "functional", "go");
+    assert!(refused.stderr.contains("cannot be read"), "{refused:?}");
+}

@@ -167,6 +167,15 @@ impl Place {
         Vault::open(Replicas::new(replicas, None), options).await.unwrap()
     }
 
+    /// Stores the record of a drill that was killed.
+    pub(crate) async fn store_killed(&self, id: &str) {
+        let vault = self.open().await;
+        let mut report = report();
+        report["drill"] = id.into();
+        report["result"] = "abandoned".into();
+        store(&vault, file_of(&report, vault.file.vault, Vec::new())).await.unwrap();
+    }
+
     /// The key that signs for the vault.
     pub(crate) fn vault_key(&self) -> String {
         SigningKey::parse(&Secret::new(self.0.read("keys/signing.key"))).unwrap().public().to_string()

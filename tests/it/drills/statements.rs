@@ -118,7 +118,7 @@ async fn of_two_who_speak_at_once_the_second_is_refused_and_nothing_of_it_stays(
     assert_eq!(talk.said().await, (vec![first.clone()], vec![]));
     assert!(vault.replicas.failed().is_empty(), "nobody's fault");
     // After a look it is said again.
-    let second = talk.say(&vault, &[first.clone()], "bela", "b").await.unwrap();
+    let second = talk.say(&vault, std::slice::from_ref(&first), "bela", "b").await.unwrap();
     assert_eq!(talk.said().await.0, [first, second]);
     // Really at once: one of them, whole, on both replicas.
     let talk = Talk::new().await;
