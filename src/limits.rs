@@ -193,6 +193,9 @@ pub struct Limits {
     /// Age from which on a look for erased people is too old where no schedule says how often there is to be one:
     /// who is named again should be gone within the month that the law gives for an answer.
     pub erased_look_age_advised: Duration,
+    /// Time that a gate of a drill may wait for the person who decides there before somebody is told: two weeks of
+    /// holidays.
+    pub drill_gate_wait: Duration,
     /// Attempts at sending one notification, the first included: more would hold up what comes
     /// after it, and what was not said is said the next time.
     pub notice_attempts: u32,
@@ -373,6 +376,7 @@ impl Default for Limits {
             member_list_age_advised: Duration::from_hours(90 * 24),
             access_review_slack: Duration::from_hours(14 * 24),
             erased_look_age_advised: Duration::from_hours(31 * 24),
+            drill_gate_wait: Duration::from_hours(14 * 24),
             notice_attempts: 3,
             notice_timeout: Duration::from_secs(20),
             notice_round: Duration::from_mins(1),

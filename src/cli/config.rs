@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::{
-    Config, Network, Notification, Objectives, Replica, Repository, RetentionPolicy, SecretRef, Target,
-    WebhookSettings,
+    Config, Network, Notification, Objectives, Person, Replica, Repository, RetentionPolicy, SecretRef,
+    Target, WebhookSettings,
 };
 use crate::objects::LockMode;
 use crate::objects::s3::ServerEncryption;
@@ -38,6 +38,7 @@ struct Report {
     repositories: Vec<RepositoryReport>,
     replicas: Vec<ReplicaReport>,
     notifications: Vec<NotificationReport>,
+    people: Vec<Person>,
     webhook: Option<WebhookReport>,
 }
 
@@ -145,6 +146,7 @@ struct RepositoryReport {
     timezone: &'static str,
     retention: Option<RetentionPolicy>,
     objectives: Objectives,
+    contacts: Vec<String>,
     priority: Option<u32>,
     asset_hosts: Vec<String>,
     content_api: Option<String>,
@@ -260,6 +262,7 @@ fn report(config: &Config, repositories: &[&Repository]) -> Report {
             .map(|replica| replica_report(config, repositories, replica))
             .collect(),
         notifications: config.notifications.iter().map(notification_report).collect(),
+        people: config.people.clone(),
         webhook: config.webhook.as_ref().map(webhook_report),
     }
 }
@@ -316,6 +319,7 @@ fn repository_report(config: &Config, repository: &Repository) -> RepositoryRepo
         timezone: repository.timezone.name(),
         retention: config.retention_of(repository),
         objectives: config.objectives_of(repository),
+        contacts: repository.contacts.clone(),
         priority: repository.priority,
         asset_hosts: repository.asset_hosts.clone(),
         content_api: address(repository.content_api.as_ref()),
@@ -423,6 +427,27 @@ fn page(report: &Report, config: &Config, of: &[&Repository]) -> Page {
         .line("")
         .table(keys_table(config))
         .table(notifications_table(config))
+        .table(people_table(config))
+        .table(contacts_table(of))
+}
+
+/// Who signs decisions about drills; no table where nobody is named.
+fn people_table(config: &Config) -> Table {
+    let mut people = Table::new(["person", "may", "key"]);
+    for person in &config.people {
+        let may = if person.may_sign_off { "sign off at gates" } else { "-" };
+        people.row([person.name.clone().into(), may.into(), person.key.clone().into()]);
+    }
+    people
+}
+
+/// Whom to call; no table where nobody is named.
+fn contacts_table(of: &[&Repository]) -> Table {
+    let mut contacts = Table::new(["repository", "when it is lost, call"]);
+    for repository in of.iter().filter(|own| !own.contacts.is_empty()) {
+        contacts.row([repository.name.to_string().into(), repository.contacts.join(", ").into()]);
+    }
+    contacts
 }
 
 fn keys_table(config: &Config) -> Table {

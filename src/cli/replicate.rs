@@ -19,8 +19,8 @@ use crate::vault::audit::AuditLog;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
-use crate::vault::requests;
 use crate::vault::snapshots::Snapshots;
+use crate::vault::{drill_copies, requests};
 
 /// Arguments of `replicate`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -121,6 +121,16 @@ pub(super) async fn replicate_and_print(
             Err(error) => {
                 records_read = false;
                 context.output.warning(format!("requests were not copied: {}", with_causes(&error)));
+            }
+        }
+        match drill_copies::bring(vault).await {
+            Ok(problems) => problems.iter().for_each(|problem| {
+                records_read = false;
+                context.output.warning(format!("{}: {}", problem.subject, problem.detail));
+            }),
+            Err(error) => {
+                records_read = false;
+                context.output.warning(format!("records of drills were not copied: {}", with_causes(&error)));
             }
         }
         match bring_audit_log(vault, &args.to).await {

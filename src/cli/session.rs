@@ -124,6 +124,7 @@ pub(super) async fn open_vault(
     };
     let mut vault = Vault::open(replicas, options).await?;
     vault.run = Some(context.run.clone());
+    vault.know_people(config.people.iter().filter_map(|person| person.key.parse().ok()).collect());
     Ok(vault)
 }
 

@@ -20,8 +20,9 @@ use crate::ids::Name;
 use crate::limits::Limits;
 use crate::schedule::{Job, Schedules};
 use crate::status::{
-    Alarm, Asked, Assessment, ErasedFacts, Facts, JobFacts, Objective, Pending, Plan, ReplicaFacts,
-    RepositoryFacts, ScheduledJob, Severity, Standing, State, TokenFacts, assess, collect, metrics,
+    Alarm, Asked, Assessment, DrillFacts, ErasedFacts, Facts, JobFacts, Objective, Pending, Plan,
+    ReplicaFacts, RepositoryFacts, ScheduledJob, Severity, Standing, State, TokenFacts, assess, collect,
+    metrics,
 };
 
 /// Alarms of objectives that are written out for people; the table has them all.
@@ -36,6 +37,9 @@ pub struct Args {
     /// Show only what is not as promised
     #[arg(long)]
     problems: bool,
+    /// Show what the confidence in a restore of each repository is made from
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     metrics: MetricsOptions,
 }
@@ -50,6 +54,7 @@ struct Report<'a> {
     tokens: &'a [TokenFacts],
     pending: &'a [Pending],
     erased: &'a ErasedFacts,
+    drills: &'a DrillFacts,
     /// Whether people were erased and nothing looks for them since.
     #[serde(skip)]
     is_unwatched: bool,
@@ -93,7 +98,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError>
     }
     let outcome = outcome(&facts, &assessment);
     let report = report(&facts, &assessment, args.problems, vault.limits());
-    context.output.report(outcome, &report, || page(&report, args.problems))?;
+    context.output.report(outcome, &report, || {
+        let page = page(&report, args.problems);
+        if args.explain { explained(page, &report) } else { page }
+    })?;
     session.warn(context);
     Ok(outcome)
 }
@@ -190,6 +198,7 @@ fn report<'a>(facts: &'a Facts, assessment: &'a Assessment, problems: bool, limi
         tokens: &facts.tokens,
         pending: &facts.pending,
         erased: &facts.erased,
+        drills: &facts.drills,
         is_unwatched: {
             let age = chrono::TimeDelta::from_std(limits.erased_look_age_advised).unwrap_or_default();
             facts.erased.is_unwatched(&facts.jobs, age, assessment.at)
@@ -225,6 +234,26 @@ fn troubles(standing: &Standing) -> String {
     words.join(", ")
 }
 
+/// When a recovery was last rehearsed; a rehearsal that failed since is said instead.
+fn rehearsed(facts: &RepositoryFacts, now: Timestamp) -> Text {
+    match &facts.failed_drill {
+        Some(failed) => Text::styled(Style::Red, format!("failed {}", ago(Some(failed.ended), now))),
+        None => ago(facts.drill.as_ref().map(|drill| drill.ended), now).into(),
+    }
+}
+
+/// Adds what the confidence in a restore is made from: each factor with its figures, then the product.
+fn explained(mut page: Page, report: &Report<'_>) -> Page {
+    for Line { standing, .. } in &report.repositories {
+        page = page.line("").line(format!("Confidence in a restore of {}", standing.repository));
+        for factor in &standing.confidence.factors {
+            page = page.line(format!("  {:<9}  {:.2}  {}", factor.name, factor.value, factor.from));
+        }
+        page = page.line(format!("  {}", standing.confidence.arithmetic()));
+    }
+    page
+}
+
 fn table(report: &Report<'_>) -> Table {
     let mut table = Table::new([
         "repository",
@@ -233,11 +262,12 @@ fn table(report: &Report<'_>) -> Table {
         "verified",
         "copies",
         "rehearsed",
+        "confidence",
         "unmet in 30 d",
         "because of",
     ])
-    .right(&["last snapshot", "verified", "copies", "rehearsed", "unmet in 30 d"])
-    .spare(&["rehearsed", "unmet in 30 d", "copies", "verified"]);
+    .right(&["last snapshot", "verified", "copies", "rehearsed", "confidence", "unmet in 30 d"])
+    .spare(&["rehearsed", "unmet in 30 d", "confidence", "copies", "verified"]);
     for Line { standing, facts } in &report.repositories {
         let last = facts.last_complete.as_ref();
         let copies = standing.objectives.iter().find(|judged| judged.objective == Objective::Copies);
@@ -253,7 +283,8 @@ fn table(report: &Report<'_>) -> Table {
             ago(last.map(|last| last.taken), report.at).into(),
             ago(facts.verified, report.at).into(),
             held.into(),
-            ago(facts.drill.as_ref().map(|drill| drill.ended), report.at).into(),
+            rehearsed(facts, report.at),
+            format!("{:.2}", standing.confidence.value).into(),
             burn.into(),
             troubles(standing).into(),
         ]);

@@ -327,6 +327,10 @@ fn page(report: &VerifyReport, detail: Detail) -> Page {
             unneeded(report.unreferenced, report.marked)
         );
     }
+    if report.drill_leftovers > 0 {
+        let left = counted(report.drill_leftovers, "object");
+        done += &format!(", {left} of drills that were killed, which no record names");
+    }
     if report.audit_writers > 0 {
         done += &format!(", {} of the audit log", counted(report.audit_entries, "entry"));
     }

@@ -85,6 +85,13 @@ impl Starter<'_> {
             line(&mut text, format_args!("name = {}", quoted(name.as_str())));
             line(&mut text, format_args!("url = {}", quoted(url.as_str())));
         }
+        text.push_str(
+            "\n# Who decides in a drill that what was restored is good, each with a key of their own\n\
+             # (`prismvault keys generate --signing-to anna.key` prints the public half):\n\
+             # [people.anna]\n\
+             # key = \"RW…\"\n\
+             # may = [\"sign-off\"]\n",
+        );
         if self.replicas.len() < 2 {
             text.push_str(
                 "\n# A backup has a second copy, elsewhere and under another account:\n\
@@ -115,6 +122,7 @@ impl StarterRepository<'_> {
                 None => line(text, format_args!("# {key} = {{ env = {} }}  # {about}", quoted(suggestion))),
             }
         }
+        line(text, format_args!("# contacts = [\"…\"]  # whom to call when it is lost"));
         for (key, url) in self.endpoints {
             line(text, format_args!("{key} = {}", quoted(url.as_str())));
         }

@@ -298,13 +298,13 @@ impl ObjectStore for Disturbed {
         self.inner.lock_rule()
     }
 
+    fn unfinished(&self) -> Option<PathBuf> {
+        self.inner.unfinished().filter(|_| !self.disturbance.gone)
+    }
+
     fn locking(&self, rule: Option<LockRule>) -> Result<Arc<dyn ObjectStore>> {
         let inner = self.inner.locking(rule)?;
         Ok(Arc::new(Self { inner, disturbance: self.disturbance.clone() }))
-    }
-
-    fn unfinished(&self) -> Option<PathBuf> {
-        self.inner.unfinished()
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {

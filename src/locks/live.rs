@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{CaseId, Name};
+use crate::ids::{CaseId, Digest, Name};
 use crate::objects::{ObjectVersion, VersionId};
+use crate::vault::erasure::contents;
 use crate::vault::error::Result;
 use crate::vault::layout;
 use crate::vault::needs::{Needed, Needs};
@@ -46,6 +47,8 @@ struct Wanted {
     all: bool,
     /// Cases of which only the decision stays that they are kept no longer.
     purged: BTreeSet<CaseId>,
+    /// Files of drills that orders of erasure took: nothing renews what keeps them.
+    erased_of_drills: BTreeSet<Digest>,
 }
 
 /// Returns what each of these replicas holds, and its number. One that cannot be listed leaves the
@@ -84,6 +87,7 @@ impl Wanted {
             doubtful: BTreeSet::new(),
             all: !snapshots.unreadable.is_empty() || !snapshots.missing(vault)?.is_empty(),
             purged: purged(vault).await?.into_keys().collect(),
+            erased_of_drills: contents::digests(vault, None).await?,
         };
         let mut by_space: BTreeMap<&Name, Vec<&Snapshot>> = BTreeMap::new();
         for snapshot in snapshots.iter() {
@@ -177,6 +181,10 @@ impl Wanted {
                 let case = parts.next().and_then(|case| case.parse::<CaseId>().ok());
                 let is_purged = case.is_some_and(|case| self.purged.contains(&case));
                 !is_purged || layout::parse_purged(key).is_some()
+            }
+            layout::DRILLS => {
+                let stored = layout::parse_drill_file(key).map(|(_, stored)| stored);
+                !stored.is_some_and(|stored| self.erased_of_drills.contains(&stored))
             }
             layout::SNAPSHOTS => !gone.contains(layout::signed_file(key)),
             layout::PACKS | layout::KEYS | layout::INDEX => {

@@ -38,8 +38,8 @@ pub struct Run<'a> {
 }
 
 impl Schedules {
-    /// Loads every job of `directory` and checks it against `config`: its repositories exist, and
-    /// after `now` there is a time at which it runs.
+    /// Loads every job of `directory` and checks it against `config`: its repositories exist, the plan
+    /// of a drill is good, and after `now` there is a time at which it runs.
     ///
     /// # Errors
     ///
@@ -53,6 +53,7 @@ impl Schedules {
             let checked = Job::load(&file, &config.limits).and_then(|job| {
                 job.select(config)?;
                 job.notify.check(config)?;
+                job.check_plan(config)?;
                 job.will_run(now)?;
                 // On some file systems both are one file, so the directory could not be moved.
                 match seen.iter().find(|other| other.as_str().eq_ignore_ascii_case(job.name.as_str())) {
@@ -125,6 +126,7 @@ impl Schedules {
         let job = Job::load(file, &config.limits)?;
         job.select(config)?;
         job.notify.check(config)?;
+        job.check_plan(config)?;
         Ok(job)
     }
 

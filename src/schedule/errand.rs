@@ -188,7 +188,8 @@ pub fn removes(work: Work) -> bool {
         | Work::Replicate
         | Work::Verify { .. }
         | Work::AccessReview
-        | Work::PrivacyCheck => false,
+        | Work::PrivacyCheck
+        | Work::Drill => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! checked when it is read, except whether its repositories exist: that needs the configuration,
 //! see [`Job::select`].
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::clock::parse_duration;
 use crate::config::error::{ConfigError, ConfigErrorKind, unknown};
 use crate::config::read::{Source, Table, Value};
 use crate::config::{Config, Place, Repository, Zone};
+use crate::drill::plan::Plan;
 use crate::ids::Name;
 use crate::limits::Limits;
 use crate::vault::lease::ALARMS;
@@ -38,6 +40,7 @@ const KEYS: &[&str] = &[
     "repack",
     "repack_below",
     "to",
+    "plan",
     "notify",
 ];
 /// Most retries that a file may ask for: with doubling waits the last one comes after a day.
@@ -46,10 +49,19 @@ const RETRIES_MAX: u64 = 20;
 const FULL_EVERY: Duration = Duration::from_hours(7 * 24);
 /// How often is asked whether something was published, where a file does not say so, and at most.
 const POLL: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(5));
-const KINDS: [&str; 8] =
-    ["snapshot", "replicate", "verify", "retain", "prune", "access-review", "privacy-check", "privacy-purge"];
+const KINDS: [&str; 9] = [
+    "snapshot",
+    "replicate",
+    "verify",
+    "retain",
+    "prune",
+    "access-review",
+    "privacy-check",
+    "privacy-purge",
+    "drill",
+];
 /// Keys that only some kinds of jobs know.
-const OF_KINDS: [(&str, &str); 8] = [
+const OF_KINDS: [(&str, &str); 9] = [
     ("read", "snapshot"),
     ("full_every", "snapshot"),
     ("level", "verify"),
@@ -58,6 +70,7 @@ const OF_KINDS: [(&str, &str); 8] = [
     ("repack", "prune"),
     ("repack_below", "prune"),
     ("to", "access-review"),
+    ("plan", "drill"),
 ];
 const LEVELS: [(&str, Level); 4] = [
     ("presence", Level::Presence),
@@ -97,6 +110,8 @@ pub struct Job {
     /// Where an access review is written: a directory, from that of the configuration; `None` for other
     /// jobs, and for one that only says that a review is due.
     pub reviews: Option<PathBuf>,
+    /// The plan of a drill: a file, from the directory of the configuration; `None` for other jobs.
+    pub drill: Option<PathBuf>,
     /// Who is told of its runs, and what runs around them.
     pub notify: JobNotify,
     /// File and line that say when it runs.
@@ -139,6 +154,9 @@ pub enum Work {
     /// Lets the files of cases go that are kept no longer, and packages on this host. Needs an identity that reads
     /// data-subject requests. The file is the consent that a person would give on a terminal.
     PrivacyPurge,
+    /// Rehearses a recovery as a plan says. Needs an identity that reads content, and a key of the vault that signs
+    /// the record.
+    Drill,
 }
 
 impl Work {
@@ -153,6 +171,7 @@ impl Work {
             Self::AccessReview => "access-review",
             Self::PrivacyCheck => "privacy-check",
             Self::PrivacyPurge => "privacy-purge",
+            Self::Drill => "drill",
         }
     }
 
@@ -168,7 +187,8 @@ impl Work {
             | Self::Replicate
             | Self::Verify { .. }
             | Self::Retain
-            | Self::AccessReview => None,
+            | Self::AccessReview
+            | Self::Drill => None,
         }
     }
 }
@@ -237,7 +257,11 @@ impl Job {
             catch_up: root.read("catch_up", Value::flag)?.unwrap_or(true),
             jitter: root.read("jitter", read_duration)?.unwrap_or_default(),
             timeout: timeout.unwrap_or(limits.max_run),
-            reviews: root.read("to", read_directory)?,
+            reviews: root.read("to", read_path)?,
+            drill: match work {
+                Work::Drill => Some(root.need("plan").and_then(read_path)?),
+                _ => None,
+            },
             notify: root.read("notify", |value| JobNotify::read(value, file))?.unwrap_or_default(),
             retries: root.read("retries", |value| value.integer(0, RETRIES_MAX))?.unwrap_or(0) as u32,
             name,
@@ -265,6 +289,34 @@ impl Job {
         config.select(&names)
     }
 
+    /// Returns the file with the plan of a drill; `None` for other jobs.
+    pub fn plan_file(&self, config: &Config) -> Option<PathBuf> {
+        let directory = config.file.parent().unwrap_or(Path::new(""));
+        Some(directory.join(self.drill.as_ref()?))
+    }
+
+    /// Checks the plan of a drill: that it can be read, that what it names is in the configuration, and that it
+    /// recovers the repositories of the job, by which `status` knows what is rehearsed when.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in the plan; [`ConfigErrorKind::InvalidValue`] when the repositories differ.
+    pub(super) fn check_plan(&self, config: &Config) -> Result<(), ConfigError> {
+        let Some(file) = self.plan_file(config) else { return Ok(()) };
+        let plan = Plan::load(&file)?;
+        let planned: BTreeSet<&Name> =
+            plan.select(config)?.repositories.into_iter().map(|own| &own.name).collect();
+        let own: BTreeSet<&Name> = self.select(config)?.into_iter().map(|own| &own.name).collect();
+        if planned == own {
+            return Ok(());
+        }
+        let names: Vec<&str> = planned.into_iter().map(Name::as_str).collect();
+        let reason = format!("are others than those that {} recovers ({})", file.display(), names.join(", "));
+        let at = self.repositories.first().map_or(&self.defined, |selector| &selector.defined);
+        let error = ConfigError::new(ConfigErrorKind::InvalidValue, &at.file, reason);
+        Err(error.at_line(at.line).at_key("repositories"))
+    }
+
     /// Whether it is for every repository.
     pub fn is_for_all(&self) -> bool {
         self.repositories.iter().any(|selector| selector.text == "*")
@@ -288,6 +340,7 @@ fn read_work(root: &Table<'_>, limits: &Limits) -> Result<Work, ConfigError> {
         "access-review" => Ok(Work::AccessReview),
         "privacy-check" => Ok(Work::PrivacyCheck),
         "privacy-purge" => Ok(Work::PrivacyPurge),
+        "drill" => Ok(Work::Drill),
         "verify" => Ok(Work::Verify {
             level: root.read("level", read_level)?,
             sample: root.read("sample", Value::parse)?,
@@ -323,7 +376,7 @@ fn read_repack(root: &Table<'_>, limits: &Limits) -> Result<Option<u8>, ConfigEr
     }
 }
 
-fn read_directory(value: &Value<'_>) -> Result<PathBuf, ConfigError> {
+fn read_path(value: &Value<'_>) -> Result<PathBuf, ConfigError> {
     Ok(PathBuf::from(value.text()?))
 }
 

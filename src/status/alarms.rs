@@ -58,7 +58,7 @@ impl Alarm {
         Self { key, severity, repository: None, what, since: None, next: next.into() }
     }
 
-    fn of(mut self, repository: &Name) -> Self {
+    pub(super) fn of(mut self, repository: &Name) -> Self {
         self.repository = Some(repository.clone());
         self
     }
@@ -100,6 +100,7 @@ pub(super) fn raise(facts: &Facts, standings: &[Standing], limits: &Limits, now:
     alarms.extend(facts.cases.iter().filter_map(|case| of_case(case, limits, now)));
     alarms.extend(facts.unreadable_cases.iter().map(unreadable_case));
     alarms.extend(super::erased::alarms(facts, limits, now));
+    alarms.extend(super::drills::alarms(facts, limits, now));
     alarms.extend(facts.endangered.iter().map(|own| of_promise(own, now)));
     alarms.extend(of_jobs(&facts.jobs, limits, now));
     alarms.extend(facts.pending.iter().filter(|pending| now > pending.due).map(of_pending));
@@ -136,7 +137,7 @@ fn of_objective(repository: &Name, judged: &Judged) -> Option<Alarm> {
     let next = match judged.objective {
         Objective::Rpo => format!("prismvault snapshot {repository}"),
         Objective::Rto | Objective::DrilledWithin => {
-            format!("rehearse a recovery: prismvault restore files {repository}@latest --to DIR")
+            format!("rehearse a recovery: prismvault drill run PLAN, with a plan that names {repository}")
         }
         Objective::VerifiedWithin => "prismvault verify --level bytes".to_owned(),
         Objective::Copies => "prismvault replicate".to_owned(),

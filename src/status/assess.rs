@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::alarms::{self, Alarm};
 use super::awaited::Awaited;
 use super::burn::unmet_share;
+use super::confidence::{Confidence, confidence};
 use super::facts::{Facts, JobFacts, RepositoryFacts};
 use crate::clock::{Timestamp, human_duration};
 use crate::config::{Objectives, Within};
@@ -101,6 +102,8 @@ pub struct Standing {
     /// Share (0 to 1) of the last 30 days in which its recovery point objective was not met;
     /// `None` without that objective, and without any snapshot.
     pub burn: Option<f64>,
+    /// How far a restore of it can be trusted, with what that is made from.
+    pub confidence: Confidence,
 }
 
 /// One objective, judged.
@@ -199,6 +202,7 @@ fn standing(
             .last_complete
             .as_ref()
             .map(|last| now.signed_duration_since(last.taken).num_seconds()),
+        confidence: confidence(facts, own, promised, now),
         burn: promised.rpo.as_ref().and_then(|rpo| unmet_share(&own.points, rpo.length(), now, window)),
     }
 }
@@ -290,7 +294,10 @@ fn judge_rpo(facts: &Facts, own: &RepositoryFacts, rpo: &Within, limits: &Limits
 }
 
 fn judge_rto(own: &RepositoryFacts, rto: &Within) -> Judged {
-    let measured = own.drill.as_ref().and_then(|drill| Some((drill.ended, drill.recovery?)));
+    // The last time that was measured, also of a drill that failed: perhaps because it took so long.
+    let failed = own.failed_drill.as_ref().and_then(|drill| Some((drill.ended, drill.recovery?)));
+    let good = || own.drill.as_ref().and_then(|drill| Some((drill.ended, drill.recovery?)));
+    let measured = failed.or_else(good);
     match measured {
         None => Judged::within(Objective::Rto, State::AtRisk, rto, "not measured")
             .because("no rehearsal says how long a recovery takes"),

@@ -2,10 +2,10 @@
 //! jobs.
 //!
 //! What it asks for grows with the number of spaces and replicas, not with what is backed up: one
-//! listing of manifests, marks, jobs and data-subject requests a replica, one of the ledger and one result of verification
+//! listing of manifests, marks, jobs, records of drills and data-subject requests a replica, one of the ledger and one result of verification
 //! a space, and for replicas with Object Lock their listings and
-//! [`Limits::status_locks`](crate::limits::Limits::status_locks) locks. Manifests that were read
-//! before come from the cache.
+//! [`Limits::status_locks`](crate::limits::Limits::status_locks) locks. Manifests and records of drills
+//! that were read before come from the cache.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use chrono::{NaiveTime, SubsecRound as _, TimeDelta};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::drills::Drills;
 use super::erased::erased;
 use super::erasures::{Places, endangered, erasures};
 use super::facts::{
@@ -99,10 +100,13 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
     let jobs = known_jobs(vault, asked).await;
     let (mut cases, unreadable_cases) = cases(vault).await?;
     let erased = erased(vault, &snapshots).await;
+    let drills = Drills::load(vault, config, at).await?;
     let mut locks = locks(vault, &asked.cancel).await;
     let listed = members_listed(vault, &snapshots, &of, only).await?;
     let repositories = of.iter().map(|own| RepositoryFacts {
         members_listed: listed.get(&own.name).copied(),
+        drill: drills.last_good(&own.name),
+        failed_drill: drills.last_failed(&own.name),
         ..repository(own, config, &snapshots, &verified, vault.limits(), at)
     });
     let repositories = repositories.collect();
@@ -137,6 +141,7 @@ pub async fn collect(vault: &Vault, config: &Config, asked: &Asked) -> Result<Fa
         endangered,
         unreadable_cases,
         erased,
+        drills: drills.facts,
         requests: requests(vault, asked),
         retries: asked.retries,
     })
@@ -194,8 +199,8 @@ fn repository(
         oldest: of.iter().map(|snapshot| taken(snapshot)).min(),
         points: points(own, snapshots),
         verified: of.iter().filter_map(|snapshot| of_verified(&snapshot)).max(),
-        // Nothing that rehearses a recovery leaves a record yet.
         drill: None,
+        failed_drill: None,
         partial_in_a_row: partial.len() as u64,
         partial_since: partial.last().map(|snapshot| taken(snapshot)),
         shrink: shrink_of(snapshots, name, max_shrink, at),

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CaseId, Name, SnapshotId};
 use crate::progress::Problem;
 use crate::retention::Shrink;
+use crate::vault::format::drill::OpenFinding;
 use crate::vault::format::erasure_checks::Checks;
 use crate::vault::format::job::JobRecord;
 use crate::vault::format::manifest::Status;
@@ -35,6 +36,8 @@ pub struct Facts {
     pub unreadable_cases: Vec<Problem>,
     /// Erasures, and whether anybody looks for the people since. No personal data.
     pub erased: ErasedFacts,
+    /// What drills left to do, and records of drills that say nothing.
+    pub drills: DrillFacts,
     /// What this process asked of APIs and replicas so far.
     pub requests: Vec<RequestCount>,
     /// How often it asked again after a failure.
@@ -87,8 +90,10 @@ pub struct RepositoryFacts {
     /// When all bytes of some complete snapshot had last been read on every replica that holds it
     /// and can be asked.
     pub verified: Option<Timestamp>,
-    /// The last rehearsal of a recovery; `None` when there never was one.
+    /// The last rehearsal of a recovery that ended well; `None` when there never was one.
     pub drill: Option<Drill>,
+    /// The last rehearsal, where it failed: it is newer than [`drill`](Self::drill).
+    pub failed_drill: Option<FailedDrill>,
     /// Partial snapshots since the last complete one.
     pub partial_in_a_row: u64,
     /// When the first of them was taken.
@@ -152,6 +157,44 @@ pub struct Drill {
     pub recovery: Option<TimeDelta>,
     /// Share (0 to 1) of the documents that came back as they were; `None` where nothing was compared.
     pub fidelity: Option<f64>,
+}
+
+/// A rehearsal of a recovery that failed, and after which none ended well.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedDrill {
+    /// Its id.
+    pub drill: SnapshotId,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Whether this repository came back all the same: something else of the drill failed.
+    pub came_back: bool,
+    /// How long the recovery took, in seconds; `None` where it did not come back, or was not measured.
+    #[serde(rename = "recovery_seconds", serialize_with = "in_seconds")]
+    pub recovery: Option<TimeDelta>,
+    /// Share (0 to 1) of the documents that came back as they were; `None` where nothing was compared.
+    pub fidelity: Option<f64>,
+}
+
+/// What drills left to do. Nothing of it names a person.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DrillFacts {
+    /// Findings of the newest drill of each plan that nobody has closed.
+    pub findings: Vec<OpenFinding>,
+    /// Gates at which the newest drill of a plan waits for somebody.
+    pub waiting: Vec<WaitingGate>,
+    /// Records that are not believed, and why: damaged, signed by nobody who may, of the future.
+    pub unreadable: Vec<Problem>,
+}
+
+/// A gate at which a drill waits for somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingGate {
+    /// The drill.
+    pub drill: SnapshotId,
+    /// The gate.
+    pub gate: String,
+    /// Since when: the end of the drill, or the last decision about it.
+    pub since: Timestamp,
 }
 
 /// What is known of one replica.

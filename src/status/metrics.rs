@@ -171,7 +171,7 @@ fn repositories(page: &mut Page, facts: &Facts) {
     page.of_repositories(
         facts,
         "last_drill_timestamp_seconds",
-        "When a recovery was last rehearsed.",
+        "When a recovery was last rehearsed with success.",
         |own| own.drill.as_ref().map(|drill| seconds(drill.ended)),
     );
     page.of_repositories(
@@ -249,6 +249,15 @@ fn objectives(page: &mut Page, assessment: &Assessment) {
         let of = |own: &'_ Standing| own.objectives.len();
         assessment.repositories.iter().filter(move |own| of(own) > 0)
     };
+    page.gauge(
+        "restore_confidence",
+        "From 0 to 1: what was shown of a restore and how long ago; no probability.",
+        |add| {
+            for own in &assessment.repositories {
+                add(&[("repository", own.repository.as_str())], Some(own.confidence.value));
+            }
+        },
+    );
     page.gauge("objective_state", "0 as promised, 1 at risk, 2 missed.", |add| {
         for own in all() {
             for judged in &own.objectives {

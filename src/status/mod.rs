@@ -21,6 +21,7 @@ mod awaited;
 mod burn;
 mod collect;
 pub mod confidence;
+mod drills;
 mod erased;
 mod erasures;
 mod facts;
@@ -30,8 +31,10 @@ pub use alarms::{Alarm, Severity};
 pub use assess::{Assessment, Judged, Objective, Standing, State, assess};
 pub use burn::unmet_share;
 pub use collect::{Asked, ScheduledJob, collect, replica_requests};
+pub use confidence::{Confidence, Factor};
 pub use erased::erased;
 pub use facts::{
-    Drill, Endangered, ErasedFacts, Facts, JobFacts, LockFacts, Pending, PendingKind, Plan, Point,
-    ReplicaFacts, RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
+    Drill, DrillFacts, Endangered, ErasedFacts, Facts, FailedDrill, JobFacts, LockFacts, Pending,
+    PendingKind, Plan, Point, ReplicaFacts, RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts,
+    WaitingGate,
 };

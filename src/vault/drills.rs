@@ -6,31 +6,35 @@
 //! **If we crash here** files may lie there that no record names: they are of no use, and the drill counts as
 //! one that was killed. The record is written last.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+mod statements;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::envelope;
+use super::erasure::content_erased;
 use super::error::{ErrorKind, Result, VaultError};
-use super::format::drill::{
-    CLOSED_KIND, ClosedFile, DECISION_KIND, DecisionFile, DrillAttachment, DrillFile, KIND,
-};
+use super::format::drill::{DrillAttachment, DrillFile, KIND};
 use super::format::trust::Role;
 use super::format::{VERSION, to_json};
 use super::layout;
 use super::open::Vault;
 use super::replica::{Replica, with_causes};
-use super::signing::{SigningKey, VerifyingKey};
-use crate::clock::rfc3339;
 use crate::ids::{Digest, SnapshotId};
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
+pub use self::check::{CopiesChecked, CopyFault, check_copies};
+pub use self::statements::{
+    BROKEN, Saying, Signatory, StoredClosed, StoredStatement, close, closed, closures, open_note, seal_note,
+    state, statements,
+};
+
 /// Whose keys sign records: any that the vault trusts with something.
-const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
+pub(super) const ROLES: &[Role] = &[Role::Snapshot, Role::Maintenance, Role::Privacy];
 /// Largest file of a drill, as it is stored: a page of pictures.
 pub const STORED_BYTES_MAX: u64 = 256 << 20;
 /// Bytes that one may unpack to.
@@ -38,7 +42,7 @@ const PLAIN_BYTES_MAX: usize = 1 << 30;
 /// Level at which files are compressed; the default of zstd.
 const LEVEL: i32 = 3;
 
-/// A drill as it is stored, with the digest by which decisions name it.
+/// A drill as it is stored, with the digest by which statements name it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredDrill {
     /// The record.
@@ -46,17 +50,6 @@ pub struct StoredDrill {
     /// SHA-256 of its bytes.
     pub digest: Digest,
     /// Its bytes, and the signature over them: for bundles.
-    pub signed: (Bytes, Bytes),
-}
-
-/// A decision as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredDecision {
-    /// What was decided.
-    pub file: DecisionFile,
-    /// SHA-256 of its bytes.
-    pub digest: Digest,
-    /// Its bytes, and the signature over them.
     pub signed: (Bytes, Bytes),
 }
 
@@ -129,23 +122,24 @@ pub async fn store(vault: &Vault, mut file: DrillFile) -> Result<StoredDrill> {
     Ok(StoredDrill { digest: Digest::of(&bytes), file, signed: (bytes, signature) })
 }
 
+/// Stores a signed file one replica after the other: the first decides between two who write at once, and one
+/// that has something else there although the first had not leaves the run.
 async fn store_signed(vault: &Vault, key: &str, bytes: &Bytes, signature: &Bytes) -> Result<()> {
     let there = || {
         VaultError::new(ErrorKind::Refused, format!("{key} is there already, and says something else"))
-            .hint("somebody else wrote it meanwhile: look at it, and run the command again")
+            .hint("somebody else wrote it meanwhile: look at the drill with `prismvault drill show`, and say it again if it is still right")
     };
-    let mut refused = None;
+    // With too few replicas nothing is begun that would be told to have failed.
+    vault.replicas.require_enough()?;
+    let mut is_taken = false;
     for replica in vault.replicas.live() {
         match replica.store_signed_new(key, bytes, signature, there).await {
-            Ok(()) => {}
-            Err(error) if error.kind == ErrorKind::Refused => refused = Some(error),
+            Ok(()) => is_taken = true,
+            Err(error) if error.kind == ErrorKind::Refused && !is_taken => return Err(there()),
             Err(error) => replica.fail(error),
         }
     }
-    match refused {
-        Some(error) => Err(error),
-        None => vault.replicas.require_enough(),
-    }
+    vault.replicas.require_enough()
 }
 
 async fn put(replica: &Replica, key: &str, sealed: &Bytes) {
@@ -230,11 +224,14 @@ pub async fn load(vault: &Vault, id: &SnapshotId) -> Result<StoredDrill> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Identity`] when no identity here reads it; [`ErrorKind::Integrity`] when no replica has a good
-/// copy, or it is not what the record says.
+/// [`ErrorKind::Identity`] when no identity here reads it; [`ErrorKind::Erased`] when an order of erasure took it;
+/// [`ErrorKind::Integrity`] when no replica has a good copy, or it is not what the record says.
 pub async fn read_file(vault: &Vault, drill: &DrillFile, attachment: &DrillAttachment) -> Result<Bytes> {
     let key = layout::drill_file(&drill.drill, &attachment.stored);
-    let sealed = stored(vault, &key, &attachment.stored).await?;
+    let sealed = match stored(vault, &key, &attachment.stored).await {
+        Ok(sealed) => sealed,
+        Err(error) => return Err(why_gone(vault, drill, attachment).await.unwrap_or(error)),
+    };
     let damaged = |why: &str| VaultError::damaged(&key, &"all replicas", why);
     let packed = match vault.is_encrypted() {
         false => sealed.to_vec(),
@@ -263,228 +260,19 @@ pub async fn read_file(vault: &Vault, drill: &DrillFile, attachment: &DrillAttac
     }
 }
 
+/// That an order of erasure took a file of a drill, where one did.
+async fn why_gone(vault: &Vault, drill: &DrillFile, attachment: &DrillAttachment) -> Option<VaultError> {
+    let erased = content_erased(vault, drill).await.ok().flatten().filter(|_| attachment.holds_content())?;
+    let (path, id) = (&attachment.path, &drill.drill);
+    let what =
+        format!("{path} of drill {id} was erased under order {} of case {}", erased.order, erased.case);
+    Some(VaultError::new(ErrorKind::Erased, what).hint("the record still says what it was, by its SHA-256"))
+}
+
 async fn stored(vault: &Vault, key: &str, digest: &Digest) -> Result<Bytes> {
     let is_right = |replica: &Replica, bytes: Bytes| match Digest::of(&bytes) == *digest {
         true => Ok(bytes),
         false => Err(VaultError::damaged(key, &replica.store, "it has other bytes than its name says")),
     };
     vault.replicas.read_any(key, STORED_BYTES_MAX, is_right, |error| vault.read_around(key, error)).await
-}
-
-/// Seals a note for the content recipients; as it is in a vault without encryption.
-///
-/// # Errors
-///
-/// Those of encrypting.
-pub fn seal_note(vault: &Vault, note: &str) -> Result<String> {
-    match vault.is_encrypted() {
-        false => Ok(note.to_owned()),
-        true => Ok(BASE64.encode(envelope::seal(note.as_bytes(), &vault.trust.content_recipients)?)),
-    }
-}
-
-/// Reads a note; `None` where no identity here reads it.
-pub fn open_note(vault: &Vault, sealed: &str) -> Option<String> {
-    if !vault.is_encrypted() {
-        return Some(sealed.to_owned());
-    }
-    let bytes = BASE64.decode(sealed).ok()?;
-    String::from_utf8(envelope::open(&bytes, vault.identities()).ok()?).ok()
-}
-
-/// Returns the decisions about a drill that count, in order: each signed by one of these keys, and naming the
-/// record or the decision before it. What does not count is a problem.
-///
-/// # Errors
-///
-/// When no replica could be listed.
-pub async fn decisions(
-    vault: &Vault,
-    drill: &StoredDrill,
-    people: &[VerifyingKey],
-) -> Result<(Vec<StoredDecision>, Vec<Problem>)> {
-    let keys = keys(vault, &layout::drill_decisions(&drill.file.drill)).await?;
-    let (mut all, mut problems) = (Vec::<StoredDecision>::new(), Vec::new());
-    for n in 1.. {
-        let key = layout::drill_decision(&drill.file.drill, n);
-        if !keys.contains(&key) {
-            break;
-        }
-        let before = all.last().map_or(drill.digest, |last| last.digest);
-        match read_by(vault, &key, DECISION_KIND, people).await {
-            Ok((bytes, signature)) => match serde_json::from_slice::<DecisionFile>(&bytes) {
-                Ok(file) if file.n == n && file.before == before && file.drill == drill.file.drill => {
-                    all.push(StoredDecision { digest: Digest::of(&bytes), file, signed: (bytes, signature) });
-                }
-                _ => {
-                    let detail = "it does not follow from the record and the decisions before it";
-                    problems.push(Problem::new("drill-decision-refused", key, detail));
-                    break;
-                }
-            },
-            Err(error) => {
-                problems.push(Problem::new("drill-decision-refused", key, with_causes(&error)));
-                break;
-            }
-        }
-    }
-    Ok((all, problems))
-}
-
-/// A file that one of these people signed, from whichever live replica has a good copy.
-async fn read_by(vault: &Vault, key: &str, kind: &str, people: &[VerifyingKey]) -> Result<(Bytes, Bytes)> {
-    let mut failure = None;
-    for replica in vault.replicas.live() {
-        match vault.read_signed_on(replica, key, kind, people).await {
-            Ok(read) => return Ok(read),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or_else(|| VaultError::new(ErrorKind::TooFewReplicas, "no replica can be reached")))
-}
-
-/// What somebody decides.
-#[derive(Debug, Clone)]
-pub struct Deciding<'a> {
-    /// The gate, by its name.
-    pub gate: &'a str,
-    /// The verdict, by its name.
-    pub verdict: &'a str,
-    /// Who.
-    pub by: &'a str,
-    /// In whose place.
-    pub for_: Option<&'a str>,
-    /// Their note.
-    pub note: &'a str,
-    /// Their key.
-    pub key: &'a SigningKey,
-}
-
-/// Stores a decision on every live replica.
-///
-/// # Errors
-///
-/// [`ErrorKind::Refused`] when somebody else decided meanwhile; [`ErrorKind::TooFewReplicas`].
-pub async fn decide(
-    vault: &Vault,
-    drill: &StoredDrill,
-    earlier: &[StoredDecision],
-    deciding: &Deciding<'_>,
-) -> Result<StoredDecision> {
-    vault.require_may_write().await?;
-    let n = u32::try_from(earlier.len()).unwrap_or(u32::MAX).saturating_add(1);
-    let key = layout::drill_decision(&drill.file.drill, n);
-    let file = DecisionFile {
-        kind: DECISION_KIND.to_owned(),
-        format: VERSION,
-        vault: vault.file.vault,
-        key: key.clone(),
-        drill: drill.file.drill.clone(),
-        n,
-        before: earlier.last().map_or(drill.digest, |last| last.digest),
-        at: rfc3339(vault.now()),
-        gate: deciding.gate.to_owned(),
-        verdict: deciding.verdict.to_owned(),
-        by: deciding.by.to_owned(),
-        for_: deciding.for_.map(str::to_owned),
-        note: seal_note(vault, deciding.note)?,
-    };
-    let bytes = Bytes::from(to_json(&file));
-    let signature = Bytes::from(deciding.key.sign(&bytes, &key).into_bytes());
-    store_signed(vault, &key, &bytes, &signature).await?;
-    Ok(StoredDecision { digest: Digest::of(&bytes), file, signed: (bytes, signature) })
-}
-
-/// Returns the findings that somebody closed, by their ids.
-///
-/// # Errors
-///
-/// When no replica could be listed.
-pub async fn closed(vault: &Vault) -> Result<BTreeMap<String, ClosedFile>> {
-    let mut all = BTreeMap::new();
-    for key in keys(vault, layout::DRILLS).await?.into_iter().filter(|key| layout::is_closed_finding(key)) {
-        match vault.read_candidate(&key, CLOSED_KIND, ROLES).await {
-            Ok(candidate) => {
-                if let Ok(file) = serde_json::from_slice::<ClosedFile>(&candidate.bytes) {
-                    all.insert(file.finding.clone(), file);
-                }
-            }
-            Err(error) => {
-                vault.warn(Problem::new("drill-finding-not-closed", key, with_causes(&error)));
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// Closes a finding, on every live replica.
-///
-/// # Errors
-///
-/// [`ErrorKind::Refused`] when it is closed already; [`ErrorKind::Identity`] without a key of the vault;
-/// [`ErrorKind::TooFewReplicas`].
-pub async fn close(
-    vault: &Vault,
-    drill: &SnapshotId,
-    finding: &str,
-    by: &str,
-    note: &str,
-) -> Result<ClosedFile> {
-    let signer = vault.signer(ROLES)?;
-    vault.require_may_write().await?;
-    let key = layout::closed_finding(drill, finding);
-    let file = ClosedFile {
-        kind: CLOSED_KIND.to_owned(),
-        format: VERSION,
-        vault: vault.file.vault,
-        key: key.clone(),
-        finding: finding.to_owned(),
-        drill: drill.clone(),
-        at: rfc3339(vault.now()),
-        by: by.to_owned(),
-        note: seal_note(vault, note)?,
-    };
-    let bytes = Bytes::from(to_json(&file));
-    let signature = Bytes::from(signer.sign(&bytes, &key).into_bytes());
-    store_signed(vault, &key, &bytes, &signature).await?;
-    Ok(file)
-}
-
-/// Brings what any live replica holds of drills to those that lack it.
-///
-/// # Errors
-///
-/// When no replica could be listed.
-pub async fn bring(vault: &Vault) -> Result<()> {
-    let asked = vault
-        .replicas
-        .live()
-        .map(|replica| async move { (replica, replica.store.list(layout::DRILLS).await) });
-    let mut there: Vec<(&Replica, BTreeSet<String>)> = Vec::new();
-    for (replica, objects) in join_all(asked).await {
-        match objects {
-            Ok(objects) => there.push((replica, objects.into_iter().map(|object| object.key).collect())),
-            Err(error) => replica.fail(error),
-        }
-    }
-    vault.replicas.require_any()?;
-    let all: BTreeSet<&String> = there.iter().flat_map(|(_, keys)| keys).collect();
-    // Records last: one that is there names files that are.
-    let mut all: Vec<&String> = all.into_iter().collect();
-    all.sort_by_key(|key| (layout::parse_drill(key).is_some(), key.ends_with(".json")));
-    for key in all {
-        let lacking: Vec<&Replica> =
-            there.iter().filter(|(_, keys)| !keys.contains(key)).map(|(replica, _)| *replica).collect();
-        for (replica, _) in there.iter().filter(|(_, keys)| !lacking.is_empty() && keys.contains(key)) {
-            let Ok(bytes) = replica.store.get(key, STORED_BYTES_MAX).await else { continue };
-            if layout::promised_digest(key).is_some_and(|promised| Digest::of(&bytes) != promised) {
-                continue;
-            }
-            for replica in &lacking {
-                put(replica, key, &bytes).await;
-            }
-            break;
-        }
-    }
-    Ok(())
 }

@@ -62,6 +62,8 @@ pub fn is_contended(key: &str) -> bool {
         || parse_trust(signed_file(key)).is_some()
         || parse_request(signed_file(key)).is_some()
         || parse_purged(key).is_some()
+        || parse_drill_statement(signed_file(key)).is_some()
+        || is_closed_finding(signed_file(key))
 }
 
 /// Whether a key may be there before a place is a vault: what probes and a killed `init` left.
@@ -267,14 +269,38 @@ pub fn drill_file(id: &SnapshotId, stored: &Digest) -> String {
     format!("{DRILLS}/{id}/files/{stored}")
 }
 
-/// Below which decisions about a drill are.
-pub fn drill_decisions(id: &SnapshotId) -> String {
-    format!("{DRILLS}/{id}/decisions")
+/// The drill and the SHA-256 of what is stored, from the key of a file of a drill; `None` for other keys.
+pub fn parse_drill_file(key: &str) -> Option<(SnapshotId, Digest)> {
+    let (drill, file) = key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once('/')?;
+    Some((drill.parse().ok()?, file.strip_prefix("files/")?.parse().ok()?))
 }
 
-/// Key of a decision about a drill.
-pub fn drill_decision(id: &SnapshotId, n: u32) -> String {
-    format!("{DRILLS}/{id}/decisions/{n}.json")
+/// The drill below which a key lies; `None` for keys that are of no drill.
+pub fn drill_of(key: &str) -> Option<SnapshotId> {
+    key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once('/')?.0.parse().ok()
+}
+
+/// Below which everything of a drill is.
+pub fn drill_directory(id: &SnapshotId) -> String {
+    format!("{DRILLS}/{id}")
+}
+
+/// Below which the statements about a drill are.
+pub fn drill_statements(id: &SnapshotId) -> String {
+    format!("{DRILLS}/{id}/statements")
+}
+
+/// Key of a statement about a drill.
+pub fn drill_statement(id: &SnapshotId, n: u32) -> String {
+    format!("{DRILLS}/{id}/statements/{n}.json")
+}
+
+/// The drill and number of a statement; `None` for other keys.
+pub fn parse_drill_statement(key: &str) -> Option<(SnapshotId, u32)> {
+    let (drill, file) = key.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once("/statements/")?;
+    let (drill, n) = (drill.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?);
+    // One number has one spelling, and the first is 1.
+    (n > 0 && drill_statement(&drill, n) == key).then_some((drill, n))
 }
 
 /// Key under which it is said that a finding is closed.
@@ -336,6 +362,7 @@ pub fn promised_digest(key: &str) -> Option<Digest> {
     match key.split('/').next()? {
         PACKS | INDEX => parse_digest(key),
         KEYS => parse_header(key).map(|(_, own)| own),
+        DRILLS => parse_drill_file(key).map(|(_, own)| own),
         _ => None,
     }
 }

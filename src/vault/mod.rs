@@ -11,6 +11,7 @@ mod chain;
 pub mod clocks;
 pub mod commit;
 mod creation;
+pub mod drill_copies;
 pub mod drills;
 pub mod endorse;
 pub mod envelope;

@@ -112,6 +112,8 @@ pub struct Vault {
     pub run: Option<String>,
     /// The lease under which this run is, where it is under one.
     pub(super) held: Mutex<Option<Arc<Held>>>,
+    /// Whose signatures count under what people say of drills.
+    pub(super) people: OnceLock<Vec<VerifyingKey>>,
 }
 
 /// Features that this program knows; a vault that lists another is refused.
@@ -188,6 +190,7 @@ impl Vault {
             warnings: Mutex::new(warnings),
             run: None,
             held: Mutex::default(),
+            people: OnceLock::new(),
         };
         vault.believe_probes().await;
         Ok(vault)

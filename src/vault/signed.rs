@@ -130,7 +130,7 @@ impl Vault {
         super::snapshots::parse_manifest(&bytes, key, &replica.store).map(drop)
     }
 
-    /// Checks the copy of any signed file (manifest, ledger entry, trust record) on one replica.
+    /// Checks the copy of any signed file (manifest, ledger entry, trust record, file of a drill) on one replica.
     ///
     /// # Errors
     ///
@@ -148,6 +148,9 @@ impl Vault {
         }
         if layout::parse_request(key).is_some() {
             return self.check_request_on(replica, key).await;
+        }
+        if layout::drill_of(key).is_some() {
+            return self.check_drill_on(replica, key).await;
         }
         let roles = super::ledger::ROLES;
         self.read_signed_on(replica, key, super::format::ledger::KIND, &self.signers(roles)).await.map(drop)

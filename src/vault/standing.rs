@@ -45,7 +45,7 @@ impl Vault {
     }
 
     /// Returns the keys that ever had one of these roles.
-    pub(super) fn former_signers(&self, roles: &[Role]) -> Vec<VerifyingKey> {
+    pub fn former_signers(&self, roles: &[Role]) -> Vec<VerifyingKey> {
         let had = |signer: &&Signer| signer.roles.iter().any(|role| roles.contains(role));
         self.former.iter().filter(had).map(|signer| signer.key.clone()).collect()
     }

@@ -8,7 +8,7 @@
 //! - **content**: every item is decrypted, hashed against its id and parsed; links and assets
 //!   lead to something in the same snapshot, or to what the source itself lacked.
 //!
-//! Files of data-subject requests are checked with every level.
+//! Files of data-subject requests and records of drills are checked with every level.
 //!
 //! Objects that no manifest needs are counted, not damage: a run that was killed leaves them.
 //! A [`Scope`] narrows it down to replicas, to a share of the bytes or to a duration; what was
@@ -18,6 +18,7 @@
 mod audit;
 mod budget;
 mod content;
+mod drills;
 mod erased;
 mod forecast;
 mod hidden;

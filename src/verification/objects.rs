@@ -107,6 +107,7 @@ pub async fn verify(vault: &Vault, options: &VerifyOptions<'_>) -> Result<Verify
     }
     hidden::signed_files(vault, &snapshots, options, &mut report);
     super::requests::check(vault, options, &mut report).await;
+    super::drills::check(vault, options, &mut report).await;
     if options.scope.remember {
         memory.keep(vault, options, &mut report).await;
     }

@@ -360,6 +360,8 @@ fn step(to: &Replica, key: &str, from: String, reason: &str) -> RepairStep {
         layout::INDEX => 5,
         layout::LEDGER => 6,
         // Oldest first, so that a replica lacks the end of a chain and never its middle.
+        // Before the record that names them.
+        layout::DRILLS if layout::parse_drill_file(key).is_some() => 7,
         layout::AUDIT => 10 + layout::parse_audit(key).map_or(0, |(_, n)| n),
         _ => 8,
     };

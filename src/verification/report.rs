@@ -123,6 +123,8 @@ pub struct VerifyReport {
     pub locks: Vec<ReplicaLocks>,
     /// What is read otherwise than it was stored, and by which orders.
     pub erased: Vec<ErasedUnder>,
+    /// Objects that no record of a drill names, on all replicas: what drills left that were killed.
+    pub drill_leftovers: u64,
     /// Items under restriction: stored, checked, and handed to nobody but who answers the person.
     pub restricted: u64,
     /// What is worth knowing.

@@ -165,6 +165,16 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["privacy", "purge", "--yes"], 0, Nothing),
     (&["privacy", "rewrap", "--dry-run"], 0, Nothing),
     (&["privacy", "rewrap"], 0, Entry("privacy rewrap")),
+    // There is no drill yet.
+    (&["drill", "list"], 0, Nothing),
+    (&["drill", "show", "latest"], 2, Nothing),
+    (&["drill", "verify", "latest"], 2, Nothing),
+    (&["drill", "export", "latest", "--to", "bundle"], 2, Nothing),
+    (SIGN_OFF, 2, Entry("drill sign-off")),
+    (&["drill", "note", "latest", "--as", "a", "--key", "a.key", "--note", "n"], 2, Entry("drill note")),
+    (&["drill", "note", "latest", "--as", "a", "--key", "a.key", "--note", "n", "--dry-run"], 2, Nothing),
+    (&["drill", "close", "F-1", "--as", "a", "--note", "n"], 5, Entry("drill close")),
+    (&["drill", "close", "F-1", "--as", "a", "--note", "n", "--dry-run"], 5, Nothing),
     (&["find", "page"], 0, Nothing),
     (&["diff", "latest", "latest"], 0, Nothing),
     (&["cat", "latest", "repository/api.json"], 0, Nothing),
@@ -206,6 +216,23 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["forget", "acme-blog", "--dry-run"], 0, Nothing),
     (&["forget", "acme-blog"], 5, Entry("forget")),
     (&["forget", "acme-blog", "--yes"], 0, Begun("forget")),
+];
+
+/// A decision at a gate of a drill that is not there.
+const SIGN_OFF: &[&str] = &[
+    "drill",
+    "sign-off",
+    "latest",
+    "--gate",
+    "functional",
+    "--decision",
+    "go",
+    "--as",
+    "a",
+    "--key",
+    "a.key",
+    "--note",
+    "n",
 ];
 
 /// A recipient whose identity nobody has.

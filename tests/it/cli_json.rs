@@ -30,6 +30,10 @@ const COMMANDS: &[&[&str]] = &[
     &["privacy"],
     &["privacy", "list"],
     &["privacy", "due"],
+    &["drill", "list"],
+    &["drill", "show", "latest"],
+    &["drill", "export", "latest", "--to", "bundle"],
+    &["drill", "verify", "latest"],
     &["audit", "list"],
     &["audit", "verify"],
     &["jobs", "list"],
@@ -113,7 +117,9 @@ async fn every_command_that_ends_well_says_so() {
         let code = match *arguments {
             // A vault is there already, nothing is missing.
             ["init"] => 5,
-            ["accept", ..] | ["jobs", "notify-test"] => 2,
+            ["drill", "list"] => 0,
+            // There is no drill.
+            ["accept" | "drill", ..] | ["jobs", "notify-test"] => 2,
             _ => 0,
         };
         assert_eq!(document["exit_code"], code, "{arguments:?}: {document}");

@@ -33,6 +33,7 @@ use crate::vaults::TestVault;
 
 mod corpus;
 mod destruction;
+mod drills;
 mod holds;
 mod live;
 mod planning;

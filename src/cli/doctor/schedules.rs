@@ -92,6 +92,13 @@ fn not_covered(config: &Config, jobs: &[Job]) -> Vec<Finding> {
                     .then("add a job with job = \"verify\", once a week"),
             );
         }
+        let is_promised = config.objectives_of(repository).drilled_within.is_some();
+        if is_promised && !of(|work| matches!(work, Work::Drill)).any(covers) {
+            findings.push(
+                Finding::notice(SECTION, name, "drilled_within is promised, and no job rehearses a recovery of it")
+                    .then("add a job with job = \"drill\" (schedules/drills), or run `prismvault drill run` by hand in time"),
+            );
+        }
     }
     if config.replicas.len() > 1 && of(|work| matches!(work, Work::Replicate)).next().is_none() {
         findings.push(

@@ -1,5 +1,6 @@
 //! `prismvault drill run`: a rehearsal by a plan, or the record of a real recovery.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,17 +15,19 @@ use crate::cli::places::Places;
 use crate::cli::record::Effect;
 use crate::cli::restore::ContentSession;
 use crate::cli::session::IdentityOptions;
+use crate::cli::snapshot::target;
 use crate::cli::text::{Style, Table, Text};
 use crate::cli::units::{counted, human_duration};
 use crate::cli::{Context, Outcome};
 use crate::clock::{Timestamp, parse_when, rfc3339};
+use crate::config::{Config, Repository};
 use crate::drill::findings::Finding;
 use crate::drill::gate::Standing;
 use crate::drill::measure::Light;
 use crate::drill::plan::{Plan, Selected, Target};
 use crate::drill::report::{Earlier, Report, csv, html, junit};
 use crate::drill::run::leftover::{Leftover, Trace, directory, sweep};
-use crate::drill::run::{Before, Drill, Finished, Real, run as run_drill};
+use crate::drill::run::{Before, Drill, Finished, Real, documents_in, run as run_drill};
 use crate::drill::scenario::Injection;
 use crate::drill::tabletop::{asked, questions};
 use crate::drill::timeline::{Ended, Phase};
@@ -140,6 +143,9 @@ pub(in crate::cli) async fn run_plan(
         context.output.report(Outcome::Complete, &dry, || dry.page(&plan))?;
         return Ok(Outcome::Complete);
     }
+    if let Some(environment) = selected.environment {
+        require_empty(environment, &config, context).await?;
+    }
     let state = Places::of_environment()?.state;
     let swept = sweep(&state).map_err(|error| {
         CommandError::because(ErrorKind::Failed, "cannot clear away what a killed drill left", error)
@@ -198,6 +204,22 @@ pub(in crate::cli) async fn run_plan(
     }
     content.session.warn_of_replicas(context);
     Ok(outcome)
+}
+
+/// Refuses a target that holds something: it may be what people see.
+async fn require_empty(own: &Repository, config: &Config, context: &Context) -> Result<(), CommandError> {
+    let (target, http) = (target(own, config)?, context.http(&config.limits)?);
+    let there = documents_in(&target, &http).await.map_err(|error| {
+        CommandError::because(ErrorKind::Failed, format!("cannot look into {}", own.name), error)
+    })?;
+    match there {
+        0 => Ok(()),
+        count => Err(CommandError::new(
+            ErrorKind::Refused,
+            format!("{} is not empty: {} are published there", own.name, counted(count, "document")),
+        )
+        .hint("a drill restores into an empty repository only: archive what is in it, make another, or recover to the sandbox")),
+    }
 }
 
 fn begin(
@@ -318,6 +340,8 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
         target: format!("killed in the phase {}", trace.phase),
         scenario: Vec::new(),
         findings: 0,
+        open: Vec::new(),
+        awaits: Vec::new(),
         tool: format!("prismvault {}", env!("CARGO_PKG_VERSION")),
         files: Vec::new(),
     };
@@ -369,6 +393,8 @@ async fn store(
         },
         scenario: plan.scenario.iter().map(|own| own.name().to_owned()).collect(),
         findings: u32::try_from(report.findings.len()).unwrap_or(u32::MAX),
+        open: report.open(),
+        awaits: report.awaits(),
         tool: report.environment.tool.clone(),
         files,
     };
@@ -381,7 +407,9 @@ fn keep(state: &Path, finished: &Finished) -> std::io::Result<PathBuf> {
     for (path, bytes) in files(finished) {
         let file = place.join(path);
         crate::cli::places::private_directory(file.parent().unwrap_or(&place))?;
-        std::fs::write(file, bytes)?;
+        let mut file = std::fs::File::create_new(file)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
     }
     Ok(place)
 }

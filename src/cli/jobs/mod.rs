@@ -102,6 +102,8 @@ struct JobReport<'a> {
     job: &'static str,
     level: Option<Level>,
     repack_below: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a Path>,
     repositories: Vec<&'a str>,
     selected: Vec<&'a Name>,
     cron: Option<String>,
@@ -234,6 +236,7 @@ fn report<'a>(
                 Work::Prune { repack_below } => repack_below,
                 _ => None,
             },
+            plan: job.drill.as_deref(),
             repositories: job.repositories.iter().map(|selector| selector.text.as_str()).collect(),
             selected: job.select(config)?.into_iter().map(|repository| &repository.name).collect(),
             cron: job.cron.as_ref().map(Cron::to_string),

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::cli::Context;
 use crate::cli::access::review_all;
+use crate::cli::drill::run::{Options, run_plan};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::exit::Outcome;
 use crate::cli::privacy::{check_all, purge_all};
@@ -278,7 +279,7 @@ async fn run_now(
     match job.work {
         // The purge says so itself, where there is something to purge.
         Work::Verify { .. } | Work::AccessReview | Work::PrivacyCheck | Work::PrivacyPurge => {}
-        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } => {
+        Work::Snapshot { .. } | Work::Retain | Work::Replicate | Work::Prune { .. } | Work::Drill => {
             context.record.writes();
             context.record.about(format!("job {}", job.name));
         }
@@ -320,5 +321,18 @@ async fn run_now(
         }
         Work::PrivacyCheck => check_all(config, identity, context).await,
         Work::PrivacyPurge => purge_all(config, identity, context).await,
+        Work::Drill => rehearse(job, &config, identity, context).await,
     }
+}
+
+/// Rehearses what the plan of a job says.
+async fn rehearse(
+    job: &Job,
+    config: &Config,
+    identity: &IdentityOptions,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let missing = || CommandError::new(ErrorKind::Configuration, format!("the job {} has no plan", job.name));
+    let file = job.plan_file(config).ok_or_else(missing)?;
+    Box::pin(run_plan(&file, &Options::default(), identity, context)).await
 }

@@ -65,6 +65,7 @@ impl Destination {
             http: &self.http,
             choice,
             journals: &self.journals,
+            is_shared: true,
             lease_of: self.lease_of.as_deref(),
             host: &self.host,
             clock: &*context.clock,

@@ -2,6 +2,8 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
+//! | [`after`] | the report as it stands after what people said since |
+//! | [`files`] | all of its renderings, as bundles hold them |
 //! | [`junit`] | JUnit XML, for systems that build and deploy |
 //! | [`html`] | one page for people, with plots and pictures |
 //! | [`csv`] | the findings, for tables |
@@ -9,10 +11,17 @@
 //!
 //! Layout after NIST SP 800-84 (after-action report) and ISO 22301:2019, 8.5.
 
+pub mod after;
+mod auditors;
 pub mod controls;
 pub mod csv;
+pub mod files;
 pub mod html;
 pub mod junit;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +30,7 @@ use super::gate::{Gate, Standing, Verdict};
 use super::measure::{Judged, Light};
 use super::timeline::{Entry, PhaseRecord};
 use crate::ids::{Digest, Name, SnapshotId, VaultId};
-use crate::vault::format::drill::DrillResult;
+use crate::vault::format::drill::{DrillResult, OpenFinding};
 
 /// Version of the report's JSON.
 pub const SCHEMA: u32 = 1;
@@ -379,63 +388,38 @@ pub struct Earlier {
 }
 
 impl Report {
-    /// Without what may be content or name people: for auditors outside. Counts, ids, times and decisions stay.
-    #[must_use]
-    pub fn for_auditors(&self) -> Self {
-        let mut own = self.clone();
-        for repository in &mut own.repositories {
-            for edit in repository.lost_edits.iter_mut().flatten() {
-                edit.title = None;
-            }
-        }
-        // Roles say who decided what; names are people's.
-        let names: Vec<String> = own
-            .participants
-            .iter()
-            .flat_map(|own| std::iter::once(&own.name).chain(&own.substitute))
-            .chain(
-                own.gates.iter().filter_map(|gate| gate.owner.as_ref()).filter(|owner| *owner != "machine"),
-            )
-            .chain(own.findings.iter().map(|finding| &finding.owner))
-            .cloned()
-            .collect();
-        let alias = |name: &str| {
-            let at = names.iter().position(|own| own == name);
-            at.map_or_else(|| "a person".to_owned(), |at| format!("person {}", at + 1))
+    /// The findings as the record has them, which is read without an identity: who owns them is left out.
+    pub fn open(&self) -> Vec<OpenFinding> {
+        let open = |finding: &Finding| OpenFinding {
+            id: finding.id.clone(),
+            severity: finding.severity.name().to_owned(),
+            due: finding.due,
         };
-        for own in &mut own.participants {
-            own.substitute = own.substitute.as_deref().map(alias);
-            own.name = alias(&own.name);
-        }
-        for gate in &mut own.gates {
-            gate.owner = gate
-                .owner
-                .as_deref()
-                .map(|owner| if owner == "machine" { owner.to_owned() } else { alias(owner) });
-        }
-        for finding in &mut own.findings {
-            finding.owner = alias(&finding.owner);
-        }
-        for entry in own.timeline.iter_mut().filter(|entry| entry.by != super::timeline::MACHINE) {
-            // What people write may name anybody.
-            entry.by = alias(&entry.by);
-            "(a note by a person)".clone_into(&mut entry.what);
-        }
-        own.contacts.iter_mut().for_each(|(_, whom)| {
-            let count = whom.len();
-            *whom = vec![format!("{count} contacts")];
-        });
-        own.scenario.iter_mut().for_each(|line| {
-            for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-                *line = line.replace(name.as_str(), &format!("person {}", at + 1));
-            }
-        });
-        own.environment.host = "(left out)".to_owned();
-        own
+        self.findings.iter().map(open).collect()
+    }
+
+    /// Gates that wait for people, in order: up to the first that is stopped, or that nobody is named for.
+    pub fn awaits(&self) -> Vec<String> {
+        let left = self.gates.iter().filter(|own| own.standing != Standing::Passed);
+        let is_of_people = |own: &&GateRecord| {
+            own.standing != Standing::Stopped && own.owner.as_deref().is_some_and(|owner| owner != "machine")
+        };
+        left.take_while(is_of_people).map(|own| own.gate.name().to_owned()).collect()
     }
 
     /// Checks that are not as expected.
     pub fn failed(&self) -> impl Iterator<Item = &Checked> {
         self.checks.iter().filter(|check| check.light == Light::Red)
+    }
+
+    /// Findings that nobody has closed.
+    pub fn open_findings(&self) -> impl Iterator<Item = &Finding> {
+        let is_open = |own: &&Finding| !self.closed.iter().any(|closed| closed.finding == own.id);
+        self.findings.iter().filter(is_open)
+    }
+
+    /// The gate that waits for people; `None` where none does, or the drill is stopped at one.
+    pub fn waiting(&self) -> Option<&GateRecord> {
+        self.gates.iter().find(|own| own.standing == Standing::Waits)
     }
 }

@@ -51,8 +51,10 @@ use super::timeline::{Ended, Phase, Timeline};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::ids::{Digest, SnapshotId};
+use crate::prismic::{ContentApi, Http, PrismicError, Search};
 use crate::progress::Progress;
 use crate::restore::OpenSnapshot;
+use crate::snapshot::Target;
 use crate::vault::canary::{Canary, sing};
 use crate::vault::format::manifest::Manifest;
 use crate::vault::open::Vault;
@@ -116,13 +118,13 @@ struct Verdicts {
 }
 
 /// How a phase came out.
-struct Step<T> {
+struct Phased<T> {
     ended: Ended,
     notes: Vec<String>,
     value: Option<T>,
 }
 
-impl<T> Step<T> {
+impl<T> Phased<T> {
     fn of(is_good: bool, value: T, notes: Vec<String>) -> Self {
         Self { ended: if is_good { Ended::Good } else { Ended::Bad }, notes, value: Some(value) }
     }
@@ -156,6 +158,19 @@ pub async fn run(drill: &Drill<'_>) -> Finished {
     running.finish(verdicts)
 }
 
+/// How many documents are published in a target now: a drill restores into an empty repository only, because what
+/// is in another may be what people see.
+///
+/// # Errors
+///
+/// When it cannot be asked.
+pub async fn documents_in(target: &Target, http: &Http) -> Result<u64, PrismicError> {
+    let api =
+        ContentApi::new(http.clone(), target.endpoints.content_api.clone(), target.access_token.clone());
+    let root = api.root().await?;
+    Ok(api.search(&Search::everything(root.master_ref, 1)).await?.total_results_size)
+}
+
 impl Drill<'_> {
     /// When the disaster struck.
     fn disaster(&self, began: Timestamp) -> Timestamp {
@@ -170,12 +185,12 @@ impl Drill<'_> {
 
 impl Running<'_> {
     /// Times a phase; what it came to, or `None` where it could not be gone through.
-    async fn phase<T>(&self, phase: Phase, work: impl Future<Output = Step<T>>) -> Option<T> {
+    async fn phase<T>(&self, phase: Phase, work: impl Future<Output = Phased<T>>) -> Option<T> {
         self.drill.leftover.doing(phase.name());
         let timed = async {
             let step = tokio::select! {
                 biased;
-                () = self.drill.cancel.cancelled() => Step::broken("somebody ended the drill"),
+                () = self.drill.cancel.cancelled() => Phased::broken("somebody ended the drill"),
                 step = work => step,
             };
             (step.ended, step.notes, (step.ended, step.value))
@@ -231,9 +246,9 @@ impl Running<'_> {
         Box::pin(self.restore_and_compare(&ground, &opened, sources, is_whole)).await
     }
 
-    async fn locate(&self) -> Step<Ground> {
+    async fn locate(&self) -> Phased<Ground> {
         match Box::pin(self.try_locate()).await {
-            Err(why) => Step::broken(format!("the vault cannot be opened: {why}")),
+            Err(why) => Phased::broken(format!("the vault cannot be opened: {why}")),
             Ok(ground) => {
                 let mut notes: Vec<String> = Vec::new();
                 for located in &ground.located {
@@ -253,8 +268,8 @@ impl Running<'_> {
                 }
                 let is_good = ground.located.iter().all(|own| own.manifest.is_some());
                 match ground.located.iter().any(|own| own.manifest.is_some()) {
-                    true => Step::of(is_good, ground, notes),
-                    false => Step { ended: Ended::Broken, notes, value: None },
+                    true => Phased::of(is_good, ground, notes),
+                    false => Phased { ended: Ended::Broken, notes, value: None },
                 }
             }
         }
@@ -295,10 +310,10 @@ impl Running<'_> {
     }
 
     /// Whether the keys that are here open what they are to open; then every snapshot is opened.
-    async fn keys<'g>(&self, ground: &'g Ground, manifests: &[&Manifest]) -> Step<Vec<OpenSnapshot<'g>>> {
+    async fn keys<'g>(&self, ground: &'g Ground, manifests: &[&Manifest]) -> Phased<Vec<OpenSnapshot<'g>>> {
         let vault = &ground.vault;
         if let Err(error) = vault.require_content_identity() {
-            return Step::broken(with_causes(&error));
+            return Phased::broken(with_causes(&error));
         }
         let mut notes = Vec::new();
         let begun = Instant::now();
@@ -306,7 +321,9 @@ impl Running<'_> {
         for manifest in manifests {
             match OpenSnapshot::open(vault, &ground.snapshots, manifest).await {
                 Ok(snapshot) => opened.push(snapshot),
-                Err(error) => return Step::broken(format!("{}: {}", manifest.snapshot, with_causes(&error))),
+                Err(error) => {
+                    return Phased::broken(format!("{}: {}", manifest.snapshot, with_causes(&error)));
+                }
             }
         }
         let (mut tried, mut is_good) = (0u64, true);
@@ -336,16 +353,16 @@ impl Running<'_> {
         let expected = "every identity that is here opens a pack";
         let outcome = Outcome::of(is_good, format!("{tried} packs tried"), Severity::Critical);
         self.evidence.check(Phase::Keys, "keys", expected, begun, outcome);
-        Step::of(is_good, opened, notes)
+        Phased::of(is_good, opened, notes)
     }
 
-    async fn look(&self, vault: &Vault, level: Level, ids: &[SnapshotId]) -> Step<Looked> {
+    async fn look(&self, vault: &Vault, level: Level, ids: &[SnapshotId]) -> Phased<Looked> {
         let begun = Instant::now();
         let drill = self.drill;
         let is_injected = |damage: &Damage| self.is_injected(damage);
         let looked = look(vault, level, ids, &is_injected, drill.progress, &drill.cancel).await;
         match looked {
-            Err(error) => Step::broken(with_causes(&error)),
+            Err(error) => Phased::broken(with_causes(&error)),
             Ok(looked) => {
                 let (phase, name) = match level {
                     Level::Presence | Level::Stored => (Phase::Verify, "presence"),
@@ -360,7 +377,7 @@ impl Running<'_> {
                 let outcome = Outcome::of(lost == 0, seen, Severity::Critical);
                 self.evidence.check(phase, name, "a good copy of everything", begun, outcome);
                 self.evidence.met(looked.met.iter().cloned());
-                Step { ended: looked.ended, notes: looked.notes.clone(), value: Some(looked) }
+                Phased { ended: looked.ended, notes: looked.notes.clone(), value: Some(looked) }
             }
         }
     }

@@ -15,8 +15,8 @@ use crate::drill::gate::{Gate, Standing, Verdict, standings};
 use crate::drill::measure::{Judged, Light, Measured, bottleneck, in_words, judge, recovery};
 use crate::drill::plan::Target;
 use crate::drill::report::{
-    Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident, Report,
-    SCHEMA,
+    Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident,
+    LostEdit, Report, SCHEMA,
 };
 use crate::drill::scenario::Injection;
 use crate::drill::timeline::{Ended, Phase, PhaseRecord, millis};
@@ -29,6 +29,8 @@ use crate::vault::format::drill::{DrillResult, DrilledRepository};
 
 /// Who decides where no person is named and a machine may.
 pub(super) const MACHINE: &str = "machine";
+/// How long live Prismic may take to say that it is there.
+const LIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Hours in which an authority is told of a breach of personal data (GDPR Art. 33(1)).
 const AUTHORITY_HOURS: i64 = 72;
 
@@ -84,22 +86,36 @@ impl Running<'_> {
             let (Some(Ok(target)), Ok(http)) = (target, drill.host.http()) else { continue };
             let api = ContentApi::new(http, target.endpoints.content_api, target.access_token);
             let pace = (self.limits().page_size, self.limits().content_concurrency);
+            let unreadable = |why: &str| {
+                let what = format!(
+                    "{name}: live content cannot be read, so nobody knows which edits are lost: {why}"
+                );
+                self.evidence.lock().deviations.push(what);
+            };
+            // Whoever is down is not waited for as a snapshot would.
+            let Ok(root) = tokio::time::timeout(LIVE_TIMEOUT, api.root()).await else {
+                unreadable("nobody answers");
+                continue;
+            };
+            if let Err(error) = root {
+                unreadable(&error.in_own_words());
+                continue;
+            }
             let looked = tokio::select! {
                 () = drill.cancel.cancelled() => return,
                 looked = lost_edits(&api, source, disaster, pace) => looked,
             };
             match looked {
-                Err(error) => {
-                    let what = format!("{name}: live content cannot be read: {}", error.in_own_words());
-                    self.evidence.lock().deviations.push(what);
-                }
+                Err(error) => unreadable(&error.in_own_words()),
                 Ok(lost) => {
                     self.timeline.note(format!("{name}: {} edits are lost", lost.len()));
                     let bytes = serde_json::to_vec_pretty(&lost).unwrap_or_default();
                     self.evidence.file(format!("lost-edits-{name}.json"), bytes);
                     let mut seen = self.evidence.lock();
                     if let Some(own) = seen.recovered.iter_mut().find(|own| own.repository == *name) {
-                        own.lost_edits = Some(lost.into_iter().take(LISTED_MAX).collect());
+                        // The report is kept when an order of erasure takes what shows content; titles are content.
+                        let untitled = lost.into_iter().map(|edit| LostEdit { title: None, ..edit });
+                        own.lost_edits = Some(untitled.take(LISTED_MAX).collect());
                     }
                 }
             }

@@ -10,10 +10,11 @@ use futures_util::{StreamExt as _, stream};
 use super::content::{Compared, compare, each_document};
 use super::evidence::Outcome;
 use super::function::Answering;
+use super::host::Opening;
 use super::resurrection;
 use super::source::{self, ContentError, Source};
 use super::standing::{OnStandby, Playground, Shelves, beside, caches, content_api, edition, site, unpaced};
-use super::{Ground, Running, Step, Verdicts};
+use super::{Ground, Phased, Running, Verdicts};
 use crate::drill::findings::{Met, Severity};
 use crate::drill::gate::Verdict;
 use crate::drill::plan::Target as PlannedTarget;
@@ -26,9 +27,11 @@ use crate::restore::OpenSnapshot;
 use crate::restore::repository::{Choice, Ending, Report as RestoreReport, RepositoryRestore};
 use crate::snapshot::Target;
 use crate::standby::{Caches, LocalSite};
+use crate::vault::lease::Step;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
+use crate::vault::writing::{NotWritten, Writing};
 use crate::verification::Level;
 
 /// Documents that a report names one by one where something differs.
@@ -64,10 +67,10 @@ impl Running<'_> {
         vault: &Vault,
         ids: &[SnapshotId],
         opened: &[OpenSnapshot<'_>],
-    ) -> Step<Sources> {
+    ) -> Phased<Sources> {
         let looked = self.look(vault, Level::Content, ids).await;
         let Some(found) = looked.value else {
-            return Step { ended: Ended::Broken, notes: looked.notes, value: None };
+            return Phased { ended: Ended::Broken, notes: looked.notes, value: None };
         };
         let (mut all, mut notes, mut is_whole) = (Vec::new(), looked.notes, found.affected.is_empty());
         for snapshot in opened {
@@ -92,7 +95,7 @@ impl Running<'_> {
             ));
             all.push(source);
         }
-        Step::of(is_whole && looked.ended == Ended::Good, Sources { all, is_whole }, notes)
+        Phased::of(is_whole && looked.ended == Ended::Good, Sources { all, is_whole }, notes)
     }
 
     /// Whether a snapshot holds as many documents, files and models as its manifest says.
@@ -162,21 +165,21 @@ impl Running<'_> {
         opened: &'o [OpenSnapshot<'o>],
         caches: &Caches,
         shelves: &mut Shelves<'o>,
-    ) -> Step<(Standing, Vec<OnStandby>)> {
+    ) -> Phased<(Standing, Vec<OnStandby>)> {
         let mut editions = Vec::new();
         for snapshot in opened {
             match edition(snapshot, caches, shelves, self.drill.progress).await {
                 Ok(ready) => editions.push(ready),
-                Err(error) => return Step::broken(with_causes(&error)),
+                Err(error) => return Phased::broken(with_causes(&error)),
             }
         }
         let site = match site(&editions, caches, self.limits()).await {
             Ok(site) => site,
-            Err(error) => return Step::broken(format!("no port can be had on this machine: {error}")),
+            Err(error) => return Phased::broken(format!("no port can be had on this machine: {error}")),
         };
         let http = match Http::new(unpaced(self.limits()), Arc::clone(&self.drill.clock)) {
             Ok(http) => http,
-            Err(error) => return Step::broken(with_causes(&error)),
+            Err(error) => return Phased::broken(with_causes(&error)),
         };
         let on_site = |name: &Name| {
             let address = content_api(&site.base_url(), name, editions.len());
@@ -187,7 +190,7 @@ impl Running<'_> {
             editions.iter().map(|own| on_site(&own.name)).collect();
         let originals = match originals {
             Ok(originals) => originals,
-            Err(why) => return Step::broken(why),
+            Err(why) => return Phased::broken(why),
         };
         let mut standing = Standing {
             site: Some(site),
@@ -204,15 +207,15 @@ impl Running<'_> {
             PlannedTarget::Standby => {
                 standing.answering = originals.into_iter().map(|(name, api)| (name, api, None)).collect();
                 notes.push("the standby answers".to_owned());
-                Step::of(lost == 0, (standing, editions), notes)
+                Phased::of(lost == 0, (standing, editions), notes)
             }
             _ => {
                 let restoring = Box::pin(self.restore_into(opened, &editions, &mut standing, &http));
                 match beside(shelves, restoring).await {
-                    Err(why) => Step::broken(why),
+                    Err(why) => Phased::broken(why),
                     Ok(more) => {
                         notes.extend(more);
-                        Step::of(lost == 0, (standing, editions), notes)
+                        Phased::of(lost == 0, (standing, editions), notes)
                     }
                 }
             }
@@ -251,7 +254,11 @@ impl Running<'_> {
         std::fs::create_dir_all(&journals).map_err(|error| format!("{}: {error}", journals.display()))?;
         let mut notes = Vec::new();
         for (snapshot, target) in opened.iter().zip(targets) {
-            let report = self.restore_one(snapshot, &target, &http, &journals).await?;
+            let restoring = Box::pin(self.restore_one(snapshot, &target, &http, &journals));
+            let report = match drill.selected.environment {
+                Some(environment) => self.leased(&environment.name, restoring).await?,
+                None => restoring.await?,
+            };
             notes.push(format!(
                 "{}: {} requests that write",
                 snapshot.manifest().repository,
@@ -262,6 +269,31 @@ impl Running<'_> {
             standing.answering.push((snapshot.manifest().repository.clone(), api, Some(report)));
         }
         Ok(notes)
+    }
+
+    /// Awaits work on a repository that others may write to as well, under its lease of the vault as it is.
+    async fn leased<T>(
+        &self,
+        target: &Name,
+        work: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
+        let drill = self.drill;
+        let vault = self.vault_as_it_is().await?;
+        let lease_of = drill.config.run.lease.as_deref();
+        let writing = Writing { vault: &vault, lease_of, host: &drill.machine, step: Step::Adds };
+        let tell = |problem| drill.progress.problem(&problem);
+        match writing.leased(&BTreeSet::from([target]), tell, work).await {
+            Ok(outcome) => outcome,
+            Err(NotWritten::Other(other)) => Err(format!("{other}; {}", other.next_step())),
+            Err(NotWritten::Lost(error)) => Err(with_causes(&error)),
+        }
+    }
+
+    async fn vault_as_it_is(&self) -> Result<Vault, String> {
+        let none = BTreeSet::new();
+        let place = self.drill.leftover.directory().join("look");
+        let opening = Opening { fresh: Some(&place), ..Opening::plain(&none) };
+        self.drill.host.open(opening).await
     }
 
     async fn restore_one(
@@ -284,7 +316,8 @@ impl Running<'_> {
             http,
             choice: &choice,
             journals,
-            lease_of: drill.config.run.lease.as_deref(),
+            is_shared: false,
+            lease_of: None,
             host: &drill.machine,
             clock: &*drill.clock,
             progress: drill.progress,
@@ -332,7 +365,7 @@ impl Running<'_> {
 
     /// Whether every order of erasure, restriction and rectification that any replica knows of was applied, and
     /// whether what is erased stays so.
-    async fn replay(&self, opened: &[OpenSnapshot<'_>], editions: &[OnStandby]) -> Step<bool> {
+    async fn replay(&self, opened: &[OpenSnapshot<'_>], editions: &[OnStandby]) -> Phased<bool> {
         let mut notes = Vec::new();
         let mut is_good = true;
         for (snapshot, own) in opened.iter().zip(editions) {
@@ -378,16 +411,13 @@ impl Running<'_> {
         notes.push(outcome.seen.clone());
         self.evidence.check(Phase::Replay, "resurrection test", expected, begun, outcome);
         self.evidence.lock().erasure_replay = Some(is_good);
-        Step::of(is_good, is_good, notes)
+        Phased::of(is_good, is_good, notes)
     }
 
     /// Orders that any replica knows of, the scenario aside: an order that the recovery misses because a replica is
     /// gone is missed all the same.
     async fn orders(&self, space: &Name) -> Result<BTreeSet<SnapshotId>, String> {
-        let none = BTreeSet::new();
-        let place = self.drill.leftover.directory().join("look");
-        let opening = super::Opening { fresh: Some(&place), ..super::Opening::plain(&none) };
-        let vault = self.drill.host.open(opening).await?;
+        let vault = self.vault_as_it_is().await?;
         let ledger = Ledger::load(&vault, space).await.map_err(|error| with_causes(&error))?;
         Ok(ledger.erased().decided())
     }
@@ -398,7 +428,7 @@ impl Running<'_> {
         opened: &[OpenSnapshot<'_>],
         sources: &[Source],
         standing: &Standing,
-    ) -> Step<bool> {
+    ) -> Phased<bool> {
         let (mut notes, mut is_good) = (Vec::new(), true);
         let all = opened.iter().zip(sources).zip(&standing.answering);
         for ((snapshot, source), (name, api, report)) in all {
@@ -409,7 +439,7 @@ impl Running<'_> {
             };
             let compared = match compared {
                 Ok(compared) => compared,
-                Err(error) => return Step::broken(format!("{name}: {}", with_causes(&error))),
+                Err(error) => return Phased::broken(format!("{name}: {}", with_causes(&error))),
             };
             is_good &= self.documents(name, source, &compared, begun);
             is_good &= self.counts(name, source, &compared);
@@ -426,7 +456,7 @@ impl Running<'_> {
             ));
             self.evidence.lock().recovered.push(recovered(snapshot, source, &compared, files.0));
         }
-        Step::of(is_good, is_good, notes)
+        Phased::of(is_good, is_good, notes)
     }
 
     fn documents(&self, name: &Name, source: &Source, compared: &Compared, begun: Instant) -> bool {
@@ -605,7 +635,7 @@ impl Running<'_> {
     }
 
     /// Queries, programs and pages of the plan.
-    async fn function(&self, standing: &Standing) -> Step<bool> {
+    async fn function(&self, standing: &Standing) -> Phased<bool> {
         let drill = self.drill;
         let answering = Answering {
             apis: standing.answering.iter().map(|(name, api, _)| (name.clone(), api)).collect(),
@@ -624,7 +654,7 @@ impl Running<'_> {
                 "the plan declares no query, program or page: that what was restored works was not tried";
             self.evidence.met([Met::new("function:none", Severity::Minor, what)]);
         }
-        Step::of(is_good, is_good, vec![format!("{count} checks of the plan")])
+        Phased::of(is_good, is_good, vec![format!("{count} checks of the plan")])
     }
 
     /// Ends servers; whether they are gone is told by the clean-up.

@@ -101,7 +101,11 @@ pub fn verify(directory: &Path, keys: &[VerifyingKey]) -> Result<Verified, Verif
 }
 
 /// The key that signed these bytes. A signature is text to the last byte: what minisign passes over is refused.
-fn signer_of<'k>(signed: &[u8], signature: &[u8], keys: &'k [VerifyingKey]) -> Option<&'k VerifyingKey> {
+pub(crate) fn signer_of<'k>(
+    signed: &[u8],
+    signature: &[u8],
+    keys: &'k [VerifyingKey],
+) -> Option<&'k VerifyingKey> {
     let text = std::str::from_utf8(signature).ok()?;
     let first = text.strip_prefix("untrusted comment: ")?.strip_prefix(UNTRUSTED_COMMENT)?;
     if !first.starts_with('\n') || !text.ends_with('\n') || text.lines().count() != 4 {

@@ -33,7 +33,7 @@ mod files;
 mod html;
 pub mod manifest;
 mod order;
-pub(in crate::privacy) mod out;
+pub(crate) mod out;
 pub mod portability;
 mod records;
 mod redact;

@@ -67,15 +67,15 @@ enum Target {
 }
 
 /// A package that is being written.
-pub(in crate::privacy) struct Out {
+pub(crate) struct Out {
     target: Target,
     place: PathBuf,
-    pub(in crate::privacy) files: Vec<ManifestFile>,
+    pub(crate) files: Vec<ManifestFile>,
 }
 
 impl Out {
     /// Begins a package. `modified` is the time of every file in an archive, in seconds since 1970.
-    pub(in crate::privacy) fn create(
+    pub(crate) fn create(
         place: &Path,
         name: &str,
         protection: &Protection,
@@ -119,12 +119,7 @@ impl Out {
     }
 
     /// Writes a file, and notes it for the manifest.
-    pub(in crate::privacy) fn put(
-        &mut self,
-        path: &str,
-        class: Class,
-        bytes: &[u8],
-    ) -> Result<(), PackageError> {
+    pub(crate) fn put(&mut self, path: &str, class: Class, bytes: &[u8]) -> Result<(), PackageError> {
         self.write(path, bytes)?;
         self.files.push(ManifestFile {
             path: path.to_owned(),
@@ -136,7 +131,7 @@ impl Out {
     }
 
     /// Writes a file that no manifest names: the manifest itself.
-    pub(in crate::privacy) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), PackageError> {
+    pub(crate) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), PackageError> {
         let done = match &mut self.target {
             Target::Directory(directory) => write_file(directory.path(), path, bytes),
             Target::Archive { tar, prefix, modified } => {
@@ -152,7 +147,7 @@ impl Out {
     }
 
     /// Gives the whole package its name.
-    pub(in crate::privacy) fn finish(self) -> Result<(), PackageError> {
+    pub(crate) fn finish(self) -> Result<(), PackageError> {
         require_free(&self.place)?;
         let place = &self.place;
         let done = match self.target {

@@ -143,7 +143,7 @@ impl Verified {
 }
 
 /// Lists the files of a directory by their paths from its top.
-pub(in crate::privacy) fn list(
+pub(crate) fn list(
     directory: &Path,
     prefix: &str,
     depth: usize,
@@ -178,7 +178,7 @@ pub(in crate::privacy) fn list(
     Ok(())
 }
 
-pub(in crate::privacy) fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
@@ -187,7 +187,7 @@ pub(in crate::privacy) fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8
     Ok(bytes)
 }
 
-pub(in crate::privacy) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
+pub(crate) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     let (mut file, mut size) = (File::open(path)?, 0);

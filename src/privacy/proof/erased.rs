@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::ids::{CaseId, Digest, Name, ReplicaId};
+use crate::vault::erasure::contents;
 use crate::vault::error::Result;
 use crate::vault::format::receipt::Receipt;
 use crate::vault::ledger::Ledger;
@@ -13,6 +14,8 @@ use crate::vault::open::Vault;
 pub struct ErasedPacks {
     /// Packs that held items of an order: those that it names, and those that were found later.
     pub packs: BTreeMap<Name, BTreeSet<Digest>>,
+    /// Files of drills that orders took, by the SHA-256 of what was stored.
+    pub drill_files: BTreeSet<Digest>,
     /// SHA-256 of the ledger entries with the orders.
     pub orders: Vec<Digest>,
     /// The last receipt of each order and replica.
@@ -24,13 +27,14 @@ impl ErasedPacks {
     ///
     /// # Errors
     ///
-    /// Those of reading a ledger.
+    /// Those of reading a ledger, or manifests.
     pub async fn load(vault: &Vault, case: Option<&CaseId>) -> Result<Self> {
         let mut erased = Self::default();
         for space in Ledger::spaces(vault).await? {
             let ledger = Ledger::load(vault, &space).await?;
             erased.add(&ledger, &space, case);
         }
+        erased.drill_files = contents::digests(vault, case).await?;
         Ok(erased)
     }
 
@@ -49,9 +53,9 @@ impl ErasedPacks {
         }
     }
 
-    /// All packs.
+    /// All packs, and files of drills.
     pub fn all(&self) -> HashSet<Digest> {
-        self.packs.values().flatten().copied().collect()
+        self.packs.values().flatten().chain(&self.drill_files).copied().collect()
     }
 
     /// What became of each order on a replica; `None` where nobody has begun.

@@ -106,8 +106,11 @@ fn of_receipt(receipt: &Receipt, encrypted: bool) -> Until {
     }
     let is_of_content = |left: &&Pending| {
         let key = layout::parse_damaged(&left.key).unwrap_or(&left.key);
-        // Of an encrypted pack it is the header that counts. What is told of a pack as a whole is not begun.
-        !encrypted || layout::parse_header(key).is_some() || left.until.is_none()
+        // Of an encrypted pack it is the header that counts; a file of a drill has its own. What is told of a pack as a whole is not begun.
+        !encrypted
+            || layout::parse_header(key).is_some()
+            || layout::parse_drill_file(key).is_some()
+            || left.until.is_none()
     };
     let left =
         receipt.listed.iter().filter(is_of_content).map(|left| match left.until.as_deref().map(time) {

@@ -106,7 +106,8 @@ pub struct Scanned {
     pub within_words: u64,
     /// Bodies of packs that were to be destroyed, which are there and which nobody can open.
     pub sealed: u64,
-    /// Objects of packs that were to be destroyed, which are there: headers, bodies, what lies aside of either.
+    /// Objects of packs that were to be destroyed, which are there: headers, bodies, what lies aside of either; and
+    /// files of drills that orders took.
     pub of_erased: u64,
     /// What could not be looked into, and why.
     pub unscanned: Vec<Problem>,
@@ -230,7 +231,7 @@ impl Scanner {
                 if version.is_delete_marker || key.starts_with(&format!("{}/", layout::REQUESTS)) {
                     continue;
                 }
-                let pack = header_of(key).or(body_of(key));
+                let pack = header_of(key).or(body_of(key)).or(drill_file_of(key));
                 scanned[at].of_erased += u64::from(pack.is_some_and(|pack| self.erased.contains(&pack)));
                 if let Some(pack) = header_of(key) {
                     headers.entry(pack).or_default().push((at, version.clone()));
@@ -443,6 +444,11 @@ fn body_of(key: &str) -> Option<Digest> {
     layout::parse_digest(key).filter(|_| of_packs)
 }
 
+/// What is stored of a file of a drill, or of a damaged one that lies aside, by its SHA-256.
+fn drill_file_of(key: &str) -> Option<Digest> {
+    layout::parse_drill_file(layout::parse_damaged(key).unwrap_or(key)).map(|(_, stored)| stored)
+}
+
 fn below(directory: &Path, path: &Path) -> String {
     path.strip_prefix(directory).unwrap_or(path).to_string_lossy().into_owned()
 }
@@ -455,7 +461,8 @@ pub(super) async fn listed(places: &[Place], erased: &HashSet<Digest>) -> Vec<Sc
         let mut own = Scanned { name: place.name.clone(), ..Scanned::default() };
         let versions = list(place, &mut own).await;
         let there = versions.iter().filter(|version| !version.is_delete_marker);
-        let packs = there.filter_map(|version| header_of(&version.key).or(body_of(&version.key)));
+        let of = |key: &str| header_of(key).or(body_of(key)).or(drill_file_of(key));
+        let packs = there.filter_map(|version| of(&version.key));
         own.of_erased = packs.filter(|pack| erased.contains(pack)).count() as u64;
         all.push(own);
     }

@@ -28,7 +28,8 @@ pub(super) const COPY_EVERY: Duration = Duration::from_secs(60);
 
 /// Keeps the journal of one restore.
 pub(super) struct Keeper<'a> {
-    pub(super) vault: &'a Vault,
+    /// Where copies of the journal are; `None` where nobody else is to go on with the restore.
+    pub(super) vault: Option<&'a Vault>,
     /// Where journals are kept on this host.
     pub(super) directory: &'a Path,
     /// Repository of the snapshot.
@@ -86,7 +87,11 @@ impl Keeper<'_> {
         }
         let here: HashMap<SnapshotId, usize> =
             found.iter().map(|(id, entries)| (id.clone(), entries.len())).collect();
-        for copy in restores::load_all(self.vault).await {
+        let copies = match self.vault {
+            Some(vault) => restores::load_all(vault).await,
+            None => Vec::new(),
+        };
+        for copy in copies {
             match Journal::<Entry>::parse(&copy.journal) {
                 Ok(entries) => found.push((copy.restore, entries)),
                 Err(error) => {
@@ -183,6 +188,7 @@ impl Keeper<'_> {
     /// Copies the journal to the vault. That it cannot be is a problem, and does not end the restore: on
     /// the worst day the vault may be readable only.
     pub(super) async fn copy(&self, kept: &Kept) -> Option<Problem> {
+        let vault = self.vault?;
         let (journal, lines) = {
             let journal = kept.journal.lock().await;
             // A bucket with versions keeps each copy.
@@ -200,7 +206,7 @@ impl Keeper<'_> {
                     lines,
                     journal,
                 };
-                restores::store(self.vault, &copy).await.map_err(|error| error.to_string())
+                restores::store(vault, &copy).await.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };

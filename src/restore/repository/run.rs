@@ -57,6 +57,9 @@ pub struct RepositoryRestore<'a> {
     pub choice: &'a Choice,
     /// Where journals are kept on this host, for its user only.
     pub journals: &'a Path,
+    /// Whether other hosts may go on with it: it is under a lease of the vault, and its journal is copied there.
+    /// A rehearsal is not, and writes nothing to the vault.
+    pub is_shared: bool,
     /// The replica that gives leases; `None`: the first that can.
     pub lease_of: Option<&'a str>,
     /// Name of this host.
@@ -101,13 +104,16 @@ impl RepositoryRestore<'_> {
         self.leased(Box::pin(self.restore(&reader, &writer, started))).await
     }
 
-    /// Awaits work on the target, under its lease where leases can be asked.
+    /// Awaits work on the target, under its lease where leases can be asked and the restore is shared.
     ///
     /// # Errors
     ///
     /// Those of the work; [`Refused`](super::super::RestoreErrorKind::Refused) when somebody else has
     /// the lease, and an error when it was lost: another host may go on then.
     pub(super) async fn leased<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if !self.is_shared {
+            return work.await;
+        }
         let (vault, lease_of, host) = (self.vault(), self.lease_of, self.host);
         let writing = Writing { vault, lease_of, host, step: Step::Adds };
         let tell = |problem| self.progress.problem(&problem);
@@ -261,7 +267,7 @@ impl RepositoryRestore<'_> {
 
     pub(super) fn keeper(&self) -> Keeper<'_> {
         Keeper {
-            vault: self.vault(),
+            vault: self.is_shared.then(|| self.vault()),
             directory: self.journals,
             source: &self.snapshot.manifest().repository,
             snapshot: &self.snapshot.manifest().snapshot,

@@ -2,7 +2,8 @@
 //!
 //! Of a pack that holds an erased item go: every header, named or not, so that nobody can open its body,
 //! copies included; the body; what repair kept aside of either. Then the index objects that describe it,
-//! because they hold fingerprints of what was erased.
+//! because they hold fingerprints of what was erased. And files of drills that may show it
+//! ([`contents`](super::contents)).
 //!
 //! **Only where all that stays of a pack is in others** on the same replica
 //! ([`rewrite`](super::rewrite) sees to it), and all that is read in the place of what goes is there too
@@ -20,6 +21,7 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::contents::{Doomed, doomed};
 use super::orders::{Erased, Known};
 use super::rewrite::{records_of, stays_on};
 use crate::clock::rfc3339;
@@ -53,6 +55,8 @@ pub struct Destroyed {
     pub bytes: u64,
     /// Index objects.
     pub indexes: u64,
+    /// Files of drills that might show what was erased.
+    pub drill_files: u64,
     /// Objects that are still there: locked, or not to be deleted now.
     pub pending: Vec<Pending>,
     /// Packs that stay for now, because what is to stay of them is in no other pack on this replica.
@@ -88,10 +92,21 @@ pub async fn destroy(
     ledger.bring_up_to_date(vault).await;
     let space = Space::load_after(vault, name, &ledger).await?;
     let needed = needed(vault, &space).await?;
+    let doomed = doomed(vault, name).await?;
     let mut all = Vec::new();
     for (at, replica) in vault.replicas.all().iter().enumerate() {
         let Some(listing) = space.listing(at) else { continue };
-        let on = OneReplica { vault, space: &space, needed: &needed, replica, at, listing, progress, cancel };
+        let on = OneReplica {
+            vault,
+            space: &space,
+            needed: &needed,
+            doomed: &doomed,
+            replica,
+            at,
+            listing,
+            progress,
+            cancel,
+        };
         all.push(on.destroy().await?);
     }
     Ok(all)
@@ -137,6 +152,7 @@ struct OneReplica<'a> {
     vault: &'a Vault,
     space: &'a Space,
     needed: &'a Needed,
+    doomed: &'a Doomed,
     replica: &'a Replica,
     at: usize,
     listing: &'a Listing,
@@ -169,6 +185,8 @@ impl OneReplica<'_> {
             done.blocked = needed;
             done.indexes = self.delete(&indexes, &mut done).await?;
         }
+        let contents = self.contents(&mut done).await?;
+        done.drill_files = self.delete(&contents, &mut done).await?;
         for key in headers.keys().chain(bodies.keys()) {
             self.vault.cache.forget(key);
         }
@@ -253,6 +271,26 @@ impl OneReplica<'_> {
         };
         let of_packs = objects.into_iter().filter(|object| is_of(&object.key) == Some(true));
         Ok(of_packs.map(|object| (object.key, object.size)).collect())
+    }
+
+    /// Files of drills on this replica that are to go, and what repair kept aside of them. Those of which nobody
+    /// knows whether they are stay for now, and are told.
+    async fn contents(&self, done: &mut Destroyed) -> Result<BTreeMap<String, u64>> {
+        if self.doomed.files.is_empty() && self.doomed.unclear.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut objects = self.replica.store.list(layout::DRILLS).await?;
+        objects.extend(self.replica.store.list(layout::DAMAGED).await?);
+        let is_here = |problem: &&Problem| objects.iter().any(|object| object.key == problem.subject);
+        let pending = |problem: &Problem| Pending {
+            key: problem.subject.clone(),
+            until: None,
+            why: problem.detail.clone(),
+        };
+        done.pending.extend(self.doomed.unclear.iter().filter(is_here).map(pending));
+        let is_doomed = |key: &String| self.doomed.files.contains(layout::parse_damaged(key).unwrap_or(key));
+        let go = objects.into_iter().filter(|object| is_doomed(&object.key));
+        Ok(go.map(|object| (object.key, object.size)).collect())
     }
 
     /// The index objects on this replica that are to go: those that describe packs which are to be
@@ -358,8 +396,14 @@ impl OneReplica<'_> {
                     layout::parse_header(key).map(|(pack, _)| pack).or_else(|| layout::parse_digest(key));
                 pack.is_some_and(|pack| packs.contains(&pack))
             };
-            let mut pending: Vec<Pending> =
-                done.pending.iter().filter(|left| is_of(&left.key) || is_index(&left.key)).cloned().collect();
+            // What is of no pack is told of every order.
+            let is_of_all = |key: &str| is_index(key) || is_of_drill(key);
+            let mut pending: Vec<Pending> = done
+                .pending
+                .iter()
+                .filter(|left| is_of(&left.key) || is_of_all(&left.key))
+                .cloned()
+                .collect();
             let still = |problem: &Problem| Pending {
                 key: problem.subject.clone(),
                 until: None,
@@ -374,8 +418,9 @@ impl OneReplica<'_> {
             });
             if !is_told {
                 // Also one that lies aside.
-                let is_header = |left: &Pending| layout::parse_header(&left.key).is_some();
-                let readable = pending.iter().any(is_header) || !done.blocked.is_empty();
+                let opens =
+                    |left: &Pending| layout::parse_header(&left.key).is_some() || is_of_drill(&left.key);
+                let readable = pending.iter().any(opens) || !done.blocked.is_empty();
                 self.append(*digest, packs, !readable, pending).await?;
             }
         }
@@ -417,6 +462,11 @@ impl OneReplica<'_> {
         let ledger = Ledger::load(self.vault, &self.space.name).await?;
         ledger.append(self.vault, &self.space.name, Decision::Receipt(receipt)).await.map(drop)
     }
+}
+
+/// Whether it is a file of a drill, or a damaged one that lies aside.
+fn is_of_drill(key: &str) -> bool {
+    layout::parse_drill_file(layout::parse_damaged(key).unwrap_or(key)).is_some()
 }
 
 fn is_index(key: &str) -> bool {

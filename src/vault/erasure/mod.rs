@@ -8,6 +8,7 @@
 //! | [`replacements`] | what is read in their place, stored before the order |
 //! | `remainder` | what is left of one pack without the items that were erased |
 //! | [`rewrite`] | the remainders of all packs that hold erased items, on every replica, and their index |
+//! | [`contents`] | files of drills that may show content, which orders take as well |
 //! | [`destroy`] | headers, bodies and index objects that are to go, on one replica, all versions |
 //!
 //! An order comes first, and from then on nobody is given what it names ([`Erased`]). Then the packs that
@@ -21,6 +22,7 @@
 
 mod applied;
 pub(in crate::vault) mod approval;
+pub mod contents;
 pub mod destroy;
 pub mod orders;
 mod remainder;
@@ -29,4 +31,5 @@ pub mod rewrite;
 
 pub(in crate::vault) use applied::apply;
 pub use applied::{Applied, Sight};
+pub use contents::{ContentErased, ErasedContents, content_erased};
 pub use orders::{Erased, Replacement};

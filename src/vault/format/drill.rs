@@ -2,18 +2,19 @@
 //!
 //! `drill.json` is signed by whoever ran the drill with a key of the vault. It holds ids, counts, names of the
 //! configuration and times; what may hold content (titles of lost edits, pictures of pages) is in files beside it,
-//! encrypted to the content recipients, which it names with their digests. What people decide afterwards is in
+//! encrypted to the content recipients, which it names with their digests. What people say afterwards is in
 //! files of their own, signed with keys that the configuration gives to people, each naming the drill and the
-//! decision before it: nothing that was signed changes any more.
+//! statement before it: nothing that was signed changes any more.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, Name, SnapshotId, VaultId};
 
 /// Kind of [`DrillFile`].
 pub const KIND: &str = "drill";
-/// Kind of [`DecisionFile`].
-pub const DECISION_KIND: &str = "drill-decision";
+/// Kind of [`StatementFile`].
+pub const STATEMENT_KIND: &str = "drill-statement";
 /// Kind of [`ClosedFile`].
 pub const CLOSED_KIND: &str = "drill-finding-closed";
 
@@ -99,10 +100,28 @@ pub struct DrillFile {
     pub scenario: Vec<String>,
     /// Findings that are open: how many.
     pub findings: u32,
+    /// These findings, the gravest first: until when each is to be mended is told without reading the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenFinding>,
+    /// Gates that people are to decide and had not when the record was written, in order; none where a gate before
+    /// them was not passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<String>,
     /// Version of the program.
     pub tool: String,
     /// Files beside it.
     pub files: Vec<DrillAttachment>,
+}
+
+/// A finding that was open when a drill ended. Who owns it is in the report, which is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenFinding {
+    /// Its id.
+    pub id: String,
+    /// How grave it is: `minor`, `major` or `critical`.
+    pub severity: String,
+    /// The last day on which it is in time.
+    pub due: NaiveDate,
 }
 
 /// A file beside the record.
@@ -118,10 +137,20 @@ pub struct DrillAttachment {
     pub stored: Digest,
 }
 
-/// What somebody decided at a gate.
+impl DrillAttachment {
+    /// Whether it may show content, and so a person: lost edits with their titles, what commands printed, pictures
+    /// of pages. An order of erasure destroys such files, and leaves the rest.
+    pub fn holds_content(&self) -> bool {
+        self.path.starts_with("lost-edits")
+            || self.path.starts_with("checks/")
+            || self.path.starts_with("pages/")
+    }
+}
+
+/// What somebody said of a drill after it had run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionFile {
-    /// [`DECISION_KIND`].
+pub struct StatementFile {
+    /// [`STATEMENT_KIND`].
     pub kind: String,
     /// Version of the format.
     pub format: u32,
@@ -131,24 +160,45 @@ pub struct DecisionFile {
     pub key: String,
     /// The drill.
     pub drill: SnapshotId,
-    /// Its number among the decisions of the drill, from 1.
+    /// Its number among the statements of the drill, from 1.
     pub n: u32,
-    /// SHA-256 of the record, or of the decision before: what was looked at.
+    /// SHA-256 of the record, or of the statement before: what was looked at.
     pub before: Digest,
     /// When, RFC 3339.
     pub at: String,
-    /// The gate.
-    pub gate: String,
-    /// `go` or `no-go`.
-    pub verdict: String,
     /// Who, by the name in the configuration.
     #[serde(rename = "as")]
     pub by: String,
     /// In whose place, where they are a substitute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub for_: Option<String>,
-    /// The note, as an age file to the content recipients (base64), or in the clear in a vault without encryption.
-    pub note: String,
+    /// What it is.
+    pub what: Statement,
+    /// The note, or for [`Statement::Tabletop`] the answers as JSON: as an age file to the content recipients
+    /// (base64), or in the clear in a vault without encryption.
+    pub body: String,
+}
+
+/// What a statement is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Statement {
+    /// A decision at a gate.
+    Decision {
+        /// The gate, by its name.
+        gate: String,
+        /// `go` or `no-go`.
+        verdict: String,
+    },
+    /// A note.
+    Note,
+    /// A communication that was due has been made.
+    Communication {
+        /// Which, as the report calls it.
+        id: String,
+    },
+    /// Answers of a tabletop exercise.
+    Tabletop,
 }
 
 /// That a finding is mended.
@@ -171,6 +221,6 @@ pub struct ClosedFile {
     /// Who says so.
     #[serde(rename = "as")]
     pub by: String,
-    /// The note, as in [`DecisionFile::note`].
+    /// The note, as in [`StatementFile::body`].
     pub note: String,
 }

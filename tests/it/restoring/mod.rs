@@ -105,6 +105,7 @@ impl Rehearsal {
             http: &http,
             choice: &self.choice,
             journals: self.host.path(),
+            is_shared: true,
             lease_of: None,
             host: "test-host",
             clock: &SystemClock,

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use prismvault::clock::Timestamp;
 use prismvault::config::{Config, ConfigErrorKind};
+use prismvault::drill::plan::Plan;
 use prismvault::limits::Limits;
 use prismvault::schedule::{Job, Schedules, Work};
+use prismvault::vault::signing::SigningKey;
 use prismvault::verification::Level;
 use tempfile::TempDir;
 
@@ -117,6 +119,8 @@ fn the_examples_of_the_repository_are_good() {
         "access-review",
         "privacy-check",
         "privacy-purge",
+        "drill",
+        "plan",
         "presence",
         "stored",
         "bytes",
@@ -138,6 +142,84 @@ fn the_examples_of_the_repository_are_good() {
     for (job, _) in found {
         assert!(readme.contains(&format!("privacy/{job}.toml")), "{job}");
     }
+}
+
+/// A configuration with people, replicas and the plans of the documentation, as they ask for.
+fn with_plans(jobs: &[(&str, &str)]) -> Files {
+    let files = Files::new(jobs);
+    let replicas =
+        [("office", "file:///nowhere/office", ""), ("frankfurt", "s3://bucket", "region = \"eu-central-1\"")]
+            .map(|(name, url, more)| format!("[[replicas]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n"));
+    let people = ["anna", "bela", "clara"].map(|name| {
+        let key = SigningKey::generate().public().to_string();
+        format!("[people.{name}]\nkey = \"{key}\"\nmay = [\"sign-off\"]\n")
+    });
+    files.write("prismvault.toml", &format!("{CONFIG}\n{}\n{}", replicas.concat(), people.concat()));
+    std::fs::create_dir(files.0.path().join("drills")).unwrap();
+    for plan in plans() {
+        let text = std::fs::read_to_string(&plan).unwrap();
+        files.write(&format!("drills/{}", plan.file_name().unwrap().display()), &text);
+    }
+    files
+}
+
+fn plans() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drills");
+    let listed = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut plans: Vec<PathBuf> =
+        listed.filter(|path| path.extension().is_some_and(|own| own == "toml")).collect();
+    plans.sort();
+    plans
+}
+
+#[test]
+fn the_plans_of_the_documentation_are_good_and_a_job_runs_each() {
+    let names = ["monthly", "quarterly", "weekly", "yearly"];
+    let found: Vec<String> =
+        plans().iter().map(|plan| plan.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(found, names);
+    let files = with_plans(&[]);
+    for name in names {
+        let plan = Plan::load(&files.0.path().join(format!("drills/{name}.toml"))).unwrap();
+        let config = files.config();
+        let selected = plan.select(&config).unwrap();
+        assert!(!selected.repositories.is_empty(), "{name}");
+        // What a plan sets is what its page says: no two of them rehearse the same.
+        assert!(!plan.scenario.is_empty() && plan.objectives.rto.is_some(), "{name}");
+    }
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/drills/weekly-drill.toml");
+    let example = std::fs::read_to_string(example).unwrap();
+    let files = with_plans(&[("weekly-drill.toml", &example)]);
+    let schedules = files.load();
+    assert!(schedules.mistakes.is_empty(), "{:?}", schedules.mistakes);
+    let [job] = &schedules.jobs[..] else { panic!("{schedules:?}") };
+    assert_eq!(job.work, Work::Drill);
+    assert_eq!(job.plan_file(&files.config()), Some(files.0.path().join("drills/weekly.toml")));
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/README.md");
+    assert!(std::fs::read_to_string(readme).unwrap().contains("drills/weekly-drill.toml"));
+}
+
+#[test]
+fn a_drill_job_whose_plan_is_not_good_is_refused_with_the_reason() {
+    let job = |plan: &str, repositories: &str| {
+        format!("job = \"drill\"\n{plan}\nrepositories = {repositories}\ncron = \"@weekly\"\n")
+    };
+    let weekly = "plan = \"drills/weekly.toml\"";
+    for (text, expected) in [
+        (job("", "[\"*\"]"), "x.toml:1: the key \"plan\" is missing"),
+        (job("plan = \"drills/weakly.toml\"", "[\"*\"]"), "drills/weakly.toml"),
+        (job(weekly, "[\"blog\"]"), "x.toml:3: repositories: are others than those that "),
+        (GOOD.replace("job", &format!("{weekly}\njob")), "plan: is for drill jobs only"),
+    ] {
+        let mistakes = with_plans(&[("x.toml", &text)]).mistakes();
+        assert!(mistakes.len() == 1 && mistakes[0].contains(expected), "{expected}: {mistakes:?}");
+    }
+    // A mistake in the plan is one of the job: it would fail at night.
+    let files = with_plans(&[("x.toml", &job(weekly, "[\"*\"]"))]);
+    let text = std::fs::read_to_string(files.0.path().join("drills/weekly.toml")).unwrap();
+    files.write("drills/weekly.toml", &text.replace("standby", "nowhere"));
+    let mistakes = files.mistakes();
+    assert!(mistakes.len() == 1 && mistakes[0].contains("has no repository nowhere"), "{mistakes:?}");
 }
 
 #[test]
@@ -252,7 +334,7 @@ fn mistakes_of_time_and_choice_are_named_the_same_way() {
         (GOOD.replace("@daily", ""), "x.toml:3: cron: is empty"),
         (
             GOOD.replace("snapshot", "snapshoot"),
-            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, retain, prune, access-review, privacy-check, privacy-purge)",
+            "x.toml:1: job: there is no job \"snapshoot\", did you mean \"snapshot\"? (known: snapshot, replicate, verify, retain, prune, access-review, privacy-check, privacy-purge, drill)",
         ),
         (
             GOOD.replace("[\"*\"]", "[]"),

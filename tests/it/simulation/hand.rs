@@ -276,7 +276,7 @@ impl Inner {
             Work::Verify { .. } => self.verify(vault, cancel).await,
             Work::Retain => self.retain(vault, cancel).await,
             Work::Prune { .. } => self.prune(vault, cancel).await,
-            Work::AccessReview | Work::PrivacyCheck | Work::PrivacyPurge => {
+            Work::AccessReview | Work::PrivacyCheck | Work::PrivacyPurge | Work::Drill => {
                 unreachable!("no schedule of the simulation has such a job")
             }
         }

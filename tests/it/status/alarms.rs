@@ -8,7 +8,10 @@ use prismvault::ids::SnapshotId;
 use prismvault::notify::{Pace, due};
 use prismvault::progress::Problem;
 use prismvault::retention::{Fall, Shrink};
-use prismvault::status::{Alarm, Endangered, Facts, Pending, PendingKind, Severity, State};
+use prismvault::status::{
+    Alarm, Endangered, Facts, FailedDrill, Pending, PendingKind, Severity, State, WaitingGate,
+};
+use prismvault::vault::format::drill::OpenFinding;
 use prismvault::vault::format::erasure_checks::{CaseCheck, Next};
 use prismvault::vault::format::manifest::Status;
 use prismvault::vault::format::request::RequestSummary;
@@ -29,6 +32,9 @@ fn pending(kind: PendingKind, due: TimeDelta) -> Pending {
         due: now() - due,
     }
 }
+
+/// Id of a drill.
+const DRILL: &str = "20261001T100000Z-01234567";
 
 /// The alarm, its cause, and what is just not one.
 const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
@@ -65,6 +71,45 @@ const ALARMS: &[(&str, Severity, Cause, Cause)] = &[
         "drilled_within:blog",
         Warning,
         |facts| facts.repositories[0].drill.as_mut().unwrap().ended = now() - days(390),
+        |_| {},
+    ),
+    (
+        "drill-failed:blog",
+        Critical,
+        |facts| facts.repositories[0].failed_drill = Some(failed_drill(false, Some(hours(2)))),
+        |_| {},
+    ),
+    (
+        "drill-failed:blog",
+        Warning,
+        |facts| facts.repositories[0].failed_drill = Some(failed_drill(true, Some(hours(2)))),
+        |_| {},
+    ),
+    (
+        "drill-finding-overdue:F-1",
+        Critical,
+        |facts| facts.drills.findings.push(finding("critical", -1)),
+        |facts| facts.drills.findings.push(finding("critical", 0)),
+    ),
+    (
+        "drill-finding-overdue:F-1",
+        Warning,
+        |facts| facts.drills.findings.push(finding("major", -1)),
+        |facts| facts.drills.findings.push(finding("minor", 3)),
+    ),
+    (
+        "drill-waits:20261001T100000Z-01234567",
+        Warning,
+        |facts| facts.drills.waiting.push(waiting(days(15))),
+        |facts| facts.drills.waiting.push(waiting(days(14))),
+    ),
+    (
+        "drill-unreadable:drills/x/drill.json",
+        Warning,
+        |facts| {
+            let why = "no trusted key signed it";
+            facts.drills.unreadable.push(Problem::new("drill-unreadable", "drills/x/drill.json", why));
+        },
         |_| {},
     ),
     (
@@ -394,6 +439,21 @@ fn request(days: i64) -> RequestSummary {
     }
 }
 
+fn failed_drill(came_back: bool, recovery: Option<TimeDelta>) -> FailedDrill {
+    let ended = now() - days(3);
+    FailedDrill { drill: SnapshotId::new(ended), ended, came_back, recovery, fidelity: None }
+}
+
+fn finding(severity: &str, days: i64) -> OpenFinding {
+    let due = now().date_naive() + TimeDelta::days(days);
+    OpenFinding { id: "F-1".to_owned(), severity: severity.to_owned(), due }
+}
+
+fn waiting(ago: TimeDelta) -> WaitingGate {
+    let drill = DRILL.parse().unwrap();
+    WaitingGate { drill, gate: "acceptance".to_owned(), since: now() - ago }
+}
+
 fn endangered(days: i64) -> Endangered {
     Endangered {
         case: "2026-7K3F9Q".parse().unwrap(),
@@ -510,6 +570,16 @@ fn every_message_says_of_what_since_when_and_which_command_comes_next() {
     for kind in told {
         assert!(page.contains(&format!("`{kind}`")), "{kind}");
     }
+}
+
+#[test]
+fn a_recovery_that_took_too_long_in_a_drill_that_failed_misses_the_objective() {
+    let mut facts = good();
+    facts.repositories[0].failed_drill = Some(failed_drill(true, Some(hours(5))));
+    assert_eq!(keys(&judge(&facts).alarms), [("rto:blog", Critical), ("drill-failed:blog", Warning)]);
+    // Where nothing came back nothing was measured, and the time before stands.
+    facts.repositories[0].failed_drill = Some(failed_drill(false, None));
+    assert_eq!(keys(&judge(&facts).alarms), [("drill-failed:blog", Critical)]);
 }
 
 #[test]

@@ -50,6 +50,11 @@ async fn gathered(vault: &Vault, config: &Config) -> Facts {
     collect(vault, config, &Asked::default()).await.unwrap()
 }
 
+/// The facts of these repositories.
+pub(crate) async fn facts_of(backup: &Backup, repositories: &[&str]) -> Facts {
+    gathered(&backup.open().await.unwrap(), &config(repositories, backup.stores.len())).await
+}
+
 pub(crate) async fn of_backup(backup: &Backup) -> Facts {
     gathered(&backup.open().await.unwrap(), &config(&["blog"], backup.stores.len())).await
 }

@@ -99,6 +99,26 @@ async fn the_json_has_the_facts_what_they_mean_and_the_exit_code() {
         json["alarms"].as_array().unwrap().iter().map(|alarm| alarm["key"].as_str().unwrap()).collect();
     assert_eq!(keys, ["drilled_within:acme-blog", "verified_within:acme-blog", "rto:acme-blog"]);
     assert_eq!(json["replicas"][0]["replica"], "one");
+    // Nothing was verified or rehearsed, nothing is locked, both copies are there.
+    let confidence = &line["confidence"];
+    let factors: Vec<(&str, f64)> = confidence["factors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|factor| (factor["name"].as_str().unwrap(), factor["value"].as_f64().unwrap()))
+        .collect();
+    assert_eq!(factors, [("verified", 0.25), ("rehearsed", 0.25), ("copies", 1.0), ("locks", 0.75)]);
+    assert_eq!(confidence["value"], 0.046875);
+    assert_eq!(json["drills"], serde_json::json!({ "findings": [], "waiting": [], "unreadable": [] }));
+    let run = own.place.expect(6, &["status", "--explain"]);
+    for said in [
+        "Confidence in a restore of acme-blog",
+        "0.25  nobody has rehearsed a recovery yet",
+        "2 of 2 copies of the newest complete snapshot can be reached",
+        "0.25 verified × 0.25 rehearsed × 1.00 copies × 0.75 locks = 0.05",
+    ] {
+        assert!(run.stdout.contains(said), "{said}: {run:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

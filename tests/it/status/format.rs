@@ -104,6 +104,9 @@ fn everything_that_is_known_is_a_metric_in_prometheus_format() {
     assert_eq!((of("snapshot_copies"), of("snapshots")), (2.0, 40.0));
     assert_eq!(value(&found, "snapshot_items", "kind", "assets"), 20.0);
     assert_eq!(value(&found, "objective_state", "objective", "rto"), 0.0);
+    // 0.5^(2/7) verified, 0.5^(100/400) rehearsed, all copies, locks of a week, all documents as they were.
+    let confidence = 0.5f64.powf(2.0 / 7.0 + 0.25);
+    assert!((of("restore_confidence") - confidence).abs() < 1e-9, "{}", of("restore_confidence"));
     assert_eq!(value(&found, "objective_limit_seconds", "objective", "rpo"), 86_400.0);
     assert_eq!(value(&found, "replica_up", "replica", "office"), 1.0);
     assert_eq!(value(&found, "lock_left_seconds", "replica", "office"), 7.0 * 86_400.0);

@@ -8,8 +8,8 @@ use prismvault::config::Objectives;
 use prismvault::ids::{Name, SnapshotId, VaultId};
 use prismvault::limits::Limits;
 use prismvault::status::{
-    Assessment, Drill, ErasedFacts, Facts, JobFacts, LockFacts, Plan, Point, ReplicaFacts, RepositoryFacts,
-    RequestCount, SnapshotFacts, TokenFacts, assess,
+    Assessment, Drill, DrillFacts, ErasedFacts, Facts, JobFacts, LockFacts, Plan, Point, ReplicaFacts,
+    RepositoryFacts, RequestCount, SnapshotFacts, TokenFacts, assess,
 };
 use prismvault::vault::format::job::{JobRecord, KIND, RunRecord};
 use prismvault::vault::format::manifest::Status;
@@ -84,7 +84,8 @@ pub(crate) fn repository(repository: &str) -> RepositoryFacts {
         oldest: Some(now() - days(300)),
         points: (0..40).map(point).collect(),
         verified: Some(now() - days(2)),
-        drill: Some(Drill { ended: now() - days(100), recovery: Some(hours(2)) }),
+        drill: Some(Drill { ended: now() - days(100), recovery: Some(hours(2)), fidelity: Some(1.0) }),
+        failed_drill: None,
         partial_in_a_row: 0,
         partial_since: None,
         shrink: None,
@@ -164,6 +165,7 @@ pub(crate) fn good() -> Facts {
         cases: Vec::new(),
         unreadable_cases: Vec::new(),
         erased: ErasedFacts::default(),
+        drills: DrillFacts::default(),
         endangered: Vec::new(),
         requests: vec![RequestCount {
             of: "replica office".to_owned(),

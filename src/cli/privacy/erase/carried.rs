@@ -74,6 +74,11 @@ fn on_replica(mut page: Page, space: &Name, replica: &Destroyed) -> Page {
             human_bytes(replica.bytes)
         ));
     }
+    if replica.drill_files > 0 {
+        let files = counted(replica.drill_files, "file");
+        page = page
+            .line(format!("{space} on {}: destroyed {files} of drills that might show it", replica.replica));
+    }
     if let Some(words) = kept_words(&replica.pending) {
         page = page.line(format!("{space} on {}: {words}", replica.replica));
     }

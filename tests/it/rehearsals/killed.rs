@@ -1,0 +1,47 @@
+//! A drill that is killed leaves nothing for long, and is told by the next one.
+
+use std::process::Stdio;
+
+use super::{CHECK, Desk};
+
+/// Runs the plan until a file appears that one of its checks makes, and does `strike` to it then.
+fn killed_in_function(desk: &Desk) -> u32 {
+    let marker = desk.place.file("begun");
+    let script = format!("echo $$ > {0}.part; mv {0}.part {0}; exec sleep 600", marker.display());
+    let check = format!(
+        "{CHECK}\n[[check]]\nname = \"waits\"\ncommand = [\"sh\", \"-c\", \"{script}\"]\ntimeout = \"10m\"\n"
+    );
+    desk.plan("", "standby", &check);
+    let line = ["drill", "run", "drills/weekly.toml"];
+    let mut child = desk.place.command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !marker.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    // A second one of the same plan does not begin.
+    let run = desk.place.expect(5, &line);
+    assert!(run.stderr.contains("is under way"), "{}", run.stderr);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    desk.place.read("begun").trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_drill_left_is_cleared_away_and_kept_in_the_record() {
+    let desk = Desk::new();
+    let program = killed_in_function(&desk);
+    let alive = |pid: u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    assert!(alive(program), "the program that it had started goes on");
+    assert_eq!(desk.traces().len(), 2, "its directory, and the file that says so");
+    desk.plan("", "standby", CHECK);
+    let report = desk.drill(0).json();
+    assert!(report["abandoned"][0].as_str().unwrap().contains("in the phase function"), "{report:#}");
+    assert!(report["deviations"].to_string().contains("an earlier drill was killed"));
+    assert_eq!(report["earlier"][0]["result"], "abandoned");
+    assert!(desk.traces().is_empty());
+    // A zombie is nobody's program any more.
+    let stat = std::fs::read_to_string(format!("/proc/{program}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    let records = desk.keys("one", "drills/").into_iter().filter(|key| key.ends_with("drill.json"));
+    assert_eq!(records.count(), 2, "failed and killed drills are kept like others");
+}

@@ -1,0 +1,145 @@
+//! What has happened, and what of it a recovery survives.
+
+use prismvault::sandbox::Changes;
+use serde_json::json;
+
+use super::{CHECK, Desk, check, objective, phase};
+use crate::restoring::crafted::{HOME, data, document, put};
+
+/// Everything that a rehearsal looks at is as it must be.
+#[track_caller]
+fn assert_good(report: &serde_json::Value) {
+    assert_eq!(report["result"], "passed", "{report:#}");
+    for own in report["phases"].as_array().unwrap() {
+        assert_eq!(own["ended"], "good", "{own:#}");
+    }
+    assert_eq!(report["phases"].as_array().unwrap().len(), 11);
+    assert_eq!(report["findings"], json!([]));
+    let gates: Vec<&str> =
+        report["gates"].as_array().unwrap().iter().map(|own| own["standing"].as_str().unwrap()).collect();
+    assert_eq!(gates, ["passed", "passed", "passed", "passed", "waits", "not-reached", "not-reached"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_gives_everything_back_and_the_evidence_is_on_every_replica() {
+    let desk = Desk::new();
+    let report = desk.rehearse(0, "", "standby");
+    assert_good(&report);
+    let own = &report["repositories"][0];
+    assert_eq!((&own["documents"], &own["assets"]), (&json!([4, 4]), &json!([8, 8])));
+    assert_eq!(own["counts"][0], json!(["article", "en-us", 2, 2]));
+    assert_eq!(own["lost_edits"], json!([]), "live has nothing that the snapshot has not");
+    assert_eq!(check(&report, "resurrection test")["light"], "green");
+    assert_eq!(check(&report, "articles")["seen"], "3 documents");
+    assert_eq!(check(&report, "clean-up")["seen"], "nothing");
+    for replica in ["one", "two"] {
+        let keys = desk.keys(replica, "drills/");
+        assert!(keys.iter().any(|key| key.ends_with("drill.json")), "{keys:?}");
+        assert!(keys.iter().any(|key| key.ends_with("drill.json.minisig")), "{keys:?}");
+        assert!(keys.iter().filter(|key| key.contains("/files/")).count() >= 5, "{keys:?}");
+    }
+    assert_eq!(desk.traces(), [] as [std::path::PathBuf; 0]);
+    // What it showed is for who reads content: no text of a document is in the clear.
+    let tree = crate::restore::tree(&desk.place.file("one"));
+    for (key, bytes) in tree.iter().filter(|(key, _)| key.starts_with("drills/")) {
+        assert!(!String::from_utf8_lossy(bytes).contains("before"), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_is_filled_through_the_write_apis_and_read_back() {
+    let desk = Desk::new();
+    desk.plan("", "sandbox", &CHECK.replace("expect = 3", "expect = \"as-in-snapshot\""));
+    let report = desk.drill(0).json();
+    assert_good(&report);
+    assert_eq!(check(&report, "acme-blog: files and models")["light"], "green");
+    assert_eq!(check(&report, "articles")["seen"], "3 documents, in the snapshot 3");
+    assert_eq!(report["floor"]["requests"], 12);
+    assert!(desk.keys("one", "state/restores").is_empty(), "it keeps no journal in the vault");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_replica_is_enough_and_none_is_not() {
+    let desk = Desk::new();
+    assert_good(&desk.rehearse(0, "{ kind = \"replica-gone\", replica = \"one\" }", "standby"));
+    let both =
+        "{ kind = \"replica-gone\", replica = \"one\" }, { kind = \"replica-gone\", replica = \"two\" }";
+    let report = desk.rehearse(4, both, "standby");
+    assert_eq!((report["result"].as_str(), phase(&report, "locate")), (Some("failed"), "broken"));
+    assert_eq!((phase(&report, "restore"), phase(&report, "clean-up")), ("skipped", "good"));
+    assert_eq!(objective(&report, "fidelity")["light"], "red", "what was not measured was not shown");
+    assert_eq!(report["gates"][0]["standing"], "stopped");
+    assert!(report["findings"][0]["what"].as_str().unwrap().contains("cannot be opened"), "{report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_packs_are_read_from_the_other_replica_where_it_has_good_ones() {
+    let desk = Desk::new();
+    let report =
+        desk.rehearse(0, "{ kind = \"packs-damaged\", share = \"100%\", replica = \"one\" }", "standby");
+    assert_good(&report);
+    let notes = report["phases"][3]["notes"].to_string();
+    assert!(notes.contains("damaged as the scenario has it"), "{notes}");
+    let report = desk.rehearse(4, "{ kind = \"packs-damaged\", share = \"100%\" }", "standby");
+    assert_eq!(check(&report, "bytes")["light"], "red");
+    assert_eq!(report["gates"][1]["standing"], "not-reached", "{:#}", report["gates"]);
+    // Nothing was harmed: the vault is as good as before.
+    desk.place.expect(0, &["verify", "--full"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_newest_snapshot_the_one_before_comes_back_and_the_loss_is_counted() {
+    let desk = Desk::new();
+    put(&desk.source, vec![document((HOME, "article", "en-us"), Some("home"), &[], &data("later"))]);
+    desk.source
+        .repository
+        .publish(Changes { put: Vec::new(), remove: [crate::restoring::crafted::NOTE.into()].into() });
+    desk.place.expect(0, &["snapshot", "acme-blog"]);
+    let report = desk.rehearse(0, "\"newest-missing\"", "standby");
+    let own = &report["repositories"][0];
+    assert_eq!(own["documents"], json!([4, 4]), "the note is back");
+    let lost: Vec<(&str, &str)> = own["lost_edits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edit| (edit["what"].as_str().unwrap(), edit["type"].as_str().unwrap()))
+        .collect();
+    assert_eq!(lost, [("changed", "article"), ("removed", "note")]);
+    // The snapshot that was hidden is there as before.
+    assert_eq!(desk.place.expect(0, &["list", "--json"]).json()["snapshots"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_machine_without_the_operator_identity_recovers_with_the_recovery_identity() {
+    let desk = Desk::new();
+    assert_good(&desk.rehearse(0, "\"machine-gone\", \"operator-lost\", \"prismic-unreachable\"", "sandbox"));
+    // Without the identity that reads content nothing is begun, and that is said.
+    std::fs::rename(desk.place.file("keys/recovery.txt"), desk.place.file("elsewhere.txt")).unwrap();
+    let run = desk.drill(1);
+    assert!(run.stderr.contains("recovery identity"), "{}", run.stderr);
+    assert_eq!(desk.keys("one", "drills/").iter().filter(|key| key.ends_with("drill.json")).count(), 1);
+    let line = ["drill", "run", "drills/weekly.toml", "--identity", "elsewhere.txt"];
+    desk.place.expect(0, &line);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_is_away_needs_a_substitute() {
+    let desk = Desk::new();
+    let people = |substitute: &str| {
+        format!("{CHECK}\n[[participants]]\nname = \"anna\"\nrole = \"recovery lead\"\n{substitute}")
+    };
+    desk.plan(
+        "{ kind = \"person-absent\", person = \"anna\" }",
+        "standby",
+        &people("substitute = \"bela\"\n"),
+    );
+    let report = desk.drill(0).json();
+    assert_eq!(report["participants"][0]["absent"], true);
+    desk.plan("{ kind = \"person-absent\", person = \"anna\" }", "standby", &people(""));
+    let report = desk.drill(4).json();
+    let check = check(&report, "somebody stands in for the recovery lead");
+    assert_eq!(
+        (&check["light"], check["seen"].as_str()),
+        (&json!("red"), Some("nobody whom the plan names can be reached"))
+    );
+}
