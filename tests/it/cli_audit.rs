@@ -167,6 +167,8 @@ const COMMANDS: &[(&[&str], i32, Leaves)] = &[
     (&["privacy", "rewrap"], 0, Entry("privacy rewrap")),
     // There is no drill yet.
     (&["drill", "list"], 0, Nothing),
+    // There is no such plan.
+    (&["drill", "tabletop", "drills/none.toml", "--to", "pack"], 2, Nothing),
     (&["drill", "show", "latest"], 2, Nothing),
     (&["drill", "verify", "latest"], 2, Nothing),
     (&["drill", "export", "latest", "--to", "bundle"], 2, Nothing),

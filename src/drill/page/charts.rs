@@ -11,7 +11,7 @@ use crate::markup::escaped;
 /// Width and height of a trend, in units of its own: about as many pixels.
 const SIZE: (f64, f64) = (360.0, 200.0);
 /// What is left of the plot, above it, right of it and below it.
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 70.0;
 const TOP: f64 = 22.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
@@ -28,6 +28,8 @@ pub(in crate::drill) struct Trend<'a> {
     pub(in crate::drill) limit: Option<f64>,
     /// Writes a value.
     pub(in crate::drill) written: fn(f64) -> String,
+    /// Whether values are counts: the axis has no parts of them.
+    pub(in crate::drill) whole: bool,
     /// Largest value that there can be, for shares.
     pub(in crate::drill) most: Option<f64>,
 }
@@ -49,6 +51,8 @@ impl Trend<'_> {
                 let from = (least - (most - least).max(most * 0.01) * 0.25).max(0.0);
                 (from, most.max(greatest))
             }
+            // The middle of the axis is named too.
+            None if self.whole => (0.0, (greatest / 2.0).ceil().max(1.0) * 2.0),
             None if greatest > 0.0 => (0.0, greatest * 1.1),
             None => (0.0, 1.0),
         }
@@ -205,7 +209,8 @@ mod tests {
         let points: Vec<(String, Option<f64>)> =
             values.iter().enumerate().map(|(at, value)| (format!("day <{at}>"), *value)).collect();
         let written = |value| format!("{value:.1} s");
-        Trend { id: "x", title: "Time & \"more\"", points: &points, limit, written, most }.html()
+        Trend { id: "x", title: "Time & \"more\"", points: &points, limit, written, whole: false, most }
+            .html()
     }
 
     /// Every coordinate that was drawn.
@@ -254,6 +259,21 @@ mod tests {
                 assert!((0.0..=360.0).contains(&own), "{own} in {drawn}");
             }
             assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
+        }
+    }
+
+    #[test]
+    fn an_axis_of_counts_has_whole_numbers_only() {
+        for greatest in [0.0, 1.0, 3.0, 7.0] {
+            let points = [("a".to_owned(), Some(greatest))];
+            let written = |value: f64| format!("{value}");
+            let own =
+                Trend { id: "x", title: "", points: &points, limit: None, written, whole: true, most: None };
+            let (from, to) = own.range();
+            assert!(
+                from == 0.0 && to >= greatest && (to / 2.0).fract() == 0.0 && to > 0.0,
+                "{greatest}: {to}"
+            );
         }
     }
 

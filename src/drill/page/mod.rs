@@ -23,6 +23,9 @@ const STYLE: &str = include_str!("style.css");
 /// Characters of one text that are shown.
 pub(super) const TEXT_MAX: usize = 2000;
 
+/// Characters of one text on a card.
+const CARD_MAX: usize = 240;
+
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -91,10 +94,15 @@ impl From<Light> for Mark {
 /// A text as pages show it: cut where it is longer than anybody reads, and without the signs that turn the
 /// direction of what follows (Unicode UAX #9: embeddings, overrides, isolates).
 pub(super) fn plain(text: &str) -> String {
+    cut(text, TEXT_MAX)
+}
+
+/// As [`plain`], with at most so many characters.
+fn cut(text: &str, max: usize) -> String {
     let turns = |char: char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut chars = text.chars();
     let mut shown: String =
-        chars.by_ref().take(TEXT_MAX).map(|char| if turns(char) { '\u{fffd}' } else { char }).collect();
+        chars.by_ref().take(max).map(|char| if turns(char) { '\u{fffd}' } else { char }).collect();
     let rest = chars.count();
     if rest > 0 {
         let _ = write!(shown, "… and {rest} more characters");
@@ -200,15 +208,15 @@ impl Sheet {
                 "<li class=\"{}\"><span class=\"name\" dir=\"auto\">{}</span>{}\
                  <span class=\"value\" dir=\"auto\">{}</span>",
                 mark.class(),
-                escaped(&plain(name)),
+                escaped(&cut(name, CARD_MAX)),
                 mark.html(word),
-                escaped(&plain(value)),
+                escaped(&cut(value, CARD_MAX)),
             );
             if !than.is_empty() {
                 let _ = write!(
                     self.page.html,
                     "<span class=\"than\" dir=\"auto\">{}</span>",
-                    escaped(&plain(than))
+                    escaped(&cut(than, CARD_MAX))
                 );
             }
             self.page.html.push_str("</li>\n");

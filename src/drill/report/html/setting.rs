@@ -13,11 +13,8 @@ pub(super) fn scope(sheet: &mut Sheet, report: &Report) {
         Column::time("Taken"),
         Column::time("Newest edit in it"),
         Column::number("Documents"),
-        Column::number("restored"),
         Column::number("Assets"),
-        Column::number("restored"),
-        Column::number("Compared"),
-        Column::number("as they were"),
+        Column::number("As they were"),
     ];
     let maybe =
         |text: &Option<String>| Cell::text(text.as_deref().map_or_else(|| "not known".to_owned(), when));
@@ -28,10 +25,10 @@ pub(super) fn scope(sheet: &mut Sheet, report: &Report) {
         };
         let mut row = vec![Cell::head(&own.repository), snapshot, maybe(&own.taken), maybe(&own.newest_edit)];
         let numbers = [own.documents, own.assets, own.compared];
-        row.extend(numbers.into_iter().flat_map(|(one, other)| [Cell::text(one), Cell::text(other)]));
+        row.extend(numbers.map(|(all, those)| Cell::text(format!("{those} of {all}"))));
         row
     });
-    sheet.table("What was recovered.", &columns, rows, (REPOSITORIES_MAX, WHOLE));
+    sheet.table("What was recovered: restored of what the snapshot has, and as they were of what was compared field by field.", &columns, rows, (REPOSITORIES_MAX, WHOLE));
     or_none(sheet, report.repositories.is_empty(), "Nothing was recovered.");
     sheet.part(if report.real { "What happened" } else { "What was made to happen" });
     sheet.list(report.scenario.iter(), LINES_MAX, WHOLE);

@@ -293,6 +293,7 @@ pub(super) fn earlier(sheet: &mut Sheet, report: &Report) {
             points: &times,
             limit: limit("rto"),
             written: in_seconds,
+            whole: false,
             most: None,
         },
         Trend {
@@ -301,6 +302,7 @@ pub(super) fn earlier(sheet: &mut Sheet, report: &Report) {
             points: &shares,
             limit: limit("fidelity"),
             written: |share| format!("{:.3} %", share * 100.0),
+            whole: false,
             most: Some(1.0),
         },
         Trend {
@@ -309,6 +311,7 @@ pub(super) fn earlier(sheet: &mut Sheet, report: &Report) {
             points: &findings,
             limit: None,
             written: |count| format!("{count:.0}"),
+            whole: true,
             most: None,
         },
     ];
