@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     fn trace(state: &Path, number: u8, plan: &str) -> Trace {
-        let drill: SnapshotId = format!("20261120T10000{number}Z-0000000000000000").parse().unwrap();
+        let drill: SnapshotId = format!("20261120T10000{number}Z-00000000").parse().unwrap();
         Trace {
             plan: plan.parse().unwrap(),
             vault: "v".to_owned(),

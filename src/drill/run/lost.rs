@@ -33,7 +33,8 @@ pub(super) async fn lost_edits(
         }
         let what = match source.documents.get(&document.id) {
             None => "added",
-            Some(known) if known.digest != Digest::of(&document.bytes) => "changed",
+            // Bytes change as well where a document that is linked to does; who published says when they did.
+            Some(known) if known.edited != edited && known.digest != Digest::of(&document.bytes) => "changed",
             Some(_) => return,
         };
         lost.push(LostEdit {

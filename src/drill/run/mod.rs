@@ -6,7 +6,8 @@
 //! | [`leftover`] | what a killed drill leaves, and how it is cleared away |
 //! | `locate`, `integrity` | the vault as the scenario leaves it, and integrity before use |
 //! | `standing` | where it is recovered to |
-//! | `recovery` | restore, replay, comparison, function |
+//! | `recovery` | replay and function, and the order of everything |
+//! | `restoring`, `comparison` | to the target, and read back from it |
 //! | `source`, `content`, `lost` | what the snapshot holds, what came back, what is lost |
 //! | `function`, `site` | queries, programs, pages |
 //! | `resurrection` | whether an erased person comes back |
@@ -15,6 +16,7 @@
 //! The vault is read through the scenario, which refuses every write: a drill changes nothing that it rehearses
 //! with. Where a phase cannot be gone through, those after it are skipped and said to be; clean-up never is.
 
+mod comparison;
 mod content;
 mod evidence;
 mod function;
@@ -26,6 +28,7 @@ mod lost;
 mod people;
 mod record;
 mod recovery;
+mod restoring;
 mod resurrection;
 mod site;
 mod source;
@@ -243,7 +246,7 @@ impl Running<'_> {
             return verdicts;
         };
         is_whole &= sources.is_whole;
-        Box::pin(self.restore_and_compare(&ground, &opened, sources, is_whole)).await
+        Box::pin(self.restore_and_compare(&opened, sources, is_whole)).await
     }
 
     async fn locate(&self) -> Phased<Ground> {

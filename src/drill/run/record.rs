@@ -14,6 +14,7 @@ use crate::drill::findings::{Finding, Making, Met, Severity, findings};
 use crate::drill::gate::{Gate, Standing, Verdict, standings};
 use crate::drill::measure::{Judged, Light, Measured, bottleneck, in_words, judge, recovery};
 use crate::drill::plan::Target;
+use crate::drill::report::files::{CRITERIA, PLAN};
 use crate::drill::report::{
     Answer, Approved, Attendance, Cleaned, Communication, Earlier, Environment, Floor, GateRecord, Incident,
     LostEdit, Report, SCHEMA,
@@ -208,117 +209,117 @@ impl Running<'_> {
     /// Puts the report together.
     pub(super) fn finish(self, verdicts: Verdicts) -> Finished {
         let drill = self.drill;
-        let gates = self.gate_records(verdicts);
+        let mut report = self.outline();
         let (took, drift) = self.timeline.end(&*drill.clock);
         let began = self.timeline.began();
-        let phases = self.timeline.phases();
-        let is_interrupted = drill.cancel.is_cancelled();
-        let entries = self.timeline.entries();
+        report.ended = rfc3339(began + TimeDelta::from_std(took).unwrap_or_default());
+        report.took_ms = millis(took);
+        report.clock_drift_seconds = drift.map(|drift| drift.num_seconds());
+        report.gates = self.gate_records(verdicts);
+        report.phases = self.timeline.phases();
+        report.timeline = self.timeline.entries();
         let mut seen = std::mem::take(&mut *self.evidence.lock());
         for own in &drill.selected.repositories {
             if seen.recovered.iter().all(|known| known.repository != own.name) {
                 seen.recovered.push(nothing_of(&own.name));
             }
         }
-        if let Some(drift) = drift {
-            let what = format!(
-                "the clock of this machine jumped by {} s; times are by the monotonic clock",
-                drift.num_seconds()
-            );
-            seen.deviations.push(what);
-        }
+        seen.deviations.extend(drift.map(|drift| {
+            let seconds = drift.num_seconds();
+            format!("the clock of this machine jumped by {seconds} s; times are by the monotonic clock")
+        }));
         seen.deviations.extend(drill.before.abandoned.iter().map(|own| {
             format!("an earlier drill was killed ({own}); what it had made on this machine was removed before this one began")
         }));
-        let objectives = self.judged(&phases, &seen.recovered, seen.erasure_replay);
-        for own in objectives.iter().filter(|own| own.light == Light::Red) {
-            let what = format!("{}: {} wanted, {} measured", own.objective, own.target, own.measured);
-            seen.met.push(Met::new(format!("objective:{}", own.objective), Severity::Major, what));
-        }
-        let is_missed = objectives.iter().any(|own| own.light == Light::Red);
+        report.objectives = self.judged(&report.phases, &seen.recovered, seen.erasure_replay);
+        let missed: Vec<&Judged> = report.objectives.iter().filter(|own| own.light == Light::Red).collect();
+        seen.met.extend(missed.iter().map(|own| {
+            let what = format!("{}: wanted {}; measured: {}", own.objective, own.target, own.measured);
+            Met::new(format!("objective:{}", own.objective), Severity::Major, what)
+        }));
+        let is_missed = !missed.is_empty();
         let is_wrong = seen.checks.iter().any(|own| own.light == Light::Red)
-            || phases.iter().any(|own| matches!(own.ended, Ended::Broken | Ended::Skipped))
-            || gates.iter().any(|own| own.standing == Standing::Stopped);
+            || report.phases.iter().any(|own| matches!(own.ended, Ended::Broken | Ended::Skipped))
+            || report.gates.iter().any(|own| own.standing == Standing::Stopped);
+        let is_interrupted = drill.cancel.is_cancelled();
         let making = Making {
             drill: drill.id.as_str(),
             began,
             owner: drill.plan.owner.as_deref().unwrap_or("nobody yet"),
             due_days: drill.plan.due_days,
         };
-        let findings = findings(&drill.before.open, seen.met, &making);
-        let result = match (is_interrupted, is_wrong || is_missed, findings.is_empty()) {
+        report.findings = findings(&drill.before.open, seen.met, &making);
+        report.result = match (is_interrupted, is_wrong || is_missed, report.findings.is_empty()) {
             (true, _, _) => DrillResult::Abandoned,
             (false, true, _) => DrillResult::Failed,
             (false, false, false) => DrillResult::PassedWithFindings,
             (false, false, true) => DrillResult::Passed,
         };
-        let repositories = self.repositories(&seen.recovered, &phases, is_wrong);
-        let report = Report {
+        report.outcome = outcome(report.result, &report.phases, &report.objectives, is_wrong);
+        report.bottleneck = bottleneck(&report.phases)
+            .map(|own| format!("{}: {}", own.phase.words(), in_words(Duration::from_millis(own.took_ms))));
+        report.floor = floor(&seen.recovered);
+        report.environment = self.environment();
+        let repositories = self.repositories(&seen.recovered, &report.phases, is_wrong);
+        report.repositories = seen.recovered;
+        (report.checks, report.deviations, report.cleaned) = (seen.checks, seen.deviations, seen.cleaned);
+        let mut files = seen.files;
+        files.push((PLAN.to_owned(), drill.text.clone()));
+        files.push((CRITERIA.to_owned(), drill.plan.criteria().bytes().into()));
+        Finished { report, files, repositories, is_wrong, is_missed, is_interrupted }
+    }
+
+    /// What the plan and the configuration say of a report; nothing of what was seen.
+    fn outline(&self) -> Report {
+        let drill = self.drill;
+        let plan = drill.plan;
+        let participants = plan.participants.iter().map(|own| Attendance {
+            name: own.name.clone(),
+            role: own.role.clone(),
+            substitute: own.substitute.clone(),
+            absent: plan.is_absent(&own.name),
+        });
+        let approved = plan.objectives.approved.as_ref();
+        Report {
             schema: SCHEMA,
             drill: drill.id.clone(),
             vault: drill.before.vault.unwrap_or(VaultId([0; 16])),
-            plan: drill.plan.name.clone(),
-            title: drill.plan.title.clone(),
+            plan: plan.name.clone(),
+            title: plan.title.clone(),
             real: drill.real.is_some(),
-            result,
-            outcome: outcome(result, &phases, &objectives, is_wrong),
-            began: rfc3339(began),
-            ended: rfc3339(began + TimeDelta::from_std(took).unwrap_or_default()),
-            took_ms: millis(took),
-            clock_drift_seconds: drift.map(|drift| drift.num_seconds()),
+            result: DrillResult::Failed,
+            outcome: String::new(),
+            began: rfc3339(self.timeline.began()),
+            ended: String::new(),
+            took_ms: 0,
+            clock_drift_seconds: None,
             plan_sha256: Digest::of(&drill.text),
-            criteria_sha256: drill.plan.criteria().digest(),
+            criteria_sha256: plan.criteria().digest(),
             environment: self.environment(),
             scenario: self.scenario(),
-            exclusions: drill
-                .plan
-                .exclusions
-                .iter()
-                .map(|own| (own.what.clone(), own.reason.clone()))
-                .collect(),
+            exclusions: plan.exclusions.iter().map(|own| (own.what.clone(), own.reason.clone())).collect(),
             limits: NOT_IN_ANY_SNAPSHOT.iter().map(|(what, why)| format!("{what}: {why}")).collect(),
-            participants: drill
-                .plan
-                .participants
-                .iter()
-                .map(|own| Attendance {
-                    name: own.name.clone(),
-                    role: own.role.clone(),
-                    substitute: own.substitute.clone(),
-                    absent: drill.plan.is_absent(&own.name),
-                })
-                .collect(),
+            participants: participants.collect(),
             contacts: self.contacts(),
-            floor: floor(&seen.recovered),
-            repositories: seen.recovered,
-            objectives,
-            bottleneck: bottleneck(&phases).map(|own| {
-                format!("{}: {}", own.phase.words(), in_words(Duration::from_millis(own.took_ms)))
-            }),
-            phases,
-            checks: seen.checks,
-            timeline: entries,
-            gates,
-            deviations: seen.deviations,
-            findings,
-            cleaned: seen.cleaned,
+            repositories: Vec::new(),
+            objectives: Vec::new(),
+            phases: Vec::new(),
+            floor: None,
+            bottleneck: None,
+            checks: Vec::new(),
+            timeline: Vec::new(),
+            gates: Vec::new(),
+            deviations: Vec::new(),
+            findings: Vec::new(),
+            cleaned: Vec::new(),
             earlier: drill.before.earlier.clone(),
             abandoned: drill.before.abandoned.clone(),
-            approved: drill
-                .plan
-                .objectives
-                .approved
-                .as_ref()
-                .map(|(by, on)| Approved { by: by.clone(), on: on.to_string() }),
+            approved: approved.map(|(by, on)| Approved { by: by.clone(), on: on.to_string() }),
             incident: drill.real.as_ref().map(|real| self.incident(real)),
             said: Vec::new(),
             tabletop: self.questions(),
             closed: Vec::new(),
-        };
-        let mut files = seen.files;
-        files.push(("plan.toml".to_owned(), drill.text.clone()));
-        files.push(("criteria.json".to_owned(), drill.plan.criteria().bytes().into()));
-        Finished { report, files, repositories, is_wrong, is_missed, is_interrupted }
+        }
     }
 
     /// Objectives against the worst of the repositories.

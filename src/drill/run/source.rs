@@ -42,6 +42,8 @@ pub(super) struct Known {
     pub(super) type_: Arc<str>,
     pub(super) language: Arc<str>,
     pub(super) uid: Option<Box<str>>,
+    /// When it was last published.
+    pub(super) edited: Option<Timestamp>,
 }
 
 /// An asset of the library.
@@ -200,7 +202,7 @@ impl Reading {
             times.1 += 1;
         }
         let uid = document.uid.map(String::into_boxed_str);
-        let known = Known { item, digest: Digest::of(bytes), type_, language, uid };
+        let known = Known { item, digest: Digest::of(bytes), type_, language, uid, edited };
         self.source.documents.insert(document.id, known);
     }
 

@@ -1,41 +1,45 @@
 //! A rehearsal that cannot fail is worthless.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prismvault::contentapi::Document;
-use prismvault::sandbox::{Changes, Endpoint};
+use prismvault::sandbox::{Changes, Endpoint, Repository, Server, ServerOptions};
 use serde_json::json;
 
 use super::{CHECK, Desk, check, objective, phase};
-use crate::backups::{Source, WRITE_TOKEN};
 use crate::restoring::crafted::{content_of, family};
 use crate::restoring::{bare, options};
 
-/// A desk with an environment to restore into, which the test holds.
-fn with_environment(languages: usize) -> (Desk, Source) {
+/// A repository that the test holds, empty but for what `fill` puts into it.
+struct Environment {
+    server: Server,
+    repository: Arc<Repository>,
+}
+
+/// A desk with an environment to restore into, in as many languages.
+fn with_environment(languages: usize) -> (Desk, Environment) {
     let mut empty = bare(&content_of(family()));
     empty.root.languages.truncate(languages);
-    let target = Source::of(empty, options());
-    let endpoints = &target.target.endpoints;
+    let repository = Repository::new("acme-blog-staging", empty, options());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start(vec![Arc::clone(&repository)], ServerOptions::default(), listener).unwrap();
+    let endpoints = server.endpoints("acme-blog-staging").unwrap();
     let more = format!(
         "\n[repositories.staging]\nrepository = \"acme-blog-staging\"\ncontent_api = \"{}\"\nasset_api = \"{}\"\n\
          types_api = \"{}\"\nmigration_api = \"{}\"\nwrite_token = {{ file = \"token.txt\" }}\n",
         endpoints.content_api, endpoints.asset_api, endpoints.types_api, endpoints.migration_api
     );
-    let desk = Desk::of(content_of(family()), &more);
-    assert!(!WRITE_TOKEN.is_empty());
-    (desk, target)
+    (Desk::of(content_of(family()), &more), Environment { server, repository })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_objective_that_is_missed_by_a_second_fails() {
     let desk = Desk::new();
-    desk.plan("", "standby", &format!("disaster = \"2020-01-01T00:00:00Z\"\n{CHECK}"));
-    let report = desk.drill(4).json();
-    assert_eq!(phase(&report, "locate"), "broken", "no snapshot is that old");
-    desk.plan("", "standby", &format!("{CHECK}\n[objectives]\nrto = \"1s\"\nrpo = \"1d\"\n"));
+    let waits = "[[check]]\nname = \"takes its time\"\ncommand = [\"sleep\", \"1\"]\n[objectives]\nrto = \"1s\"\nrpo = \"1d\"\n";
+    desk.plan("", "standby", waits);
     let report = desk.drill(6).json();
     assert_eq!(
         (report["result"].as_str(), &objective(&report, "rto")["light"]),
@@ -47,6 +51,11 @@ async fn an_objective_that_is_missed_by_a_second_fails() {
     // It is the same finding until somebody closes it.
     let again = desk.drill(6).json()["findings"][0].clone();
     assert_eq!((&again["id"], &again["due"], &again["times"]), (&first["id"], &first["due"], &json!(2)));
+    // Where there is nothing to recover, nothing was measured, and that is missed.
+    desk.plan("", "standby", &format!("disaster = \"2020-01-01T00:00:00Z\"\n{CHECK}"));
+    let report = desk.drill(4).json();
+    assert_eq!(phase(&report, "locate"), "broken", "no snapshot is that old");
+    assert_eq!(objective(&report, "fidelity")["measured"], "not measured");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,11 +121,12 @@ async fn a_target_that_is_production_is_refused() {
     assert!(run.stderr.contains("a drill never writes to its source"), "{}", run.stderr);
     // One that has content.
     let (desk, target) = with_environment(3);
-    crate::restoring::crafted::put(&target, vec![crate::restoring::crafted::family().remove(3)]);
+    let note = family().remove(3);
+    target.repository.publish(Changes { put: vec![note], ..Changes::default() });
     desk.plan("", "staging", CHECK);
     let run = desk.place.expect(5, &["drill", "run", "drills/weekly.toml"]);
     assert!(run.stderr.contains("is not empty"), "{}", run.stderr);
-    let writes = target.control().log().iter().filter(|request| request.method != "GET").count();
+    let writes = target.server.control().log().iter().filter(|request| request.method != "GET").count();
     assert_eq!(writes, 0);
     assert!(desk.keys("one", "drills/").is_empty(), "nothing was begun");
 }
@@ -137,7 +147,7 @@ async fn an_environment_is_filled_once_and_a_locale_that_it_lacks_is_found() {
     assert_eq!(phase(&report, "restore"), "broken");
     let notes = report["phases"][5]["notes"].to_string();
     assert!(notes.contains("fr-fr"), "{notes}");
-    let writes = target.control().log().iter().filter(|request| request.method == "PUT").count();
+    let writes = target.server.control().log().iter().filter(|request| request.method == "PUT").count();
     assert_eq!(writes, 0);
 }
 
@@ -149,7 +159,7 @@ async fn a_value_that_somebody_changes_on_the_way_is_found() {
     let is_changed = Arc::new(AtomicBool::new(false));
     for number in 1..=30 {
         let (repository, is_changed) = (Arc::clone(&target.repository), Arc::clone(&is_changed));
-        target.control().on_request_to(Endpoint::Root, number, move |_| {
+        target.server.control().on_request_to(Endpoint::Root, number, move |_| {
             let documents = repository.documents();
             if documents.len() < 4 || is_changed.swap(true, Ordering::Relaxed) {
                 return;

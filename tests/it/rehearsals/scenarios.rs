@@ -1,5 +1,8 @@
 //! What has happened, and what of it a recovery survives.
 
+use std::sync::Arc;
+
+use prismvault::contentapi::Document;
 use prismvault::sandbox::Changes;
 use serde_json::json;
 
@@ -90,7 +93,9 @@ async fn damaged_packs_are_read_from_the_other_replica_where_it_has_good_ones() 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_newest_snapshot_the_one_before_comes_back_and_the_loss_is_counted() {
     let desk = Desk::new();
-    put(&desk.source, vec![document((HOME, "article", "en-us"), Some("home"), &[], &data("later"))]);
+    let text = document((HOME, "article", "en-us"), Some("home"), &[], &data("later")).stored();
+    let later = text.replace("\"last_publication_date\":\"2024", "\"last_publication_date\":\"2025");
+    put(&desk.source, vec![Arc::new(Document::parse(&later, &[]).unwrap())]);
     desk.source
         .repository
         .publish(Changes { put: Vec::new(), remove: [crate::restoring::crafted::NOTE.into()].into() });
@@ -115,8 +120,8 @@ async fn a_new_machine_without_the_operator_identity_recovers_with_the_recovery_
     assert_good(&desk.rehearse(0, "\"machine-gone\", \"operator-lost\", \"prismic-unreachable\"", "sandbox"));
     // Without the identity that reads content nothing is begun, and that is said.
     std::fs::rename(desk.place.file("keys/recovery.txt"), desk.place.file("elsewhere.txt")).unwrap();
-    let run = desk.drill(1);
-    assert!(run.stderr.contains("recovery identity"), "{}", run.stderr);
+    let run = desk.drill(2);
+    assert!(run.stdout.contains("needs the recovery identity"), "{}", run.stdout);
     assert_eq!(desk.keys("one", "drills/").iter().filter(|key| key.ends_with("drill.json")).count(), 1);
     let line = ["drill", "run", "drills/weekly.toml", "--identity", "elsewhere.txt"];
     desk.place.expect(0, &line);
