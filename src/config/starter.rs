@@ -48,7 +48,8 @@ impl Starter<'_> {
                 "# [repositories.blog]                  # the name used on the command line\n\
                  # repository = \"acme-blog\"             # Prismic's repository (domain) name\n\
                  # access_token = { env = \"PRISMIC_ACCESS_TOKEN\" }   # open repositories need none\n\
-                 # write_token = { env = \"PRISMIC_WRITE_TOKEN\" }     # media library and models\n",
+                 # write_token = { env = \"PRISMIC_WRITE_TOKEN\" }     # media library and models\n\
+                 # contacts = [\"Dora, +49 30 0000000\"] # whom to call when it is lost\n",
             ),
         }
         text.push('\n');
@@ -85,13 +86,6 @@ impl Starter<'_> {
             line(&mut text, format_args!("name = {}", quoted(name.as_str())));
             line(&mut text, format_args!("url = {}", quoted(url.as_str())));
         }
-        text.push_str(
-            "\n# Who decides in a drill that what was restored is good, each with a key of their own\n\
-             # (`prismvault keys generate --signing-to anna.key` prints the public half):\n\
-             # [people.anna]\n\
-             # key = \"RW…\"\n\
-             # may = [\"sign-off\"]\n",
-        );
         if self.replicas.len() < 2 {
             text.push_str(
                 "\n# A backup has a second copy, elsewhere and under another account:\n\
@@ -122,7 +116,7 @@ impl StarterRepository<'_> {
                 None => line(text, format_args!("# {key} = {{ env = {} }}  # {about}", quoted(suggestion))),
             }
         }
-        line(text, format_args!("# contacts = [\"…\"]  # whom to call when it is lost"));
+        line(text, format_args!("# contacts = [\"Dora, +49 30 0000000\"]  # whom to call when it is lost"));
         for (key, url) in self.endpoints {
             line(text, format_args!("{key} = {}", quoted(url.as_str())));
         }

@@ -176,7 +176,7 @@ fn unknown_keys_are_named_with_what_was_meant() {
             "[repositories.blog]\nrepository = 'acme-blog'\nacces_token = { env = 'T' }",
             UnknownKey,
             "prismvault.toml:3: repositories.blog.acces_token: unknown key, did you mean \"access_token\"? (known \
-             here: repository, access_token, write_token, webhook_secret, groups, space, timezone, \
+             here: repository, access_token, write_token, webhook_secret, groups, space, timezone, contacts, \
              retention, objectives, priority, asset_hosts, content_api, asset_api, types_api, \
              migration_api)",
         ),
@@ -197,13 +197,13 @@ fn unknown_keys_are_named_with_what_was_meant() {
             UnknownKey,
             "prismvault.toml:1: retentoin: unknown key, did you mean \"retention\"? (known here: include, \
              repositories, vault, keys, limits, replicas, retention, audit, objectives, metrics, run, \
-             notifications, webhook, privacy)",
+             notifications, webhook, privacy, people)",
         ),
         (
             "\"\\u001b[2J\" = 1",
             UnknownKey,
             "prismvault.toml:1: \"\\u{1b}[2J\": unknown key (known here: include, repositories, vault, keys, \
-             limits, replicas, retention, audit, objectives, metrics, run, notifications, webhook, privacy)",
+             limits, replicas, retention, audit, objectives, metrics, run, notifications, webhook, privacy, people)",
         ),
         (
             "[keys]\nroot = { envv = 'A' }",

@@ -33,6 +33,11 @@ fn checked(configuration: &str, jobs: &[PathBuf]) -> BTreeSet<String> {
     for job in jobs {
         fs::copy(job, place.file("schedules").join(job.file_name().unwrap())).unwrap();
     }
+    // Jobs that rehearse need their plans beside the configuration.
+    fs::create_dir(place.file("drills")).unwrap();
+    for plan in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drills"), ".toml") {
+        fs::copy(&plan, place.file("drills").join(plan.file_name().unwrap())).unwrap();
+    }
     place.expect(0, &["jobs", "check"]);
     jobs.iter().map(|job| job.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
