@@ -113,33 +113,7 @@ pub(super) async fn replicate_and_print(
             }
         }
         report = Some(apply(vault, &plan, &*context.progress, &context.cancel).await?);
-        match requests::bring_all(vault).await {
-            Ok(problems) => problems.iter().for_each(|problem| {
-                records_read = false;
-                context.output.warning(format!("case {}: {}", problem.subject, problem.detail));
-            }),
-            Err(error) => {
-                records_read = false;
-                context.output.warning(format!("requests were not copied: {}", with_causes(&error)));
-            }
-        }
-        match drill_copies::bring(vault).await {
-            Ok(problems) => problems.iter().for_each(|problem| {
-                records_read = false;
-                context.output.warning(format!("{}: {}", problem.subject, problem.detail));
-            }),
-            Err(error) => {
-                records_read = false;
-                context.output.warning(format!("records of drills were not copied: {}", with_causes(&error)));
-            }
-        }
-        match bring_audit_log(vault, &args.to).await {
-            Ok(entries) => audit_entries = entries,
-            Err(error) => {
-                records_read = false;
-                context.output.warning(format!("the audit log was not copied: {}", with_causes(&error)));
-            }
-        }
+        (audit_entries, records_read) = bring_records(vault, &args.to, context).await;
     }
     let is_target = |name: &String| args.to.is_empty() || args.to.contains(name);
     let failed = vault.replicas.failed();
@@ -168,6 +142,32 @@ pub(super) async fn replicate_and_print(
     context.output.result(outcome, &whole, || page(&whole))?;
     session.warn(context);
     Ok(outcome)
+}
+
+/// Copies what no snapshot needs: requests, records of drills, entries of the audit log. Returns how many of the last,
+/// and whether everything could be read.
+async fn bring_records(vault: &Vault, to: &[String], context: &Context) -> (u64, bool) {
+    let mut is_read = true;
+    let mut warn = |text: String| {
+        is_read = false;
+        context.output.warning(text);
+    };
+    match requests::bring_all(vault).await {
+        Ok(problems) => problems.iter().for_each(|own| warn(format!("case {}: {}", own.subject, own.detail))),
+        Err(error) => warn(format!("requests were not copied: {}", with_causes(&error))),
+    }
+    match drill_copies::bring(vault).await {
+        Ok(problems) => problems.iter().for_each(|own| warn(format!("{}: {}", own.subject, own.detail))),
+        Err(error) => warn(format!("records of drills were not copied: {}", with_causes(&error))),
+    }
+    let entries = match bring_audit_log(vault, to).await {
+        Ok(entries) => entries,
+        Err(error) => {
+            warn(format!("the audit log was not copied: {}", with_causes(&error)));
+            0
+        }
+    };
+    (entries, is_read)
 }
 
 /// Copies entries of the audit log to replicas that lack them; what was changed is left for `repair`.

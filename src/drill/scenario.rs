@@ -119,10 +119,10 @@ impl Disturbance {
             match injection {
                 Injection::ReplicaGone { replica: gone } => own.gone |= gone == replica,
                 Injection::RegionGone { region: gone } => own.gone |= Some(gone.as_str()) == region,
-                Injection::PacksDamaged { share, replica: only } => {
-                    if only.as_ref().is_none_or(|only| only == replica) {
-                        own.damaged = own.damaged.max(*share);
-                    }
+                Injection::PacksDamaged { share, replica: only }
+                    if only.as_ref().is_none_or(|only| only == replica) =>
+                {
+                    own.damaged = own.damaged.max(*share);
                 }
                 _ => {}
             }

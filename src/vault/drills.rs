@@ -186,7 +186,7 @@ pub async fn all(vault: &Vault) -> Result<(Vec<StoredDrill>, Vec<Problem>)> {
         match load(vault, &id).await {
             Ok(drill) => drills.push(drill),
             Err(error) => {
-                problems.push(Problem::new("drill-unreadable", layout::drill(&id), with_causes(&error)))
+                problems.push(Problem::new("drill-unreadable", layout::drill(&id), with_causes(&error)));
             }
         }
     }

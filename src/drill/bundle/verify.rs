@@ -297,11 +297,11 @@ impl Checking<'_> {
                     self.verified.fault(&own.path, "it was altered: the signed record has another SHA-256");
                 }
                 (Some(Err(error)), _) => {
-                    self.verified.fault(&own.path, format!("it cannot be read: {error}"))
+                    self.verified.fault(&own.path, format!("it cannot be read: {error}"));
                 }
                 (None, Some(left)) if (left.size, left.sha256) == (own.bytes, own.sha256) => {}
                 (None, Some(_)) => {
-                    self.verified.fault(&own.path, "what was left out has another SHA-256 in the record")
+                    self.verified.fault(&own.path, "what was left out has another SHA-256 in the record");
                 }
                 (None, None) => self.verified.fault(&own.path, "it is missing: the signed record names it"),
             }
