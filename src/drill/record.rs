@@ -97,10 +97,9 @@ impl Record {
             }
         }
         statements.truncate(stated.len());
-        let is_met = |finding: &str| match &report {
-            Ok(report) => report.findings.iter().any(|own| own.id == finding),
-            Err(_) => false,
-        };
+        // Answers at the table may have found something since.
+        let found = report.as_ref().map(|report| after(report, &stated, &[]).findings).unwrap_or_default();
+        let is_met = |finding: &str| found.iter().any(|own| own.id == finding);
         let closures: Vec<StoredClosed> =
             closures(vault).await?.into_values().filter(|own| is_met(&own.file.finding)).collect();
         let closed = closures.iter().map(|own| Closed {
@@ -342,7 +341,10 @@ pub struct Open {
 /// # Errors
 ///
 /// [`ErrorKind::Identity`] without an identity that reads content; when no replica can be listed.
-pub async fn open_findings(vault: &Vault) -> Result<(Vec<Open>, Vec<Problem>), VaultError> {
+pub async fn open_findings(
+    vault: &Vault,
+    people: &[Person],
+) -> Result<(Vec<Open>, Vec<Problem>), VaultError> {
     vault.require_content_identity()?;
     let (drills, mut problems) = all(vault).await?;
     let closed = closures(vault).await?;
@@ -352,10 +354,12 @@ pub async fn open_findings(vault: &Vault) -> Result<(Vec<Open>, Vec<Problem>), V
         if seen.contains(&file.plan) {
             continue;
         }
-        match read_report(vault, file).await {
-            Ok(report) => {
+        let record = Record::load(vault, drill.clone(), people).await?;
+        match record.report.as_ref().map(|_| record.now()) {
+            Ok(now) => {
                 seen.insert(file.plan.clone());
-                let own = report.findings.into_iter().filter(|own| !closed.contains_key(&own.id));
+                let all = now.into_iter().flat_map(|now| now.findings);
+                let own = all.filter(|own| !closed.contains_key(&own.id));
                 open.extend(own.map(|finding| Open {
                     plan: file.plan.clone(),
                     drill: file.drill.clone(),
@@ -365,7 +369,7 @@ pub async fn open_findings(vault: &Vault) -> Result<(Vec<Open>, Vec<Problem>), V
             // One that was killed has none.
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => {
-                let detail = format!("its report cannot be read: {}", with_causes(&error));
+                let detail = format!("its report cannot be read: {}", with_causes(error));
                 problems.push(Problem::new("drill-unreadable", &file.key, detail));
             }
         }

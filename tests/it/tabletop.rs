@@ -32,8 +32,8 @@ fn place() -> Workplace {
     workplace
 }
 
-#[test]
-fn a_pack_is_made_from_plan_configuration_and_vault() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_is_made_from_plan_configuration_and_vault() {
     let workplace = place();
     let told =
         workplace.expect(0, &["drill", "tabletop", "drills/weekly.toml", "--to", "pack", "--json"]).json();
@@ -91,8 +91,8 @@ fn a_pack_is_made_from_plan_configuration_and_vault() {
     assert_eq!((answered.len(), answered[0].answer.as_deref()), (1, Some("The provider, by telephone")));
 }
 
-#[test]
-fn a_pack_says_what_is_wrong_with_its_plan_before_it_writes() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_says_what_is_wrong_with_its_plan_before_it_writes() {
     let workplace = place();
     for (plan, words) in [
         (PLAN.replace("replica = \"first\"", "replica = \"third\""), "third"),

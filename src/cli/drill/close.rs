@@ -51,7 +51,7 @@ struct Report<'a> {
 pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, CommandError> {
     let session = Session::open(context, &args.identity).await?;
     let vault = &session.vault;
-    let (open, problems) = open_findings(vault).await?;
+    let (open, problems) = open_findings(vault, &session.config.people).await?;
     warn(&problems, context);
     let Some(own) = open.iter().find(|own| own.finding.id == args.finding) else {
         let closed = closed(vault).await?;

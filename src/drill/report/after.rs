@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 
 use super::{Answer, Closed, Report, Said};
 use crate::clock::{Timestamp, rfc3339};
+use crate::drill::findings::{Making, Met, findings};
 use crate::drill::gate::{self, Gate, Standing, Verdict};
 use crate::drill::scenario::Injection;
+use crate::drill::tabletop;
 use crate::drill::timeline::{Entry, MACHINE};
 
 /// What somebody said, as it was signed and opened.
@@ -353,7 +355,23 @@ impl<'a> Course<'a> {
         Ok(format!("answered {} of {} questions at the table", answers.len(), self.now.tabletop.len()))
     }
 
+    /// What answers at the table show to be wrong: findings like others from then on, under ids of their own.
+    fn findings_of_table(&mut self) {
+        let is_known = |met: &Met| self.now.findings.iter().any(|own| own.key == met.key);
+        let met: Vec<Met> =
+            tabletop::findings(&self.now.tabletop).into_iter().filter(|met| !is_known(met)).collect();
+        let making = Making {
+            drill: &format!("{}-table", self.now.drill),
+            began: self.began.unwrap_or_default(),
+            owner: &self.now.owner,
+            due_days: self.now.due_days,
+        };
+        let found = findings(&[], met, &making);
+        self.now.findings.extend(found);
+    }
+
     fn finish(mut self, closed: &[Closed]) -> Report {
+        self.findings_of_table();
         for (gate, standing) in self.standings() {
             let Some(own) = self.now.gates.iter_mut().find(|own| own.gate == gate) else { continue };
             own.standing = standing;

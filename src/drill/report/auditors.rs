@@ -26,6 +26,7 @@ impl Aliases {
         }
         report.gates.iter().filter_map(|gate| gate.owner.as_deref()).for_each(&mut add);
         report.findings.iter().for_each(|finding| add(&finding.owner));
+        add(&report.owner);
         report.timeline.iter().for_each(|entry| add(&entry.by));
         for said in &report.said {
             add(&said.by);
@@ -93,6 +94,7 @@ impl Report {
             gate.owner = gate.owner.as_deref().map(|owner| aliases.alias(owner));
             aliases.mask(&mut gate.evidence);
         }
+        own.owner = aliases.alias(&own.owner);
         for finding in &mut own.findings {
             finding.owner = aliases.alias(&finding.owner);
             aliases.mask(&mut finding.what);

@@ -101,6 +101,12 @@ pub struct Report {
     pub deviations: Vec<String>,
     /// What is wrong, carried over until it is closed.
     pub findings: Vec<Finding>,
+    /// Who owns findings, where nobody else is named.
+    #[serde(default)]
+    pub owner: String,
+    /// In how many days findings are due.
+    #[serde(default = "thirty")]
+    pub due_days: u32,
     /// What the drill made and removed.
     pub cleaned: Vec<Cleaned>,
     /// Drills of the same plan before this one, newest first.
@@ -232,6 +238,11 @@ pub struct Closed {
     /// How; absent: no identity here reads it, or it is left out for auditors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// In how many days findings are due where a report does not say.
+fn thirty() -> u32 {
+    30
 }
 
 /// Where a drill ran.

@@ -242,12 +242,8 @@ impl Running<'_> {
             || report.phases.iter().any(|own| matches!(own.ended, Ended::Broken | Ended::Skipped))
             || report.gates.iter().any(|own| own.standing == Standing::Stopped);
         let is_interrupted = drill.cancel.is_cancelled();
-        let making = Making {
-            drill: drill.id.as_str(),
-            began,
-            owner: drill.plan.owner.as_deref().unwrap_or("nobody yet"),
-            due_days: drill.plan.due_days,
-        };
+        let making =
+            Making { drill: drill.id.as_str(), began, owner: self.owner(), due_days: drill.plan.due_days };
         report.findings = findings(&drill.before.open, seen.met, &making);
         report.result = match (is_interrupted, is_wrong || is_missed, report.findings.is_empty()) {
             (true, _, _) => DrillResult::Abandoned,
@@ -267,6 +263,11 @@ impl Running<'_> {
         files.push((PLAN.to_owned(), drill.text.clone()));
         files.push((CRITERIA.to_owned(), drill.plan.criteria().bytes().into()));
         Finished { report, files, repositories, is_wrong, is_missed, is_interrupted }
+    }
+
+    /// Who owns findings.
+    fn owner(&self) -> &str {
+        self.drill.plan.owner.as_deref().unwrap_or("nobody yet")
     }
 
     /// What the plan and the configuration say of a report; nothing of what was seen.
@@ -311,6 +312,8 @@ impl Running<'_> {
             gates: Vec::new(),
             deviations: Vec::new(),
             findings: Vec::new(),
+            owner: self.owner().to_owned(),
+            due_days: plan.due_days,
             cleaned: Vec::new(),
             earlier: drill.before.earlier.clone(),
             abandoned: drill.before.abandoned.clone(),

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use prismvault::drill::timeline::Phase;
+
 use super::{CHECK, Desk};
 
 /// Runs the plan until a file appears that one of its checks makes, and does `strike` to it then.
@@ -44,4 +46,38 @@ async fn what_a_killed_drill_left_is_cleared_away_and_kept_in_the_record() {
     assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
     let records = desk.keys("one", "drills/").into_iter().filter(|key| key.ends_with("drill.json"));
     assert_eq!(records.count(), 2, "failed and killed drills are kept like others");
+}
+
+/// The phase that the drill of this desk is in, as it says itself.
+fn phase_of(desk: &Desk) -> Option<String> {
+    let trace = desk.traces().into_iter().find(|path| path.extension().is_some_and(|own| own == "json"))?;
+    // It may be written just now.
+    let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(trace).ok()?).ok()?;
+    trace["phase"].as_str().map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_that_is_killed_in_any_phase_leaves_nothing_after_the_next_command() {
+    let desk = Desk::new();
+    let line = ["drill", "run", "drills/weekly.toml"];
+    let mut killed = 0;
+    for phase in Phase::ALL {
+        desk.plan("", "sandbox", CHECK);
+        let mut child =
+            desk.place.command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() && phase_of(&desk).is_none_or(|own| own != phase.name()) {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = desk.traces().len();
+        let report = desk.drill(0).json();
+        assert!(desk.traces().is_empty(), "{}: {:?}", phase.name(), desk.traces());
+        // Whoever was killed behind the last step had cleaned up itself.
+        assert_eq!(report["abandoned"].as_array().unwrap().len(), usize::from(left > 0), "{}", phase.name());
+        killed += usize::from(left > 0);
+    }
+    assert!(killed >= 8, "{killed} of {} were met in their phase", Phase::ALL.len());
+    // The vault is whole, and so is every record.
+    desk.place.expect(0, &["verify", "--full"]);
 }
