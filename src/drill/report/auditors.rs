@@ -94,7 +94,10 @@ impl Report {
             gate.owner = gate.owner.as_deref().map(|owner| aliases.alias(owner));
             aliases.mask(&mut gate.evidence);
         }
-        own.owner = aliases.alias(&own.owner);
+        // A report of before has none.
+        if !own.owner.is_empty() {
+            own.owner = aliases.alias(&own.owner);
+        }
         for finding in &mut own.findings {
             finding.owner = aliases.alias(&finding.owner);
             aliases.mask(&mut finding.what);
