@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Objectives;
 use super::timeline::{Ended, Phase, PhaseRecord};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, rfc3339};
 
 /// How an objective stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,8 +141,13 @@ pub fn judge(objectives: &Objectives, measured: &Measured) -> Vec<Judged> {
             "rpo",
             light(rpo, objectives.rpo.is_some()),
             words(objectives.rpo, NOT_SET),
-            words(lost.map(span), NOT_MEASURED),
-            "from the moment that the snapshot holds to the disaster",
+            match (words(lost.map(span), NOT_MEASURED), measured.recovered) {
+                (words, Some((_, Some(edit)))) => {
+                    format!("{words}; newest edit that came back: {}", rfc3339(edit))
+                }
+                (words, _) => words,
+            },
+            "from the moment that the snapshot holds to the disaster: what was not edited since is not lost",
         )
         .with_limit(objectives.rpo.map(|target| target.as_secs_f64())),
         judged(

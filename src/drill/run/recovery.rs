@@ -18,6 +18,8 @@ use crate::drill::timeline::{Ended, Phase};
 use crate::ids::{Name, SnapshotId};
 use crate::limits::Limits;
 use crate::restore::OpenSnapshot;
+use crate::vault::erasure::Applied;
+use crate::vault::format::manifest::Counts;
 use crate::vault::ledger::Ledger;
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
@@ -71,24 +73,19 @@ impl Running<'_> {
         Phased::of(is_whole && looked.ended == Ended::Good, Sources { all, is_whole }, notes)
     }
 
-    /// Whether a snapshot holds as many documents, files and models as its manifest says.
+    /// Whether a snapshot holds as many documents, by type and language too, and models as its manifest says.
     fn counts_of_snapshot(&self, snapshot: &OpenSnapshot<'_>, source: &Source) -> bool {
         let begun = Instant::now();
         let manifest = snapshot.manifest();
-        let applied = snapshot.applied();
-        // What orders removed or withhold is not there, and is told by the replay.
-        let gone = applied.removed + applied.restricted;
-        let promised = [
-            ("documents", manifest.counts.documents.stored, source.documents.len() as u64),
-            ("models", manifest.counts.models.stored, source.model_count),
-        ];
-        let differ: Vec<String> = promised
-            .iter()
-            .filter(|(_, promised, found)| found > promised || promised - found > gone)
-            .map(|(what, promised, found)| format!("{found} of {promised} {what}"))
-            .collect();
+        let differ = differing_counts(&manifest.counts, source, &snapshot.applied());
+        let (types, languages) =
+            (manifest.counts.documents_by_type.len(), manifest.counts.documents_by_language.len());
         let seen = match differ.is_empty() {
-            true => format!("{} documents, {} models", source.documents.len(), source.model_count),
+            true => format!(
+                "{} documents of {types} types in {languages} languages, {} models",
+                source.documents.len(),
+                source.model_count
+            ),
             false => differ.join(", "),
         };
         let outcome = Outcome::of(differ.is_empty(), seen, Severity::Critical);
@@ -253,8 +250,64 @@ impl Running<'_> {
     }
 }
 
+/// Where what a snapshot holds is not what its manifest says: found, promised, and of what. What orders removed or
+/// withhold may be missing.
+fn differing_counts(promised: &Counts, source: &Source, applied: &Applied) -> Vec<String> {
+    let gone = applied.removed + applied.restricted;
+    let sum = |of: &dyn Fn(&(String, String)) -> bool| -> u64 {
+        source.counts.iter().filter(|(key, _)| of(key)).map(|(_, count)| count).sum()
+    };
+    let types = promised.documents_by_type.iter().map(|(type_, tally)| {
+        (format!("documents of the type {type_}"), tally.stored, sum(&|key| key.0 == *type_))
+    });
+    let languages = promised.documents_by_language.iter().map(|(language, tally)| {
+        (format!("documents in {language}"), tally.stored, sum(&|key| key.1 == *language))
+    });
+    let all = [
+        ("documents".to_owned(), promised.documents.stored, source.documents.len() as u64),
+        ("models".to_owned(), promised.models.stored, source.model_count),
+    ];
+    all.into_iter()
+        .chain(types)
+        .chain(languages)
+        .filter(|(_, promised, found)| found > promised || promised - found > gone)
+        .map(|(what, promised, found)| format!("{found} of {promised} {what}"))
+        .collect()
+}
+
 /// Where programs of a plan begin: beside the configuration, from which its relative paths are meant.
 fn working_directory(configuration: &Path) -> PathBuf {
     let parent = configuration.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::format::manifest::Tally;
+
+    #[test]
+    fn a_count_that_is_not_as_promised_is_told_by_type_and_language() {
+        let tally = |stored| Tally { reported: None, stored, bytes: 0 };
+        let mut promised = Counts { documents: tally(3), models: tally(1), ..Counts::default() };
+        promised.documents_by_type = [("page".to_owned(), tally(2)), ("post".to_owned(), tally(1))].into();
+        promised.documents_by_language =
+            [("en-us".to_owned(), tally(2)), ("fr-fr".to_owned(), tally(1))].into();
+        let key = |type_: &str, language: &str| (type_.to_owned(), language.to_owned());
+        let mut source = Source { model_count: 1, ..Source::default() };
+        source.counts = [(key("page", "en-us"), 2), (key("post", "fr-fr"), 1)].into();
+        // No document is there, whatever the sums by type say.
+        assert_eq!(differing_counts(&promised, &source, &Applied::default()), ["0 of 3 documents"]);
+        source.counts.remove(&key("post", "fr-fr"));
+        assert_eq!(
+            differing_counts(&promised, &source, &Applied::default())[1..],
+            ["0 of 1 documents of the type post", "0 of 1 documents in fr-fr"]
+        );
+        // What an order took away may be missing, and no more than that.
+        let removed = Applied { removed: 1, ..Applied::default() };
+        assert_eq!(differing_counts(&promised, &source, &removed), ["0 of 3 documents"]);
+        source.counts.insert(key("page", "de-de"), 5);
+        let more = differing_counts(&promised, &source, &removed);
+        assert!(more.contains(&"7 of 2 documents of the type page".to_owned()), "{more:?}");
+    }
 }

@@ -148,3 +148,95 @@ async fn somebody_who_is_away_needs_a_substitute() {
         (&json!("red"), Some("nobody whom the plan names can be reached"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_region_that_is_gone_no_replica_answers() {
+    let desk = Desk::new();
+    let config = desk.place.read("prismvault.toml");
+    let with_region = |name: &str, region: &str| {
+        (format!("name = \"{name}\""), format!("name = \"{name}\"\nregion = \"{region}\""))
+    };
+    let (one, two) = (with_region("one", "eu-central-1"), with_region("two", "eu-west-3"));
+    desk.place.write("prismvault.toml", &config.replacen(&one.0, &one.1, 1).replacen(&two.0, &two.1, 1));
+    let report = desk.rehearse(0, "{ kind = \"region-gone\", region = \"eu-central-1\" }", "standby");
+    assert_good(&report);
+    assert_eq!(report["environment"]["replicas"][0][1], "no replica in eu-central-1 answers");
+    let both = "{ kind = \"region-gone\", region = \"eu-central-1\" }, { kind = \"region-gone\", region = \"eu-west-3\" }";
+    assert_eq!(phase(&desk.rehearse(4, both, "standby"), "locate"), "broken");
+    // One that no replica has is a mistake of the plan.
+    desk.plan("{ kind = \"region-gone\", region = \"eu-central-2\" }", "standby", CHECK);
+    let run = desk.place.expect(2, &["drill", "run", "drills/weekly.toml"]);
+    assert!(run.stderr.contains("no replica has the region"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drills_of_two_plans_run_beside_each_other() {
+    let desk = Desk::new();
+    desk.plan("", "sandbox", CHECK);
+    let other = desk.place.read("drills/weekly.toml").replace("\"sandbox\"", "\"standby\"");
+    desk.place.write("drills/other.toml", &other);
+    let line = |plan: &'static str| ["drill", "run", plan, "--json"];
+    let start = |plan| {
+        let mut command = desk.place.command(&line(plan));
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let both = [start("drills/weekly.toml"), start("drills/other.toml")];
+    for child in both {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{:?}", output.status);
+        assert_good(&serde_json::from_slice(&output.stdout).unwrap());
+    }
+    assert!(desk.traces().is_empty());
+    assert_eq!(desk.keys("two", "drills/").iter().filter(|key| key.ends_with("drill.json")).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_disaster_says_who_is_to_be_told_until_when() {
+    let desk = Desk::new();
+    desk.plan("", "standby", &format!("{CHECK}\n[contacts]\nacme-blog = [\"dr@example.org\"]\n"));
+    let line = ["drill", "run", "drills/weekly.toml", "--json", "--real"];
+    let times = ["--struck", "2026-01-10T08:00:00Z", "--aware", "2026-01-10T10:00:00Z"];
+    // Nothing in the vault is as old as that disaster, and the deadlines run all the same.
+    let report = desk.place.expect(4, &[&line[..], &times].concat()).json();
+    assert_eq!(
+        (&report["real"], report["incident"]["struck"].as_str()),
+        (&json!(true), Some("2026-01-10T08:00:00Z"))
+    );
+    let due = |report: &serde_json::Value| -> Vec<(String, Option<String>)> {
+        let all = report["incident"]["communications"].as_array().unwrap().clone();
+        let text = |own: &serde_json::Value| own.as_str().map(str::to_owned);
+        all.iter().map(|own| (text(&own["id"]).unwrap(), text(&own["due"]))).collect()
+    };
+    let told = due(&report);
+    assert!(told.contains(&("authority".to_owned(), Some("2026-01-13T10:00:00Z".to_owned()))), "{told:?}");
+    assert_eq!(told[0].0, "contacts-acme-blog");
+    let report = desk.place.expect(0, &[&line[..], &["--personal-data", "no"]].concat()).json();
+    assert_eq!(due(&report).len(), 1, "no personal data, no authority");
+    assert_eq!(report["result"], "passed-with-findings", "what the first one found is open");
+    for wrong in [["--struck", "tomorrow"], ["--aware", "2099-01-01T00:00:00Z"]] {
+        desk.place.expect(2, &[&line[..], &wrong].concat());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_rehearses_by_itself_and_status_knows() {
+    let desk = Desk::new();
+    desk.plan("", "standby", CHECK);
+    std::fs::create_dir_all(desk.place.file("schedules")).unwrap();
+    let job = "job = \"drill\"\nplan = \"drills/weekly.toml\"\nrepositories = [\"acme-blog\"]\ncron = \"30 5 * * wed\"\n";
+    desk.place.write("schedules/weekly-drill.toml", job);
+    desk.place.expect(0, &["jobs", "check"]);
+    desk.place.expect(0, &["jobs", "run", "weekly-drill"]);
+    assert_eq!(desk.keys("one", "drills/").iter().filter(|key| key.ends_with("drill.json")).count(), 1);
+    let status = desk.place.run(&["status", "--json"]).json();
+    let confidence = &status["repositories"][0]["confidence"];
+    let rehearsed =
+        confidence["factors"].as_array().unwrap().iter().find(|own| own["name"] == "rehearsed").unwrap();
+    assert_eq!(rehearsed["value"], 1.0, "{confidence:#}");
+    // One that fails ends the job as it ends.
+    desk.plan("{ kind = \"packs-damaged\", share = \"100%\" }", "standby", CHECK);
+    desk.place.expect(4, &["jobs", "run", "weekly-drill"]);
+    let status = desk.place.run(&["status", "--json"]).json();
+    let keys = status["alarms"].to_string();
+    assert!(keys.contains("drill-failed:acme-blog"), "{keys}");
+}
