@@ -8,7 +8,7 @@ use crate::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use crate::workplace::{Run, Workplace};
 
 /// Runs the program with credentials for the server; nothing that it prints may repeat them.
-fn run(place: &Workplace, server: &S3Server, arguments: &[&str]) -> Run {
+pub(crate) fn run(place: &Workplace, server: &S3Server, arguments: &[&str]) -> Run {
     let mut command = place.command(arguments);
     command
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)

@@ -7,7 +7,11 @@ use prismvault::sandbox::Changes;
 use serde_json::json;
 
 use super::{CHECK, Desk, check, objective, phase};
+use crate::backups::{configuration, small};
+use crate::cli_s3::run;
 use crate::restoring::crafted::{HOME, data, document, put};
+use crate::s3_server::{BUCKET, S3Server};
+use crate::workplace::Workplace;
 
 /// Everything that a rehearsal looks at is as it must be.
 #[track_caller]
@@ -151,21 +155,42 @@ async fn somebody_who_is_away_needs_a_substitute() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_region_that_is_gone_no_replica_answers() {
-    let desk = Desk::new();
-    let config = desk.place.read("prismvault.toml");
-    let with_region = |name: &str, region: &str| {
-        (format!("name = \"{name}\""), format!("name = \"{name}\"\nregion = \"{region}\""))
+    let (source, place, server) = (small(), Workplace::new(), S3Server::start().await);
+    let bucket = format!(
+        "\n[[replicas]]\nname = \"bucket\"\nurl = \"s3://{BUCKET}/prismic\"\nregion = \"eu-central-1\"\n\
+         endpoint = \"http://{}\"\nforce_path_style = true\n",
+        server.address
+    );
+    place.write("prismvault.toml", &(configuration(&source, &[("local", &place.file("local"))]) + &bucket));
+    std::fs::create_dir_all(place.file("drills")).unwrap();
+    let ends = |code: i32, arguments: &[&str]| {
+        let run = run(&place, &server, arguments);
+        assert_eq!(run.code, code, "{arguments:?}: {}", run.stderr);
+        run
     };
-    let (one, two) = (with_region("one", "eu-central-1"), with_region("two", "eu-west-3"));
-    desk.place.write("prismvault.toml", &config.replacen(&one.0, &one.1, 1).replacen(&two.0, &two.1, 1));
-    let report = desk.rehearse(0, "{ kind = \"region-gone\", region = \"eu-central-1\" }", "standby");
+    ends(0, &["init"]);
+    ends(0, &["snapshot"]);
+    let plan = |region: &str| {
+        let check =
+            "[[check]]\nname = \"all\"\nquery = '[at(document.type, \"page\")]'\nexpect = { at_least = 0 }\n";
+        let head = "repositories = [\"acme-blog\"]\nsummary = \"Frankfurt is gone\"\ntarget = \"standby\"\n";
+        let gone = format!("scenario = [{{ kind = \"region-gone\", region = \"{region}\" }}]\n");
+        place.write("drills/region.toml", &format!("{head}{gone}{check}"));
+    };
+    plan("eu-central-1");
+    let before = server.dir.path().join(BUCKET);
+    let before = crate::restore::tree(&before);
+    let report = ends(0, &["drill", "run", "drills/region.toml", "--json"]).json();
     assert_good(&report);
-    assert_eq!(report["environment"]["replicas"][0][1], "no replica in eu-central-1 answers");
-    let both = "{ kind = \"region-gone\", region = \"eu-central-1\" }, { kind = \"region-gone\", region = \"eu-west-3\" }";
-    assert_eq!(phase(&desk.rehearse(4, both, "standby"), "locate"), "broken");
+    assert_eq!(report["environment"]["replicas"][1], json!(["bucket", "no replica in eu-central-1 answers"]));
+    assert!(report["phases"][0]["notes"].to_string().contains("bucket does not take part"), "{report:#}");
+    // The record is on it all the same: the region is only gone for the drill.
+    let after = crate::restore::tree(&server.dir.path().join(BUCKET));
+    let new: Vec<&String> = after.keys().filter(|key| !before.contains_key(*key)).collect();
+    assert!(new.iter().any(|key| key.ends_with("drill.json")), "{new:?}");
     // One that no replica has is a mistake of the plan.
-    desk.plan("{ kind = \"region-gone\", region = \"eu-central-2\" }", "standby", CHECK);
-    let run = desk.place.expect(2, &["drill", "run", "drills/weekly.toml"]);
+    plan("eu-central-2");
+    let run = ends(2, &["drill", "run", "drills/region.toml"]);
     assert!(run.stderr.contains("no replica has the region"), "{}", run.stderr);
 }
 
