@@ -113,6 +113,8 @@ fn light(is_met: Option<bool>, is_set: bool) -> Light {
     }
 }
 
+/// What is not edited between the two is not lost: an edit that is older by days is no loss of days.
+const HELD: &str = "from the moment that the snapshot holds to the disaster";
 const NOT_SET: &str = "not set";
 const NOT_MEASURED: &str = "not measured";
 
@@ -141,13 +143,13 @@ pub fn judge(objectives: &Objectives, measured: &Measured) -> Vec<Judged> {
             "rpo",
             light(rpo, objectives.rpo.is_some()),
             words(objectives.rpo, NOT_SET),
-            match (words(lost.map(span), NOT_MEASURED), measured.recovered) {
-                (words, Some((_, Some(edit)))) => {
-                    format!("{words}; newest edit that came back: {}", rfc3339(edit))
+            words(lost.map(span), NOT_MEASURED),
+            &match measured.recovered {
+                Some((_, Some(edit))) => {
+                    format!("{HELD}; the newest edit that came back is of {}", rfc3339(edit))
                 }
-                (words, _) => words,
+                _ => HELD.to_owned(),
             },
-            "from the moment that the snapshot holds to the disaster: what was not edited since is not lost",
         )
         .with_limit(objectives.rpo.map(|target| target.as_secs_f64())),
         judged(

@@ -174,5 +174,8 @@ pub(super) fn slug(name: &str) -> String {
     let plain =
         name.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' });
     let slug: String = plain.take(60).collect();
-    slug.trim_matches('-').to_owned()
+    match slug.trim_matches('-') {
+        "" => "root".to_owned(),
+        slug => slug.to_owned(),
+    }
 }
