@@ -347,13 +347,10 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Everything that is stored beside the record.
+/// Everything that is stored beside the record. The page has no pictures in it: those are files of their own, which
+/// an order of erasure takes, and it leaves the page. A bundle shows both together.
 fn files(finished: &Finished) -> Vec<(String, Bytes)> {
-    let picture = |path: &str| {
-        let found = finished.files.iter().find(|(own, _)| own == path);
-        found.map(|(_, bytes)| bytes.clone())
-    };
-    let rendered = render(&finished.report, &picture).into_iter();
+    let rendered = render(&finished.report, &|_| None).into_iter();
     let rendered = rendered.map(|(path, bytes)| (path.to_owned(), Bytes::from(bytes)));
     rendered.chain(finished.files.iter().cloned()).collect()
 }
@@ -515,4 +512,46 @@ fn page(report: &Report) -> Page {
         ));
     }
     page.line("").line(format!("  prismvault drill show {}", report.drill))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
+    use super::*;
+    use crate::drill::report::sample::sample;
+    use crate::vault::format::drill::DrillAttachment;
+
+    #[test]
+    fn what_stays_after_an_erasure_shows_no_picture() {
+        let picture = b"\x89PNG\r\n\x1a\n and whoever is in it";
+        let mut report = sample();
+        report.checks[0].evidence = vec!["pages/1-root.png".to_owned()];
+        let finished = Finished {
+            report,
+            files: vec![("pages/1-root.png".to_owned(), Bytes::from_static(picture))],
+            repositories: Vec::new(),
+            is_wrong: false,
+            is_missed: false,
+            is_interrupted: false,
+        };
+        let encoded = BASE64.encode(picture);
+        for (path, bytes) in files(&finished) {
+            let attachment = DrillAttachment {
+                path: path.clone(),
+                bytes: 0,
+                sha256: Digest([0; 32]),
+                stored: Digest([0; 32]),
+            };
+            let shows =
+                memchr::memmem::find(&bytes, &encoded.as_bytes()[..24]).is_some() || bytes == picture[..];
+            assert_eq!(shows, attachment.holds_content() && path.ends_with(".png"), "{path}");
+        }
+        // A bundle has it in its page.
+        let page = render(&finished.report, &|_| Some(Bytes::from_static(picture)));
+        assert!(
+            page.iter().any(|(_, bytes)| memchr::memmem::find(bytes, &encoded.as_bytes()[..24]).is_some())
+        );
+    }
 }

@@ -100,7 +100,9 @@ pub async fn gather(
     }
     let shown = match for_auditors {
         true => report.map(|report| report.for_auditors()),
-        false => report.filter(|_| drill.is_continued()),
+        // The page of the record has no pictures in it; the one beside it has those that are at hand.
+        false => report
+            .filter(|_| drill.is_continued() || own.files.iter().any(|(path, _)| path.ends_with(".png"))),
     };
     if let Some(shown) = shown {
         let picture = |path: &str| {
