@@ -66,7 +66,10 @@ impl Drills {
                 }
             }
         }
-        own.all.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.drill.cmp(&right.drill)));
+        // Of two that ended in one second the one that failed counts as the later.
+        let key =
+            |(ended, file): &(Timestamp, DrillFile)| (*ended, !file.result.is_good(), file.drill.clone());
+        own.all.sort_by_key(key);
         own.left_to_do(vault, config, newest).await?;
         Ok(own)
     }
