@@ -148,10 +148,15 @@ impl Running<'_> {
     async fn replay(&self, opened: &[OpenSnapshot<'_>], editions: &[OnStandby]) -> Phased<bool> {
         let mut notes = Vec::new();
         let mut is_good = true;
+        // The scenario aside: an order that the recovery misses because a replica is gone is missed all the same.
+        let whole = self.vault_as_it_is().await;
         for (snapshot, own) in opened.iter().zip(editions) {
             let begun = Instant::now();
             let name = &snapshot.manifest().repository;
-            let known = self.orders(&snapshot.manifest().space).await;
+            let known = match &whole {
+                Ok(whole) => orders(whole, &snapshot.manifest().space).await,
+                Err(why) => Err(why.clone()),
+            };
             let applied = own.edition.applied();
             let outcome = match &known {
                 Err(why) => Outcome::bad(format!("the ledger cannot be read: {why}"), Severity::Critical),
@@ -192,14 +197,6 @@ impl Running<'_> {
         self.evidence.check(Phase::Replay, "resurrection test", expected, begun, outcome);
         self.evidence.lock().erasure_replay = Some(is_good);
         Phased::of(is_good, is_good, notes)
-    }
-
-    /// Orders that any replica knows of, the scenario aside: an order that the recovery misses because a replica is
-    /// gone is missed all the same.
-    async fn orders(&self, space: &Name) -> Result<BTreeSet<SnapshotId>, String> {
-        let vault = self.vault_as_it_is().await?;
-        let ledger = Ledger::load(&vault, space).await.map_err(|error| with_causes(&error))?;
-        Ok(ledger.erased().decided())
     }
 
     /// Queries, programs and pages of the plan.
@@ -248,6 +245,12 @@ impl Running<'_> {
             );
         }
     }
+}
+
+/// Orders that any replica knows of.
+async fn orders(vault: &Vault, space: &Name) -> Result<BTreeSet<SnapshotId>, String> {
+    let ledger = Ledger::load(vault, space).await.map_err(|error| with_causes(&error))?;
+    Ok(ledger.erased().decided())
 }
 
 /// Where what a snapshot holds is not what its manifest says: found, promised, and of what. What orders removed or
