@@ -1,7 +1,7 @@
 //! What a drill rehearses, as a file of `drills/` says it.
 //!
 //! Everything in the file is checked when it is read, except names of repositories, replicas and people: those
-//! need the configuration, see [`Plan::check`]. What a drill must show to pass stands in the file before it
+//! need the configuration, see [`Plan::select`]. What a drill must show to pass stands in the file before it
 //! begins: [`Plan::criteria`] is canonical JSON, whose SHA-256 is in the record before the first phase.
 
 mod checks;

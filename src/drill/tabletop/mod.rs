@@ -6,7 +6,7 @@
 //! | [`inventory`] | what there is to recover, and with what: repositories, copies, keys, the last drill |
 //! | `injects` | what is thrown in, minute by minute, with questions whose ids stay the same |
 //! | `gather` | that inventory, looked up in configuration and vault |
-//! | [`predict`] | how long a recovery takes, by the last drill and by Prismic's limits |
+//! | [`mod@predict`] | how long a recovery takes, by the last drill and by Prismic's limits |
 //! | `page` | the pack as a page that prints |
 //! | [`worksheet`] | answers as a table, written and read back |
 //!
