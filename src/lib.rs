@@ -24,7 +24,7 @@
 //! | 3 | [`privacy`]: data-subject requests: cases and their deadlines, a person found in every snapshot, handed over, corrected or erased everywhere, with proof |
 //! | 3 | [`standby`]: snapshots served through Prismic's own Content API, out of the vault |
 //! | 3 | [`status`]: each repository against its objectives, alarms, numbers for Prometheus |
-//! | 4 | [`drill`]: rehearsals of a recovery: injected disasters, phases, gates, signed evidence
+//! | 4 | [`drill`]: rehearsals of a recovery: injected disasters, phases, gates, signed evidence |
 //! | 5 | [`schedule`]: jobs as files, when each runs (crontab(5) in its time zone), and one run: lease, record |
 //! | 5 | [`notify`]: tells people and programs what is wrong, once, again, and when it is over |
 //! | 6 | [`server`]: the ports of the daemon: Prismic's webhooks; health and metrics |
