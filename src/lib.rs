@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`], [`markup`] |
+//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`], [`markup`], [`files`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
 //! | 1 | [`prismic`]: clients that read and write through the APIs of Prismic, and the model of its documents |
@@ -38,6 +38,7 @@ pub mod contentapi;
 pub mod diff;
 pub mod drill;
 pub mod escape;
+pub mod files;
 pub mod ids;
 pub mod keys;
 pub mod limits;

@@ -27,6 +27,7 @@ use super::asset_url::{self, AssetHost, AssetHosts};
 use super::call::Payload;
 use super::error::{ErrorKind, Patience, PrismicError, Result};
 use super::http::{Api, Http, Outgoing, too_many, transport_error};
+use crate::files::read_at;
 use crate::progress::Waiting;
 
 /// Redirects that a download follows. One is usual where a host has moved.
@@ -96,17 +97,6 @@ impl io::Read for AssetReader<'_> {
         self.at += count as u64;
         Ok(count)
     }
-}
-
-/// Reads from a place in a file, wherever others read.
-#[cfg(unix)]
-pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
 impl Downloader {

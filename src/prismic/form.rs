@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::download::read_at;
+use crate::files::read_piece;
 use crate::ids::{hex, random};
 
 /// Bytes that are read, and handed to the connection, at once.
@@ -221,21 +221,6 @@ impl FormBody {
         *reading = None;
         Poll::Ready(read.unwrap_or_else(|_| Err(io::Error::other("the program is stopping"))))
     }
-}
-
-/// Reads exactly so many bytes: the length was announced.
-fn read_piece(file: &File, from: u64, len: usize) -> io::Result<Bytes> {
-    let mut piece = BytesMut::zeroed(len);
-    let mut filled = 0;
-    while filled < len {
-        match read_at(file, &mut piece[filled..], from + filled as u64) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(piece.freeze())
 }
 
 impl Body for FormBody {

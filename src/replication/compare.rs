@@ -95,7 +95,7 @@ impl Making<'_> {
                 counts.into_iter().map(list_requests).sum::<u64>() + 1
             })
         });
-        let reader = Reader::new(vault, &space);
+        let reader = Reader::new(vault, &space).walking();
         let mut needs = Needs::new(&reader, &space);
         let (mut unreadable, mut readable) = (Vec::new(), Vec::new());
         for snapshot in snapshots {

@@ -4,17 +4,34 @@
 //! is damaged in it is read again from a replica. What no replica lists any more leaves it: what
 //! was deleted for good is not to lie around here.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::layout;
+use crate::files::{digest_of_rest, read_piece};
 use crate::ids::Digest;
 
 /// A directory with copies of objects; or nothing, where caching is off.
 #[derive(Debug, Clone, Default)]
 pub struct Cache(Option<PathBuf>);
+
+/// A cached object of which parts are read: checked against the digest in its name once, when it was opened. What is
+/// written to the cache later is another file.
+#[derive(Debug, Clone)]
+pub(super) struct CachedFile(Arc<File>);
+
+impl CachedFile {
+    /// Reads a part; `None` where the file is shorter, or the disk fails.
+    pub(super) fn read(&self, range: &Range<u64>) -> Option<Bytes> {
+        let len = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+        read_piece(&self.0, range.start, len).ok()
+    }
+}
 
 impl Cache {
     /// Returns a cache in `dir`, which is made when the first object is kept.
@@ -42,17 +59,34 @@ impl Cache {
         }
     }
 
+    /// Opens a cached object whose name promises a digest, to read parts of it.
+    pub(super) fn open(&self, key: &str) -> Option<CachedFile> {
+        let promised = layout::promised_digest(key)?;
+        let mut file = File::open(self.0.as_ref()?.join(key)).ok()?;
+        let (_, digest) = digest_of_rest(&mut file).ok()?;
+        (digest == promised).then(|| CachedFile(Arc::new(file)))
+    }
+
     /// Keeps an object. A cache that cannot be written is slow, not wrong: failures are logged.
     pub fn keep(&self, key: &str, bytes: &[u8]) {
-        let Some(dir) = &self.0 else { return };
+        self.keep_open(key, bytes);
+    }
+
+    /// Keeps an object whose bytes are those that its name promises, and opens it, where it could be written.
+    pub(super) fn keep_open(&self, key: &str, bytes: &[u8]) -> Option<CachedFile> {
+        let dir = self.0.as_ref()?;
         let path = dir.join(key);
         let parent = path.parent().unwrap_or(dir);
         let result = std::fs::create_dir_all(parent)
             .and_then(|()| tempfile::NamedTempFile::new_in(parent))
             .and_then(|mut file| file.write_all(bytes).map(|()| file))
-            .and_then(|file| file.persist(&path).map(drop).map_err(|error| error.error));
-        if let Err(error) = result {
-            tracing::debug!(%error, path = %path.display(), "cannot write the cache");
+            .and_then(|file| file.persist(&path).map_err(|error| error.error));
+        match result {
+            Ok(file) => Some(CachedFile(Arc::new(file))),
+            Err(error) => {
+                tracing::debug!(%error, path = %path.display(), "cannot write the cache");
+                None
+            }
         }
     }
 
@@ -93,9 +127,13 @@ mod tests {
         assert_eq!(cache.get(&key), None);
         cache.keep(&key, b"body");
         assert_eq!(cache.get(&key).as_deref(), Some(&b"body"[..]));
+        let opened = cache.open(&key).unwrap();
         cache.keep(&key, b"bodi");
         assert_eq!(cache.get(&key), None);
-        cache.keep(&key, b"body");
+        assert!(cache.open(&key).is_none());
+        assert_eq!(opened.read(&(1..3)).as_deref(), Some(&b"od"[..]), "what was opened is as it was");
+        assert_eq!((opened.read(&(3..5)), opened.read(&Range { start: 3, end: 2 })), (None, None));
+        assert_eq!(cache.keep_open(&key, b"body").unwrap().read(&(0..4)).as_deref(), Some(&b"body"[..]));
         let other = layout::index(&space, &Digest::of(b"index"));
         cache.keep(&other, b"index");
         std::fs::File::create(dir.path().join("made when needed/packs/blog/.tmp1")).unwrap();

@@ -4,6 +4,7 @@ pub mod abilities;
 mod anew;
 pub mod audit;
 pub mod blocks;
+mod bodies;
 pub mod cache;
 pub mod canary;
 pub mod case_files;

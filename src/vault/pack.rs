@@ -24,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use super::envelope::{Recipient, Sealer};
 use super::error::{Result, VaultError};
 use super::format::index::{Frame, ItemRecord, PackKind, PackRecord};
+use crate::files::read_piece;
 use crate::ids::{Digest, ItemId, Mac, Salt};
 use crate::objects::{Body, SpoolFile};
 
@@ -35,16 +36,6 @@ pub(super) const END_MARKER: usize = 2 * BLOCK;
 
 /// Largest decompressed frame that is believed; those that are written have about 2 MiB.
 pub(super) const RAW_FRAME_MAX: usize = 64 << 20;
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
-}
 
 /// Bytes of an item: in memory, or in a temporary file when they are many.
 #[derive(Debug)]
@@ -86,18 +77,7 @@ impl ItemData {
                 }
             }
             Self::File(file, _) => {
-                let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(too_long)?];
-                let (mut at, mut left) = (range.start, &mut bytes[..]);
-                while !left.is_empty() {
-                    match read_at(file, left, at)? {
-                        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                        read => {
-                            at += read as u64;
-                            left = &mut left[read..];
-                        }
-                    }
-                }
-                Ok(bytes.into())
+                read_piece(file, range.start, usize::try_from(range.end - range.start).map_err(too_long)?)
             }
         }
     }

@@ -3,7 +3,6 @@
 //! A copy that is missing or damaged is read around: every place of an item on every replica is
 //! tried, and what was wrong is remembered as a warning of the vault.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,7 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 
 use super::blocks::{self, BLOCK, Blocks};
+use super::bodies::{BODIES_KEPT, Bodies, KeptBody};
 use super::envelope::{self, HeaderError, PayloadKey};
 use super::erasure::{self, Applied, Erased, Sight};
 use super::error::{ErrorKind, Result, VaultError};
@@ -26,13 +26,12 @@ use super::space::Space;
 use super::{layout, tree};
 use crate::ids::{Digest, ItemId, SnapshotId};
 
-/// Decoded frames kept: pages of a tree lie side by side.
+/// Decoded frames kept, of about 2 MiB each: pages of a tree lie side by side.
 const FRAMES_KEPT: usize = 24;
+/// The same for who walks over catalogs from snapshot to snapshot: what is new in each lies in few packs.
+const FRAMES_KEPT_WALKING: usize = 8;
 /// What to do where index objects are lost.
 pub const LOST_INDEX_HINT: &str = "run `prismvault repair` to bring index objects from another replica; if none has them, `prismvault repair --rebuild-index` makes them anew from the packs";
-/// Bytes of catalog packs kept in memory.
-const BODIES_KEPT: u64 = 64 << 20;
-
 /// A frame of a pack on a replica.
 type FrameSlot = (PackNumber, usize, u32);
 
@@ -48,7 +47,8 @@ pub struct Reader<'a> {
     /// Whether what is under restriction is handed out.
     sight: Sight,
     frames: Mutex<Vec<(FrameSlot, Bytes)>>,
-    bodies: Mutex<HashMap<Digest, Bytes>>,
+    frames_max: usize,
+    bodies: Mutex<Bodies>,
 }
 
 /// Why one copy could not be used.
@@ -71,6 +71,7 @@ impl<'a> Reader<'a> {
             as_written: false,
             sight: Sight::Users,
             frames: Mutex::default(),
+            frames_max: FRAMES_KEPT,
             bodies: Mutex::default(),
         }
     }
@@ -82,6 +83,12 @@ impl<'a> Reader<'a> {
         Self { sparing: true, ..self }
     }
 
+    /// Returns a reader for who walks over the catalogs of many snapshots, with little in memory.
+    #[must_use]
+    pub fn walking(self) -> Self {
+        Self { frames_max: FRAMES_KEPT_WALKING, ..self }
+    }
+
     /// Returns another reader of the same space, with nothing in memory yet.
     #[must_use]
     pub fn again(&self) -> Self {
@@ -89,6 +96,7 @@ impl<'a> Reader<'a> {
             sparing: self.sparing,
             as_written: self.as_written,
             sight: self.sight,
+            frames_max: self.frames_max,
             ..Self::new(self.vault, self.space)
         }
     }
@@ -316,7 +324,7 @@ impl<'a> Reader<'a> {
             return Err(bad("a frame is shorter than its index says"));
         }
         let mut kept = self.frames.lock().expect("no holder of this lock can panic");
-        if kept.len() >= FRAMES_KEPT {
+        if kept.len() >= self.frames_max {
             kept.remove(0);
         }
         kept.push((slot, decoded.clone()));
@@ -348,8 +356,8 @@ impl<'a> Reader<'a> {
         Ok(plain.slice(start..end))
     }
 
-    /// Returns part of a pack's body as it is stored. Bodies of catalog packs are kept whole, in
-    /// memory and in the cache: their pages are read again and again.
+    /// Returns part of a pack's body as it is stored. Bodies of catalog packs are read whole and kept, in the cache
+    /// or else in memory.
     pub(super) async fn stored(&self, pack: &Pack, at: usize, range: Range<u64>) -> Attempt<Bytes> {
         let key = layout::pack(&self.space.name, &pack.id);
         let store = &self.vault.replicas.all()[at].store;
@@ -360,34 +368,29 @@ impl<'a> Reader<'a> {
             }
             return store.get_range(&key, range).await.map_err(bad);
         }
-        let within = range.start as usize..range.end as usize;
-        let kept = self.bodies.lock().expect("no holder of this lock can panic").get(&pack.id).cloned();
-        let body = match kept.or_else(|| self.vault.cache.get(&key)) {
-            Some(body) => body,
+        let cut = || Failure::Bad(VaultError::damaged(&key, store, "it is cut short"));
+        let kept = self.bodies.lock().expect("no holder of this lock can panic").get(&pack.id);
+        if let Some(part) = kept.and_then(|kept| kept.part(&range)) {
+            return Ok(part);
+        }
+        let body = match self.vault.cache.open(&key) {
+            Some(file) => KeptBody::File(file),
             None if self.sparing && self.vault.cache.directory().is_none() => {
                 return store.get_range(&key, range).await.map_err(bad);
             }
             None => {
-                let body = store.get(&key, pack.size).await.map_err(bad)?;
-                if Digest::of(&body) == pack.id {
-                    self.vault.cache.keep(&key, &body);
-                } else {
+                let bytes = store.get(&key, pack.size).await.map_err(bad)?;
+                let in_memory = KeptBody::Memory(bytes.clone());
+                if Digest::of(&bytes) != pack.id {
                     // Damaged somewhere: the frame that is wanted may still be good.
-                    return body
-                        .get(within)
-                        .map(|part| body.slice_ref(part))
-                        .ok_or_else(|| Failure::Bad(VaultError::damaged(&key, store, "it is cut short")));
+                    return in_memory.part(&range).ok_or_else(cut);
                 }
-                body
+                self.vault.cache.keep_open(&key, &bytes).map_or(in_memory, KeptBody::File)
             }
         };
-        let part = body.get(within).map(|part| body.slice_ref(part));
-        let mut bodies = self.bodies.lock().expect("no holder of this lock can panic");
-        if bodies.values().map(|body| body.len() as u64).sum::<u64>() + pack.size > BODIES_KEPT {
-            bodies.clear();
-        }
-        bodies.insert(pack.id, body);
-        part.ok_or_else(|| Failure::Bad(VaultError::damaged(&key, store, "it is cut short")))
+        let part = body.part(&range);
+        self.bodies.lock().expect("no holder of this lock can panic").keep(pack.id, body);
+        part.ok_or_else(cut)
     }
 
     /// The same for a content pack, over the blocks that are kept of it; those that are not are read

@@ -15,9 +15,10 @@ use crate::drill::record::{disagreements, understood};
 use crate::drill::report::Report;
 use crate::drill::report::after::{Stated, after};
 use crate::drill::report::files;
+use crate::files::digest_of;
 use crate::ids::{Digest, VaultId};
 use crate::privacy::certificate::verify::signer_of;
-use crate::privacy::package::verify::{Fault, VerifyError, digest_of, list, read_small};
+use crate::privacy::package::verify::{Fault, VerifyError, list, read_small};
 use crate::vault::format::drill::{
     CLOSED_KIND, ClosedFile, DrillFile, DrillResult, KIND as DRILL_KIND, STATEMENT_KIND, StatementFile,
 };

@@ -9,7 +9,8 @@ use std::path::Path;
 use super::claims::claims;
 use super::out::{CERTIFICATE, SIGNATURE};
 use super::{Certificate, FORMAT, KIND};
-use crate::privacy::package::verify::{Fault, VerifyError, digest_of, list, read_small};
+use crate::files::digest_of;
+use crate::privacy::package::verify::{Fault, VerifyError, list, read_small};
 use crate::vault::signing::{UNTRUSTED_COMMENT, VerifyingKey};
 
 /// Largest certificate that is read, in bytes: some hundred bytes for each file that was probed.

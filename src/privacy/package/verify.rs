@@ -9,10 +9,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::manifest::{FORMAT, KIND, MANIFEST, Manifest, SIGNATURE};
-use crate::ids::Digest;
+use crate::files::digest_of;
 use crate::vault::signing::VerifyingKey;
 
 /// Largest manifest that is read, in bytes: a hundred bytes a file, of some hundred thousand files.
@@ -185,18 +184,4 @@ pub(crate) fn read_small(path: &Path, max: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is larger than any of a package"));
     }
     Ok(bytes)
-}
-
-pub(crate) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    let (mut file, mut size) = (File::open(path)?, 0);
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((size, Digest(digest.finalize().into())));
-        }
-        size += read as u64;
-        digest.update(&buffer[..read]);
-    }
 }
