@@ -163,14 +163,16 @@ pub(super) type Batch = Vec<Bytes>;
 /// when all of them together are what was announced, so that whoever counts the bytes never gets
 /// the whole of anything else. Ends when nobody takes them any more.
 ///
-/// Each byte is hashed once, and goes from one connection to the other as it came.
+/// Each byte is hashed once, here or by a store that is known to do so, and goes from one connection to the other
+/// as it came.
 pub(super) async fn pass_on(
     object: Arc<SourceObject>,
     len: u64,
     announced: Digest,
     to: Sender<Result<Batch, CopyError>>,
 ) {
-    let mut coming = Passed { object: &object, len, pieces: None, hasher: Sha256::new() };
+    let hasher = (!object.is_hashed_by_taker).then(Sha256::new);
+    let mut coming = Passed { object: &object, len, pieces: None, hasher };
     let mut left = len;
     while left > 0 {
         // First the place, then the bytes: so one batch is taken and one waits, and there are no
@@ -190,10 +192,10 @@ pub(super) async fn pass_on(
             place.send(Ok(batch));
             continue;
         }
-        let actual = Digest(coming.hasher.finalize().into());
-        return place.send(match actual == announced {
-            true => Ok(batch),
-            false => Err(CopyError::Digest { announced, actual }),
+        let actual = coming.hasher.map(|hasher| Digest(hasher.finalize().into()));
+        return place.send(match actual.filter(|actual| *actual != announced) {
+            None => Ok(batch),
+            Some(actual) => Err(CopyError::Digest { announced, actual }),
         });
     }
 }
@@ -204,8 +206,8 @@ struct Passed<'a> {
     len: u64,
     /// `None` before the first piece.
     pieces: Option<Pieces>,
-    /// Has all that was taken.
-    hasher: Sha256,
+    /// Has all that was taken; `None` where the store that takes it hashes.
+    hasher: Option<Sha256>,
 }
 
 impl Passed<'_> {
@@ -220,13 +222,17 @@ impl Passed<'_> {
         while size < self.object.batch_bytes {
             let Some(piece) = pieces.try_next().await? else { break };
             size += piece.len() as u64;
-            if piece.len() <= HASHED_IN_PLACE {
-                self.hasher.update(&piece);
-            } else {
-                let (hasher, bytes) = (std::mem::take(&mut self.hasher), piece.clone());
-                let hashed = tokio::task::spawn_blocking(move || hasher.chain_update(&bytes));
-                let Ok(hasher) = hashed.await else { return Ok(None) };
-                self.hasher = hasher;
+            match self.hasher.take() {
+                None => {}
+                Some(hasher) if piece.len() <= HASHED_IN_PLACE => {
+                    self.hasher = Some(hasher.chain_update(&piece));
+                }
+                Some(hasher) => {
+                    let bytes = piece.clone();
+                    let hashed = tokio::task::spawn_blocking(move || hasher.chain_update(&bytes));
+                    let Ok(hasher) = hashed.await else { return Ok(None) };
+                    self.hasher = Some(hasher);
+                }
             }
             batch.push(piece);
         }
@@ -258,11 +264,15 @@ mod tests {
     }
 
     /// Passes an object of this length on; returns the bytes that came out, and how it ended.
-    async fn passed(len: usize, announced: impl Fn(&[u8]) -> Digest) -> (Vec<u8>, Option<CopyError>) {
+    async fn passed(
+        len: usize,
+        announced: impl Fn(&[u8]) -> Digest,
+        by: impl Fn(SourceObject) -> SourceObject,
+    ) -> (Vec<u8>, Option<CopyError>) {
         let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
         let store = MemoryStore::new("m", Arc::new(SystemClock));
         store.put("k", Body::bytes(bytes.clone()), PutMode::CreateOnly).await.unwrap();
-        let object = Arc::new(SourceObject::new(Arc::new(store), "k", 1 << 20));
+        let object = Arc::new(by(SourceObject::new(Arc::new(store), "k", 1 << 20)));
         let (sender, mut batches) = tokio::sync::mpsc::channel::<std::result::Result<Batch, CopyError>>(1);
         let announced = announced(&bytes);
         let (mut came, mut failure) = (Vec::new(), None);
@@ -282,11 +292,15 @@ mod tests {
     async fn what_is_passed_on_ends_before_its_last_batch_where_it_is_something_else() {
         // Pieces that are hashed where they arrive, and those that are not.
         for len in [1, HASHED_IN_PLACE, HASHED_IN_PLACE + 1, (3 << 20) + 5] {
-            let (came, failure) = passed(len, Digest::of).await;
+            let (came, failure) = passed(len, Digest::of, |object| object).await;
             assert!(failure.is_none() && came.len() == len, "{len}: {failure:?}");
-            let (came, failure) = passed(len, |_| Digest::of(b"something else")).await;
+            let other = |_: &[u8]| Digest::of(b"something else");
+            let (came, failure) = passed(len, other, |object| object).await;
             assert!(matches!(failure, Some(CopyError::Digest { .. })), "{len}: {failure:?}");
             assert!(came.len() < len, "{len}: all of it came");
+            // Whoever takes it refuses it.
+            let (came, failure) = passed(len, other, SourceObject::hashed_by_taker).await;
+            assert!(failure.is_none() && came.len() == len, "{len}: {failure:?}");
         }
     }
 

@@ -107,13 +107,21 @@ pub struct SourceObject {
     key: String,
     /// Bytes that are hashed and passed on at once.
     batch_bytes: u64,
+    is_hashed_by_taker: bool,
 }
 
 impl SourceObject {
     /// Returns the object under `key`, of which about `batch_bytes` (at least one) are hashed and
     /// passed on at once.
     pub fn new(store: Arc<dyn ObjectStore>, key: &str, batch_bytes: u64) -> Self {
-        Self { store, key: key.to_owned(), batch_bytes: batch_bytes.max(1) }
+        Self { store, key: key.to_owned(), batch_bytes: batch_bytes.max(1), is_hashed_by_taker: false }
+    }
+
+    /// Says that the store that takes it is known to refuse bytes with another SHA-256 than was announced: what is
+    /// passed on over a network is not hashed here as well then.
+    #[must_use]
+    pub fn hashed_by_taker(self) -> Self {
+        Self { is_hashed_by_taker: true, ..self }
     }
 
     /// Returns its first `len` bytes as they come.

@@ -96,7 +96,10 @@ impl<'a> Copier<'a> {
             return None;
         }
         let _pass = self.passes.acquire().await.expect("this semaphore is never closed");
-        let object = SourceObject::new(Arc::clone(&source.store), key, limits.copy_batch_bytes);
+        let mut object = SourceObject::new(Arc::clone(&source.store), key, limits.copy_batch_bytes);
+        if to.answers_for_puts() {
+            object = object.hashed_by_taker();
+        }
         match to.store_new(key, Body::object(Arc::new(object), size, promised)).await {
             Err(error) if error.kind == ErrorKind::Integrity => {
                 tracing::info!(key, from = %source.name, error = %with_causes(&error), "cannot be passed on; reading it once more");

@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use futures_util::TryStreamExt as _;
+use prismvault::clock::SystemClock;
 use prismvault::ids::Digest;
 use prismvault::limits::Limits;
 use prismvault::objects::contract::{self, Line};
+use prismvault::objects::memory::MemoryStore;
 use prismvault::objects::prefix::PrefixStore;
 use prismvault::objects::s3::{S3Options, S3Store};
-use prismvault::objects::{Body, ErrorKind, ObjectStore, PutMode, StoreError};
+use prismvault::objects::{Body, ErrorKind, ObjectStore, PutMode, SourceObject, StoreError};
 
 use crate::objects::spooled;
 use crate::s3_server::{
@@ -65,6 +67,27 @@ async fn a_bucket_without_create_only_puts_refuses_them_and_keeps_the_rest() {
     let server = S3Server::start().await;
     let weak = S3Options { create_only: false, ..options(server.address, "") };
     keeps_the_contract_of_s3s(Arc::new(S3Store::connect(weak, &Limits::default()).await.unwrap())).await;
+}
+
+#[tokio::test]
+async fn what_is_passed_on_without_a_hash_of_ones_own_is_refused_by_the_store_when_it_is_damaged() {
+    let server = S3Server::start().await;
+    let store = connect(server.address, "").await;
+    let bytes = vec![7_u8; 300_000];
+    let (len, digest) = (bytes.len() as u64, Digest::of(&bytes));
+    let source = MemoryStore::new("elsewhere", Arc::new(SystemClock));
+    let passed_on = async |key: &str, bytes: Vec<u8>| {
+        source.put(key, Body::bytes(bytes), PutMode::CreateOnly).await.unwrap();
+        let object = SourceObject::new(Arc::new(source.clone()), key, 99_991).hashed_by_taker();
+        store.put(key, Body::object(Arc::new(object), len, digest), PutMode::CreateOnly).await
+    };
+    let mut flipped = bytes.clone();
+    flipped[299_999] ^= 1;
+    let refused = passed_on("flipped", flipped).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Corrupt, "{refused}");
+    let cut = passed_on("cut", bytes[..1000].to_vec()).await.unwrap_err();
+    assert_eq!(cut.kind, ErrorKind::Corrupt, "{cut}");
+    assert_eq!(passed_on("whole", bytes).await.unwrap().sha256, Some(digest));
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //! A task reads and hashes; the connection takes what is there, as it came. Two batches are in
 //! memory: one that is sent and one that is read or waits. The last is only given out when all of
 //! them have the digest that was announced; without it the request has fewer bytes than its length
-//! says, and no store makes an object of that.
+//! says, and no store makes an object of that. A store that is known to refuse another digest hashes
+//! by itself: [`SourceObject::hashed_by_taker`].
 //!
 //! The SDK tells little of why a body failed, so the reason is kept beside it. When the request is
 //! dropped the task ends.
