@@ -68,8 +68,8 @@ async fn main() -> Result<(), Error> {
     for number in 0..documents {
         let text = "word ".repeat(WORDS);
         let document = json!({
-            "title": format!("document {number}"), "type": "article", "lang": "en-us", "uid": format!("floor-{number}"),
-            "data": { "title": [{ "type": "paragraph", "text": text, "spans": [] }] },
+            "title": format!("document {number}"), "type": "faq", "lang": "en-us", "uid": format!("floor-{number}"),
+            "data": { "answer": [{ "type": "paragraph", "text": text, "spans": [] }] },
         });
         let body = serde_json::to_vec(&document)?;
         post(format!("{}/documents", endpoints.migration_api), "application/json".to_owned(), body).await?;

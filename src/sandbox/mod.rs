@@ -39,6 +39,7 @@ mod files;
 mod gateway;
 mod library_writes;
 mod load;
+mod mentions;
 mod migration_api;
 mod migration_release;
 mod models;

@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use super::assets::{Asset, Library};
 use super::edit::Targets;
 use super::error::SandboxError;
+use super::mentions::Mentions;
 use super::migration_release::Staging;
 use super::models::{self, Model, Models};
 use super::options::RepositoryOptions;
@@ -98,6 +99,8 @@ pub(super) struct State {
     pub(super) library: Arc<Library>,
     pub(super) models: Arc<Models>,
     pub(super) staging: Staging,
+    /// Of the current version.
+    mentions: Option<Mentions>,
     pub(super) now: Millis,
     pub(super) minted: u64,
 }
@@ -127,6 +130,7 @@ impl Repository {
             library: Arc::new(content.library),
             models: Arc::new(content.models),
             staging: Staging::default(),
+            mentions: None,
             now: newest,
             minted: 0,
         };
@@ -201,7 +205,10 @@ impl Repository {
         let documents = if changes.put.is_empty() && changes.remove.is_empty() {
             Arc::clone(&state.current().documents)
         } else {
-            let settled = settled(&state.current().documents, changes)
+            let documents = Arc::clone(&state.current().documents);
+            // Read when the first publish needs it: most repositories never publish.
+            let mentions = state.mentions.get_or_insert_with(|| Mentions::of(&documents));
+            let settled = settled(&documents, changes, mentions)
                 .expect("a document that was read is one after its links were brought up to date");
             Arc::new(settled)
         };
@@ -342,7 +349,11 @@ impl Repository {
 }
 
 /// Returns the documents after a publish, with what their links copy of others brought up to date.
-fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, SandboxError> {
+fn settled(
+    documents: &DocumentSet,
+    changes: Changes,
+    mentions: &mut Mentions,
+) -> Result<DocumentSet, SandboxError> {
     let Changes { put, remove } = changes;
     // What is published at once is seen by each other first.
     let among = Targets::new(&put, &remove)?;
@@ -355,9 +366,11 @@ fn settled(documents: &DocumentSet, changes: Changes) -> Result<DocumentSet, San
     let mut changed = settled.clone();
     let is_other =
         |document: &&Arc<Document>| !new.contains(document.head.id()) && !remove.contains(document.head.id());
-    for document in documents.iter().filter(is_other) {
+    let concerned = new.iter().copied().chain(remove.iter().map(|id| &**id));
+    for document in mentions.documents(concerned, documents).filter(is_other) {
         changed.extend(targets.seen_by(document)?);
     }
+    changed.iter().for_each(|document| mentions.read(document));
     Ok(documents.with_changes(changed, &remove))
 }
 

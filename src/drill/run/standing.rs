@@ -124,6 +124,8 @@ impl Playground {
             let options = RepositoryOptions {
                 access: AccessPolicy { mode: AccessMode::Open, tokens: Vec::new() },
                 write_tokens: vec![token.clone()],
+                // Nobody reads what was there before the last publish.
+                kept_versions: 1,
                 ..RepositoryOptions::default()
             };
             Repository::new(name, empty(root), options)
