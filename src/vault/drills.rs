@@ -27,7 +27,7 @@ use crate::ids::{Digest, SnapshotId};
 use crate::objects::{Body, ErrorKind as StoreKind, PutMode};
 use crate::progress::Problem;
 
-pub use self::check::{CopiesChecked, CopyFault, check_copies};
+pub use self::check::{CopiesChecked, CopyFault, check_copies_of};
 pub use self::statements::{
     BROKEN, Saying, Signatory, StoredClosed, StoredStatement, close, closed, closures, open_note, seal_note,
     state, statements,

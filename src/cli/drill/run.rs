@@ -28,13 +28,13 @@ use crate::drill::plan::{Plan, Selected, Target};
 use crate::drill::record::Record;
 use crate::drill::report::files::render;
 use crate::drill::report::{Earlier, Report};
-use crate::drill::run::leftover::{Leftover, Trace, directory, sweep};
+use crate::drill::run::leftover::{Leftover, Trace, directory, forget, sweep};
 use crate::drill::run::{Before, Drill, Finished, Real, documents_in, run as run_drill};
 use crate::drill::scenario::Injection;
 use crate::drill::timeline::{Ended, Phase};
 use crate::ids::{Digest, Name, SnapshotId, random};
 use crate::vault::drills::{self, StoredDrill};
-use crate::vault::format::drill::{DrillFile, DrillResult};
+use crate::vault::format::drill::{DrillFile, DrillResult, holds_content};
 use crate::vault::open::Vault;
 use crate::vault::replica::with_causes;
 
@@ -147,6 +147,7 @@ pub(in crate::cli) async fn run_plan(
     if let Some(environment) = selected.environment {
         require_empty(environment, &config, context).await?;
     }
+    let configuration = Digest::of(&read(&config.file)?);
     let state = Places::of_environment()?.state;
     let swept = sweep(&state).map_err(|error| {
         CommandError::because(ErrorKind::Failed, "cannot clear away what a killed drill left", error)
@@ -154,19 +155,15 @@ pub(in crate::cli) async fn run_plan(
     let content = ContentSession::open(context, identities).await?;
     let vault = &content.session.vault;
     drills::require_signer(vault)?;
-    let before = before(vault, &plan.name, &swept, &config.people, context).await?;
+    let before = before(vault, (&plan.name, &state), swept, &config.people, context).await?;
     let id = SnapshotId::new(context.clock.now());
-    let leftover = begin(&state, &id, &plan, vault, context)?;
+    // What fails from here on is a drill that failed.
+    let leftover = begin(&state, &id, &plan, options.real.is_some(), vault, context)?;
     context.record.about(format!("drill {id}"));
-    let configuration = std::fs::read(&config.file).map(|text| Digest::of(&text)).unwrap_or(Digest([0; 32]));
-    let text = std::fs::read(file).map_err(|error| {
-        CommandError::because(ErrorKind::Configuration, format!("cannot read {}", file.display()), error)
-    })?;
     let program = Program { context, config: &config, identities };
     let drill = Drill {
         id: id.clone(),
         plan: &plan,
-        text: text.into(),
         selected: &selected,
         config: &config,
         configuration,
@@ -181,27 +178,26 @@ pub(in crate::cli) async fn run_plan(
         seed: options.seed.unwrap_or_else(|| u64::from_be_bytes(random())),
     };
     let finished = Box::pin(run_drill(&drill)).await;
-    let outcome = outcome(&finished);
-    let stored = store(vault, &plan, &selected, &finished).await;
-    leftover.end();
-    match &stored {
-        Ok(_) => context.output.result(outcome, &finished.report, || page(&finished.report))?,
-        Err(error) => {
-            context.output.result(outcome, &finished.report, || page(&finished.report))?;
-            let kept = keep(&state, &finished).map(|place| place.display().to_string());
-            let place = kept.unwrap_or_else(|error| format!("nowhere: {error}"));
-            return Err(CommandError::because(
-                ErrorKind::Failed,
-                "the record of the drill is not stored",
-                with_causes(error),
-            )
-            .hint(format!(
-                "what it showed is kept in {place}; it is no evidence, because nobody has signed it"
-            )));
-        }
+    let mut outcome = outcome(&finished);
+    if let Err(error) = store(vault, &plan, &selected, &finished).await {
+        outcome = outcome.worst(Outcome::Failed);
+        let kept = keep(&state, &finished).map(|place| place.display().to_string());
+        let place = kept.unwrap_or_else(|error| format!("nowhere: {error}"));
+        context.output.warning(format!(
+            "the record of the drill is not stored: {}; its report is kept in {place}, and is no evidence, because nobody has signed it",
+            with_causes(&error)
+        ));
     }
+    leftover.end();
+    context.output.result(outcome, &finished.report, || page(&finished.report))?;
     content.session.warn_of_replicas(context);
     Ok(outcome)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(file).map_err(|error| {
+        CommandError::because(ErrorKind::Configuration, format!("cannot read {}", file.display()), error)
+    })
 }
 
 /// Refuses a target that holds something: it may be what people see.
@@ -224,12 +220,15 @@ fn begin(
     state: &Path,
     id: &SnapshotId,
     plan: &Plan,
+    real: bool,
     vault: &Vault,
     context: &Context,
 ) -> Result<Leftover, CommandError> {
     let trace = Trace {
         drill: id.clone(),
         plan: plan.name.clone(),
+        real,
+        criteria: plan.criteria().digest(),
         vault: vault.file.vault.to_string(),
         began: rfc3339(context.clock.now()),
         phase: String::new(),
@@ -259,14 +258,20 @@ fn outcome(finished: &Finished) -> Outcome {
 /// What is known of the drills before this one. Those that were killed get a record as well.
 async fn before(
     vault: &Vault,
-    plan: &Name,
-    swept: &[Trace],
+    (plan, state): (&Name, &Path),
+    swept: Vec<Trace>,
     people: &[Person],
     context: &Context,
 ) -> Result<Before, CommandError> {
     let own = vault.file.vault.to_string();
-    for trace in swept.iter().filter(|trace| trace.vault == own) {
-        abandoned(vault, trace).await?;
+    let mut killed = Vec::new();
+    for trace in swept.into_iter().filter(|trace| trace.vault == own) {
+        if abandoned(vault, &trace).await? {
+            killed.push(format!("{} of {} in the phase {}", trace.drill, trace.plan, trace.phase));
+        }
+        forget(state, &trace).map_err(|error| {
+            CommandError::because(ErrorKind::Failed, "cannot clear away what a killed drill left", error)
+        })?;
     }
     let (all, problems) = drills::all(vault).await?;
     for problem in problems {
@@ -281,13 +286,11 @@ async fn before(
             break;
         }
     }
-    let abandoned =
-        swept.iter().map(|trace| format!("{} of {} in the phase {}", trace.drill, trace.plan, trace.phase));
     Ok(Before {
-        vault: Some(vault.file.vault),
+        vault: vault.file.vault,
         earlier: same.iter().take(EARLIER_MAX).map(|own| earlier(&own.file)).collect(),
         open,
-        abandoned: abandoned.collect(),
+        abandoned: killed,
     })
 }
 
@@ -317,10 +320,11 @@ fn earlier(file: &DrillFile) -> Earlier {
     }
 }
 
-/// Keeps it that a drill was begun and killed: a population without those that failed is no evidence.
-async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
+/// Keeps it that a drill was begun and killed: a population without those that failed is no evidence. Returns
+/// whether it was; one that was killed behind its record has come to its end.
+async fn abandoned(vault: &Vault, trace: &Trace) -> Result<bool, CommandError> {
     if drills::ids(vault).await?.contains(&trace.drill) {
-        return Ok(());
+        return Ok(false);
     }
     let file = DrillFile {
         kind: String::new(),
@@ -329,11 +333,11 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
         key: String::new(),
         drill: trace.drill.clone(),
         plan: trace.plan.clone(),
-        real: false,
+        real: trace.real,
         began: trace.began.clone(),
         ended: rfc3339(vault.now()),
         result: DrillResult::Abandoned,
-        criteria: Digest([0; 32]),
+        criteria: trace.criteria,
         repositories: Vec::new(),
         target: format!("killed in the phase {}", trace.phase),
         scenario: Vec::new(),
@@ -344,7 +348,7 @@ async fn abandoned(vault: &Vault, trace: &Trace) -> Result<(), CommandError> {
         files: Vec::new(),
     };
     drills::store(vault, file).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Everything that is stored beside the record. The page has no pictures in it: those are files of their own, which
@@ -391,10 +395,11 @@ async fn store(
     drills::store(vault, file).await
 }
 
-/// Keeps what a drill showed on this machine, where the vault does not take it.
+/// Keeps the report of a drill on this machine, where the vault does not take it. What may hold content is not kept:
+/// it would lie there unencrypted.
 fn keep(state: &Path, finished: &Finished) -> std::io::Result<PathBuf> {
     let place = state.join("drill-reports").join(finished.report.drill.as_str());
-    for (path, bytes) in files(finished) {
+    for (path, bytes) in files(finished).into_iter().filter(|(path, _)| !holds_content(path)) {
         let file = place.join(path);
         crate::cli::places::private_directory(file.parent().unwrap_or(&place))?;
         let mut file = std::fs::File::create_new(file)?;

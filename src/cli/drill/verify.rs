@@ -16,7 +16,7 @@ use crate::drill::bundle::{BUNDLE, PersonKey, Trusted, Verified, Vouched, verify
 use crate::drill::record::{Record, find};
 use crate::ids::SnapshotId;
 use crate::privacy::package::verify::Fault;
-use crate::vault::drills::check_copies;
+use crate::vault::drills::check_copies_of;
 use crate::vault::error::{ErrorKind as VaultErrorKind, VaultError};
 use crate::vault::format::drill::DrillResult;
 use crate::vault::format::trust::Role;
@@ -158,7 +158,7 @@ async fn drill(args: &Args, context: &Context) -> Result<(Report, Outcome), Comm
     let vault = &session.vault;
     let stored = find(vault, &args.drill).await?;
     let record = Record::load(vault, stored, &session.config.people).await?;
-    let copies = check_copies(vault, &record.stored, &record.statements).await?;
+    let copies = check_copies_of(vault, &record.stored, &record.statements).await?;
     let mut faults: Vec<Fault> = copies
         .faults
         .iter()

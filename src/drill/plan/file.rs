@@ -132,6 +132,7 @@ impl Plan {
             due_days: root.read("due_days", |value| value.integer(1, DUE_DAYS.1))?.unwrap_or(DUE_DAYS.0)
                 as u32,
             file: file.to_owned(),
+            text: source.text().to_owned(),
             name,
         })
     }

@@ -66,6 +66,9 @@ pub struct Plan {
     /// The file.
     #[serde(skip)]
     pub file: PathBuf,
+    /// What stands in it: what is hashed and kept as evidence is what was read as the plan.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// Something that is not rehearsed.

@@ -13,10 +13,12 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Name, SnapshotId};
+use crate::ids::{Digest, Name, SnapshotId};
 
 /// Below which such files are, in the directory of what this client remembers.
 const DIRECTORY: &str = "drills";
+/// The file that is locked by whoever looks at them.
+const GUARD: &str = "drills.lock";
 /// Largest such file.
 const BYTES_MAX: u64 = 1 << 20;
 
@@ -27,6 +29,10 @@ pub struct Trace {
     pub drill: SnapshotId,
     /// Its plan.
     pub plan: Name,
+    /// Whether it is a real disaster.
+    pub real: bool,
+    /// SHA-256 of the criteria, which were fixed before it began.
+    pub criteria: Digest,
     /// The id of the vault, so that its record finds its way.
     pub vault: String,
     /// When it began, RFC 3339.
@@ -66,6 +72,8 @@ impl Leftover {
     pub fn begin(state: &Path, trace: Trace) -> io::Result<Self> {
         let directory = state.join(DIRECTORY);
         private(&directory)?;
+        // Until its own file is there and locked, so that of two who begin at once one sees the other.
+        let _guard = guard(state)?;
         for (other, is_alive) in traces(state)? {
             if is_alive && other.plan == trace.plan && other.vault == trace.vault {
                 let why =
@@ -138,28 +146,51 @@ impl Leftover {
     }
 }
 
-/// Clears away what drills left that were killed. Returns them.
+/// Clears away what drills left that were killed. Returns them; each is returned again until it is
+/// [forgotten](forget), so that none goes unrecorded because the vault was out of reach.
 ///
 /// # Errors
 ///
 /// Those of the local disk. What cannot be removed is tried again by the next command.
 pub fn sweep(state: &Path) -> io::Result<Vec<Trace>> {
     let mut swept = Vec::new();
+    if !state.join(DIRECTORY).exists() {
+        return Ok(swept);
+    }
+    let _guard = guard(state)?;
     for (trace, is_alive) in traces(state)? {
         if is_alive {
             continue;
         }
         trace.processes.iter().for_each(end);
         if remove(&trace.directory) {
-            let file = state.join(DIRECTORY).join(format!("{}.json", trace.drill));
-            std::fs::remove_file(file)?;
             swept.push(trace);
         }
     }
     Ok(swept)
 }
 
-/// Every drill that said that it began, and whether it still runs.
+/// Removes the last trace of a drill that was swept away, when it is on record.
+///
+/// # Errors
+///
+/// Those of the local disk.
+pub fn forget(state: &Path, trace: &Trace) -> io::Result<()> {
+    match std::fs::remove_file(state.join(DIRECTORY).join(format!("{}.json", trace.drill))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for whoever looks at these files just now, and keeps others out: a lock is how a look tells a drill that
+/// runs from one that was killed, and a look takes it for a moment.
+fn guard(state: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(state.join(GUARD))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Every drill that said that it began, and whether it still runs. Under the [`guard`].
 fn traces(state: &Path) -> io::Result<Vec<(Trace, bool)>> {
     let entries = match std::fs::read_dir(state.join(DIRECTORY)) {
         Ok(entries) => entries,
@@ -262,6 +293,8 @@ mod tests {
         let drill: SnapshotId = format!("20261120T10000{number}Z-00000000").parse().unwrap();
         Trace {
             plan: plan.parse().unwrap(),
+            real: false,
+            criteria: Digest::of(b""),
             vault: "v".to_owned(),
             began: "2026-11-20T10:00:00Z".to_owned(),
             phase: String::new(),
@@ -292,6 +325,10 @@ mod tests {
         assert_eq!((swept[0].phase.as_str(), swept[0].plan.as_str()), ("fetch", "weekly"));
         assert!(!directory.exists());
         assert!(!child.wait().unwrap().success(), "a signal ended it");
+        // It is told until somebody has it on record.
+        assert_eq!(sweep(state.path()).unwrap(), swept);
+        forget(state.path(), &swept[0]).unwrap();
+        forget(state.path(), &swept[0]).unwrap();
         assert_eq!(sweep(state.path()).unwrap(), []);
         assert!(other.end());
         assert_eq!(std::fs::read_dir(state.path().join(DIRECTORY)).unwrap().count(), 0);

@@ -7,7 +7,7 @@
 //! | `locate`, `integrity` | the vault as the scenario leaves it, and integrity before use |
 //! | `standing` | where it is recovered to |
 //! | `recovery` | replay and function, and the order of everything |
-//! | `restoring`, `comparison` | to the target, and read back from it |
+//! | `restoring`, `quarantine`, `comparison` | to the target, apart from the public, and read back from it |
 //! | `source`, `content`, `lost` | what the snapshot holds, what came back, what is lost |
 //! | `function`, `site` | queries, programs, pages |
 //! | `resurrection` | whether an erased person comes back |
@@ -26,6 +26,7 @@ pub mod leftover;
 mod locate;
 mod lost;
 mod people;
+mod quarantine;
 mod record;
 mod recovery;
 mod restoring;
@@ -37,7 +38,6 @@ mod standing;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use self::evidence::{Evidence, Outcome};
@@ -83,8 +83,6 @@ pub struct Drill<'a> {
     pub id: SnapshotId,
     /// The plan.
     pub plan: &'a Plan,
-    /// The file of the plan.
-    pub text: Bytes,
     /// What its names mean.
     pub selected: &'a Selected<'a>,
     /// The configuration.
@@ -154,6 +152,7 @@ struct Ground {
 /// Runs a drill. However it comes out, there is a report of it.
 pub async fn run(drill: &Drill<'_>) -> Finished {
     let running = Running { drill, timeline: Timeline::begin(&*drill.clock), evidence: Evidence::default() };
+    running.timeline.note(format!("what is drawn is drawn from the seed {}", drill.seed));
     running.people();
     let verdicts = Box::pin(running.recover()).await;
     running.gates(verdicts).await;
@@ -199,7 +198,8 @@ impl Running<'_> {
             (step.ended, step.notes, (step.ended, step.value))
         };
         let (ended, value) = self.timeline.time(phase, timed).await;
-        if ended == Ended::Broken {
+        // Whoever ended it found nothing by that.
+        if ended == Ended::Broken && !self.drill.cancel.is_cancelled() {
             let what = self.timeline.phases().last().map(|own| own.notes.join("; ")).unwrap_or_default();
             let key = format!("phase:{}", phase.name());
             self.evidence.met([Met::new(key, Severity::Critical, format!("{}: {what}", phase.words()))]);

@@ -37,10 +37,10 @@ const LIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const AUTHORITY_HOURS: i64 = 72;
 
 /// What is known of the drills before this one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Before {
     /// Id of the vault that the record is stored in.
-    pub vault: Option<VaultId>,
+    pub vault: VaultId,
     /// Drills of the same plan, newest first.
     pub earlier: Vec<Earlier>,
     /// Findings that are open.
@@ -83,8 +83,6 @@ impl Running<'_> {
             let name = &snapshot.manifest().repository;
             let repository = drill.selected.repositories.iter().find(|own| own.name == *name);
             let target = repository.map(|own| drill.host.target(own));
-            let (Some(Ok(target)), Ok(http)) = (target, drill.host.http()) else { continue };
-            let api = ContentApi::new(http, target.endpoints.content_api, target.access_token);
             let pace = (self.limits().page_size, self.limits().content_concurrency);
             let unreadable = |why: &str| {
                 let what = format!(
@@ -92,6 +90,15 @@ impl Running<'_> {
                 );
                 self.evidence.lock().deviations.push(what);
             };
+            let (target, http) = match (target, drill.host.http()) {
+                (Some(Ok(target)), Ok(http)) => (target, http),
+                (Some(Err(why)), _) | (_, Err(why)) => {
+                    unreadable(&why);
+                    continue;
+                }
+                (None, _) => continue,
+            };
+            let api = ContentApi::new(http, target.endpoints.content_api, target.access_token);
             // Whoever is down is not waited for as a snapshot would.
             let Ok(root) = tokio::time::timeout(LIVE_TIMEOUT, api.root()).await else {
                 unreadable("nobody answers");
@@ -233,7 +240,8 @@ impl Running<'_> {
         }));
         report.objectives = self.judged(&report.phases, &seen.recovered, seen.erasure_replay);
         let missed: Vec<&Judged> = report.objectives.iter().filter(|own| own.light == Light::Red).collect();
-        seen.met.extend(missed.iter().map(|own| {
+        let is_interrupted = drill.cancel.is_cancelled();
+        seen.met.extend(missed.iter().filter(|_| !is_interrupted).map(|own| {
             let what = format!("{}: wanted {}; measured: {}", own.objective, own.target, own.measured);
             Met::new(format!("objective:{}", own.objective), Severity::Major, what)
         }));
@@ -241,7 +249,6 @@ impl Running<'_> {
         let is_wrong = seen.checks.iter().any(|own| own.light == Light::Red)
             || report.phases.iter().any(|own| matches!(own.ended, Ended::Broken | Ended::Skipped))
             || report.gates.iter().any(|own| own.standing == Standing::Stopped);
-        let is_interrupted = drill.cancel.is_cancelled();
         let making =
             Making { drill: drill.id.as_str(), began, owner: self.owner(), due_days: drill.plan.due_days };
         report.findings = findings(&drill.before.open, seen.met, &making);
@@ -260,7 +267,7 @@ impl Running<'_> {
         report.repositories = seen.recovered;
         (report.checks, report.deviations, report.cleaned) = (seen.checks, seen.deviations, seen.cleaned);
         let mut files = seen.files;
-        files.push((PLAN.to_owned(), drill.text.clone()));
+        files.push((PLAN.to_owned(), drill.plan.text.clone().into()));
         files.push((CRITERIA.to_owned(), drill.plan.criteria().bytes().into()));
         Finished { report, files, repositories, is_wrong, is_missed, is_interrupted }
     }
@@ -284,7 +291,7 @@ impl Running<'_> {
         Report {
             schema: SCHEMA,
             drill: drill.id.clone(),
-            vault: drill.before.vault.unwrap_or(VaultId([0; 16])),
+            vault: drill.before.vault,
             plan: plan.name.clone(),
             title: plan.title.clone(),
             real: drill.real.is_some(),
@@ -294,7 +301,7 @@ impl Running<'_> {
             ended: String::new(),
             took_ms: 0,
             clock_drift_seconds: None,
-            plan_sha256: Digest::of(&drill.text),
+            plan_sha256: Digest::of(plan.text.as_bytes()),
             criteria_sha256: plan.criteria().digest(),
             environment: self.environment(),
             scenario: self.scenario(),

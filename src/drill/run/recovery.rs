@@ -13,7 +13,6 @@ use super::standing::{OnStandby, Shelves, beside, caches};
 use super::{Phased, Running, Verdicts};
 use crate::drill::findings::{Met, Severity};
 use crate::drill::gate::Verdict;
-use crate::drill::plan::Target as PlannedTarget;
 use crate::drill::timeline::{Ended, Phase};
 use crate::ids::{Name, SnapshotId};
 use crate::limits::Limits;
@@ -108,7 +107,9 @@ impl Running<'_> {
             self.skip_from(Phase::Replay);
             return verdicts;
         };
-        verdicts.quarantine = gate(self.quarantine());
+        if let Some(vault) = opened.first().map(OpenSnapshot::vault) {
+            verdicts.quarantine = gate(self.quarantine(vault, &standing).await);
+        }
         let replayed =
             self.phase(Phase::Replay, Box::pin(beside(&mut shelves, self.replay(opened, &editions))));
         verdicts.privacy = gate(replayed.await.unwrap_or(false));
@@ -126,21 +127,6 @@ impl Running<'_> {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.drill.config.limits
-    }
-
-    /// Whether what was restored is apart from what the public sees.
-    fn quarantine(&self) -> bool {
-        let begun = Instant::now();
-        let seen = match &self.drill.plan.target {
-            PlannedTarget::Standby => "a standby on 127.0.0.1, which answers this machine only".to_owned(),
-            PlannedTarget::Sandbox => "a sandbox on 127.0.0.1, which answers this machine only".to_owned(),
-            PlannedTarget::Environment(name) => {
-                format!("the repository {name}, which was empty and is none of those that are recovered")
-            }
-        };
-        let expected = "a place that the public does not see, and a vault that is only read";
-        self.evidence.check(Phase::Restore, "quarantine", expected, begun, Outcome::good(seen));
-        true
     }
 
     /// Whether every order of erasure, restriction and rectification that any replica knows of was applied, and
@@ -223,7 +209,7 @@ impl Running<'_> {
     }
 
     /// Ends servers; whether they are gone is told by the clean-up.
-    async fn put_away(&self, standing: Standing) {
+    pub(super) async fn put_away(&self, standing: Standing) {
         let Standing { site, playground, answering, originals } = standing;
         drop((answering, originals));
         if let Some(site) = site {

@@ -83,7 +83,10 @@ impl Running<'_> {
             _ => {
                 let restoring = Box::pin(self.restore_into(opened, &editions, &mut standing, &http));
                 match beside(shelves, restoring).await {
-                    Err(why) => Phased::broken(why),
+                    Err(why) => {
+                        self.put_away(standing).await;
+                        Phased::broken(why)
+                    }
                     Ok(more) => {
                         notes.extend(more);
                         Phased::of(lost == 0, (standing, editions), notes)

@@ -38,7 +38,7 @@ pub struct CopiesChecked {
 /// # Errors
 ///
 /// When no replica can be read.
-pub async fn check_copies(
+pub async fn check_copies_of(
     vault: &Vault,
     drill: &StoredDrill,
     statements: &[StoredStatement],

@@ -273,8 +273,8 @@ impl OneReplica<'_> {
         Ok(of_packs.map(|object| (object.key, object.size)).collect())
     }
 
-    /// Files of drills on this replica that are to go, and what repair kept aside of them. Those of which nobody
-    /// knows whether they are stay for now, and are told.
+    /// Files of drills on this replica that are to go, and what repair kept aside of them. Where nobody knows
+    /// whether one is to go, it stays for now, and that is told.
     async fn contents(&self, done: &mut Destroyed) -> Result<BTreeMap<String, u64>> {
         if self.doomed.files.is_empty() && self.doomed.unclear.is_empty() {
             return Ok(BTreeMap::new());

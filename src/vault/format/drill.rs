@@ -141,10 +141,13 @@ impl DrillAttachment {
     /// Whether it may show content, and so a person: lost edits with their titles, what commands printed, pictures
     /// of pages. An order of erasure destroys such files, and leaves the rest.
     pub fn holds_content(&self) -> bool {
-        self.path.starts_with("lost-edits")
-            || self.path.starts_with("checks/")
-            || self.path.starts_with("pages/")
+        holds_content(&self.path)
     }
+}
+
+/// Whether the file of a drill with this path may show content: see [`DrillAttachment::holds_content`].
+pub fn holds_content(path: &str) -> bool {
+    path.starts_with("lost-edits") || path.starts_with("checks/") || path.starts_with("pages/")
 }
 
 /// What somebody said of a drill after it had run.
