@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`], [`markup`], [`files`] |
+//! | 0 | [`clock`], [`ids`], [`secret`], [`progress`], [`retry`], [`limits`], [`escape`], [`spreadsheet`], [`markup`], [`files`] |
 //! | 1 | [`objects`]: flat storage of whole objects |
 //! | 1 | [`config`]: `prismvault.toml`, secrets by reference |
 //! | 1 | [`prismic`]: clients that read and write through the APIs of Prismic, and the model of its documents |
@@ -59,6 +59,7 @@ pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod snapshot;
+pub mod spreadsheet;
 pub mod standby;
 pub mod status;
 pub mod vault;

@@ -5,7 +5,7 @@
 
 use super::review::{Review, ReviewLine, TokenAge, TokenState};
 use crate::clock::rfc3339;
-use crate::escape;
+use crate::spreadsheet;
 
 /// What is to be written into the last column.
 const DECISION: &str = "decision (keep, change, remove)";
@@ -103,7 +103,7 @@ fn age(token: &TokenAge) -> String {
 
 /// A quoted cell of RFC 4180. What a spreadsheet would compute is made text.
 fn csv_cell(text: &str) -> String {
-    format!("\"{}\"", escape::spreadsheet(text).replace('"', "\"\""))
+    format!("\"{}\"", spreadsheet::cell(text).replace('"', "\"\""))
 }
 
 /// Text in which nothing is markup, on one line.

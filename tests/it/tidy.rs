@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up. A module may use those of its own floor and below.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "ids", "secret", "progress", "retry", "limits", "escape", "markup", "files"],
+    &["clock", "ids", "secret", "progress", "retry", "limits", "escape", "spreadsheet", "markup", "files"],
     &["objects", "prismic", "config"],
     &["vault", "contentapi", "sandbox"],
     &[

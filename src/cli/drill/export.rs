@@ -12,10 +12,11 @@ use crate::cli::session::{IdentityOptions, Session};
 use crate::cli::text::{Style, Text};
 use crate::cli::units::counted;
 use crate::cli::{Context, Outcome};
-use crate::drill::bundle::{LeftOut, WriteError, gather, write};
+use crate::drill::bundle::{LeftOut, gather, write};
 use crate::drill::record::{Record, find};
 use crate::ids::SnapshotId;
 use crate::privacy::own_files::OutputKind;
+use crate::privacy::package::out::WriteError;
 use crate::vault::format::trust::Role;
 
 /// Arguments of `drill export`.

@@ -18,7 +18,7 @@ mod verify;
 mod write;
 
 pub use self::verify::{Trusted, Verified, Vouched, verify};
-pub use self::write::{Contents, WriteError, Written, gather, write};
+pub use self::write::{Contents, Written, gather, write};
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,6 @@
 //!
 //! **If we crash here** an unfinished directory `.NAME.….partial` stays behind, which is no bundle.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -15,8 +14,7 @@ use crate::config::Person;
 use crate::drill::record::Record;
 use crate::drill::report::files::render;
 use crate::ids::Digest;
-use crate::privacy::package::out::Out;
-use crate::privacy::package::{PackageError, Protection};
+use crate::privacy::package::out::{WriteError, write_directory};
 use crate::vault::drills::read_file;
 use crate::vault::error::{ErrorKind, VaultError};
 use crate::vault::format::drill::{DrillAttachment, DrillResult};
@@ -42,23 +40,6 @@ pub struct Written {
     pub place: PathBuf,
     /// Whether a key of the vault signed it.
     pub is_signed: bool,
-}
-
-/// Why a bundle was not written. Nothing is there then.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// Something is there already.
-    #[error("{} is there already, and a bundle replaces nothing", .0.display())]
-    Exists(PathBuf),
-    /// The local disk failed: full, gone, or not to be written to.
-    #[error("cannot write {}", place.display())]
-    Local {
-        /// Where it was to be.
-        place: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// Reads everything that is to be in a bundle.
@@ -223,19 +204,9 @@ fn public_keys(vault: &Vault, people: &[Person], for_auditors: bool) -> Result<K
 ///
 /// [`WriteError`].
 pub fn write(contents: &Contents, signer: Option<&SigningKey>, place: &Path) -> Result<Written, WriteError> {
-    let of = |error| match error {
-        PackageError::Exists(place) => WriteError::Exists(place),
-        PackageError::Local { place, source } => WriteError::Local { place, source },
-        other => WriteError::Local { place: place.to_owned(), source: io::Error::other(other) },
-    };
     let list = to_json(&contents.bundle);
     let signature = signer.map(|key| key.sign(&list, &format!("bundle of drill {}", contents.bundle.drill)));
-    let mut out = Out::create(place, "", &Protection::Directory, 0).map_err(of)?;
-    let files = contents.files.iter().map(|(path, bytes)| (&**path, &**bytes));
-    let files = files.chain([(BUNDLE, &*list)]);
-    for (path, bytes) in files.chain(signature.iter().map(|text| (SIGNATURE, text.as_bytes()))) {
-        out.write(path, bytes).map_err(of)?;
-    }
-    out.finish().map_err(of)?;
+    let files = contents.files.iter().map(|(path, bytes)| (&**path, &**bytes)).chain([(BUNDLE, &*list)]);
+    write_directory(place, files.chain(signature.iter().map(|text| (SIGNATURE, text.as_bytes()))))?;
     Ok(Written { place: place.to_owned(), is_signed: signature.is_some() })
 }

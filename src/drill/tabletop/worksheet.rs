@@ -1,21 +1,15 @@
-//! Answers as a table that spreadsheets read and write: RFC 4180, UTF-8, a row for each question.
+//! Answers as a table that spreadsheets read and write, a row for each question.
 //!
-//! What comes back may have gone through a spreadsheet in any country: semicolons or tabs in place of commas, a mark
-//! of the byte order, moved columns, other line ends. What is not understood is refused with its row, and then
-//! nothing is taken: half a table of answers is no record.
+//! What is not understood is refused with its row, and then nothing is taken: half a table of answers is no record.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
-
 use crate::drill::report::{Answer, Rating};
-use crate::escape::{from_spreadsheet, spreadsheet};
+use crate::spreadsheet::{Table, write_for_people};
 
 /// The columns.
 pub const HEADS: [&str; 4] = ["id", "question", "answer", "rating"];
-/// Tells spreadsheets that it is UTF-8.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// Bytes of a whole table: a thousand long answers.
 pub const BYTES_MAX: usize = 8 << 20;
 /// Characters of one answer.
@@ -61,24 +55,12 @@ const RATINGS: [Rating; 4] =
     [Rating::Performed, Rating::SomeChallenges, Rating::MajorChallenges, Rating::Unable];
 
 /// Writes the table, with what was answered so far.
-///
-/// # Panics
-///
-/// Never: memory takes what is written.
 pub fn write(answers: &[Answer]) -> Vec<u8> {
-    let mut out = BYTE_ORDER_MARK.as_bytes().to_vec();
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(&mut out);
-    let mut put = |record: [&str; 4]| {
-        writer.write_record(record.map(spreadsheet)).expect("memory takes it");
-    };
-    put(HEADS);
-    for own in answers {
-        let answer = own.answer.as_deref().unwrap_or_default();
-        put([&own.id, &own.question, answer, own.rating.map_or("", name_of)]);
-    }
-    writer.flush().expect("memory takes it");
-    drop(writer);
-    out
+    let rows = answers.iter().map(|own| {
+        let rating = own.rating.map_or("", name_of).to_owned();
+        [own.id.clone(), own.question.clone(), own.answer.clone().unwrap_or_default(), rating]
+    });
+    write_for_people(b',', HEADS, rows)
 }
 
 /// Reads a table that was filled in. `asked` is what the pack asks, as the report of the drill carries it; the
@@ -96,7 +78,7 @@ pub fn parse_answers(table: &[u8], asked: &[Answer]) -> Result<Vec<Answer>, Vec<
     let Ok(text) = std::str::from_utf8(table) else {
         return Err(whole("the file is not UTF-8: save it as \"CSV UTF-8\""));
     };
-    let (rows, mut wrong) = rows(text.trim_start_matches(BYTE_ORDER_MARK))?;
+    let (rows, mut wrong) = rows(text)?;
     let mut answers: BTreeMap<&str, Answer> = BTreeMap::new();
     for (number, row) in rows {
         let refused = |what: String| RowError { row: Some(number), what };
@@ -158,44 +140,26 @@ fn answered(known: &Answer, row: &Row) -> Result<Answer, String> {
 
 type Rows = (Vec<(u64, Row)>, Vec<RowError>);
 
-/// Every row with its number; rows that are cut are wrong.
+/// Every row with its number; rows without an id are wrong.
 fn rows(text: &str) -> Result<Rows, Vec<RowError>> {
-    // Some spreadsheets say first what is between the cells.
-    let (said, skipped) = match text.split_once('\n') {
-        Some((first, rest)) if first.trim_end_matches('\r').len() == 5 && first.starts_with("sep=") => {
-            (rest, 1)
-        }
-        _ => (text, 0),
+    let Some(table) = Table::read(text) else {
+        return Err(vec![RowError::file("the file is no table that can be read: save it as CSV")]);
     };
-    let first = said.lines().next().unwrap_or_default();
-    let count = |delimiter: &u8| first.bytes().filter(|byte| byte == delimiter).count();
-    let delimiter = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
-    let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(said.as_bytes());
-    let mut records = reader.records();
-    let unreadable = |_| vec![RowError::file("the file is no table that can be read: save it as CSV")];
-    let heads = records.next().transpose().map_err(unreadable)?.unwrap_or_default();
-    let find = |name: &str| heads.iter().position(|head| head.trim().eq_ignore_ascii_case(name));
-    let (Some(id), Some(answer), Some(rating)) = (find("id"), find("answer"), find("rating")) else {
+    let (Some(id), Some(answer), Some(rating)) =
+        (table.column("id"), table.column("answer"), table.column("rating"))
+    else {
         let what = format!("the first row must name the columns {}", HEADS.join(", "));
         return Err(vec![RowError::file(what)]);
     };
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
-    for (number, record) in (2 + skipped..).zip(records) {
-        let record: StringRecord = record.map_err(unreadable)?;
-        if record.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
-        }
+    for (number, row) in &table.rows {
         // Spreadsheets leave out empty cells at the end, and never those in front.
-        let cell = |at: usize| from_spreadsheet(record.get(at).unwrap_or_default()).trim().to_owned();
+        let cell = |at: usize| row.text(at).unwrap_or_default().trim().to_owned();
         match cell(id) {
             none if none.is_empty() => {
-                wrong.push(RowError { row: Some(number), what: "it has no id".to_owned() });
+                wrong.push(RowError { row: Some(*number), what: "it has no id".to_owned() });
             }
-            id => rows.push((number, Row { id, answer: cell(answer), rating: cell(rating) })),
+            id => rows.push((*number, Row { id, answer: cell(answer), rating: cell(rating) })),
         }
     }
     Ok((rows, wrong))

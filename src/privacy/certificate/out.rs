@@ -4,37 +4,18 @@
 //!
 //! **If we crash here** an unfinished directory `.NAME.….partial` stays behind, which is no certificate.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Certificate, PageFile, page};
 use crate::ids::Digest;
 use crate::privacy::letters::Language;
-use crate::privacy::package::out::Out;
-use crate::privacy::package::{PackageError, Protection};
+use crate::privacy::package::out::{WriteError, write_directory};
 use crate::vault::signing::SigningKey;
 
 /// Name of the certificate for programs.
 pub const CERTIFICATE: &str = "certificate.json";
 /// Name of its signature, in minisign's format.
 pub const SIGNATURE: &str = "certificate.json.minisig";
-
-/// Why a certificate was not written. Nothing is there then.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// Something is there already.
-    #[error("{} is there already, and a certificate replaces nothing", .0.display())]
-    Exists(PathBuf),
-    /// The local disk failed: full, gone, or not to be written to.
-    #[error("cannot write {}", place.display())]
-    Local {
-        /// Where it was to be.
-        place: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// A certificate that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,20 +60,7 @@ pub fn write(
         .collect();
     let bytes = certificate.to_bytes();
     let signature = signer.sign(&bytes, &format!("erasure certificate of case {}", certificate.case));
-    let mut out = Out::create(place, "", &Protection::Directory, 0).map_err(|error| of(error, place))?;
     let files = pages.iter().map(|(name, bytes)| (&**name, &**bytes));
-    let files = files.chain([(CERTIFICATE, &*bytes), (SIGNATURE, signature.as_bytes())]);
-    for (name, bytes) in files {
-        out.write(name, bytes).map_err(|error| of(error, place))?;
-    }
-    out.finish().map_err(|error| of(error, place))?;
+    write_directory(place, files.chain([(CERTIFICATE, &*bytes), (SIGNATURE, signature.as_bytes())]))?;
     Ok(WrittenCertificate { place: place.to_owned(), sha256: Digest::of(&bytes) })
-}
-
-fn of(error: PackageError, place: &Path) -> WriteError {
-    match error {
-        PackageError::Exists(place) => WriteError::Exists(place),
-        PackageError::Local { place, source } => WriteError::Local { place, source },
-        other => WriteError::Local { place: place.to_owned(), source: io::Error::other(other) },
-    }
 }

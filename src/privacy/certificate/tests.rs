@@ -14,6 +14,7 @@ use crate::privacy::case::{Case, Event, What};
 use crate::privacy::erasure::live::{LiveAction, LiveStep, TaskCode};
 use crate::privacy::erasure::plan::{KeptFinding, Left, Plan};
 use crate::privacy::letters::Language;
+use crate::privacy::package::out::WriteError;
 use crate::privacy::proof::evidence::{Sought, WordEvidence};
 use crate::privacy::right::Right;
 use crate::privacy::search::SearchReport;
@@ -474,7 +475,7 @@ fn one_that_was_written_is_good_with_its_key_and_is_never_replaced() {
     assert!(verified.certificate.unwrap().claims.are_all_shown());
     assert!(!is_good(&place, &SigningKey::generate()));
     let again = write(&Parts::good().make().unwrap(), &[Language::En], &key, &place).unwrap_err();
-    assert!(matches!(again, out::WriteError::Exists(_)), "{again}");
+    assert!(matches!(again, WriteError::Exists(_)), "{again}");
     assert!(verify(&place.join("nowhere"), &[]).is_err());
     let minisign = std::process::Command::new("minisign")
         .arg("-Vqm")

@@ -6,12 +6,12 @@ use super::records::{Key, Seen};
 use super::texts::{Evidence, PlaceKind, Section, Texts, word};
 use super::{FileCopy, NotCopied, Package};
 use crate::clock::rfc3339;
-use crate::escape::spreadsheet;
 use crate::ids::{CaseId, Name, SnapshotId};
 use crate::privacy::passage::Reason;
 use crate::privacy::processing::{Controller, Entry};
 use crate::privacy::right::Right;
 use crate::privacy::search::Not;
+use crate::spreadsheet;
 
 /// JSON Schema (2020-12) of `data.json`.
 pub(super) const SCHEMA: &str = include_str!("data.schema.json");
@@ -180,16 +180,6 @@ pub(super) fn article15(package: &Package, texts: &Texts) -> Vec<u8> {
     })
 }
 
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
-    // RFC 4180: lines end with CR LF.
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(head).expect("memory takes it");
-    for row in rows {
-        writer.write_record(row.iter().map(|text| spreadsheet(text))).expect("memory takes it");
-    }
-    writer.into_inner().expect("memory takes it")
-}
-
 fn yes_no(live: Option<bool>) -> String {
     live.map_or("not searched", |live| if live { "yes" } else { "no" }).to_owned()
 }
@@ -205,7 +195,7 @@ fn repository(key: &Key) -> String {
 /// `data.csv`.
 pub(super) fn csv(package: &Package, texts: &Texts) -> Vec<u8> {
     let head = ["number", "section", "repository", "path", "place", "kind", "text", "evidence", "hidden"];
-    table(
+    spreadsheet::write(
         head,
         package.numbered().map(|(number, key, seen)| {
             [
@@ -227,7 +217,7 @@ pub(super) fn csv(package: &Package, texts: &Texts) -> Vec<u8> {
 pub(super) fn sources(package: &Package, texts: &Texts) -> Vec<u8> {
     let head =
         ["number", "repository", "path", "place", "first_seen", "last_seen", "snapshots", "live", "evidence"];
-    table(
+    spreadsheet::write(
         head,
         package.numbered().map(|(number, key, seen)| {
             [

@@ -171,6 +171,46 @@ impl Out {
     }
 }
 
+/// Why a directory was not written. Nothing is there then.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Something is there already.
+    #[error("{} is there already, and nothing is replaced", .0.display())]
+    Exists(PathBuf),
+    /// The local disk failed: full, gone, or not to be written to.
+    #[error("cannot write {}", place.display())]
+    Local {
+        /// Where it was to be.
+        place: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Writes files into a directory that is not there yet, readable for its owner only. It is made as a package is.
+///
+/// # Errors
+///
+/// [`WriteError`].
+pub(crate) fn write_directory<'a>(
+    place: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), WriteError> {
+    let written = || {
+        let mut out = Out::create(place, "", &Protection::Directory, 0)?;
+        for (path, bytes) in files {
+            out.write(path, bytes)?;
+        }
+        out.finish()
+    };
+    written().map_err(|error| match error {
+        PackageError::Exists(place) => WriteError::Exists(place),
+        PackageError::Local { place, source } => WriteError::Local { place, source },
+        other => WriteError::Local { place: place.to_owned(), source: io::Error::other(other) },
+    })
+}
+
 fn parent_of(place: &Path) -> &Path {
     place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,10 +1,8 @@
-//! Worksheets for spreadsheets: RFC 4180, in UTF-8 with a mark by which spreadsheets know it.
-
-use csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
+//! Worksheets for spreadsheets.
 
 use super::{Mistake, RawRow, Worksheet, cell_of, cell_of_words};
-use crate::escape::{from_spreadsheet, spreadsheet};
 use crate::privacy::review::Decision;
+use crate::spreadsheet::{Row, Table, write_for_people};
 
 const HEADS: [&str; 12] = [
     "row",
@@ -20,34 +18,25 @@ const HEADS: [&str; 12] = [
     "seen",
     "text",
 ];
-/// Tells spreadsheets that it is UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 pub(super) fn write(sheet: &Worksheet<'_>, delimiter: u8) -> Vec<u8> {
-    let mut out = BYTE_ORDER_MARK.to_vec();
-    let mut writer =
-        WriterBuilder::new().delimiter(delimiter).terminator(Terminator::CRLF).from_writer(&mut out);
-    let mut add = |record: &[String]| writer.write_record(record).expect("memory takes it");
-    add(&HEADS.map(str::to_owned));
-    for row in &sheet.rows {
-        add(&[
+    let rows = sheet.rows.iter().map(|row| {
+        [
             cell_of(&row.key),
             sheet.case.to_string(),
             sheet.purpose.name().to_owned(),
             row.decision.map(Decision::name).unwrap_or_default().to_owned(),
-            spreadsheet(&row.ground),
-            spreadsheet(&cell_of_words(&row.redact)),
-            spreadsheet(&row.evidence),
-            spreadsheet(&row.repository),
-            spreadsheet(&row.document),
-            spreadsheet(&row.place),
-            spreadsheet(&format!("{} – {}", row.first, row.last)),
-            spreadsheet(&row.text),
-        ]);
-    }
-    writer.flush().expect("memory takes it");
-    drop(writer);
-    out
+            row.ground.clone(),
+            cell_of_words(&row.redact),
+            row.evidence.clone(),
+            row.repository.clone(),
+            row.document.clone(),
+            row.place.clone(),
+            format!("{} – {}", row.first, row.last),
+            row.text.clone(),
+        ]
+    });
+    write_for_people(delimiter, HEADS, rows)
 }
 
 /// Reads the rows of a worksheet.
@@ -56,35 +45,16 @@ pub(super) fn write(sheet: &Worksheet<'_>, delimiter: u8) -> Vec<u8> {
 ///
 /// When it is no table, or a column is missing that is needed.
 pub(super) fn read(text: &str) -> Result<Vec<RawRow>, Vec<Mistake>> {
-    // Some spreadsheets say first what is between the cells.
-    let (said, skipped) = match text.split_once('\n') {
-        Some((first, rest)) if first.trim_end().len() == 5 && first.starts_with("sep=") => (rest, 1),
-        _ => (text, 0),
+    let Some(table) = Table::read(text) else {
+        return Err(Mistake::file("the file is no table that can be read; save it as CSV"));
     };
-    let first = said.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t']
-        .into_iter()
-        .max_by_key(|delimiter| first.bytes().filter(|byte| byte == delimiter).count())
-        .unwrap_or(b',');
-    let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(said.as_bytes());
-    let mut records = reader.records();
-    let unreadable = |_| Mistake::file("the file is no table that can be read; save it as CSV");
-    let heads = records.next().transpose().map_err(unreadable)?.unwrap_or_default();
-    let columns = Columns::of(&heads)?;
+    let columns = Columns::of(&table)?;
     let (mut rows, mut mistakes) = (Vec::new(), Vec::new());
-    for (number, record) in (2 + skipped..).zip(records) {
-        let record = record.map_err(unreadable)?;
-        if record.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
-        }
-        match columns.row(number, &record) {
+    for (number, row) in &table.rows {
+        match columns.row(*number, row) {
             Some(row) => rows.push(row),
             None => mistakes.push(Mistake {
-                row: Some(number),
+                row: Some(*number),
                 what: "cells are missing; the row was cut or its quotation marks were changed".to_owned(),
             }),
         }
@@ -103,11 +73,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(heads: &StringRecord) -> Result<Self, Vec<Mistake>> {
+    fn of(table: &Table) -> Result<Self, Vec<Mistake>> {
         let mut missing = Vec::new();
         let mut find = |name: &'static str| {
-            let is_it = |head: &str| head.trim().trim_start_matches('\u{feff}').eq_ignore_ascii_case(name);
-            heads.iter().position(is_it).unwrap_or_else(|| {
+            table.column(name).unwrap_or_else(|| {
                 missing.push(name);
                 0
             })
@@ -129,10 +98,10 @@ impl Columns {
         }
     }
 
-    fn row(&self, number: u64, record: &StringRecord) -> Option<RawRow> {
-        let cell = |at: usize| record.get(at).map(str::to_owned);
+    fn row(&self, number: u64, row: &Row) -> Option<RawRow> {
+        let cell = |at: usize| row.text(at).map(str::to_owned);
         // Spreadsheets leave out empty cells at the end.
-        let spare = |at: usize| from_spreadsheet(record.get(at).unwrap_or_default()).to_owned();
+        let spare = |at: usize| cell(at).unwrap_or_default();
         Some(RawRow {
             number,
             key: cell(self.key)?,
