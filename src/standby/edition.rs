@@ -136,7 +136,8 @@ pub async fn open(
     let manifest = snapshot.manifest();
     let key = layout::cached_heads(&manifest.space, &manifest.repository);
     // What stays comes before what goes: memory between things that stay is not given back.
-    if heads.is_empty() {
+    let is_start = heads.is_empty();
+    if is_start {
         *heads = Heads::recall(snapshot.vault(), &key);
     }
     let catalog = snapshot.catalog().await?;
@@ -151,7 +152,7 @@ pub async fn open(
     }
     let has_forgotten = heads.len() < before;
     let learned = heads.learn(snapshot, contents.items(), progress).await?;
-    if learned.read > 0 || has_forgotten {
+    if has_forgotten || (is_start && learned.read > 0) || heads.are_due() {
         // What only older snapshots have is not kept for ever; for a while it is, they may be served too.
         let items: HashSet<ItemId> = contents.items().collect();
         if heads.len() > 2 * items.len() {

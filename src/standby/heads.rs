@@ -31,6 +31,9 @@ use crate::vault::stretch::Batch;
 const VERSION: u32 = 1;
 /// Compression of the cached file: it is written once and read at every start.
 const LEVEL: i32 = 3;
+/// Which part of the heads may be missing in the file, each to be read again at the next start: writing the file
+/// takes as long as making a snapshot ready, while sites go on asking.
+const UNKEPT_SHARE: usize = 50;
 /// Largest file of heads that is read: about ten million documents.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -44,8 +47,12 @@ pub(super) struct Learned {
 }
 
 /// Heads by item.
-#[derive(Debug, Default, Clone)]
-pub struct Heads(HashMap<ItemId, Arc<Head>>);
+#[derive(Debug, Default)]
+pub struct Heads {
+    known: HashMap<ItemId, Arc<Head>>,
+    /// How many of them were learned since they were kept in the cache.
+    unkept: usize,
+}
 
 /// As it lies in the cache, one JSON object a line after a line with the version.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,23 +65,23 @@ struct Line<'a> {
 impl Heads {
     /// Returns the head of the document that an item is.
     pub(super) fn get(&self, item: ItemId) -> Option<&Arc<Head>> {
-        self.0.get(&item)
+        self.known.get(&item)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known.is_empty()
     }
 
     /// Leaves those of these items only.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&ItemId) -> bool) {
-        self.0.retain(|item, _| is_wanted(item));
-        self.0.shrink_to_fit();
+        self.known.retain(|item, _| is_wanted(item));
+        self.known.shrink_to_fit();
     }
 
     /// Reads the heads of those items that are not known; returns how many it read, and how many it
@@ -89,7 +96,7 @@ impl Heads {
         items: impl IntoIterator<Item = ItemId>,
         progress: &dyn Progress,
     ) -> Result<Learned, StandbyError> {
-        let unknown: Vec<ItemId> = items.into_iter().filter(|item| !self.0.contains_key(item)).collect();
+        let unknown: Vec<ItemId> = items.into_iter().filter(|item| !self.known.contains_key(item)).collect();
         progress.start(Phase::Documents, Some(unknown.len() as u64));
         let reader = snapshot.reader();
         let mut learned = Learned::default();
@@ -102,7 +109,8 @@ impl Heads {
                     match head {
                         Ok(head) => {
                             learned.read += 1;
-                            self.0.insert(item, Arc::new(head));
+                            self.unkept += 1;
+                            self.known.insert(item, Arc::new(head));
                         }
                         // A replica that does not answer will not do so for the others either.
                         Err(error) if learned.read == 0 && is_away(&error) => return Err(error),
@@ -120,7 +128,7 @@ impl Heads {
             })
             .await?;
         progress.finish(Phase::Documents);
-        if learned.lost > 0 && self.0.is_empty() {
+        if learned.lost > 0 && self.known.is_empty() {
             return Err(StandbyError::NothingLeft);
         }
         Ok(learned)
@@ -144,31 +152,37 @@ impl Heads {
             };
             lines.lines().map(line).collect::<Option<HashMap<_, _>>>()
         };
-        Self(recalled().unwrap_or_default())
+        Self { known: recalled().unwrap_or_default(), unkept: 0 }
+    }
+
+    /// Whether so many were learned since they were kept that keeping them again is worth it.
+    pub(super) fn are_due(&self) -> bool {
+        self.unkept * UNKEPT_SHARE > self.known.len()
     }
 
     /// Keeps all for the next run, so that only an identity that is here reads it.
-    pub(super) async fn remember(&self, vault: &Vault, key: &str) {
-        let heads = self.clone();
+    pub(super) async fn remember(&mut self, vault: &Vault, key: &str) {
+        self.unkept = 0;
+        let heads = self.known.clone();
         let readers: Vec<Recipient> = vault.identities().iter().map(Identity::recipient).collect();
         // Off the threads that wait: it is work for a processor.
-        let sealed = tokio::task::spawn_blocking(move || heads.seal(&readers)).await;
+        let sealed = tokio::task::spawn_blocking(move || seal(&heads, &readers)).await;
         match sealed {
             Ok(Some(sealed)) => vault.keep_cached(key, &sealed),
             _ => tracing::debug!("the heads of documents are not kept for the next start"),
         }
     }
+}
 
-    fn seal(&self, readers: &[Recipient]) -> Option<Vec<u8>> {
-        let mut text = format!("{VERSION}\n").into_bytes();
-        for (item, head) in &self.0 {
-            let line = Line { item: *item, head: head.parts() };
-            serde_json::to_writer(&mut text, &line).ok()?;
-            text.push(b'\n');
-        }
-        let packed = zstd::bulk::compress(&text, LEVEL).ok()?;
-        envelope::seal(&packed, readers).ok()
+fn seal(heads: &HashMap<ItemId, Arc<Head>>, readers: &[Recipient]) -> Option<Vec<u8>> {
+    let mut text = format!("{VERSION}\n").into_bytes();
+    for (item, head) in heads {
+        let line = Line { item: *item, head: head.parts() };
+        serde_json::to_writer(&mut text, &line).ok()?;
+        text.push(b'\n');
     }
+    let packed = zstd::bulk::compress(&text, LEVEL).ok()?;
+    envelope::seal(&packed, readers).ok()
 }
 
 /// Whether it is about a replica, and not about what lies there.

@@ -178,6 +178,8 @@ pub(crate) struct Backup {
     spool: tempfile::TempDir,
     /// Kept by clients that remember; removed, they forget.
     pub(crate) state: Option<PathBuf>,
+    /// Where clients keep copies of immutable objects, where they do.
+    pub(crate) cache: Option<PathBuf>,
 }
 
 impl Backup {
@@ -210,6 +212,7 @@ impl Backup {
             limits: quick_limits(),
             min_copies: None,
             state: None,
+            cache: None,
             spool,
         };
         backup.state = Some(backup.spool.path().join("state"));
@@ -315,7 +318,7 @@ impl Backup {
             clock: Arc::<ManualClock>::clone(&self.clock),
             keys: Keys { identities, signing: Some(SigningKey::parse(signing).unwrap()), ..Keys::default() },
             pins: Pins { vault: None, root: Some(self.pin.clone()) },
-            cache: None,
+            cache: self.cache.clone(),
             state: self.state.clone(),
             spool: self.spool.path().join("spool"),
         };

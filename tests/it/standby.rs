@@ -8,6 +8,7 @@ use prismvault::progress::Silent;
 use prismvault::restore::OpenSnapshot;
 use prismvault::standby::{DocumentCache, Edition, Heads, Standby, open, serve};
 use prismvault::vault::format::manifest::Manifest;
+use prismvault::vault::layout;
 use prismvault::vault::open::Vault;
 use prismvault::vault::snapshots::Snapshots;
 use reqwest::StatusCode;
@@ -171,6 +172,36 @@ async fn the_next_snapshot_costs_what_changed_and_old_refs_say_where_to_go() {
         learned >= changed && learned < known / 3,
         "{learned} heads were read, {changed} documents edited"
     );
+}
+
+#[tokio::test]
+async fn heads_are_kept_for_the_next_start_when_enough_are_new() {
+    let source = Source::synthetic(200, 2);
+    let mut backup = Backup::in_memory(1).await;
+    let cache = tempfile::tempdir().unwrap();
+    backup.cache = Some(cache.path().to_owned());
+    // Sealed anew each time, so its bytes tell when it was written.
+    let key = layout::cached_heads(&source.target.space, &source.target.name);
+    let mut manifests = Vec::new();
+    for share in [0.0, 0.005, 0.2] {
+        if share > 0.0 {
+            assert!(!source.repository.edit(share, 7).unwrap().is_empty());
+        }
+        manifests.push(backup.snapshot(&source).await.unwrap().committed.manifest);
+    }
+    let open = async |heads: &mut Heads, manifest: &Manifest| {
+        with_edition(&backup, manifest, heads, async |edition| assert_eq!(edition.len(), 200)).await;
+        backup.open().await.unwrap().cached(&key).unwrap()
+    };
+    let mut running = Heads::default();
+    let first = open(&mut running, &manifests[0]).await;
+    assert_eq!(open(&mut running, &manifests[1]).await, first, "one of 200 is read again at the next start");
+    let many = open(&mut running, &manifests[2]).await;
+    assert_ne!(many, first);
+    // Who starts anew reads what the file lacks, and keeps that.
+    assert_eq!(open(&mut Heads::default(), &manifests[2]).await, many, "it lacks nothing");
+    backup.open().await.unwrap().keep_cached(&key, &first);
+    assert_ne!(open(&mut Heads::default(), &manifests[1]).await, first);
 }
 
 /// Turns over a byte of the largest pack, near its beginning; returns how many bytes it has.
