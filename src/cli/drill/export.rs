@@ -16,7 +16,7 @@ use crate::drill::bundle::{LeftOut, gather, write};
 use crate::drill::record::{Record, find};
 use crate::ids::SnapshotId;
 use crate::privacy::own_files::OutputKind;
-use crate::privacy::package::out::WriteError;
+use crate::privacy::package::WriteError;
 use crate::vault::format::trust::Role;
 
 /// Arguments of `drill export`.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::{Certificate, PageFile, page};
 use crate::ids::Digest;
 use crate::privacy::letters::Language;
-use crate::privacy::package::out::{WriteError, write_directory};
+use crate::privacy::package::WriteError;
+use crate::privacy::package::out::write_directory;
 use crate::vault::signing::SigningKey;
 
 /// Name of the certificate for programs.

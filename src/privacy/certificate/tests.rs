@@ -14,7 +14,7 @@ use crate::privacy::case::{Case, Event, What};
 use crate::privacy::erasure::live::{LiveAction, LiveStep, TaskCode};
 use crate::privacy::erasure::plan::{KeptFinding, Left, Plan};
 use crate::privacy::letters::Language;
-use crate::privacy::package::out::WriteError;
+use crate::privacy::package::WriteError;
 use crate::privacy::proof::evidence::{Sought, WordEvidence};
 use crate::privacy::right::Right;
 use crate::privacy::search::SearchReport;

@@ -51,7 +51,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use order::{Decisions, FileNotCopied, Order, PackageError, Survey, Written};
-pub use out::{ARCHIVE_END, PASSPHRASE_MIN, Protection, destination};
+pub use out::{ARCHIVE_END, PASSPHRASE_MIN, Protection, WriteError, destination};
 pub use portability::Scope;
 pub use records::{RECORDS_MAX, TEXT_BYTES_MAX};
 pub use texts::{Evidence, PlaceKind, Section};
