@@ -308,13 +308,26 @@ pub(super) fn parse_into<E: DeserializeOwned>(
     page: ItemId,
     entries: &mut Vec<E>,
 ) -> Result<()> {
-    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in lines(bytes) {
         entries.push(
             serde_json::from_slice(line)
                 .map_err(|error| disorder(page, "it is not a page").because(error))?,
         );
     }
     Ok(())
+}
+
+/// How many entries a page has, without a look at them: it is what its id says.
+pub(super) fn count_entries(bytes: &[u8]) -> u64 {
+    lines(bytes).count() as u64
+}
+
+/// The lines of a page that hold something.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut from = 0;
+    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    let lines = ends.map(move |end| &bytes[std::mem::replace(&mut from, end + 1)..end]);
+    lines.filter(|line| !line.is_empty())
 }
 
 pub(crate) fn disorder(page: ItemId, why: &str) -> VaultError {
@@ -352,6 +365,22 @@ mod tests {
             Ok(id)
         })
         .unwrap()
+    }
+
+    #[test]
+    fn entries_are_counted_as_they_are_read() {
+        let line = serde_json::to_string(&entry("a", 1)).unwrap();
+        for (page, count) in [
+            (String::new(), 0),
+            ("\n\n".to_owned(), 0),
+            (line.clone(), 1),
+            (format!("{line}\n"), 1),
+            (format!("\n{line}\n\n{line}"), 2),
+        ] {
+            let read = parse_page::<CatalogEntry>(page.as_bytes(), ItemId([0; 32])).unwrap();
+            assert_eq!((read.len(), count_entries(page.as_bytes())), (count, count as u64), "{page:?}");
+        }
+        assert!(parse_page::<CatalogEntry>(b"{}", ItemId([0; 32])).is_err());
     }
 
     fn paths(count: usize) -> BTreeMap<String, u8> {
