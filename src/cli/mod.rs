@@ -42,6 +42,7 @@ pub mod units;
 
 mod confirm;
 mod findings;
+mod heap;
 mod keyfiles;
 mod lock_lines;
 pub mod metrics;
@@ -361,8 +362,8 @@ pub fn main() -> ExitCode {
     });
     match parsed {
         Ok((name, cli)) => {
-            if matches!(cli.command, Command::Serve(_)) {
-                serve::heap::give_back();
+            if matches!(cli.command, Command::Serve(_) | Command::Replicate(_)) {
+                heap::give_back();
             }
             run(&name, cli).into()
         }

@@ -48,7 +48,6 @@ use crate::vault::blocks::Blocks;
 use crate::vault::format::manifest::Manifest;
 use crate::vault::space::Space;
 
-pub(crate) mod heap;
 mod look;
 mod threads;
 
